@@ -1,0 +1,64 @@
+"""The gateway that turns the Claude Code CLI into an HTTP service.
+
+`create_app` alone knows all the parts. It imports them when called, so that the launcher and
+the supervisors, which are `app.jobs` and the standard library, do not load Flask and gevent.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.cli.locator import Claude
+    from app.jobs.processes import Process
+    from app.settings import Settings
+
+
+def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Flask":
+    """The WSGI application. Its jobs' launcher ends with `owner`, the gateway's first process.
+
+    `app.extensions["jobs"]` is the JobService, for who stops the process.
+    """
+    import os
+
+    from flask import Flask
+
+    from app.api import access, chat, failures, health, jobs, origins
+    from app.auth import Authenticator
+    from app.cli.command import Defaults
+    from app.cli.environment import build_environment
+    from app.cli.login import Login
+    from app.jobs.launch import Launch
+    from app.jobs.service import JobService
+    from app.jobs.spool import Spool
+    from app.throttle import Throttle
+
+    environment = build_environment(os.environ, settings.environment)
+    spool = Spool(settings.state_dir)
+    spool.prepare()
+    launch = Launch(settings.state_dir, claude.path, environment, owner)
+    service = JobService(spool, launch, settings.heartbeat, settings.kill_grace)
+    throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
+    authenticator = Authenticator(
+        settings.auth_user, settings.auth_password, settings.api_keys, throttle
+    )
+    trusted = origins.Origins(settings.allowed_hosts, settings.cors_origins)
+    defaults = Defaults(settings.default_model or None, settings.default_permission_mode or None)
+
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    app.extensions["jobs"] = service
+    failures.install(app, settings.max_body)
+    trusted.install(app)
+    protected = [
+        chat.blueprint(service, defaults, claude.number, settings.cwd_roots),
+        jobs.blueprint(service),
+    ]
+    for blueprint in protected:
+        access.protect(blueprint, authenticator, trusted, settings.forwarded_allow_ips)
+        app.register_blueprint(blueprint)
+    app.register_blueprint(
+        health.blueprint(claude, Login(settings.state_dir, claude.path, environment))
+    )
+    return app

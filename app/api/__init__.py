@@ -1,0 +1,1 @@
+"""The raw face of the gateway, one blueprint a file."""

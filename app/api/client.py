@@ -1,0 +1,44 @@
+"""Notice at once that a client has gone; knows gevent and gunicorn."""
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from gevent import get_hub
+
+_READABLE = 1
+
+
+@contextmanager
+def watch_client(environ: Mapping[str, Any], gone: Callable[[], None]) -> Iterator[None]:
+    """Call `gone` when the client of this request closes its connection.
+
+    A silent stream would notice it only at its second write. Without gunicorn's socket (a
+    test client) nothing is watched.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    watcher = get_hub().loop.io(connection.fileno(), _READABLE)
+
+    def look() -> None:
+        try:
+            closed = connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return
+        except OSError:
+            closed = True
+        # A client that sends the next request already (pipelining) is there, and would wake
+        # us without end; from now on only a failed write tells that it went.
+        watcher.stop()
+        if closed:
+            gone()
+
+    watcher.start(look)
+    try:
+        yield
+    finally:
+        watcher.stop()
+        watcher.close()

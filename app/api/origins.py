@@ -1,0 +1,90 @@
+"""Which web pages may use the gateway: host names, cross-site requests, CORS."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response, request
+
+from app.errors import CrossSite, HostNotAllowed
+
+_EXPOSED = "Location, Retry-After, X-Process-ID, X-Request-ID"
+_METHODS = "GET, POST, DELETE"
+_HEADERS = "Authorization, Content-Type, Last-Event-ID, X-Request-ID"
+
+
+class Origins:
+    """The pages that the operator trusts, by the names in ALLOWED_HOSTS and CORS_ORIGINS.
+
+    `allowed_hosts`, if any, stops pages whose name was made to resolve to this machine (DNS
+    rebinding). `cors_origins` are the pages of other sites that may use the gateway.
+    """
+
+    def __init__(self, allowed_hosts: Sequence[str], cors_origins: Sequence[str]) -> None:
+        self._allowed_hosts = allowed_hosts
+        self._cors_origins = cors_origins
+
+    def install(self, app: Flask) -> None:
+        """Check every request's host, and answer the questions of browsers (CORS)."""
+        app.before_request(self._check_host_and_answer_preflight)
+        app.after_request(self._add_cors_headers)
+
+    def refuse_cross_site(self, request: Request) -> None:
+        """Raises CrossSite for what a browser sent because a foreign page wanted it.
+
+        A browser adds cached credentials to such a request. Old browsers send no
+        Sec-Fetch-Site, and for a plain GET no Origin; a GET changes nothing, and the page
+        cannot read its answer.
+        """
+        origin = request.headers.get("Origin", "").lower()
+        if origin in self._cors_origins:
+            return
+        if origin and _authority(origin) != _authority(f"//{request.host}"):
+            raise CrossSite
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            raise CrossSite
+
+    def _check_host_and_answer_preflight(self) -> Response | None:
+        if self._allowed_hosts and _host_name(request.host) not in self._allowed_hosts:
+            raise HostNotAllowed
+        asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if asks and request.headers.get("Origin", "").lower() in self._cors_origins:
+            return Response(status=204)
+        return None
+
+    def _add_cors_headers(self, response: Response) -> Response:
+        if self._cors_origins:
+            response.vary.add("Origin")
+        origin = request.headers.get("Origin", "")
+        if origin.lower() in self._cors_origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+            if request.method == "OPTIONS":
+                response.headers["Access-Control-Allow-Methods"] = _METHODS
+                response.headers["Access-Control-Allow-Headers"] = _HEADERS
+                response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+
+def _authority(url: str) -> tuple[str, int | None] | None:
+    """Host and port of an origin or a Host header; None if it is opaque or malformed.
+
+    The ports of http and https count as none: behind a proxy that speaks TLS, the Host header
+    does not say which of them the browser used.
+
+    >>> _authority("https://example.org") == _authority("//example.org:80")
+    True
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.hostname:
+        return None
+    return parts.hostname, None if port in (80, 443) else port
+
+
+def _host_name(host: str) -> str:
+    authority = _authority(f"//{host}")
+    return authority[0] if authority else ""

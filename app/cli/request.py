@@ -1,0 +1,79 @@
+"""What a client may ask of the CLI: the body of `POST /chat`."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from app.errors import InvalidRequest
+
+Item = Annotated[str, StringConstraints(min_length=1)]
+
+
+class ChatRequest(BaseModel):
+    """One run of the CLI. A field that is left out, or null, leaves the choice to the CLI."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field(min_length=1, description="What is said to Claude.")
+    cwd: str = Field(min_length=1, description="Working directory: the full path of a folder.")
+    model: str | None = Field(
+        None, description="An alias or a full name; left out, DEFAULT_MODEL; null, the CLI's own."
+    )
+    fallback_model: str | None = Field(None, description="The model to use if that one is busy.")
+    session_id: str | None = Field(None, description="The session to continue.")
+    fork_session: bool | None = Field(None, description="Continue it under a new id.")
+    system_prompt: str | None = Field(None, description="Replaces the CLI's system prompt.")
+    append_system_prompt: str | None = Field(None, description="Is added to the system prompt.")
+    tools: list[Item] | None = Field(None, description="The tools there are; [] means none.")
+    allowed_tools: list[Item] | None = Field(None, description="Tools used without asking.")
+    disallowed_tools: list[Item] | None = Field(None, description="Tools that are denied.")
+    permission_mode: str | None = Field(None, description="The CLI's permission mode.")
+    mcp_config: list[Item] | None = Field(None, description="MCP servers: paths or JSON texts.")
+    strict_mcp_config: bool | None = Field(None, description="Only the servers of mcp_config.")
+    settings: str | None = Field(None, description="Settings of the CLI: a path or a JSON text.")
+    add_dir: list[Item] | None = Field(None, description="More folders that tools may reach.")
+    plugin_dir: list[Item] | None = Field(None, description="Folders to load plugins from.")
+    debug: bool | str | None = Field(None, description="Debug output on stderr, or its filter.")
+    verbose: bool | None = Field(None, description="Accepted; the CLI is always verbose.")
+    json_schema: dict[str, Any] | None = Field(None, description="The schema of the answer.")
+    agents: dict[str, Any] | None = Field(None, description="Custom agents by name.")
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """The request in a JSON body. Raises InvalidRequest, which names each wrong field."""
+    try:
+        request = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidRequest([_told(dict(each)) for each in error.errors()]) from None
+    for location in _nul_characters(request.model_dump(), ()):
+        raise InvalidRequest.of("nul_character", ("body", *location), "Text must not hold a NUL")
+    if not request.prompt.strip():
+        raise InvalidRequest.of("blank_prompt", ("body", "prompt"), "The prompt is blank")
+    return request
+
+
+def _told(error: dict[str, Any]) -> dict[str, Any]:
+    """One error of pydantic's without the input, which may hold a prompt or a key."""
+    message = error["msg"]
+    if error["type"] == "extra_forbidden":
+        name = str(error["loc"][-1])
+        close = difflib.get_close_matches(name, ChatRequest.model_fields, n=1)
+        message = f"Unknown field {name!r}"
+        message += f"; did you mean {close[0]!r}?" if close else ""
+    return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": message}
+
+
+def _nul_characters(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Where a NUL is: no argument and no environment of a process can hold one."""
+    if isinstance(value, str) and "\0" in value:
+        yield path
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            if "\0" in key:
+                yield path
+            yield from _nul_characters(below, (*path, key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _nul_characters(below, (*path, index))

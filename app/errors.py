@@ -1,0 +1,165 @@
+"""Every error that the gateway can report: its HTTP status, its stable code, its words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class ConfigurationError(Exception):
+    """The gateway cannot start with these settings; the message is one plain line."""
+
+
+class GatewayError(Exception):
+    """An error that a client is told. `detail` is for people, `code` for programs."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, detail: str | Sequence[Mapping[str, Any]] = "Internal Server Error") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def headers(self) -> dict[str, str]:
+        """Headers that belong to this error's answer."""
+        return {}
+
+
+class NotAuthenticated(GatewayError):
+    """No credentials, or a header that holds none."""
+
+    status = 401
+    code = "not_authenticated"
+
+    def __init__(self, detail: str = "Not authenticated") -> None:
+        super().__init__(detail)
+
+    def headers(self) -> dict[str, str]:
+        """The challenge of RFC 7617."""
+        return {"WWW-Authenticate": 'Basic realm="claudecode2api", charset="UTF-8"'}
+
+
+class InvalidCredentials(NotAuthenticated):
+    """Credentials that are not ours."""
+
+    code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("Invalid credentials")
+
+
+class TooManyAttempts(GatewayError):
+    """Too many failed attempts came from this address; `retry_after` is in seconds."""
+
+    status = 429
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many failed attempts; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        """When to come back (RFC 9110, section 10.2.3)."""
+        return {"Retry-After": str(self.retry_after)}
+
+
+class HostNotAllowed(GatewayError):
+    """The Host header names none of ALLOWED_HOSTS."""
+
+    status = 400
+    code = "host_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This host name is not served here; the operator can add it to ALLOWED_HOSTS"
+        )
+
+
+class CrossSite(GatewayError):
+    """A browser sent this request for a page of another site."""
+
+    status = 403
+    code = "cross_site_request"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Requests from pages of other sites are refused;"
+            " the operator can name the page's origin in CORS_ORIGINS"
+        )
+
+
+class UnsupportedMediaType(GatewayError):
+    """The body is not declared as JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request body must be JSON: send the header Content-Type: application/json"
+        )
+
+
+class InvalidRequest(GatewayError):
+    """A body that does not fit the schema; `detail` is a list of `type`, `loc`, `msg`."""
+
+    status = 422
+    code = "invalid_request"
+
+    @classmethod
+    def of(cls, kind: str, location: Sequence[str | int], message: str) -> "InvalidRequest":
+        """An error in one place of the request."""
+        return cls([{"type": kind, "loc": list(location), "msg": message}])
+
+
+class BodyTooLarge(GatewayError):
+    """The body exceeds MAX_BODY."""
+
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request body exceeds {limit} bytes (MAX_BODY)")
+
+
+class BodyTooSlow(GatewayError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "body_too_slow"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request body did not arrive within {seconds:g} s")
+
+    def headers(self) -> dict[str, str]:
+        """What is left of the body may still be on its way (RFC 9110, section 15.5.9)."""
+        return {"Connection": "close"}
+
+
+class BadDirectory(GatewayError):
+    """The working directory cannot be one."""
+
+    status = 400
+    code = "bad_directory"
+
+
+class DirectoryNotAllowed(GatewayError):
+    """The working directory lies outside CWD_ROOTS."""
+
+    status = 403
+    code = "directory_not_allowed"
+
+
+class JobNotFound(GatewayError):
+    """There is no such job, or it has ended."""
+
+    status = 404
+    code = "process_not_found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Process not found: {job_id}")
+
+
+class JobNotStarted(GatewayError):
+    """The gateway could not start the CLI."""
+
+    status = 503
+    code = "job_not_started"

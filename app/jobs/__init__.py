@@ -1,0 +1,1 @@
+"""Running the CLI: a job is a directory, and everything else reads it."""

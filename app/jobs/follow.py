@@ -1,0 +1,140 @@
+"""Follow a job's growing output, whoever writes it; knows gevent.
+
+libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It sees growth
+and a change of mode, so sealing the output wakes every reader at once; it compares times in
+whole seconds, so a mere touch it may miss.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+from gevent import get_hub
+from gevent.event import Event
+
+from app.jobs import processes
+from app.jobs.recovery import supervisor_of
+from app.jobs.spool import JobDirectory, is_sealed
+
+#: Bytes of one read; at a few hundred lines, one chunk keeps the worker busy for less than
+#: a millisecond.
+CHUNK = 1 << 16
+
+_READABLE = 1
+
+
+class Watch:
+    """Wakes whoever waits for a job: its output grew, it ended, or its supervisor died.
+
+    A context manager. Wake-ups may be spurious, and none is missed that happens after entry.
+    """
+
+    def __init__(self, directory: JobDirectory, find_dead: Callable[[JobDirectory], None]) -> None:
+        self._directory = directory
+        self._find_dead = find_dead
+        self._event = Event()
+        self._output = -1
+        self._supervisor: int | None = None
+        self._watchers: list[Any] = []
+
+    def __enter__(self) -> "Watch":
+        self._output = os.open(self._directory.output, os.O_RDONLY)
+        stat = get_hub().loop.stat(str(self._directory.output))
+        stat.start(self._event.set)
+        self._watchers.append(stat)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for watcher in self._watchers:
+            watcher.stop()
+            watcher.close()
+        for descriptor in (self._output, self._supervisor):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def wake(self) -> None:
+        """Wake the waiter for a reason of one's own."""
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Until something may have happened; False if nothing did for so long."""
+        if self._supervisor is None and not self.sealed():
+            self._find_supervisor()
+        woken = self._event.wait(seconds)
+        self._event.clear()
+        return bool(woken)
+
+    def read(self, position: int) -> bytes:
+        """What the output holds there, at most a chunk; empty at its end."""
+        return os.pread(self._output, CHUNK, position)
+
+    def sealed(self) -> bool:
+        """Whether the output grows no more."""
+        return is_sealed(os.fstat(self._output).st_mode)
+
+    def _find_supervisor(self) -> None:
+        supervisor = supervisor_of(self._directory)
+        self._supervisor = supervisor and processes.open_process(supervisor)
+        if self._supervisor is None:
+            # Not started yet, or dead; the latter ends with a sealed output.
+            self._find_dead(self._directory)
+            return
+        death = get_hub().loop.io(self._supervisor, _READABLE)
+        death.start(self._supervisor_ended, death)
+        self._watchers.append(death)
+
+    def _supervisor_ended(self, watcher: Any) -> None:
+        watcher.stop()
+        os.close(self._supervisor)
+        self._supervisor = None
+        self._event.set()
+
+
+class Follower:
+    """Reads a job's output from a position to its end, in chunks.
+
+    Iterating yields bytes as they come, and b"" for each `heartbeat` seconds without any. It
+    ends when all has been read, or soon after `stop`.
+    """
+
+    def __init__(self, watch: Watch, position: int, heartbeat: float) -> None:
+        self._watch = watch
+        self._position = position
+        self._heartbeat = heartbeat
+        self.stopped_by: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """End the iteration early; the first reason is kept in `stopped_by`."""
+        self.stopped_by = self.stopped_by or reason
+        self._watch.wake()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.stopped_by is None:
+            sealed = self._watch.sealed()
+            chunk = self._watch.read(self._position)
+            if chunk:
+                self._position += len(chunk)
+                yield chunk
+                if len(chunk) == CHUNK:
+                    # A readable file and a writable socket never switch by themselves.
+                    gevent.sleep(0)
+                    continue
+            elif sealed:
+                return
+            if sealed:
+                continue
+            if not self._watch.wait(self._heartbeat):
+                yield b""
+
+
+def wait_for_end(watch: Watch, seconds: float) -> bool:
+    """Wait for a job to end; False if it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not watch.sealed():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        watch.wait(left)
+    return True

@@ -1,0 +1,175 @@
+"""Processes of the kernel: who is who, who descends from whom, and how to signal safely.
+
+Standard library alone: the supervisor beside each job imports this.
+"""
+
+import ctypes
+import functools
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+#: The variable in a job's environment by which its leftovers can be found; its value is the job's id.
+MARK = "CLAUDECODE2API_JOB"
+
+# From linux/prctl.h; the standard library does not offer prctl.
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PROC = Path("/proc")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Process(NamedTuple):
+    """One process, told apart from a later one with the same number by its start time.
+
+    `started` is field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)).
+    """
+
+    pid: int
+    started: int
+
+
+def this_process() -> Process:
+    """The calling process."""
+    return _require(os.getpid())
+
+
+def identify(pid: int) -> Process | None:
+    """The process that has this number now, or None; a zombie counts as none."""
+    fields = _stat(pid)
+    if fields is None or fields[0] in (b"Z", b"X"):
+        return None
+    return Process(pid, int(fields[19]))
+
+
+def child(pid: int) -> Process:
+    """A child that the caller has not waited for, so that its number cannot be another's."""
+    return _require(pid)
+
+
+@functools.cache
+def boot_id() -> str:
+    """What tells this boot of the machine from another: start times compare within one boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def open_process(process: Process) -> int | None:
+    """A descriptor that stands for the process (pidfd_open(2)), or None if it is gone.
+
+    It becomes readable when the process ends. The caller closes it.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        return None
+    # The number may have passed to another process before it was opened, but not after.
+    if identify(process.pid) != process:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def send_signal(process: Process, number: int) -> bool:
+    """Send a signal to exactly this process; False if it is gone."""
+    descriptor = open_process(process)
+    if descriptor is None:
+        return False
+    try:
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def descendants(ancestor: int) -> list[Process]:
+    """Every living process below `ancestor`, in whatever group or session it is."""
+    children: dict[int, list[Process]] = {}
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields is not None and fields[0] not in (b"Z", b"X"):
+            children.setdefault(int(fields[1]), []).append(Process(pid, int(fields[19])))
+    found: list[Process] = []
+    parents = [ancestor]
+    while parents:
+        below = children.pop(parents.pop(), [])
+        found += below
+        parents += [process.pid for process in below]
+    return found
+
+
+def marked(job_id: str) -> list[Process]:
+    """Every living process whose environment carries this job's mark."""
+    wanted = f"{MARK}={job_id}".encode()
+    found = []
+    for pid in _pids():
+        process = identify(pid)
+        try:
+            environment = (_PROC / str(pid) / "environ").read_bytes()
+        except OSError:
+            continue
+        if process is not None and wanted in environment.split(b"\0"):
+            found.append(process)
+    return found
+
+
+def become_subreaper() -> None:
+    """From now on, orphans among our descendants become our children (prctl(2))."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(number: int) -> None:
+    """Have the kernel send us this signal when our parent ends (prctl(2)); it survives execve."""
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def signal_name(number: int) -> str:
+    """
+    >>> signal_name(9)
+    'SIGKILL'
+    >>> signal_name(35)
+    'signal 35'
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def signal_all(processes: Iterable[Process], number: int) -> None:
+    """Send a signal to each that is still there."""
+    for process in processes:
+        send_signal(process, number)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _require(pid: int) -> Process:
+    fields = _stat(pid)
+    if fields is None:
+        raise ProcessLookupError(f"no process {pid}")
+    return Process(pid, int(fields[19]))
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir(_PROC) if name.isdigit())
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the state on, after the name, which may hold anything."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, 4096).rpartition(b") ")[2].split()
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,187 @@
+"""What the gateway does with jobs: start, follow, cancel, list."""
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from app.cli.command import Command
+from app.cli.lines import read_session
+from app.errors import GatewayError, JobNotFound, JobNotStarted
+from app.jobs import processes
+from app.jobs.follow import Follower, Watch, wait_for_end
+from app.jobs.launch import Launch
+from app.jobs.recovery import close_lost, is_dead, supervisor_of
+from app.jobs.spool import Ended, Job, JobDirectory, Spool, now
+from app.jobs.supervisor import SWEEP_LIMIT
+
+log = logging.getLogger(__name__)
+
+#: Bytes of standard error that the end of a failed job tells.
+ERRORS_TOLD = 4096
+#: Seconds after which a job that was claimed must have written who runs it.
+_CLAIM_PATIENCE = 10.0
+
+
+class JobNotEnded(GatewayError):
+    """A job outlived even SIGKILL: a process of it is stuck in the kernel."""
+
+    status = 504
+    code = "job_not_ended"
+
+
+class JobService:
+    """The jobs of one state folder, as one of possibly many gateway processes sees them."""
+
+    def __init__(self, spool: Spool, launch: Launch, heartbeat: float, kill_grace: float) -> None:
+        self._spool = spool
+        self._launch = launch
+        self._heartbeat = heartbeat
+        self._kill_grace = kill_grace
+        self._starter = processes.this_process()
+        self._followers: set[Follower] = set()
+        #: Why this process follows no job any more, or None.
+        self.stopped_by: str | None = None
+
+    def start(
+        self, command: Command, *, cwd: str, model: str | None, session_id: str | None, user: str
+    ) -> JobDirectory:
+        """Start a job; returns once its CLI runs. Raises JobNotStarted; then nothing runs."""
+        directory = JobDirectory(self._spool.state, str(uuid4()))
+        job = Job(
+            id=directory.id,
+            cwd=cwd,
+            model=model,
+            session_id=session_id,
+            started_at=now(),
+            user=user,
+            arguments=command.arguments,
+            kill_grace=self._kill_grace,
+            starter=self._starter,
+        )
+        try:
+            directory.create(job, command.input, command.files)
+            self._launch.start(directory.id)
+        except OSError as error:
+            self._undo(directory)
+            raise JobNotStarted(f"cannot start the job: {error}") from error
+        except BaseException:
+            self._undo(directory)
+            raise
+        log.info("job %s started for %s in %r", directory.id, user, cwd)
+        return directory
+
+    @contextmanager
+    def follow(self, directory: JobDirectory, position: int) -> Iterator[Follower]:
+        """A follower of the job's output; `stop` of this service ends it."""
+        with self._watch(directory) as watch:
+            follower = Follower(watch, position, self._heartbeat)
+            self._followers.add(follower)
+            try:
+                if self.stopped_by:
+                    follower.stop(self.stopped_by)
+                yield follower
+            finally:
+                self._followers.discard(follower)
+
+    def stop(self, reason: str) -> None:
+        """End every follower of this process, now and from now on; no job is touched."""
+        self.stopped_by = reason
+        for follower in self._followers:
+            follower.stop(reason)
+
+    def abandon(self, directory: JobDirectory) -> None:
+        """Cancel a job without waiting for its end; nothing happens if it has ended."""
+        supervisor = supervisor_of(directory)
+        if supervisor is not None and processes.send_signal(supervisor, signal.SIGTERM):
+            log.info("job %s is cancelled: its client went away", directory.id)
+
+    def cancel(self, job_id: str) -> Ended:
+        """End a job; returns how it ended, once nothing of it is left running.
+
+        Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
+        moment, and JobNotEnded if SIGKILL was not enough.
+        """
+        directory = self._spool.directory(job_id)
+        if directory is None or directory.job() is None or directory.ended() is not None:
+            raise JobNotFound(job_id)
+        log.info("job %s is cancelled: as asked", job_id)
+        with self._watch(directory) as watch:
+            self._signal_supervisor(directory)
+            if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
+                raise JobNotEnded("cannot end the job: a process of it does not die")
+        ended = directory.ended()
+        if ended is None or ended.status in ("succeeded", "failed"):
+            raise JobNotFound(job_id)
+        return ended
+
+    def running(self) -> list[dict[str, Any]]:
+        """The jobs that run now, oldest first, as `GET /processes` tells them."""
+        rows = []
+        for directory in self._spool.living():
+            self._find_dead(directory)
+            job = directory.job()
+            if job is None or directory.ended() is not None:
+                continue
+            with directory.output.open("rb") as output:
+                session_id = read_session(output) or job.session_id
+            rows.append(
+                {
+                    "process_id": job.id,
+                    "cwd": job.cwd,
+                    "model": job.model,
+                    "started_at": job.started_at,
+                    "session_id": session_id,
+                    "user": job.user,
+                }
+            )
+        return sorted(rows, key=lambda row: str(row["started_at"]))
+
+    def end_of(self, directory: JobDirectory) -> dict[str, Any]:
+        """How a job ended, as `event: done` tells it."""
+        ended = directory.ended()
+        if ended is None:
+            raise JobNotFound(directory.id)
+        told = {
+            "process_id": directory.id,
+            "status": ended.status,
+            "exit_code": ended.exit_code,
+            "signal": ended.signal,
+            "session_id": ended.session_id,
+            "is_error": ended.result.get("is_error"),
+            "total_cost_usd": ended.result.get("total_cost_usd"),
+            "duration_ms": ended.result.get("duration_ms"),
+        }
+        if ended.status != "succeeded":
+            told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
+        return told
+
+    def _undo(self, directory: JobDirectory) -> None:
+        """Remove a job that did not start, or cancel it if it started all the same."""
+        if supervisor_of(directory) is not None:
+            self.abandon(directory)
+            return
+        for process in processes.marked(directory.id):
+            processes.send_signal(process, signal.SIGKILL)
+        directory.remove()
+
+    def _watch(self, directory: JobDirectory) -> Watch:
+        return Watch(directory, self._find_dead)
+
+    def _find_dead(self, directory: JobDirectory) -> None:
+        if is_dead(directory):
+            close_lost(directory)
+
+    def _signal_supervisor(self, directory: JobDirectory) -> None:
+        """Tell the supervisor; one that is about to start is waited for."""
+        deadline = time.monotonic() + _CLAIM_PATIENCE
+        while directory.running() is None and directory.ended() is None:
+            if time.monotonic() > deadline or is_dead(directory):
+                return
+            time.sleep(0.005)
+        supervisor = supervisor_of(directory)
+        if supervisor is not None:
+            processes.send_signal(supervisor, signal.SIGTERM)

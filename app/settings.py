@@ -1,0 +1,231 @@
+"""The gateway's settings: one frozen value, read once from the environment and `.env`."""
+
+import difflib
+import io
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+
+from app.errors import ConfigurationError
+
+_PLACEHOLDERS = {"changeme", "your-secure-password"}
+# Spaces around these are part of them.
+_AS_WRITTEN = {"AUTH_USER", "AUTH_PASSWORD"}
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator chose; each field is the setting of the same name in capitals.
+
+    Sizes are in bytes and times in seconds. `environment` holds what else `.env` says: it is
+    not ours and goes to the CLI.
+    """
+
+    host: str
+    port: int
+    workers: int
+    auth_user: str
+    auth_password: str
+    api_keys: tuple[str, ...]
+    auth_max_failures: int
+    forwarded_allow_ips: tuple[IPv4Network | IPv6Network, ...]
+    claude_path: str | None
+    log_level: str
+    state_dir: Path
+    default_model: str
+    default_permission_mode: str
+    max_body: int
+    heartbeat: float
+    kill_grace: float
+    cors_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    cwd_roots: tuple[Path, ...]
+    environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Without values: some are secrets."""
+        return "Settings(…)"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], env_file: Path | None = None) -> "Settings":
+        """Read the settings; a variable of the environment wins over one in the file.
+
+        Raises ConfigurationError, which names the setting and what would help, and never
+        the value of a secret.
+        """
+        written = _read_env_file(env_file) if env_file else {}
+        for name in written:
+            _refuse_near_miss(name)
+        values: dict[str, Any] = {}
+        for name, (default, read) in _READERS.items():
+            text = environ.get(name, written.get(name, default(environ)))
+            try:
+                values[name.lower()] = read(text if name in _AS_WRITTEN else text.strip())
+            except ValueError as error:
+                raise ConfigurationError(f"cannot use {name}: {error}") from None
+        others = {name: text for name, text in written.items() if name not in _READERS}
+        return cls(environment=others, **values)
+
+
+def setting_names() -> frozenset[str]:
+    """The names of all settings, as they are written in the environment."""
+    return frozenset(_READERS)
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """Every variable of a dotenv file, values taken literally."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {path}: {error}") from None
+    written: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise ConfigurationError(
+                f"cannot read {path}, line {binding.original.line}: write NAME=value,"
+                " and put a value with a # or a quote in it between single quotes"
+            )
+        if binding.key is not None and binding.value is not None:
+            written[binding.key] = binding.value
+    return written
+
+
+def _refuse_near_miss(name: str) -> None:
+    """A mistyped setting would be ignored by us and handed to every job."""
+    if name in _READERS:
+        return
+    close = difflib.get_close_matches(name, _READERS, n=1, cutoff=0.9)
+    if close:
+        raise ConfigurationError(f"cannot use {name} in .env; did you mean {close[0]}?")
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> str:
+    # systemd's StateDirectory= may name several, colon-separated (systemd.exec(5)).
+    given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return given or str(Path(environ.get("HOME", "~")) / ".local/state/claudecode2api")
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _optional(value: str) -> str | None:
+    return value or None
+
+
+def _user(value: str) -> str:
+    if not value or ":" in value:
+        raise ValueError("it must not be empty or hold a colon (RFC 7617)")
+    return value
+
+
+def _password(value: str) -> str:
+    if not value:
+        raise ValueError("it is not set; set it in .env to a password of your own")
+    if value in _PLACEHOLDERS:
+        raise ValueError("it is still the placeholder; set it in .env to a password of your own")
+    return value
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _host_names(value: str) -> tuple[str, ...]:
+    return tuple(name.lower() for name in _names(value))
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    for origin in _names(value):
+        scheme, separator, rest = origin.partition("://")
+        if scheme not in ("http", "https") or not separator or not rest or "/" in rest:
+            raise ValueError(f"{origin!r} is not an origin like https://example.org")
+    return tuple(origin.lower() for origin in _names(value))
+
+
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    parts = _names(value)
+    if "*" in parts:
+        return (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    return tuple(ip_network(part) for part in parts)
+
+
+def _directories(value: str) -> tuple[Path, ...]:
+    roots = []
+    for part in _names(value):
+        root = Path(part).expanduser()
+        if not root.is_absolute() or not root.is_dir():
+            raise ValueError(f"{part!r} is not the full path of a directory")
+        roots.append(root.resolve())
+    return tuple(roots)
+
+
+def _state_dir(value: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.is_absolute():
+        raise ValueError(f"{value!r} is not a full path")
+    return path
+
+
+def _log_level(value: str) -> str:
+    if value.upper() not in _LOG_LEVELS:
+        raise ValueError(f"{value!r} is none of {', '.join(_LOG_LEVELS)}")
+    return value.upper()
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
+        return int(value)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise ValueError(f"{value!r} is not a number of seconds from {least:g} to {most:g}")
+        return number
+
+    return read
+
+
+def _is(value: str) -> Callable[[Mapping[str, str]], str]:
+    return lambda environ: value
+
+
+# name: (its default, given the environment; how to read it)
+_READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], object]]] = {
+    "HOST": (_is("127.0.0.1"), _text),
+    "PORT": (_is("9876"), _whole(1, 65535)),
+    "WORKERS": (_is("2"), _whole(1, 256)),
+    "AUTH_USER": (_is("admin"), _user),
+    "AUTH_PASSWORD": (_is(""), _password),
+    "API_KEYS": (_is(""), _names),
+    "AUTH_MAX_FAILURES": (_is("10"), _whole(0, 1_000_000)),
+    "FORWARDED_ALLOW_IPS": (_is(""), _networks),
+    "CLAUDE_PATH": (_is(""), _optional),
+    "LOG_LEVEL": (_is("INFO"), _log_level),
+    "STATE_DIR": (_default_state_dir, _state_dir),
+    "DEFAULT_MODEL": (_is("sonnet"), _text),
+    "DEFAULT_PERMISSION_MODE": (_is(""), _text),
+    "MAX_BODY": (_is(str(32 << 20)), _whole(1, 1 << 40)),
+    "HEARTBEAT": (_is("15"), _seconds(0.01, 3600)),
+    "KILL_GRACE": (_is("8"), _seconds(0.1, 600)),
+    "CORS_ORIGINS": (_is(""), _origins),
+    "ALLOWED_HOSTS": (_is(""), _host_names),
+    "CWD_ROOTS": (_is(""), _directories),
+}

@@ -1,0 +1,109 @@
+"""What `gunicorn`, run in this folder with nothing else, reads: it starts the gateway.
+
+The master reads the settings and finds the CLI, once; workers inherit both, so that all of
+them agree until the next reload.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+# gunicorn puts the current folder on the path only after it has read this file.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from app import create_app
+from app.cli.environment import build_environment
+from app.cli.locator import Claude, locate
+from app.errors import ConfigurationError
+from app.jobs import recovery
+from app.jobs.processes import child, this_process
+from app.jobs.spool import Spool
+from app.settings import Settings
+from app.worker import Worker
+
+EX_CONFIG = 78
+
+
+def _read() -> tuple[Settings, Claude]:
+    found = Settings.load(os.environ, Path(".env"))
+    environment = build_environment(os.environ, found.environment)
+    return found, locate(found.claude_path, environment)
+
+
+def _prepare(spool: Spool) -> None:
+    try:
+        spool.prepare()
+    except OSError as error:
+        raise ConfigurationError(f"cannot use STATE_DIR: {error}") from None
+
+
+try:
+    settings, claude = _read()
+    spool = Spool(settings.state_dir)
+    _prepare(spool)
+except ConfigurationError as error:
+    print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
+    raise SystemExit(EX_CONFIG) from None
+
+
+class GatewayWorker(Worker):
+    """A worker with the settings that the master read last."""
+
+    def load_wsgi(self):
+        self.wsgi = create_app(settings, claude, child(self.ppid))
+
+
+# gunicorn wants a name here; GatewayWorker makes the application itself.
+wsgi_app = "app:create_app"
+worker_class = GatewayWorker
+workers = settings.workers
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+forwarded_allow_ips = ",".join(str(network) for network in settings.forwarded_allow_ips)
+proc_name = "claudecode2api"
+# Streams last for hours: nothing may restart a worker for having served many requests.
+max_requests = 0
+# Also the time that a client has for its headers; 0 would mean none.
+keepalive = 20
+graceful_timeout = 15
+timeout = 60
+worker_connections = 10_000
+control_socket_disable = True
+# An access line may be forged through the user's name; the application logs what matters.
+accesslog = None
+errorlog = "-"
+loglevel = settings.log_level.lower()
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"}
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": settings.log_level, "handlers": ["stderr"]},
+    "loggers": {
+        "gunicorn.error": {"level": settings.log_level, "handlers": [], "propagate": True},
+        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+    },
+}
+
+
+def on_starting(server):
+    """Close what an earlier run left, and let a reload with broken settings change nothing."""
+    recovery.recover(spool)
+    reload = server.handle_hup
+
+    def handle_hup():
+        try:
+            _read()
+        except ConfigurationError as error:
+            logging.getLogger("app").error("the reload is refused: %s", error)
+        else:
+            reload()
+
+    server.handle_hup = handle_hup
+
+
+def on_exit(server):
+    """No worker is left: end the jobs."""
+    recovery.end_all(spool)

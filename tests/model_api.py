@@ -1,0 +1,159 @@
+"""A small stand-in for the model's API: `POST /v1/messages`, streamed, with no account.
+
+It does what the last thing said to it asks, one verb at a line's beginning:
+
+    bash: <command>   call the Bash tool with it, and report its result afterwards
+    wait: <seconds>   say nothing for so long, then answer
+    anything else     answer "You said: …"
+
+Run as a program it prints `listening on http://127.0.0.1:<port>` and serves until it is ended.
+Event shapes: Anthropic's Messages API, version 2023-06-01.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Any
+
+_numbers = count(1)
+
+
+class ModelApi(BaseHTTPRequestHandler):
+    """One request of the CLI's."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        """The CLI looks whether somebody is there."""
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Nothing else is offered."""
+        self._send_json(404, {"type": "error", "error": {"type": "not_found_error"}})
+
+    def do_POST(self) -> None:
+        """Answer a conversation."""
+        asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if self.path.partition("?")[0] == "/v1/messages/count_tokens":
+            self._send_json(200, {"input_tokens": 1})
+            return
+        if self.path.partition("?")[0] != "/v1/messages":
+            self.do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for event in answer(asked):
+                frame = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+                self.wfile.write(b"%X\r\n%b\r\n" % (len(frame), frame))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep quiet: the tests' output is for the tests."""
+
+    def _send_json(self, status: int, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The events that answer a request."""
+    text, results = _last_said(asked.get("messages", []))
+    block: dict[str, Any] = {"type": "text", "text": ""}
+    deltas = [{"type": "text_delta", "text": word} for word in _words(f"You said: {text}")]
+    stop_reason = "end_turn"
+    verb, _, rest = text.partition(": ")
+    has_bash = any(tool.get("name") == "Bash" for tool in asked.get("tools", []))
+    if results:
+        said = "The tool said: " + " ".join(results)
+        deltas = [{"type": "text_delta", "text": word} for word in _words(said)]
+    elif verb == "bash" and has_bash:
+        call = {"command": rest, "description": "Run what was asked"}
+        block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": "Bash", "input": {}}
+        deltas = [{"type": "input_json_delta", "partial_json": json.dumps(call)}]
+        stop_reason = "tool_use"
+    elif verb == "wait":
+        time.sleep(float(rest))
+    usage = {"input_tokens": len(text), "output_tokens": 1}
+    yield {
+        "type": "message_start",
+        "message": {
+            "id": f"msg_{next(_numbers):06}",
+            "type": "message",
+            "role": "assistant",
+            "model": asked.get("model", "stand-in"),
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage,
+        },
+    }
+    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    for delta in deltas:
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    yield {
+        "type": "message_delta",
+        "delta": {"stop_reason": stop_reason, "stop_sequence": None},
+        "usage": {**usage, "output_tokens": len(deltas)},
+    }
+    yield {"type": "message_stop"}
+
+
+def _last_said(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    """The user's last words, and the tool results that came after them."""
+    users = [message for message in messages if message.get("role") == "user"]
+    if not users:
+        return "", []
+    content = users[-1]["content"]
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    results = [
+        json.dumps(block.get("content")) for block in blocks if block["type"] == "tool_result"
+    ]
+    # The CLI adds reminders of its own, each in a block that begins with a tag.
+    texts = [
+        block["text"]
+        for block in blocks
+        if block["type"] == "text" and not block["text"].startswith("<")
+    ]
+    return (texts[-1] if texts else ""), results
+
+
+def _words(text: str) -> list[str]:
+    return text.split(" ", 1)[:1] + [" " + word for word in text.split(" ")[1:]]
+
+
+def serve(port: int = 0) -> ThreadingHTTPServer:
+    """A server on the loopback address; the caller runs and closes it."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), ModelApi)
+    server.daemon_threads = True
+    return server
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description="A stand-in for the model's API.")
+    parser.add_argument("--port", type=int, default=0)
+    server = serve(parser.parse_args().port)
+    sys.stdout.write(f"listening on http://127.0.0.1:{server.server_address[1]}\n")
+    sys.stdout.flush()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
