@@ -4,6 +4,7 @@ The master reads the settings and finds the CLI, once; workers inherit both, so 
 them agree until the next reload.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -23,6 +24,8 @@ from app.settings import Settings
 from app.worker import Worker
 
 EX_CONFIG = 78
+
+log = logging.getLogger("app")
 
 
 def _read() -> tuple[Settings, Claude]:
@@ -52,6 +55,9 @@ class GatewayWorker(Worker):
 
     def load_wsgi(self):
         self.wsgi = create_app(settings, claude, child(self.ppid))
+        # What exists now stays; collecting it again and again would hold up the streams.
+        gc.collect()
+        gc.freeze()
 
 
 # gunicorn wants a name here; GatewayWorker makes the application itself.
@@ -90,14 +96,15 @@ logconfig_dict = {
 
 def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
-    recovery.recover(spool)
+    for job_id in recovery.recover(spool):
+        log.warning("job %s lost its supervisor while the gateway was down", job_id)
     reload = server.handle_hup
 
     def handle_hup():
         try:
             _read()
         except ConfigurationError as error:
-            logging.getLogger("app").error("the reload is refused: %s", error)
+            log.error("the reload is refused: %s", error)
         else:
             reload()
 
@@ -106,4 +113,5 @@ def on_starting(server):
 
 def on_exit(server):
     """No worker is left: end the jobs."""
-    recovery.end_all(spool)
+    for job_id in recovery.end_all(spool):
+        log.info("job %s was cancelled: the gateway stops", job_id)

@@ -36,7 +36,7 @@ def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Fla
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    launch = Launch(settings.state_dir, claude.path, environment, owner)
+    launch = Launch(spool.state, claude.path, environment, owner)
     service = JobService(spool, launch, settings.heartbeat, settings.kill_grace)
     throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
     authenticator = Authenticator(

@@ -65,7 +65,8 @@ def locate(
             refused.append(f"{place} ({path}: {why_not})")
             continue
         log.info("using %s %s, found by %s", path, version, place)
-        return Claude(os.path.realpath(path) if claude_path else path, version, place)
+        # Not what a link points to: the CLI's own updates change the link.
+        return Claude(str(Path(path).absolute()), version, place)
     help_ = "correct CLAUDE_PATH" if claude_path else "set CLAUDE_PATH, or install it"
     raise ConfigurationError(f"cannot find claude; {help_}. Looked in: {'; '.join(refused)}")
 

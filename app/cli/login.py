@@ -94,8 +94,8 @@ def _wait_for_exit(pid: int) -> None:
     """Wait for a child without blocking others; it is killed when PATIENCE is over."""
     descriptor = os.pidfd_open(pid)
     try:
-        with gevent.Timeout(PATIENCE, False):
-            wait_read(descriptor)
+        wait_read(descriptor, timeout=PATIENCE)
+    except TimeoutError:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
         os.waitpid(pid, 0)

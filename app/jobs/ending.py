@@ -24,6 +24,7 @@ _RESULT_FIELDS = (
 def judge(
     directory: JobDirectory,
     mark: Status | None,
+    asked_session: str | None,
     *,
     wait_status: int | None = None,
     stop_signal: str | None = None,
@@ -32,7 +33,7 @@ def judge(
 ) -> Ended:
     """The record of a job's end, now.
 
-    `mark` is what we know better than the exit code, which says nothing sure of a
+    `asked_session` is the session that the request wanted to continue. `mark` is what we know better than the exit code, which says nothing sure of a
     cancellation. Without one, a job has succeeded if the CLI exited with 0 (`wait_status`,
     as of waitpid(2)) and its last `result` line says that it is no error; both, because the
     CLI has been seen to exit with 0 and no result. The CLI's output must not grow any more.
@@ -42,12 +43,14 @@ def judge(
         signal_name = processes.signal_name(os.WTERMSIG(wait_status))
     elif wait_status is not None:
         exit_code = os.waitstatus_to_exitcode(wait_status)
-    with directory.output.open("rb") as output:
+    output = os.open(directory.output, os.O_RDONLY)
+    try:
         result = last_result(output)
         said = result.fields if result else {}
         session = said.get("session_id") or read_session(output)
+    finally:
+        os.close(output)
     succeeded = exit_code == 0 and said.get("is_error") is False
-    job = directory.job()
     return Ended(
         status=mark or ("succeeded" if succeeded else "failed"),
         ended_at=now(),
@@ -55,8 +58,8 @@ def judge(
         signal=signal_name,
         stop_signal=stop_signal,
         killed=killed,
-        session_id=session if isinstance(session, str) else job and job.session_id,
+        session_id=session if isinstance(session, str) else asked_session,
         result={name: said[name] for name in _RESULT_FIELDS if name in said},
-        result_at=(result.offset, result.length) if result else None,
+        result_at=[result.offset, result.length] if result else None,
         error=error,
     )

@@ -41,7 +41,7 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         self._output = os.open(self._directory.output, os.O_RDONLY)
-        stat = get_hub().loop.stat(str(self._directory.output))
+        stat = get_hub().loop.stat(self._directory.output)
         stat.start(self._event.set)
         self._watchers.append(stat)
         return self

@@ -35,7 +35,7 @@ class Launch:
     """
 
     def __init__(
-        self, state: Path, claude: str, environment: Mapping[str, str], owner: Process
+        self, state: str, claude: str, environment: Mapping[str, str], owner: Process
     ) -> None:
         self._state = state
         self._claude = claude
@@ -107,7 +107,7 @@ class Launch:
             "-c",
             _PROGRAM,
             str(_ROOT),
-            str(self._state),
+            self._state,
             self._claude,
             self._generation,
             str(self._owner.pid),

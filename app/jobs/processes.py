@@ -15,10 +15,10 @@ from typing import NamedTuple
 MARK = "CLAUDECODE2API_JOB"
 
 # From linux/prctl.h; the standard library does not offer prctl.
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PROC = Path("/proc")
-_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 
 class Process(NamedTuple):
@@ -118,12 +118,8 @@ def marked(job_id: str) -> list[Process]:
 
 def become_subreaper() -> None:
     """From now on, orphans among our descendants become our children (prctl(2))."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def die_with_parent(number: int) -> None:
-    """Have the kernel send us this signal when our parent ends (prctl(2)); it survives execve."""
-    _prctl(_PR_SET_PDEATHSIG, number)
+    if _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "cannot become a subreaper")
 
 
 def signal_name(number: int) -> str:
@@ -143,11 +139,6 @@ def signal_all(processes: Iterable[Process], number: int) -> None:
     """Send a signal to each that is still there."""
     for process in processes:
         send_signal(process, number)
-
-
-def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def _require(pid: int) -> Process:

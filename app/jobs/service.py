@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from app.cli.command import Command
-from app.cli.lines import read_session
 from app.errors import GatewayError, JobNotFound, JobNotStarted
 from app.jobs import processes
 from app.jobs.follow import Follower, Watch, wait_for_end
@@ -22,8 +21,6 @@ log = logging.getLogger(__name__)
 
 #: Bytes of standard error that the end of a failed job tells.
 ERRORS_TOLD = 4096
-#: Seconds after which a job that was claimed must have written who runs it.
-_CLAIM_PATIENCE = 10.0
 
 
 class JobNotEnded(GatewayError):
@@ -126,15 +123,13 @@ class JobService:
             job = directory.job()
             if job is None or directory.ended() is not None:
                 continue
-            with directory.output.open("rb") as output:
-                session_id = read_session(output) or job.session_id
             rows.append(
                 {
                     "process_id": job.id,
                     "cwd": job.cwd,
                     "model": job.model,
                     "started_at": job.started_at,
-                    "session_id": session_id,
+                    "session_id": directory.read_session() or job.session_id,
                     "user": job.user,
                 }
             )
@@ -172,14 +167,13 @@ class JobService:
         return Watch(directory, self._find_dead)
 
     def _find_dead(self, directory: JobDirectory) -> None:
-        if is_dead(directory):
-            close_lost(directory)
+        if is_dead(directory) and close_lost(directory):
+            log.warning("job %s lost its supervisor", directory.id)
 
     def _signal_supervisor(self, directory: JobDirectory) -> None:
         """Tell the supervisor; one that is about to start is waited for."""
-        deadline = time.monotonic() + _CLAIM_PATIENCE
         while directory.running() is None and directory.ended() is None:
-            if time.monotonic() > deadline or is_dead(directory):
+            if is_dead(directory):
                 return
             time.sleep(0.005)
         supervisor = supervisor_of(directory)
