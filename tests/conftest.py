@@ -1,0 +1,53 @@
+"""What all tests share: a scrubbed environment, the fake CLI, a gateway of two workers."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import Gateway, running_gateway, write_fake
+
+_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE"}
+
+
+@pytest.fixture(autouse=True)
+def scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the developer's credentials, settings or home."""
+    for name in os.environ:
+        if name not in _KEPT and not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def fake_claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fake CLI's executable."""
+    return write_fake(tmp_path_factory.mktemp("fake"))
+
+
+@pytest.fixture(scope="session")
+def _shared(
+    fake_claude: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("gateway"), fake_claude) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(_shared: Gateway) -> Iterator[Gateway]:
+    """A gateway with two workers and the fake CLI, shared by all tests; it has no job yet."""
+    yield _shared
+    _shared.hang_up()
+
+
+@pytest.fixture
+def start_gateway(fake_claude: Path, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Starts a gateway of the test's own, with these settings."""
+    with ExitStack() as stack:
+
+        def start(claude: Path = fake_claude, **settings: str) -> Gateway:
+            return stack.enter_context(running_gateway(tmp_path, claude, **settings))
+
+        yield start

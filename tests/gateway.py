@@ -1,0 +1,259 @@
+"""A real gateway for tests: gunicorn with its workers, a scratch home, and a client for it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import requests
+
+from app.jobs import processes
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "p:äss wörd"  # noqa: S105 - a colon, a space and letters that are not ASCII
+AUTH = ("admin", PASSWORD.encode())
+PATIENCE = 20.0
+
+
+class Event(NamedTuple):
+    """One event of a stream, or a comment, whose name is `:`."""
+
+    name: str
+    data: bytes
+    id: str | None
+
+
+class Stream:
+    """The events of an open answer, read as the standard says: bytes, line by line."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self.response = response
+        self.job_id = response.headers["X-Process-ID"]
+        self._chunks = response.raw.stream(65536, decode_content=False)
+        self._events = self._read()
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._events
+
+    def next(self) -> Event:
+        """The next event."""
+        return next(self._events)
+
+    def messages(self) -> list[bytes]:
+        """The data of all `message` events; the last event must be `done`."""
+        *messages, done = (event for event in self._events if event.name != ":")
+        assert done.name == "done", done
+        assert {event.name for event in messages} <= {"message"}, messages
+        return [event.data for event in messages]
+
+    def done(self) -> dict[str, Any]:
+        """What `event: done` says, after all that comes before it."""
+        last = list(self._events)[-1]
+        assert last.name == "done", last
+        told: dict[str, Any] = json.loads(last.data)
+        return told
+
+    def close(self) -> None:
+        """Hang up."""
+        self.response.close()
+
+    def _read(self) -> Iterator[Event]:
+        name, identity = "message", None
+        data: list[bytes] = []
+        rest = b""
+        for chunk in self._chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                field, _, value = line.partition(b":")
+                value = value.removeprefix(b" ")
+                if not line:
+                    if data:
+                        yield Event(name, b"\n".join(data), identity)
+                    name, identity, data = "message", None, []
+                elif not field:
+                    yield Event(":", value, None)
+                elif field == b"data":
+                    data.append(value)
+                elif field == b"event":
+                    name = value.decode()
+                elif field == b"id":
+                    identity = value.decode()
+
+
+class Gateway:
+    """A running gateway and its client."""
+
+    def __init__(self, folder: Path, claude: Path, **settings: str) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.home = folder / "home"
+        self.project = folder / "project"
+        for made in (self.home, self.project):
+            made.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / "log"
+        self.environment = {
+            "PATH": os.defpath,
+            "HOME": str(self.home),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "AUTH_PASSWORD": PASSWORD,
+            "CLAUDE_PATH": str(claude),
+            "STATE_DIR": str(self.state),
+            "KILL_GRACE": "2",
+            "LOG_LEVEL": "DEBUG",
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self._streams: list[Stream] = []
+
+    def start(self) -> "Gateway":
+        """Start gunicorn, and wait until it answers."""
+        self.process = self.launch()
+        eventually(self._answers, lambda: f"the gateway does not start:\n{self.log()}")
+        return self
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start gunicorn; its output is in the log."""
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [Path(sys.executable).parent / "gunicorn", "-c", ROOT / "gunicorn.conf.py"],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> int:
+        """Stop it as systemd would; returns its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def log(self) -> str:
+        """All that it has logged."""
+        return self.log_file.read_text(encoding="utf-8")
+
+    def workers(self) -> list[int]:
+        """The pids of its workers."""
+        assert self.process is not None
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        return [int(child) for child in children.split()]
+
+    def ask(self, method: str, path: str, **named: Any) -> requests.Response:
+        """One request, signed in, on a connection of its own."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(
+                method, self.url + path, **{"auth": AUTH, "timeout": PATIENCE, **named}
+            )
+
+    def post(self, prompt: str, **fields: Any) -> requests.Response:
+        """POST /chat; the answer's body is not read."""
+        body = {"prompt": prompt, "cwd": str(self.project), **fields}
+        return self.ask("POST", "/chat", json=body, stream=True)
+
+    def chat(self, *verbs: str, **fields: Any) -> Stream:
+        """Start a job of the fake CLI's; its stream."""
+        response = self.post("\n".join(verbs), **fields)
+        assert response.status_code == 200, response.text
+        stream = Stream(response)
+        self._streams.append(stream)
+        return stream
+
+    def hang_up(self) -> None:
+        """Close every stream that was opened here, and wait until no job runs."""
+        while self._streams:
+            self._streams.pop().close()
+        eventually(lambda: not self.running())
+
+    def record(self, job_id: str, name: str) -> dict[str, Any]:
+        """One record of a job's directory."""
+        content: dict[str, Any] = json.loads((self.state / "jobs" / job_id / name).read_bytes())
+        return content
+
+    def running(self) -> list[dict[str, Any]]:
+        """The rows of GET /processes."""
+        rows: list[dict[str, Any]] = self.ask("GET", "/processes").json()["processes"]
+        return rows
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()
+        try:
+            return self.ask("GET", "/health").status_code == 200
+        except requests.ConnectionError:
+            return False
+
+
+@contextlib.contextmanager
+def running_gateway(folder: Path, claude: Path, **settings: str) -> Iterator[Gateway]:
+    """A gateway that is stopped at the end; no process of it or its jobs may be left."""
+    gateway = Gateway(folder, claude, **settings)
+    try:
+        yield gateway.start()
+    finally:
+        if gateway.process is not None and gateway.process.poll() is None:
+            gateway.hang_up()
+            gateway.stop()
+    left = marked_in(gateway.state)
+    assert not left, f"these outlived their gateway: {left}"
+
+
+def write_fake(folder: Path, program: Path = ROOT / "tests/fake_claude.py") -> Path:
+    """An executable that runs the fake CLI."""
+    wrapper = folder / "claude"
+    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {program} "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    return wrapper
+
+
+def marked_in(state: Path) -> list[int]:
+    """The pids of all processes of the jobs in this state folder."""
+    jobs = state / "jobs"
+    if not jobs.exists():
+        return []
+    wanted = {f"{processes.MARK}={job.name}".encode() for job in jobs.iterdir()}
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and wanted & set((entry / "environ").read_bytes().split(b"\0")):
+                found.append(int(entry.name))
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether this process runs; a zombie does not."""
+    return processes.identify(pid) is not None
+
+
+def eventually(
+    fact: Callable[[], object],
+    otherwise: Callable[[], str] = lambda: "it never came true",
+    patience: float = PATIENCE,
+) -> None:
+    """Wait for a fact; fail if it does not come true."""
+    deadline = time.monotonic() + patience
+    while not fact():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+

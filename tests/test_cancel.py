@@ -1,0 +1,163 @@
+"""Cancelling with the fake CLI: after the answer, nothing that the job started is alive."""
+
+import fcntl
+import json
+import os
+import random
+import signal
+import struct
+import time
+from uuid import uuid4
+
+import pytest
+
+from tests.gateway import Gateway, alive, eventually, marked_in
+
+
+def test_delete_ends_a_job_and_its_stream_ends_with_done(gateway: Gateway) -> None:
+    stream = gateway.chat("line before", "silent")
+    assert stream.next().data == b"before"
+    answer = gateway.ask("DELETE", f"/chat/{stream.job_id}")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "cancelled",
+        "process_id": stream.job_id,
+        "killed": 1,
+        "signal": "SIGINT",
+    }
+    assert not marked_in(gateway.state)
+    assert stream.done()["status"] == "cancelled"
+
+
+def test_a_cli_that_answers_sigint_still_delivers_its_result(gateway: Gateway) -> None:
+    stream = gateway.chat("polite", "line ready", "silent")
+    stream.next()
+    gateway.ask("DELETE", f"/chat/{stream.job_id}")
+    event = stream.next()
+    assert json.loads(event.data)["type"] == "result"
+    done = stream.done()
+    # It exited with 0 and a good result, and was cancelled all the same.
+    assert (done["status"], done["exit_code"], done["is_error"]) == ("cancelled", 0, False)
+
+
+@pytest.mark.parametrize(
+    "kind", ["group", "session", "daemon", "session daemon", "deaf", "deaf session", "deaf daemon"]
+)
+def test_no_process_of_a_cancelled_job_is_left(gateway: Gateway, kind: str) -> None:
+    stream = gateway.chat(f"child {kind}", "silent")
+    child = json.loads(stream.next().data)["child"]
+    assert alive(child)
+    answer = gateway.ask("DELETE", f"/chat/{stream.job_id}").json()
+    assert not alive(child)
+    assert not marked_in(gateway.state)
+    assert answer["killed"] == 2
+    assert answer["signal"] == ("SIGKILL" if "deaf" in kind else "SIGTERM")
+
+
+def test_a_deaf_cli_is_killed_when_its_grace_is_over(gateway: Gateway) -> None:
+    stream = gateway.chat("deaf", "child deaf session", "silent")
+    stream.next()
+    begun = time.monotonic()
+    answer = gateway.ask("DELETE", f"/chat/{stream.job_id}").json()
+    assert time.monotonic() - begun < 10
+    assert (answer["signal"], answer["killed"]) == ("SIGKILL", 2)
+    assert not marked_in(gateway.state)
+    done = stream.done()
+    assert (done["status"], done["signal"]) == ("cancelled", "SIGKILL")
+
+
+def test_hanging_up_ends_a_silent_job_at_once(gateway: Gateway) -> None:
+    stream = gateway.chat("child deaf daemon", "silent")
+    child = json.loads(stream.next().data)["child"]
+    begun = time.monotonic()
+    stream.close()
+    eventually(lambda: not marked_in(gateway.state), patience=10)
+    assert not alive(child)
+    eventually(lambda: not gateway.running())
+    assert gateway.record(stream.job_id, "ended")["status"] == "cancelled"
+    # Far less than the 15 s until the next ping.
+    assert time.monotonic() - begun < 8
+
+
+def test_hanging_up_ends_a_job_whose_output_nobody_reads(gateway: Gateway) -> None:
+    stream = gateway.chat("lines 2000000", "silent")
+    eventually(lambda: (gateway.state / "jobs" / stream.job_id / "output").stat().st_size > 1e7)
+    stream.close()
+    eventually(lambda: not gateway.running())
+    assert gateway.record(stream.job_id, "ended")["status"] == "cancelled"
+
+
+def test_a_job_ends_with_its_cli_even_if_a_child_holds_its_output(gateway: Gateway) -> None:
+    begun = time.monotonic()
+    stream = gateway.chat("heir", "child deaf session", "result ok")
+    child = json.loads(stream.next().data)["child"]
+    assert stream.done()["status"] == "succeeded"
+    assert time.monotonic() - begun < 5
+    assert not alive(child)
+    assert not marked_in(gateway.state)
+
+
+@pytest.mark.parametrize("job_id", ["nonsense", str(uuid4()), "%2e%2e", "%2e%2e%2flive", "a" * 300])
+def test_an_unknown_job_is_not_found(gateway: Gateway, job_id: str) -> None:
+    answer = gateway.ask("DELETE", f"/chat/{job_id}")
+    assert answer.status_code == 404
+    assert answer.json()["code"] in ("process_not_found", "not_found")
+
+
+def test_an_ended_job_is_not_found(gateway: Gateway) -> None:
+    stream = gateway.chat("result ok")
+    stream.done()
+    answer = gateway.ask("DELETE", f"/chat/{stream.job_id}")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"Process not found: {stream.job_id}"
+
+
+def test_cancelling_at_any_moment_of_a_start_leaves_nothing(gateway: Gateway) -> None:
+    moments = random.Random(7)  # noqa: S311 - not a secret
+    for _ in range(20):
+        stream = gateway.chat("child daemon", "silent")
+        time.sleep(moments.random() * 0.1)
+        assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+        assert stream.done()["status"] == "cancelled"
+        assert not marked_in(gateway.state)
+
+
+def test_hanging_up_at_any_moment_of_a_start_leaves_nothing(gateway: Gateway) -> None:
+    moments = random.Random(8)  # noqa: S311 - not a secret
+    for _ in range(20):
+        stream = gateway.chat("child daemon", "silent")
+        time.sleep(moments.random() * 0.05)
+        stream.close()
+    eventually(lambda: not gateway.running())
+    eventually(lambda: not marked_in(gateway.state))
+
+
+def test_a_killed_supervisor_is_told_as_lost_and_swept(gateway: Gateway) -> None:
+    stream = gateway.chat("line before", "child deaf daemon", "silent")
+    stream.next()
+    child = json.loads(stream.next().data)["child"]
+    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    assert stream.done()["status"] == "lost"
+    assert not alive(child)
+    assert not marked_in(gateway.state)
+    assert gateway.running() == []
+
+
+def test_a_killed_launcher_is_replaced_and_running_jobs_do_not_notice(gateway: Gateway) -> None:
+    flag = gateway.folder / "go"
+    flag.unlink(missing_ok=True)
+    stream = gateway.chat("line before", f"await {flag}", "line after", "result ok")
+    stream.next()
+    os.kill(_launcher(gateway), signal.SIGKILL)
+    assert gateway.chat("result ok").done()["status"] == "succeeded"
+    flag.touch()
+    assert stream.messages()[0] == b"after"
+
+
+def _launcher(gateway: Gateway) -> int:
+    """The pid of the gateway's launcher: the holder of its lock (F_GETLK of fcntl(2))."""
+    layout = "hhqqi4x"
+    with (gateway.state / "launcher.lock").open("rb") as lock:
+        asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        pid: int = struct.unpack(layout, fcntl.fcntl(lock, fcntl.F_GETLK, asked))[4]
+    return pid

@@ -1,0 +1,352 @@
+"""What each field of a request becomes: an argument, a file, or a line of standard input."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cli.command import (
+    AGENTS_FROM_FILE,
+    LONGEST_ARGUMENT,
+    LONGEST_COMMAND,
+    Command,
+    Defaults,
+    build,
+    user_message,
+)
+from app.cli.request import ChatRequest, read_request
+from app.errors import InvalidRequest
+
+NONE = Defaults(model=None, permission_mode=None)
+NEW = AGENTS_FROM_FILE
+OLD = (2, 1, 329)
+
+ALWAYS = ["--print", "--output-format=stream-json", "--input-format=stream-json", "--verbose"]
+SKIP = "--dangerously-skip-permissions"
+
+SECRET = "sk-ant-0123"
+JSON_TEXT = json.dumps({"env": {"KEY": SECRET}})
+
+
+def command(
+    fields: dict[str, Any], defaults: Defaults = NONE, version: tuple[int, ...] = NEW
+) -> Command:
+    """The command of a request that has come as JSON, as every request does."""
+    body = json.dumps({"prompt": "hi", "cwd": "/", **fields}).encode()
+    return build(read_request(body), defaults, version)
+
+
+def flags(found: Command) -> list[str]:
+    """The arguments beyond those of every command; `=<…>` stands for a file's content."""
+    told = [
+        argument
+        if isinstance(argument, str)
+        else f"{argument['flag']}=<{found.files[argument['file']].decode()}>"
+        for argument in found.arguments
+    ]
+    assert told[: len(ALWAYS)] == ALWAYS
+    return [argument for argument in told[len(ALWAYS) :] if argument != SKIP]
+
+
+def refusal(fields: dict[str, Any], version: tuple[int, ...] = NEW) -> list[str | int]:
+    """The place that the one error names."""
+    with pytest.raises(InvalidRequest) as refused:
+        command(fields, version=version)
+    assert refused.value.status == 422
+    assert not isinstance(refused.value.detail, str)
+    (error,) = refused.value.detail
+    assert set(error) == {"type", "loc", "msg"}
+    location: list[str | int] = error["loc"]
+    return location
+
+
+FLAGS: list[tuple[str, Any, list[str]]] = [
+    ("prompt", "-p --help", []),
+    ("cwd", "--version", []),
+    ("model", "opus", ["--model=opus"]),
+    ("fallback_model", "haiku", ["--fallback-model=haiku"]),
+    ("session_id", "s1", ["--resume=s1"]),
+    ("fork_session", True, ["--fork-session"]),
+    ("fork_session", False, []),
+    ("system_prompt", "Be brief.", ["--system-prompt-file=<Be brief.>"]),
+    ("append_system_prompt", "Be kind.", ["--append-system-prompt-file=<Be kind.>"]),
+    ("tools", ["Bash", "Read"], ["--tools=Bash,Read"]),
+    ("tools", [], ["--tools="]),
+    (
+        "allowed_tools",
+        ["Bash(git log:*,x)", "Read"],
+        ["--allowed-tools=Bash(git log:*,x)", "--allowed-tools=Read"],
+    ),
+    ("allowed_tools", [], []),
+    ("disallowed_tools", ["Bash", "Web"], ["--disallowed-tools=Bash", "--disallowed-tools=Web"]),
+    ("permission_mode", "plan", ["--permission-mode=plan"]),
+    (
+        "mcp_config",
+        ["/etc/mcp.json", JSON_TEXT, f"\n {JSON_TEXT}"],
+        [
+            "--mcp-config=/etc/mcp.json",
+            f"--mcp-config=<{JSON_TEXT}>",
+            f"--mcp-config=<\n {JSON_TEXT}>",
+        ],
+    ),
+    ("strict_mcp_config", True, ["--strict-mcp-config"]),
+    ("strict_mcp_config", False, []),
+    ("settings", "/etc/claude.json", ["--settings=/etc/claude.json"]),
+    ("settings", JSON_TEXT, [f"--settings=<{JSON_TEXT}>"]),
+    ("add_dir", ["/a", "/b c"], ["--add-dir=/a", "--add-dir=/b c"]),
+    ("plugin_dir", ["/p", "/q"], ["--plugin-dir=/p", "--plugin-dir=/q"]),
+    ("debug", True, ["--debug"]),
+    ("debug", False, []),
+    ("debug", "api,hooks", ["--debug=api,hooks"]),
+    ("verbose", True, []),
+    ("verbose", False, []),
+    ("json_schema", {"type": "object"}, ['--json-schema={"type": "object"}']),
+    ("json_schema", {}, ["--json-schema={}"]),
+    ("agents", {"a": {"prompt": "x"}}, ['--agents=<{"a": {"prompt": "x"}}>']),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "expected"), FLAGS)
+def test_a_field_becomes_its_flag(field: str, value: Any, expected: list[str]) -> None:
+    assert flags(command({field: value})) == expected
+
+
+def test_the_table_above_has_every_field_of_the_contract() -> None:
+    fields = {field for field, _, _ in FLAGS}
+    assert fields == set(ChatRequest.model_fields)
+    assert len(fields) == 21
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("model", "--version", ["--model=--version"]),
+        ("fallback_model", "--help", ["--fallback-model=--help"]),
+        ("session_id", "--help", ["--resume=--help"]),
+        ("system_prompt", "--help", ["--system-prompt-file=<--help>"]),
+        ("append_system_prompt", "-p", ["--append-system-prompt-file=<-p>"]),
+        ("tools", ["--help", "-x"], ["--tools=--help,-x"]),
+        ("allowed_tools", ["--help", "-x"], ["--allowed-tools=--help", "--allowed-tools=-x"]),
+        ("disallowed_tools", ["--", "-x"], ["--disallowed-tools=--", "--disallowed-tools=-x"]),
+        ("permission_mode", "--help", ["--permission-mode=--help"]),
+        ("mcp_config", ["--help", "-x"], ["--mcp-config=--help", "--mcp-config=-x"]),
+        ("settings", "--help", ["--settings=--help"]),
+        ("add_dir", ["-a", "--help"], ["--add-dir=-a", "--add-dir=--help"]),
+        ("plugin_dir", ["-a", "--help"], ["--plugin-dir=-a", "--plugin-dir=--help"]),
+        ("debug", "--help", ["--debug=--help"]),
+        ("json_schema", {"--help": "-x"}, ['--json-schema={"--help": "-x"}']),
+        ("agents", {"--help": "-x"}, ['--agents=<{"--help": "-x"}>']),
+    ],
+)
+def test_a_value_that_begins_with_a_dash_stays_a_value(
+    field: str, value: Any, expected: list[str]
+) -> None:
+    assert flags(command({field: value})) == expected
+
+
+VALUES = st.text(min_size=1, max_size=20).filter(lambda text: "\0" not in text)
+
+
+@given(VALUES)
+def test_any_text_is_one_element_behind_its_flag(text: str) -> None:
+    found = flags(
+        command({"model": text, "session_id": text, "add_dir": [text], "permission_mode": text})
+    )
+    assert found == [
+        f"--model={text}",
+        f"--resume={text}",
+        f"--add-dir={text}",
+        f"--permission-mode={text}",
+    ]
+
+
+@pytest.mark.parametrize("field", sorted(set(ChatRequest.model_fields) - {"prompt", "cwd"}))
+def test_null_leaves_every_field_to_the_cli(field: str) -> None:
+    assert command({field: None}) == command({})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "fallback_model",
+        "session_id",
+        "system_prompt",
+        "append_system_prompt",
+        "permission_mode",
+        "settings",
+        "debug",
+    ],
+)
+def test_an_empty_text_leaves_the_field_to_the_cli(field: str) -> None:
+    assert command({field: ""}) == command({})
+
+
+@pytest.mark.parametrize(
+    ("fields", "default", "expected"),
+    [
+        ({}, "sonnet", ["--model=sonnet"]),
+        ({}, None, []),
+        ({"model": None}, "sonnet", []),
+        ({"model": ""}, "sonnet", []),
+        ({"model": "opus"}, "sonnet", ["--model=opus"]),
+        ({"model": "opus"}, None, ["--model=opus"]),
+    ],
+)
+def test_the_default_model_is_for_requests_that_do_not_say(
+    fields: dict[str, Any], default: str | None, expected: list[str]
+) -> None:
+    assert flags(command(fields, Defaults(default, None))) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "default", "expected"),
+    [
+        ({}, None, SKIP),
+        ({"tools": []}, None, SKIP),
+        ({"allowed_tools": []}, None, SKIP),
+        ({"tools": [], "allowed_tools": []}, None, SKIP),
+        ({"tools": None, "allowed_tools": None, "permission_mode": None}, None, SKIP),
+        ({"disallowed_tools": ["Bash"]}, None, SKIP),
+        ({"permission_mode": ""}, None, SKIP),
+        ({"tools": ["Read"]}, None, None),
+        ({"allowed_tools": ["Read"]}, None, None),
+        ({"tools": [], "allowed_tools": ["Read"]}, None, None),
+        ({"permission_mode": "plan"}, None, "--permission-mode=plan"),
+        ({"permission_mode": "plan", "tools": ["Read"]}, None, "--permission-mode=plan"),
+        ({}, "acceptEdits", "--permission-mode=acceptEdits"),
+        ({"permission_mode": None}, "acceptEdits", "--permission-mode=acceptEdits"),
+        ({"permission_mode": ""}, "acceptEdits", "--permission-mode=acceptEdits"),
+        ({"tools": []}, "acceptEdits", "--permission-mode=acceptEdits"),
+        ({"permission_mode": "plan"}, "acceptEdits", "--permission-mode=plan"),
+    ],
+)
+def test_permissions_are_skipped_only_for_who_asks_for_nothing_narrower(
+    fields: dict[str, Any], default: str | None, expected: str | None
+) -> None:
+    arguments = command(fields, Defaults(None, default)).arguments
+    found = [
+        argument
+        for argument in arguments
+        if isinstance(argument, str) and argument.startswith(("--permission-mode", SKIP))
+    ]
+    assert found == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ((2, 1, 197), '--agents={"a": 1}'),
+        ((2, 1, 329), '--agents={"a": 1}'),
+        ((2, 1, 330), '--agents=<{"a": 1}>'),
+        ((2, 1, 331), '--agents=<{"a": 1}>'),
+        ((2, 2), '--agents=<{"a": 1}>'),
+        ((3,), '--agents=<{"a": 1}>'),
+        ((), '--agents={"a": 1}'),
+    ],
+)
+def test_agents_go_by_a_file_where_the_cli_takes_one(
+    version: tuple[int, ...], expected: str
+) -> None:
+    assert flags(command({"agents": {"a": 1}}, version=version)) == [expected]
+
+
+LONG = "x" * LONGEST_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "version"),
+    [
+        ("model", LONG, NEW),
+        ("fallback_model", LONG, NEW),
+        ("session_id", LONG, NEW),
+        ("tools", ["Read", LONG], NEW),
+        ("tools", ["Read" * 10] * 4000, NEW),
+        ("allowed_tools", ["Read", LONG], NEW),
+        ("disallowed_tools", [LONG], NEW),
+        ("permission_mode", LONG, NEW),
+        ("mcp_config", ["/" + LONG], NEW),
+        ("settings", "/" + LONG, NEW),
+        ("add_dir", ["/a", "/" + LONG], NEW),
+        ("plugin_dir", [LONG], NEW),
+        ("debug", LONG, NEW),
+        ("json_schema", {"description": LONG}, NEW),
+        ("agents", {"a": LONG}, OLD),
+    ],
+)
+def test_what_is_too_long_for_a_command_line_is_refused_by_name(
+    field: str, value: Any, version: tuple[int, ...]
+) -> None:
+    assert refusal({field: value}, version)[:2] == ["body", field]
+
+
+def test_options_that_are_too_long_together_are_refused() -> None:
+    assert refusal({"add_dir": ["x" * 100_000] * (LONGEST_COMMAND // 100_000 + 1)}) == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prompt", LONG),
+        ("system_prompt", LONG),
+        ("append_system_prompt", LONG),
+        ("settings", json.dumps({"env": {"A": LONG}})),
+        ("mcp_config", [json.dumps({"mcpServers": {"a": LONG}})] * 20),
+        ("agents", {"a": {"prompt": LONG}}),
+    ],
+)
+def test_what_goes_by_a_file_or_by_standard_input_may_be_long(field: str, value: Any) -> None:
+    found = command({field: value})
+    assert all(len(str(argument)) < 200 for argument in found.arguments)
+    assert sum(map(len, found.files.values())) + len(found.input) > LONGEST_ARGUMENT
+
+
+def test_the_longest_argument_is_the_kernels() -> None:
+    def run(length: int) -> int:
+        child = os.posix_spawn("/bin/true", ["true", "x" * length], {})
+        return os.waitpid(child, 0)[1]
+
+    assert run(LONGEST_ARGUMENT - 1) == 0
+    with pytest.raises(OSError, match="Argument list too long"):
+        run(LONGEST_ARGUMENT)
+
+
+@given(st.text())
+def test_a_message_is_one_line_of_json_whatever_the_text(text: str) -> None:
+    line = user_message(text)
+    assert line.endswith(b"\n")
+    assert len(line.splitlines()) == 1
+    assert json.loads(line) == {"type": "user", "message": {"role": "user", "content": text}}
+
+
+def test_the_prompt_goes_by_standard_input_alone() -> None:
+    found = command({"prompt": SECRET})
+    assert found.input == user_message(SECRET)
+    assert SECRET not in str(found.arguments)
+    assert found.files == {}
+
+
+def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:
+    found = command(
+        {
+            "prompt": SECRET,
+            "system_prompt": SECRET,
+            "append_system_prompt": SECRET,
+            "mcp_config": [JSON_TEXT, f"\t\n{JSON_TEXT}"],
+            "settings": f" {JSON_TEXT}",
+            "agents": {"a": {"prompt": SECRET}},
+        }
+    )
+    assert SECRET not in str(found.arguments)
+    assert len(found.files) == 6
+    assert all(SECRET.encode() in content for content in found.files.values())
+
+
+def test_files_are_plain_names_that_collide_with_nothing_in_a_jobs_directory() -> None:
+    fields = {"system_prompt": "a", "append_system_prompt": "b", "mcp_config": [JSON_TEXT] * 3}
+    names = set(command(fields).files)
+    assert len(names) == 5
+    assert not names & {"job.json", "input", "output", "errors", "running", "ended"}
+    assert not any("/" in name for name in names)

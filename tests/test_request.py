@@ -1,0 +1,233 @@
+"""Which bodies are requests, and what is told of the others: the place, never the value."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cli.request import ChatRequest, read_request
+from app.errors import InvalidRequest
+
+LEAST = {"prompt": "hi", "cwd": "/"}
+SECRET = "sk-ant-0123456789"
+OPTIONAL = sorted(set(ChatRequest.model_fields) - {"prompt", "cwd"})
+TEXTS = [
+    "cwd",
+    "model",
+    "fallback_model",
+    "session_id",
+    "system_prompt",
+    "append_system_prompt",
+    "permission_mode",
+    "settings",
+]
+LISTS = ["tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"]
+SWITCHES = ["fork_session", "strict_mcp_config", "verbose"]
+OBJECTS = ["json_schema", "agents"]
+
+
+def errors_of(body: bytes | dict[str, Any]) -> list[dict[str, Any]]:
+    """The errors that a body is refused with."""
+    with pytest.raises(InvalidRequest) as refused:
+        read_request(body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert refused.value.status == 422
+    assert not isinstance(refused.value.detail, str)
+    errors = [dict(error) for error in refused.value.detail]
+    assert errors
+    for error in errors:
+        assert set(error) == {"type", "loc", "msg"}
+        assert error["loc"][0] == "body"
+        assert error["msg"]
+    return errors
+
+
+def test_a_prompt_and_a_directory_are_enough() -> None:
+    request = read_request(b'{"prompt": "hi", "cwd": "/srv"}')
+    assert (request.prompt, request.cwd) == ("hi", "/srv")
+    assert all(getattr(request, field) is None for field in OPTIONAL)
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_every_other_field_may_be_null(field: str) -> None:
+    assert getattr(read_request(json.dumps({**LEAST, field: None}).encode()), field) is None
+
+
+@pytest.mark.parametrize("field", ["prompt", "cwd"])
+def test_prompt_and_directory_are_required(field: str) -> None:
+    body = {name: value for name, value in LEAST.items() if name != field}
+    assert [(error["type"], error["loc"]) for error in errors_of(body)] == [
+        ("missing", ["body", field])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("allowed_tool", "allowed_tools"),
+        ("allowedTools", "allowed_tools"),
+        ("alowed_tools", "allowed_tools"),
+        ("disallowedTools", "disallowed_tools"),
+        ("permission-mode", "permission_mode"),
+        ("system", "system_prompt"),
+        ("sessionid", "session_id"),
+        ("Prompt", "prompt"),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_nearest_known_one(name: str, meant: str) -> None:
+    (error,) = errors_of({**LEAST, name: [SECRET]})
+    assert error["type"] == "extra_forbidden"
+    assert error["loc"] == ["body", name]
+    assert f"did you mean {meant!r}?" in error["msg"]
+
+
+@pytest.mark.parametrize("name", ["xyzzy", "", "\u2028", "__class__", "model_config"])
+def test_an_unknown_field_with_no_near_one_is_refused_too(name: str) -> None:
+    (error,) = errors_of({**LEAST, name: 1})
+    assert error["loc"] == ["body", name]
+
+
+def test_every_wrong_field_is_told_at_once() -> None:
+    errors = errors_of({"prompt": 1, "tools": "Bash", "xyzzy": True})
+    assert {tuple(error["loc"]) for error in errors} == {
+        ("body", "prompt"),
+        ("body", "cwd"),
+        ("body", "tools"),
+        ("body", "xyzzy"),
+    }
+
+
+WRONG: list[tuple[str, Any]] = [
+    *[(field, value) for field in TEXTS for value in (1, True, [SECRET], {SECRET: SECRET})],
+    *[(field, value) for field in LISTS for value in (SECRET, {SECRET: 1}, [1], [None], [[SECRET]])],
+    *[(field, value) for field in SWITCHES for value in (SECRET, 2, [SECRET], {SECRET: 1})],
+    *[(field, value) for field in OBJECTS for value in (SECRET, 1, [SECRET], True)],
+    ("prompt", None),
+    ("prompt", 7),
+    ("prompt", [{"type": "text", "text": SECRET}]),
+    ("cwd", None),
+    ("cwd", ""),
+    ("debug", 7),
+    ("debug", [SECRET]),
+    *[(field, [SECRET, ""]) for field in LISTS],
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG)
+def test_a_value_of_the_wrong_type_is_refused_by_name_and_not_repeated(
+    field: str, value: Any
+) -> None:
+    errors = errors_of({**LEAST, field: value})
+    assert {error["loc"][1] for error in errors} == {field}
+    assert SECRET not in json.dumps(errors)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"hello",
+        b"prompt=hi&cwd=/",
+        b"{'prompt': 'hi'}",
+        b'{"prompt": "hi", "cwd": "/"',
+        b'{"prompt": "hi", "cwd": "/"} x',
+        b'{"prompt": "hi", "cwd": "/",}',
+        b'{"prompt": "a\nb", "cwd": "/"}',
+        b'{"prompt": "\xff", "cwd": "/"}',
+        b'{"prompt": "\xed\xa0\x80", "cwd": "/"}',
+        '{"prompt": "hi", "cwd": "/"}'.encode("utf-16"),
+        b'{"prompt": "hi", "cwd": "/\\ud800"}',
+        b'{"prompt": "\\udc00", "cwd": "/"}',
+        b'{"prompt": "hi", "cwd": "/", "agents": {"\\ud800": 1}}',
+        b'{"prompt": "hi", "cwd": "/", "agents": ' + b'{"a":' * 100_000,
+        b'{"prompt": "hi", "cwd": "/", "agents": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+    ],
+)
+def test_what_is_not_json_is_refused_as_a_whole(body: bytes) -> None:
+    (error,) = errors_of(body)
+    assert error["type"] == "json_invalid"
+    assert error["loc"] == ["body"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"hi"', b'[{"prompt": "hi"}]'])
+def test_json_that_is_no_object_is_refused(body: bytes) -> None:
+    (error,) = errors_of(body)
+    assert error["loc"] == ["body"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+@pytest.mark.parametrize("field", OBJECTS)
+def test_a_number_that_json_cannot_carry_is_refused_and_not_handed_to_the_cli(
+    field: str, number: str
+) -> None:
+    body = f'{{"prompt": "hi", "cwd": "/", "{field}": {{"a": [{number}]}}}}'.encode()
+    errors_of(body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "location"),
+    [
+        ({"prompt": "a\0b"}, ["prompt"]),
+        *[({field: "a\0"}, [field]) for field in TEXTS],
+        ({"debug": "\0"}, ["debug"]),
+        *[({field: ["ok", "\0a"]}, [field, 1]) for field in LISTS],
+        *[({field: {"a": "\0"}}, [field, "a"]) for field in OBJECTS],
+        *[({field: {"a": [{"b": "x\0"}]}}, [field, "a", 0, "b"]) for field in OBJECTS],
+        *[({field: {"\0": 1}}, [field]) for field in OBJECTS],
+        *[({field: {"a": {"b\0": 1}}}, [field, "a"]) for field in OBJECTS],
+    ],
+)
+def test_a_nul_is_refused_wherever_it_is(
+    fields: dict[str, Any], location: list[str | int]
+) -> None:
+    (error,) = errors_of({**LEAST, **fields})
+    assert error["type"] == "nul_character"
+    assert error["loc"] == ["body", *location]
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n", "\t\r\n ", "\u2003\u2028"])
+def test_a_blank_prompt_is_refused(prompt: str) -> None:
+    (error,) = errors_of({**LEAST, "prompt": prompt})
+    assert error["loc"] == ["body", "prompt"]
+
+
+def test_nesting_that_json_allows_is_taken_as_it_is() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"a": [deep]}
+    request = read_request(json.dumps({**LEAST, "json_schema": {"deep": deep}}).encode())
+    assert request.json_schema == {"deep": deep}
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.just(SECRET), st.just(f"\0{SECRET}")),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.just(SECRET), inner)),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(ChatRequest.model_fields)), VALUES))
+def test_no_error_repeats_a_value(fields: dict[str, Any]) -> None:
+    try:
+        read_request(json.dumps(fields).encode())
+    except InvalidRequest as refused:
+        told = [
+            # A key of a nested object is a place; it is what tells where the error is.
+            {"type": error["type"], "msg": error["msg"], "loc": error["loc"][:2]}
+            for error in refused.detail
+            if not isinstance(error, str)
+        ]
+        assert SECRET not in json.dumps(told)
+        assert SECRET not in repr(refused.__cause__)
+
+
+@given(st.text())
+def test_any_prompt_without_a_nul_that_says_something_arrives_as_it_is(prompt: str) -> None:
+    body = json.dumps({**LEAST, "prompt": prompt}).encode()
+    if "\0" in prompt or not prompt.strip():
+        errors_of(body)
+    else:
+        assert read_request(body).prompt == prompt
