@@ -70,7 +70,7 @@ proc_name = "claudecode2api"
 # Streams last for hours: nothing may restart a worker for having served many requests.
 max_requests = 0
 # Also the time that a client has for its headers; 0 would mean none.
-keepalive = 20
+keepalive = 10
 graceful_timeout = 15
 timeout = 60
 worker_connections = 10_000

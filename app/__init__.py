@@ -46,13 +46,12 @@ def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Fla
     defaults = Defaults(settings.default_model or None, settings.default_permission_mode or None)
 
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    failures.install(app, settings.max_body)
+    failures.install(app)
     trusted.install(app)
     protected = [
-        chat.blueprint(service, defaults, claude.number, settings.cwd_roots),
+        chat.blueprint(service, defaults, claude.number, settings.cwd_roots, settings.max_body),
         jobs.blueprint(service),
     ]
     for blueprint in protected:

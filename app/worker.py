@@ -13,6 +13,10 @@ from gunicorn.workers.ggevent import GeventWorker
 
 log = logging.getLogger(__name__)
 
+#: Seconds and bytes that are spent on what a refused client still sends.
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 1 << 20
+
 STOPPING = "the gateway stops or reloads"
 
 # What gunicorn refuses before a request exists: (status, reason, our code).
@@ -72,6 +76,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         )
         try:
             util.write_nonblock(client, head.encode() + body)
+            _linger(client)
         except OSError:
             log.debug("request %s: its client has gone", request_id)
 
@@ -83,3 +88,13 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             except OSError:
                 # It has closed by itself.
                 continue
+
+
+def _linger(client: socket.socket) -> None:
+    """Read what is still on its way: closing with it unread would reset the connection, and
+    the client might never see the answer (RFC 9112, section 9.6)."""
+    client.shutdown(socket.SHUT_WR)
+    left = LINGER_BYTES
+    with gevent.Timeout(LINGER_SECONDS, False):
+        while left > 0 and (received := client.recv(65536)):
+            left -= len(received)

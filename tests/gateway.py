@@ -176,7 +176,7 @@ class Gateway:
         """Close every stream that was opened here, and wait until no job runs."""
         while self._streams:
             self._streams.pop().close()
-        eventually(lambda: not self.running())
+        eventually(lambda: not any((self.state / "live").iterdir()))
 
     def record(self, job_id: str, name: str) -> dict[str, Any]:
         """One record of a job's directory."""

@@ -46,6 +46,8 @@ class ModelApi(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/v1/messages":
             self.do_GET()
             return
+        if isinstance(self.server, Server):
+            self.server.asked.append(asked)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -138,11 +140,19 @@ def _words(text: str) -> list[str]:
     return text.split(" ", 1)[:1] + [" " + word for word in text.split(" ")[1:]]
 
 
-def serve(port: int = 0) -> ThreadingHTTPServer:
-    """A server on the loopback address; the caller runs and closes it."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), ModelApi)
-    server.daemon_threads = True
-    return server
+class Server(ThreadingHTTPServer):
+    """A server on the loopback address. `asked` holds every conversation that it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), ModelApi)
+        self.asked: list[dict[str, Any]] = []
+
+
+def serve(port: int = 0) -> Server:
+    """The server, listening; the caller runs and closes it."""
+    return Server(port)
 
 
 def main() -> None:

@@ -111,7 +111,10 @@ LONGEST_HELD = st.sampled_from([0, 1, 5, 20, 1 << 16])
             [": test stream", "", "data: first event", "id: 1", "", "data:second event", "id", ""],
             [Event(b"message", b"first event", b"1"), Event(b"message", b"second event", b"")],
         ),
-        (["data", "", "data", "data", ""], [Event(b"message", b"", b""), Event(b"message", b"\n", b"")]),
+        (
+            ["data", "", "data", "data", ""],
+            [Event(b"message", b"", b""), Event(b"message", b"\n", b"")],
+        ),
         (["event: add", "data: 73857293", ""], [Event(b"add", b"73857293", b"")]),
         (["data:test", "", "data: test", ""], [Event(b"message", b"test", b"")] * 2),
     ],

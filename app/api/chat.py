@@ -12,7 +12,13 @@ from app import sse
 from app.api.client import watch_client
 from app.cli.command import Defaults, build
 from app.cli.request import read_request
-from app.errors import BadDirectory, BodyTooSlow, DirectoryNotAllowed, UnsupportedMediaType
+from app.errors import (
+    BadDirectory,
+    BodyTooLarge,
+    BodyTooSlow,
+    DirectoryNotAllowed,
+    UnsupportedMediaType,
+)
 from app.jobs.follow import Follower
 from app.jobs.service import JobService
 from app.jobs.spool import JobDirectory
@@ -24,16 +30,20 @@ _CLIENT_LEFT = "the client went away"
 
 
 def blueprint(
-    jobs: JobService, defaults: Defaults, version: tuple[int, ...], cwd_roots: Sequence[Path]
+    jobs: JobService,
+    defaults: Defaults,
+    version: tuple[int, ...],
+    cwd_roots: Sequence[Path],
+    max_body: int,
 ) -> Blueprint:
-    """The views; `version` is the CLI's."""
+    """The views; `version` is the CLI's, `max_body` in bytes."""
     views = Blueprint("chat", __name__)
 
     @views.post("/chat")
     def start() -> Response:
         if request.mimetype != "application/json":
             raise UnsupportedMediaType
-        asked = read_request(_body())
+        asked = read_request(_body(max_body))
         _check_directory(asked.cwd, cwd_roots)
         command = build(asked, defaults, version)
         model = asked.model if "model" in asked.model_fields_set else defaults.model
@@ -102,9 +112,15 @@ def _frames(follower: Follower, framer: sse.Framer) -> Iterator[bytes]:
         yield framer.finish()
 
 
-def _body() -> bytes:
+def _body(limit: int) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise BodyTooLarge(limit)
     with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
-        return request.get_data(cache=False)
+        # Not through werkzeug, which cuts a chunked body off where the limit is.
+        body: bytes = request.environ["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise BodyTooLarge(limit)
+    return body
 
 
 def _check_directory(cwd: str, roots: Sequence[Path]) -> None:

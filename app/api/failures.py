@@ -5,16 +5,16 @@ import re
 from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
-from app.errors import BodyTooLarge, GatewayError
+from app.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def install(app: Flask, max_body: int) -> None:
+def install(app: Flask) -> None:
     """Give every request an id, and every error our shape; no error is an HTML page."""
     app.before_request(_identify_request)
     app.after_request(_tell_request_id)
@@ -22,10 +22,6 @@ def install(app: Flask, max_body: int) -> None:
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
         return _answer(error.status, error.detail, error.code, error.headers())
-
-    @app.errorhandler(RequestEntityTooLarge)
-    def too_large(_: RequestEntityTooLarge) -> Response:
-        return gateway_error(BodyTooLarge(max_body))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# The Python environments that the other scripts need. Sourced by them, after
+# `set -euo pipefail` and with the repository's root as the current folder.
+
+# What fails inside of $(…) ends the script, as it does elsewhere.
+shopt -s inherit_errexit
+
+# The Python for every environment: $PYTHON, or the first of these that is new enough.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+        [[ -z ${PYTHON:-} ]] || fail "cannot use PYTHON=$PYTHON: it is not Python 3.11 or newer"
+    done
+    fail "cannot find Python 3.11 or newer: install it (Debian: apt-get install python3 python3-venv)"
+}
+
+# make_environment FOLDER FILE... [-- OPTION...]: an environment with what the requirement files
+# name. One that was made from the same files is left as it is. OPTIONs are pip's.
+make_environment() {
+    local folder=$1 files=() python stamp
+    shift
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        files+=("$1")
+        shift
+    done
+    [[ ${1:-} != -- ]] || shift
+    python=$(find_python)
+    # An environment works only where it was made, and with the Python that made it.
+    stamp=$("$python" --version && pwd -P && cat -- "${files[@]}")
+    mkdir -p "$folder"
+    # Two scripts may be started at once: the second waits, and finds the work done.
+    exec {environment_lock}<"$folder"
+    flock "$environment_lock"
+    if [[ "$(cat "$folder/stamp" 2>/dev/null)" != "$stamp" ]]; then
+        "$python" -c 'import ensurepip, venv' 2>/dev/null \
+            || fail "cannot make $folder/: $python has no venv; install it (Debian: apt-get install python3-venv)"
+        say "making $folder/ from ${files[*]}"
+        rm -f "$folder/stamp"
+        logged "$folder/install.log" "$python" -m venv "$folder"
+        logged "$folder/install.log" "$folder/bin/python" -m pip install \
+            --disable-pip-version-check "${files[@]/#/--requirement=}" "$@"
+        printf '%s\n' "$stamp" >"$folder/stamp"
+    fi
+    exec {environment_lock}<&-
+}
+
+# The environment of checks and tests.
+make_test_environment() {
+    make_environment venv-test requirements.txt requirements-test.txt
+}
+
+# The environment that holds the real CLI; prints nothing, see bundled_claude.
+make_claude_environment() {
+    make_environment venv-claude requirements-claude.txt -- --no-deps
+}
+
+# The full path of the CLI in venv-claude/.
+bundled_claude() {
+    local claude
+    for claude in "$PWD"/venv-claude/lib/python3*/site-packages/claude_agent_sdk/_bundled/claude; do
+        if [[ -x $claude ]]; then
+            printf '%s\n' "$claude"
+            return
+        fi
+    done
+    fail "cannot find the CLI in venv-claude/: the wheel for this machine does not carry it; install Claude Code and set CLAUDE_PATH"
+}
+
+# A port of the loopback address that nobody listens on.
+free_port() {
+    "$1" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# A password that nobody else knows.
+new_password() {
+    od -An -N18 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# wait_for_gateway URL PID LOG: until /health answers; fails, with the log, if it does not.
+wait_for_gateway() {
+    local deadline=$((SECONDS + 90))
+    until curl --silent --fail --noproxy '*' --output /dev/null "$1/health"; do
+        if ! kill -0 "$2" 2>/dev/null || ((SECONDS > deadline)); then
+            cat -- "$3" >&2
+            fail "cannot start the gateway; its log is above"
+        fi
+        sleep 0.1
+    done
+}
+
+# logged LOG COMMAND...: run it quietly; if it fails, show what it printed, and end.
+logged() {
+    local log=$1
+    shift
+    if ! "$@" >"$log" 2>&1; then
+        cat -- "$log" >&2
+        fail "cannot go on: this command failed: $*"
+    fi
+}
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}

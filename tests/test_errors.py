@@ -1,0 +1,181 @@
+"""Every error is JSON with detail, code and request id, at any stage, and tells no secret."""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import Gateway
+
+
+def shape(answer: dict[str, object]) -> set[str]:
+    """The keys that every error has."""
+    return {"detail", "code", "request_id"} & set(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/nowhere", 404, "Not Found"),
+        ("GET", "/chat/", 404, "Not Found"),
+        ("GET", "/chat", 405, "Method Not Allowed"),
+        ("PUT", "/processes", 405, "Method Not Allowed"),
+    ],
+)
+def test_unknown_paths_and_methods(
+    gateway: Gateway, method: str, path: str, status: int, detail: str
+) -> None:
+    answer = gateway.ask(method, path)
+    assert answer.status_code == status
+    assert answer.json()["detail"] == detail
+    assert len(shape(answer.json())) == 3
+    if status == 405:
+        assert answer.headers["Allow"]
+
+
+def test_a_missing_directory_is_named(gateway: Gateway) -> None:
+    answer = gateway.post("result ok", cwd="/does/not/exist")
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "Directory does not exist: /does/not/exist"
+
+
+def test_a_file_is_no_directory(gateway: Gateway) -> None:
+    answer = gateway.post("result ok", cwd="/etc/passwd")
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "Path is not a directory: /etc/passwd"
+
+
+def test_a_relative_directory_is_refused(gateway: Gateway) -> None:
+    answer = gateway.post("result ok", cwd="tmp")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_directory")
+
+
+def test_only_folders_below_the_roots_are_allowed(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/way out").symlink_to("/tmp")  # noqa: S108 - the way out itself
+    gateway = start_gateway(CWD_ROOTS=str(tmp_path / "project"))
+    assert gateway.chat("result ok").done()["status"] == "succeeded"
+    for cwd in ("/tmp", str(tmp_path / "project/.."), str(tmp_path / "project/way out")):  # noqa: S108
+        answer = gateway.post("result ok", cwd=cwd)
+        assert (answer.status_code, answer.json()["code"]) == (403, "directory_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "location"),
+    [
+        (b"{not json", "json_invalid", ["body"]),
+        (b"\xff", "json_invalid", ["body"]),
+        (b"", "json_invalid", ["body"]),
+        (b"[]", "model_type", ["body"]),
+        (b"{}", "missing", ["body", "prompt"]),
+        (b'{"prompt":1,"cwd":"/tmp"}', "string_type", ["body", "prompt"]),
+        (b'{"prompt":"x","cwd":"/tmp","tools":"Bash"}', "list_type", ["body", "tools"]),
+        (b'{"prompt":"a\\u0000b","cwd":"/tmp"}', "nul_character", ["body", "prompt"]),
+    ],
+)
+def test_bad_bodies_are_told_by_field(
+    gateway: Gateway, body: bytes, kind: str, location: list[str]
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = gateway.ask("POST", "/chat", data=body, headers=headers)
+    assert answer.status_code == 422
+    (first, *_) = answer.json()["detail"]
+    assert first["type"] == kind
+    assert first["loc"][: len(location)] == location
+    assert set(first) == {"type", "loc", "msg"}
+    assert answer.json()["code"] == "invalid_request"
+    assert gateway.running() == []
+
+
+def test_an_unknown_field_is_refused_with_the_nearest_known_one(gateway: Gateway) -> None:
+    answer = gateway.post("result ok", alowed_tools=["Bash"])
+    assert answer.status_code == 422
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["body", "alowed_tools"]
+    assert "'allowed_tools'" in error["msg"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_too_large_a_body_is_refused(
+    start_gateway: Callable[..., Gateway], chunked: bool
+) -> None:
+    gateway = start_gateway(MAX_BODY="1000")
+    body = json.dumps({"prompt": "x" * 2000, "cwd": "/tmp"}).encode()  # noqa: S108
+    data = iter([body]) if chunked else body
+    answer = gateway.ask(
+        "POST", "/chat", data=data, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "body_too_large"
+    assert "1000" in answer.json()["detail"]
+
+
+def test_a_cli_that_cannot_be_started_is_told_before_the_first_byte(
+    start_gateway: Callable[..., Gateway], fake_claude: Path, tmp_path: Path
+) -> None:
+    claude = tmp_path / "claude"
+    claude.write_bytes(fake_claude.read_bytes())
+    claude.chmod(0o755)
+    gateway = start_gateway(claude)
+    claude.unlink()
+    answer = gateway.post("result ok")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "job_not_started"
+    assert str(claude) in answer.json()["detail"]
+    assert gateway.running() == []
+
+
+def test_the_clients_request_id_is_answered_if_it_is_sane(gateway: Gateway) -> None:
+    assert gateway.ask("GET", "/x", headers={"X-Request-ID": "abc-1"}).json()["request_id"] == (
+        "abc-1"
+    )
+    for insane in ("a b", "x" * 200, "<script>"):
+        answer = gateway.ask("GET", "/x", headers={"X-Request-ID": insane})
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"] != insane
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nSECRET header: SECRET\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"SECRET" * 3000 + b"\r\n\r\n", 431),
+        (b"POST /chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: SECRET\r\n\r\n", 501),
+    ],
+)
+def test_what_is_not_http_is_answered_with_json_too(
+    gateway: Gateway, request_: bytes, status: int
+) -> None:
+    answer = speak(gateway, request_)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert b"application/json" in head
+    assert len(shape(json.loads(body))) == 3
+    assert b"SECRET" not in answer
+    assert "SECRET" not in gateway.log()
+
+
+def test_a_client_that_never_sends_its_headers_is_let_go(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    # What is awaited here is a deadline; the connection's end is the fact.
+    gateway = start_gateway()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        begun = time.monotonic()
+        assert connection.recv(100) == b""
+        assert time.monotonic() - begun < 29
+
+
+def speak(gateway: Gateway, request_: bytes) -> bytes:
+    """Send bytes and read the answer to its end."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(request_)
+        return b"".join(iter(lambda: connection.recv(65536), b""))

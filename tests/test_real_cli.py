@@ -1,0 +1,245 @@
+"""The same promises with the real CLI, against the stand-in for the model's API."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import model_api
+from tests.gateway import Gateway, Stream, alive, eventually, marked_in, running_gateway
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def claude() -> Path:
+    """The real CLI that scripts/test has installed."""
+    path = os.environ.get("TEST_CLAUDE")
+    assert path, "set TEST_CLAUDE to a claude binary, or run scripts/test, which gets one"
+    return Path(path)
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[model_api.Server]:
+    """The stand-in for the model's API."""
+    server = model_api.serve()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def without_network(model: model_api.Server) -> dict[str, str]:
+    """What the CLI needs in its environment to speak to nobody but the stand-in."""
+    return {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model.server_address[1]}",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_TELEMETRY": "1",
+        # As root the CLI wants to be told that skipping permissions is meant.
+        "IS_SANDBOX": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def real(
+    claude: Path, model: model_api.Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway with the real CLI, signed in with a dummy key."""
+    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
+    with running_gateway(tmp_path_factory.mktemp("real"), claude, **settings) as gateway:
+        yield gateway
+
+
+def fields_of(messages: list[bytes], kind: str) -> list[dict[str, Any]]:
+    """The lines of one type."""
+    lines = [json.loads(message) for message in messages]
+    return [line for line in lines if line["type"] == kind]
+
+
+def test_a_turn_with_a_tool(real: Gateway) -> None:
+    stream = real.chat("bash: echo tool-$((40 + 2))")
+    messages = stream.messages()
+    (init, *_) = fields_of(messages, "system")
+    assert init["subtype"] == "init"
+    assert init["cwd"] == str(real.project)
+    content = [
+        block
+        for line in fields_of(messages, "assistant") + fields_of(messages, "user")
+        for block in line["message"]["content"]
+    ]
+    assert any(block["type"] == "tool_use" and block["name"] == "Bash" for block in content)
+    assert any(block["type"] == "tool_result" and "tool-42" in str(block) for block in content)
+    (result,) = fields_of(messages, "result")
+    assert "tool-42" in result["result"]
+    assert json.loads(messages[-1])["type"] == "result"
+
+
+def test_done_agrees_with_the_result_line(real: Gateway) -> None:
+    stream = real.chat("hello")
+    events = list(stream)
+    result = json.loads(events[-2].data)
+    done = json.loads(events[-1].data)
+    assert done["status"] == "succeeded"
+    for name in ("session_id", "is_error", "total_cost_usd", "duration_ms"):
+        assert done[name] == result[name]
+
+
+def test_the_bytes_are_the_clis_own(real: Gateway) -> None:
+    stream = real.chat("say ünïcödé \u2028 and \u0085")
+    messages = stream.messages()
+    output = (real.state / "jobs" / stream.job_id / "output").read_bytes()
+    assert b"\n".join(messages) + b"\n" == output
+
+
+def test_a_session_is_continued_and_forked(real: Gateway) -> None:
+    first = real.chat("remember this").done()["session_id"]
+    again = real.chat("and now?", session_id=first).done()
+    assert (again["status"], again["session_id"]) == ("succeeded", first)
+    forked = real.chat("or so?", session_id=first, fork_session=True).done()
+    assert forked["status"] == "succeeded"
+    assert forked["session_id"] != first
+
+
+def test_the_cli_takes_every_field(real: Gateway, model: model_api.Server, tmp_path: Path) -> None:
+    fields: dict[str, Any] = {
+        "model": "opus",
+        "fallback_model": "haiku",
+        "append_system_prompt": "--appended-to-the-system-prompt",
+        "tools": ["Bash", "Read"],
+        "allowed_tools": ["Bash(printenv *)", "Read"],
+        "disallowed_tools": ["WebFetch", "Bash(rm -rf *)"],
+        "permission_mode": "acceptEdits",
+        "mcp_config": ['{"mcpServers":{}}'],
+        "strict_mcp_config": True,
+        "settings": '{"env":{"FROM_SETTINGS":"seen"}}',
+        "add_dir": [str(tmp_path)],
+        "plugin_dir": [str(tmp_path)],
+        "debug": "api",
+        "verbose": True,
+        "agents": {"helper": {"description": "helps", "prompt": "You help."}},
+    }
+    messages = real.chat("bash: printenv FROM_SETTINGS", **fields).messages()
+    (init, *_) = fields_of(messages, "system")
+    assert "opus" in init["model"]
+    assert init["permissionMode"] == "acceptEdits"
+    assert set(init["tools"]) <= {"Bash", "Read"}
+    assert "helper" in init["agents"]
+    (result,) = fields_of(messages, "result")
+    assert "seen" in result["result"]
+    assert "--appended-to-the-system-prompt" in json.dumps(model.asked[-1]["system"])
+
+
+def test_a_system_prompt_of_300_kb_and_a_schema(real: Gateway, model: model_api.Server) -> None:
+    prompt = "-be brief " * 30_000
+    schema = {"type": "object", "properties": {"n": {"type": "number"}}}
+    messages = real.chat("hello", system_prompt=prompt, json_schema=schema, tools=[]).messages()
+    assert fields_of(messages, "system")[0]["subtype"] == "init"
+    assert any(prompt.strip() in json.dumps(asked.get("system")) for asked in model.asked)
+
+
+def test_no_tools_means_none(real: Gateway) -> None:
+    messages = real.chat("hello", tools=[]).messages()
+    assert fields_of(messages, "system")[0]["tools"] == []
+
+
+def test_a_tool_that_is_not_allowed_is_denied(real: Gateway) -> None:
+    fields = {"allowed_tools": ["Read"], "permission_mode": "dontAsk"}
+    (result,) = fields_of(real.chat("bash: touch made", **fields).messages(), "result")
+    assert result["permission_denials"]
+    assert not (real.project / "made").exists()
+
+
+def test_an_allowed_tool_with_spaces_and_commas_runs(real: Gateway) -> None:
+    fields = {"allowed_tools": ["Bash(touch *)", "Read"], "permission_mode": "dontAsk"}
+    (result,) = fields_of(real.chat("bash: touch made", **fields).messages(), "result")
+    assert result["permission_denials"] == []
+    assert (real.project / "made").exists()
+
+
+def test_a_prompt_of_1_mb_arrives_whole(real: Gateway, model: model_api.Server) -> None:
+    text = "x" * 1_000_000
+    assert real.chat(f"count {text}").done()["status"] == "succeeded"
+    assert any(text in json.dumps(asked["messages"]) for asked in model.asked)
+
+
+def test_a_prompt_beyond_the_models_context_is_told_as_a_failure(real: Gateway) -> None:
+    # The whole of it reaches the CLI, which refuses it in its own words.
+    events = list(real.chat("x" * 11_000_000))
+    assert json.loads(events[-2].data)["is_error"] is True
+    assert json.loads(events[-1].data)["status"] == "failed"
+
+
+def test_an_unknown_value_is_told_as_a_failure_with_the_clis_words(real: Gateway) -> None:
+    done = real.chat("hello", permission_mode="no-such-mode").done()
+    assert done["status"] == "failed"
+    assert "no-such-mode" in done["stderr"]
+
+
+def test_a_cancelled_command_is_gone_and_the_result_still_arrives(real: Gateway) -> None:
+    pid_file = real.project / "pid"
+    pid_file.unlink(missing_ok=True)
+    stream = real.chat(f"bash: echo $$ > {pid_file}; exec sleep 1000")
+    eventually(lambda: pid_file.exists() and pid_file.read_text().strip())
+    answer = real.ask("DELETE", f"/chat/{stream.job_id}")
+    assert answer.json()["status"] == "cancelled"
+    assert not alive(int(pid_file.read_text()))
+    assert not marked_in(real.state)
+    events = list(stream)
+    assert json.loads(events[-2].data)["type"] == "result"
+    assert json.loads(events[-1].data)["status"] == "cancelled"
+
+
+def test_a_daemon_of_a_tool_does_not_outlive_its_job(real: Gateway) -> None:
+    pid_file = real.project / "daemon"
+    pid_file.unlink(missing_ok=True)
+    command = f"setsid -f sh -c 'echo $$ > {pid_file}; exec sleep 1000'; sleep 0.2"
+    assert real.chat(f"bash: {command}").done()["status"] == "succeeded"
+    assert not alive(int(pid_file.read_text()))
+    assert not marked_in(real.state)
+
+
+def test_hanging_up_while_the_cli_is_silent_ends_it(real: Gateway) -> None:
+    stream = real.chat("wait: 60")
+    stream.next()
+    stream.close()
+    begun = time.monotonic()
+    eventually(lambda: not real.running())
+    assert time.monotonic() - begun < 10
+    assert not marked_in(real.state)
+    assert real.record(stream.job_id, "ended")["status"] == "cancelled"
+
+
+def test_cancelling_a_starting_cli_is_never_told_as_success(real: Gateway) -> None:
+    streams: list[Stream] = []
+    for tenth in range(0, 10, 3):
+        stream = real.chat("wait: 60")
+        time.sleep(tenth / 10)
+        assert real.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+        streams.append(stream)
+    assert [stream.done()["status"] for stream in streams] == ["cancelled"] * 4
+    assert not marked_in(real.state)
+
+
+def test_health_knows_that_the_cli_is_logged_in(real: Gateway) -> None:
+    eventually(lambda: real.ask("GET", "/health", auth=None).json()["logged_in"] is True)
+    version = real.ask("GET", "/health", auth=None).json()["claude_version"]
+    assert version.endswith("(Claude Code)")
+
+
+def test_a_cli_that_is_not_logged_in_fails_with_its_own_words(
+    claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(claude, **without_network(model))
+    stream = gateway.chat("hello")
+    events = list(stream)
+    assert "Not logged in" in json.loads(events[-2].data)["result"]
+    done = json.loads(events[-1].data)
+    assert (done["status"], done["is_error"]) == ("failed", True)
+    eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is False)

@@ -1,0 +1,234 @@
+"""Starting, refusing to start, stopping, health, and what must not be seen anywhere."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import AUTH, PASSWORD, Gateway, Stream, eventually, marked_in
+
+EX_CONFIG = 78
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"AUTH_PASSWORD": ""}, "cannot use AUTH_PASSWORD: it is not set"),
+        ({"AUTH_PASSWORD": "changeme"}, "cannot use AUTH_PASSWORD: it is still the placeholder"),
+        ({"AUTH_PASSWORD": "your-secure-password"}, "cannot use AUTH_PASSWORD"),
+        ({"PORT": "http"}, "cannot use PORT: 'http' is not a whole number"),
+        ({"CLAUDE_PATH": "/nowhere/claude"}, "CLAUDE_PATH (/nowhere/claude: no such file)"),
+        ({"STATE_DIR": "/proc/nothing"}, "cannot use STATE_DIR"),
+    ],
+)
+def test_it_refuses_to_start_with_one_plain_line(
+    tmp_path: Path, fake_claude: Path, settings: dict[str, str], said: str
+) -> None:
+    gateway = Gateway(tmp_path, fake_claude, **settings)
+    assert gateway.launch().wait(20) == EX_CONFIG
+    (line,) = gateway.log().splitlines()
+    assert said in line
+
+
+def test_without_a_claude_it_says_where_it_looked(tmp_path: Path, fake_claude: Path) -> None:
+    gateway = Gateway(tmp_path, fake_claude, CLAUDE_PATH="", PATH=str(tmp_path))
+    assert gateway.launch().wait(20) == EX_CONFIG
+    (line,) = gateway.log().splitlines()
+    for place in ("PATH", "~/.local/bin", "~/.claude/local", "npm", "claude-agent-sdk"):
+        assert place in line
+
+
+def test_settings_come_from_env_too_and_the_rest_of_it_goes_to_the_cli(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "DEFAULT_MODEL=from-file\nKILL_GRACE=1\nANTHROPIC_API_KEY='dummy $HOME #'\n",
+        encoding="utf-8",
+    )
+    gateway = start_gateway()
+    (line, *_) = gateway.chat("arguments", "environment").messages()
+    assert "--model=from-file" in json.loads(line)["argv"]
+    (_, line) = gateway.chat("arguments", "environment").messages()
+    assert json.loads(line)["ANTHROPIC_API_KEY"] == "dummy $HOME #"
+
+
+def test_root_and_health(gateway: Gateway) -> None:
+    assert gateway.ask("GET", "/", auth=None).json() == {
+        "message": "Claude Code API Gateway",
+        "docs": "/docs",
+        "health": "/health",
+    }
+    health = gateway.ask("GET", "/health", auth=None).json()
+    assert health["status"] == "ok"
+    assert health["claude_version"] == "9.9.9 (Fake Code)"
+    assert Path(health["claude_path"]).name == "claude"
+
+
+def test_health_tells_whether_the_cli_is_logged_in(gateway: Gateway) -> None:
+    eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)
+
+
+def test_the_job_sees_nothing_of_the_gateways(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(
+        API_KEYS="key-that-is-secret", NOTIFY_SOCKET="/run/x", STATE_DIRECTORY="/var/lib/x"
+    )
+    (line,) = gateway.chat("environment").messages()
+    environment = json.loads(line)
+    assert environment["HOME"] == str(gateway.home)
+    assert "CLAUDECODE2API_JOB" in environment
+    for name in ("AUTH_PASSWORD", "API_KEYS", "STATE_DIR", "NOTIFY_SOCKET", "STATE_DIRECTORY"):
+        assert name not in environment
+    for secret in (PASSWORD, "key-that-is-secret"):
+        assert secret not in line.decode()
+
+
+def test_no_log_no_command_line_and_no_error_shows_a_prompt_or_a_secret(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(API_KEYS="SECRET-key")
+    stream = gateway.chat(
+        "silent",
+        "SECRET-prompt",
+        system_prompt="SECRET-system",
+        append_system_prompt="SECRET-append",
+        settings='{"env":{"TOKEN":"SECRET-settings"}}',
+        mcp_config=['{"mcpServers":{"x":{"env":{"TOKEN":"SECRET-mcp"}}}}'],
+        agents={"helper": {"description": "d", "prompt": "SECRET-agent"}},
+    )
+    seen = b"".join(
+        (entry / "cmdline").read_bytes()
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and (entry / "cmdline").exists() and int(entry.name) != os.getpid()
+    )
+    assert b"SECRET" not in seen
+    stream.close()
+    headers = {"Authorization": "Bearer SECRET-wrong", "X-Request-ID": "SECRET x"}
+    errors = [
+        gateway.ask("GET", "/processes", auth=None, headers=headers),
+        gateway.post("SECRET-prompt", cwd="/nowhere"),
+        gateway.post("SECRET-prompt\0"),
+        gateway.post("x", tools="SECRET"),
+    ]
+    assert all("SECRET" not in error.text for error in errors)
+    eventually(lambda: not gateway.running())
+    assert "SECRET" not in gateway.log()
+    assert PASSWORD not in gateway.log()
+
+
+def test_the_lifecycle_is_logged_with_the_jobs_id(gateway: Gateway) -> None:
+    stream = gateway.chat("result ok")
+    stream.done()
+    assert f"job {stream.job_id} started" in gateway.log()
+    stream = gateway.chat("silent")
+    gateway.ask("DELETE", f"/chat/{stream.job_id}")
+    assert f"job {stream.job_id} is cancelled" in gateway.log()
+
+
+def test_stopping_ends_streams_and_jobs_and_leaves_no_process(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    stream = gateway.chat("child deaf daemon", "silent")
+    stream.next()
+    assert gateway.stop() == 0
+    last = list(stream)[-1]
+    assert last.name == "error"
+    assert json.loads(last.data)["code"] == "stream_ended"
+    assert not marked_in(gateway.state)
+    assert gateway.record(stream.job_id, "ended")["status"] == "cancelled"
+    eventually(lambda: not _served(gateway))
+
+
+def test_after_kill_9_of_everything_the_next_start_closes_what_was_left(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    stream = gateway.chat("line before", "child deaf daemon", "silent")
+    stream.next()
+    stream.next()
+    assert gateway.process is not None
+    for pid in (gateway.process.pid, *_served(gateway)):
+        os.kill(pid, signal.SIGKILL)
+    gateway.process.wait()
+    assert marked_in(gateway.state)
+    gateway.start()
+    assert not marked_in(gateway.state)
+    assert gateway.record(stream.job_id, "ended")["status"] == "lost"
+    assert gateway.running() == []
+
+
+def test_a_killed_worker_is_replaced(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    before = gateway.workers()
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: len(set(gateway.workers()) - set(before)) == 1)
+    for _ in range(6):
+        assert gateway.chat("result ok").done()["status"] == "succeeded"
+
+
+def test_a_reload_takes_new_settings_and_refuses_broken_ones(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    settings = tmp_path / ".env"
+    settings.write_text("DEFAULT_MODEL=one\n", encoding="utf-8")
+    gateway = start_gateway()
+    assert gateway.process is not None
+
+    def model() -> str:
+        (line, *_) = gateway.chat("arguments").messages()
+        (flag,) = [word for word in json.loads(line)["argv"] if word.startswith("--model")]
+        return str(flag)
+
+    assert model() == "--model=one"
+    before = set(gateway.workers())
+    settings.write_text("DEFAULT_MODEL=two\nTOKEN=new\n", encoding="utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(gateway.workers()) == 2 and not before & set(gateway.workers()))
+    assert model() == "--model=two"
+    (line,) = gateway.chat("environment").messages()
+    assert json.loads(line)["TOKEN"] == "new"
+    settings.write_text("HEARTBEAT=never\n", encoding="utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "the reload is refused: cannot use HEARTBEAT" in gateway.log())
+    assert model() == "--model=two"
+
+
+def test_gunicorn_alone_starts_it_in_the_root_of_the_repository() -> None:
+    root = Path(__file__).parent.parent
+    text = (root / "gunicorn.conf.py").read_text(encoding="utf-8")
+    assert 'wsgi_app = "app:create_app"' in text
+
+
+def _served(gateway: Gateway) -> list[int]:
+    """The pids of the launcher and the supervisors of this gateway, and of its workers."""
+    found = subprocess.run(
+        ["pgrep", "-f", str(gateway.state)], capture_output=True, text=True, check=False
+    )
+    workers = gateway.workers() if gateway.process and gateway.process.poll() is None else []
+    return [int(pid) for pid in found.stdout.split()] + workers
+
+
+def test_two_streams_on_one_worker_do_not_disturb_each_other(gateway: Gateway) -> None:
+    streams = [gateway.chat("lines 20000", "result ok") for _ in range(6)]
+    for stream in streams:
+        assert len(stream.messages()) == 20_001
+
+
+def test_users_are_told_apart(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(API_KEYS="a-key")
+    body = {"prompt": "silent", "cwd": str(gateway.project)}
+    answer = gateway.ask(
+        "POST",
+        "/chat",
+        json=body,
+        auth=None,
+        headers={"Authorization": "Bearer a-key"},
+        stream=True,
+    )
+    assert gateway.running()[0]["user"] == "key-1"
+    Stream(answer).close()
+    assert AUTH[0] == "admin"

@@ -1,0 +1,382 @@
+"""What the operator may set, where it is read from, and what is refused by name."""
+
+import os
+import re
+from dataclasses import fields
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ConfigurationError
+from app.settings import Settings, setting_names
+
+SECRET = "s3cret-0123456789"
+LEAST = {"AUTH_PASSWORD": SECRET, "HOME": "/home/someone"}
+EXAMPLE = Path(__file__).parent.parent / ".env.example"
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    """Where `.env` may be written."""
+    return tmp_path / ".env"
+
+
+def refusal(environ: dict[str, str], file: Path | None = None) -> str:
+    """The one plain line that these settings are refused with."""
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.load(environ, file)
+    message = str(refused.value)
+    assert message.startswith("cannot ")
+    assert len(message.splitlines()) == 1
+    return message
+
+
+DEFAULTS: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 9876,
+    "workers": 2,
+    "auth_user": "admin",
+    "auth_password": SECRET,
+    "api_keys": (),
+    "auth_max_failures": 10,
+    "forwarded_allow_ips": (),
+    "claude_path": None,
+    "log_level": "INFO",
+    "state_dir": Path("/home/someone/.local/state/claudecode2api"),
+    "default_model": "sonnet",
+    "default_permission_mode": "",
+    "max_body": 32 << 20,
+    "heartbeat": 15.0,
+    "kill_grace": 8.0,
+    "cors_origins": (),
+    "allowed_hosts": (),
+    "cwd_roots": (),
+    "environment": {},
+}
+
+
+def test_a_password_is_enough_and_the_rest_has_defaults() -> None:
+    found = Settings.load(LEAST)
+    assert {field.name: getattr(found, field.name) for field in fields(found)} == DEFAULTS
+
+
+def test_each_setting_is_a_field_of_the_same_name() -> None:
+    assert {name.lower() for name in setting_names()} == set(DEFAULTS) - {"environment"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("HOST", " 0.0.0.0 ", "0.0.0.0"),
+        ("HOST", "::1", "::1"),
+        ("PORT", "1", 1),
+        ("PORT", " 65535\n", 65535),
+        ("WORKERS", "8", 8),
+        ("AUTH_USER", "müller", "müller"),
+        ("AUTH_USER", " with spaces ", " with spaces "),
+        ("AUTH_PASSWORD", "a:b:c", "a:b:c"),
+        ("AUTH_PASSWORD", " $HOME #x ", " $HOME #x "),
+        ("AUTH_PASSWORD", "changeme!", "changeme!"),
+        ("API_KEYS", "one", ("one",)),
+        ("API_KEYS", " one , two,,", ("one", "two")),
+        ("AUTH_MAX_FAILURES", "0", 0),
+        (
+            "FORWARDED_ALLOW_IPS",
+            "127.0.0.1, 10.0.0.0/8,::1",
+            (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"), ip_network("::1/128")),
+        ),
+        ("FORWARDED_ALLOW_IPS", "*", (ip_network("0.0.0.0/0"), ip_network("::/0"))),
+        ("CLAUDE_PATH", "/opt/claude", "/opt/claude"),
+        ("CLAUDE_PATH", "  ", None),
+        ("LOG_LEVEL", "debug", "DEBUG"),
+        ("STATE_DIR", "/srv/state", Path("/srv/state")),
+        ("DEFAULT_MODEL", "", ""),
+        ("DEFAULT_MODEL", "opus", "opus"),
+        ("DEFAULT_PERMISSION_MODE", "acceptEdits", "acceptEdits"),
+        ("MAX_BODY", "1", 1),
+        ("HEARTBEAT", "0.5", 0.5),
+        ("KILL_GRACE", "20", 20.0),
+        (
+            "CORS_ORIGINS",
+            "https://A.example, http://b:8080",
+            ("https://a.example", "http://b:8080"),
+        ),
+        ("ALLOWED_HOSTS", "Gate.example,localhost", ("gate.example", "localhost")),
+        ("CWD_ROOTS", "/", (Path("/"),)),
+        ("CWD_ROOTS", "", ()),
+    ],
+)
+def test_a_setting_is_read(name: str, text: str, value: object) -> None:
+    assert getattr(Settings.load({**LEAST, name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HOST", ""),
+        *[
+            ("PORT", text)
+            for text in ("", "0", "65536", "-1", "80.0", "http", "²", "٣", "9" * 5000)
+        ],
+        *[("WORKERS", text) for text in ("", "0", "257", "two")],
+        *[("AUTH_USER", text) for text in ("", "a:b")],
+        *[("AUTH_MAX_FAILURES", text) for text in ("", "-1", "1000001", "many")],
+        *[
+            ("FORWARDED_ALLOW_IPS", text)
+            for text in ("proxy", "10.0.0.1/8", "10.0.0.0/33", "1.2.3")
+        ],
+        *[("LOG_LEVEL", text) for text in ("", "LOUD", "10")],
+        *[("STATE_DIR", text) for text in ("", "state", "./state", "~nobody-of-this-name/state")],
+        ("STATE_DIR", "/srv/a\0b"),
+        *[("MAX_BODY", text) for text in ("", "0", "32M", "-1", str((1 << 40) + 1))],
+        *[("HEARTBEAT", text) for text in ("", "0", "-1", "nan", "inf", "3601", "15s")],
+        *[("KILL_GRACE", text) for text in ("", "0", "0.09", "nan", "601", "soon")],
+        *[
+            ("CORS_ORIGINS", text)
+            for text in ("*", "example.org", "https://a.example/", "ftp://a", "https://", "null")
+        ],
+        *[("CWD_ROOTS", text) for text in ("srv", "./", "/no/such/folder", "/dev/null", "/,/nope")],
+        ("CWD_ROOTS", "~nobody-of-this-name/x"),
+        ("CWD_ROOTS", "/" + "x" * 300),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_bad_value_is_refused_by_name(name: str, text: str) -> None:
+    assert name in refusal({**LEAST, name: text})
+
+
+@pytest.mark.parametrize("password", ["", "changeme", "your-secure-password"])
+def test_a_password_that_is_missing_or_a_placeholder_is_refused(
+    password: str, env_file: Path
+) -> None:
+    assert "AUTH_PASSWORD" in refusal({"AUTH_PASSWORD": password})
+    env_file.write_text(f"AUTH_PASSWORD={password}\n")
+    assert "AUTH_PASSWORD" in refusal({}, env_file)
+
+
+def test_no_password_at_all_is_refused(env_file: Path) -> None:
+    assert "AUTH_PASSWORD" in refusal({})
+    assert "AUTH_PASSWORD" in refusal({}, env_file)
+
+
+@pytest.mark.parametrize("name", ["AUTH_USER", "AUTH_PASSWORD", "API_KEYS"])
+def test_credentials_that_are_not_utf8_are_refused_by_name(name: str) -> None:
+    undecodable = os.fsdecode(f"{SECRET}\xff".encode("latin-1"))
+    message = refusal({**LEAST, name: undecodable})
+    assert name in message
+    assert SECRET not in message
+
+
+def test_the_environment_wins_over_the_file(env_file: Path) -> None:
+    env_file.write_text("AUTH_PASSWORD=from-the-file\nPORT=1111\nWORKERS=3\n")
+    found = Settings.load({"HOME": "/h", "PORT": "2222", "AUTH_PASSWORD": SECRET}, env_file)
+    assert (found.port, found.workers, found.auth_password) == (2222, 3, SECRET)
+
+
+def test_an_empty_variable_of_the_environment_wins_too(env_file: Path) -> None:
+    env_file.write_text(f"AUTH_PASSWORD={SECRET}\n")
+    assert "AUTH_PASSWORD" in refusal({"AUTH_PASSWORD": ""}, env_file)
+
+
+def test_a_file_that_is_missing_says_nothing(env_file: Path) -> None:
+    assert Settings.load(LEAST, env_file) == Settings.load(LEAST)
+
+
+def test_a_file_that_cannot_be_read_is_refused(env_file: Path) -> None:
+    env_file.mkdir()
+    assert str(env_file) in refusal(LEAST, env_file)
+
+
+def test_a_file_that_is_not_utf8_is_refused_without_its_text(env_file: Path) -> None:
+    env_file.write_bytes(f"AUTH_PASSWORD={SECRET}".encode() + b"\xff\n")
+    message = refusal(LEAST, env_file)
+    assert str(env_file) in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("AUTH_PASSWORD=plain", "plain"),
+        ("AUTH_PASSWORD = spaced ", "spaced"),
+        ("export AUTH_PASSWORD=exported", "exported"),
+        ("AUTH_PASSWORD=a:b:c", "a:b:c"),
+        ("AUTH_PASSWORD=a$HOME${PATH}", "a$HOME${PATH}"),
+        ("AUTH_PASSWORD='$HOME'", "$HOME"),
+        ('AUTH_PASSWORD="${HOME}"', "${HOME}"),
+        ("AUTH_PASSWORD=a#b", "a#b"),
+        ("AUTH_PASSWORD=a # a comment", "a"),
+        ("AUTH_PASSWORD='a # b'", "a # b"),
+        ('AUTH_PASSWORD="a # b"', "a # b"),
+        ("AUTH_PASSWORD='  spaces  '", "  spaces  "),
+        ("AUTH_PASSWORD='say \"hi\"'", 'say "hi"'),
+        ("AUTH_PASSWORD=back\\slash", "back\\slash"),
+        ("AUTH_PASSWORD='pass=word'", "pass=word"),
+        ("AUTH_PASSWORD=pässwörd\u2028", "pässwörd\u2028".strip()),
+        ("AUTH_PASSWORD=dos\r", "dos"),
+        ("AUTH_PASSWORD=first\nAUTH_PASSWORD=last", "last"),
+        ("\ufeffAUTH_PASSWORD=bom", "bom"),
+        ("# AUTH_PASSWORD=no\n\n  AUTH_PASSWORD=yes", "yes"),
+    ],
+)
+def test_a_value_of_the_file_is_taken_literally(
+    written: str, password: str, env_file: Path
+) -> None:
+    env_file.write_bytes(f"{written}\n".encode())
+    found = Settings.load({"HOME": "/h", "PATH": "/bin"}, env_file)
+    assert found.auth_password == password
+
+
+SINGLE_QUOTED = st.text(
+    st.characters(codec="utf-8", exclude_characters="'\\\r\0"), min_size=1
+).filter(lambda text: text not in ("changeme", "your-secure-password"))
+
+
+@given(SINGLE_QUOTED)
+def test_anything_between_single_quotes_is_the_password(password: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_text", lambda *_, **__: f"AUTH_PASSWORD='{password}'\n")
+        found = Settings.load({"HOME": "/h"}, Path(".env"))
+    assert found.auth_password == password
+
+
+def test_what_else_is_in_the_file_is_the_clis_environment(env_file: Path) -> None:
+    env_file.write_text(
+        f"ANTHROPIC_API_KEY={SECRET}\nPORT=1234\nexport http_proxy=http://p:3128\nEMPTY=\n"
+    )
+    found = Settings.load({**LEAST, "OTHER": "not from the file"}, env_file)
+    assert found.environment == {
+        "ANTHROPIC_API_KEY": SECRET,
+        "http_proxy": "http://p:3128",
+        "EMPTY": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AUTH_PASWORD", "AUTH_PASSWORD"),
+        ("AUTH-PASSWORD", "AUTH_PASSWORD"),
+        ("auth_password", "AUTH_PASSWORD"),
+        ("Api_Keys", "API_KEYS"),
+        ("API_KEY", "API_KEYS"),
+        ("CLAUDEPATH", "CLAUDE_PATH"),
+        ("ALLOWED_HOST", "ALLOWED_HOSTS"),
+        ("CORS_ORIGIN", "CORS_ORIGINS"),
+        ("CWD_ROOT", "CWD_ROOTS"),
+        ("DEFAULT_PERMISION_MODE", "DEFAULT_PERMISSION_MODE"),
+        ("FORWARDED_ALLOW_IP", "FORWARDED_ALLOW_IPS"),
+    ],
+)
+def test_a_mistyped_setting_is_refused_and_not_handed_to_every_job(
+    name: str, meant: str, env_file: Path
+) -> None:
+    env_file.write_text(f"{name}={SECRET}\n")
+    message = refusal(LEAST, env_file)
+    assert name in message
+    assert meant in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    "name", ["ANTHROPIC_API_KEY", "ANTHROPIC_MODEL", "CLAUDE_CONFIG_DIR", "HTTPS_PROXY", "PATH"]
+)
+def test_names_that_are_the_clis_are_no_mistyped_settings(name: str, env_file: Path) -> None:
+    env_file.write_text(f"{name}=x\n")
+    assert Settings.load(LEAST, env_file).environment == {name: "x"}
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        (f"{SECRET} {SECRET}\n", 1),
+        (f"A=1\nAUTH_PASSWORD='{SECRET}\n", 2),
+        (f'AUTH_PASSWORD="{SECRET}\nB=2\n', 1),
+        (f"A=1\nAUTH_PASSWORD='it's {SECRET}'\n", 2),
+        (f"A=1\n={SECRET}\n", 2),
+        (f"A=1\nB=2\nAUTH_PASSWORD: {SECRET}\n", 3),
+        (f"A=1\n{SECRET.upper()}\nB=2\n", 2),
+        (f"A='two\nlines'\n{SECRET} {SECRET}\n", 3),
+        (f"A=1\n\n\n{SECRET} {SECRET}\n", 4),
+        (f"# a comment\n\n# another\nAUTH_PASSWORD='{SECRET}\n", 4),
+        (f"A=1\n\nAUTH_PASSWORD {SECRET}\n", 3),
+    ],
+)
+def test_a_line_that_is_no_setting_is_named_by_its_number_and_not_repeated(
+    written: str, line: int, env_file: Path
+) -> None:
+    env_file.write_text(written)
+    message = refusal(LEAST, env_file)
+    assert f"{env_file}, line {line}:" in message
+    assert SECRET.lower() not in message.lower()
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/gateway"}, "/var/lib/gateway"),
+        ({"STATE_DIRECTORY": "/var/lib/one:/var/lib/two"}, "/var/lib/one"),
+        ({"STATE_DIRECTORY": ""}, "/home/someone/.local/state/claudecode2api"),
+        ({"STATE_DIRECTORY": "/var/lib/gateway", "STATE_DIR": "/srv/mine"}, "/srv/mine"),
+    ],
+)
+def test_the_state_folder_is_systemds_unless_it_is_set(
+    environ: dict[str, str], expected: str
+) -> None:
+    assert Settings.load({**LEAST, **environ}).state_dir == Path(expected)
+
+
+def test_a_tilde_is_the_home_of_who_runs_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = Settings.load({**LEAST, "STATE_DIR": "~/state", "CWD_ROOTS": "~"})
+    assert found.state_dir == tmp_path / "state"
+    assert found.cwd_roots == (tmp_path.resolve(),)
+
+
+def test_roots_are_told_without_links(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    found = Settings.load({**LEAST, "CWD_ROOTS": f"{tmp_path}/link,{tmp_path}"})
+    assert found.cwd_roots == ((tmp_path / "real").resolve(), tmp_path.resolve())
+
+
+def test_settings_do_not_print_their_values() -> None:
+    found = Settings.load({**LEAST, "API_KEYS": f"key-{SECRET}"})
+    assert SECRET not in repr(found)
+    assert SECRET not in f"{found}"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        Settings.load(LEAST).port = 1  # type: ignore[misc]
+
+
+_WRITTEN = re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+
+
+def test_every_name_of_the_example_is_a_setting_and_every_setting_is_in_it_once() -> None:
+    names = [match[1] for match in _WRITTEN.finditer(EXAMPLE.read_text(encoding="utf-8"))]
+    assert sorted(names) == sorted(setting_names())
+
+
+def test_the_example_holds_the_defaults(
+    env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environ = {"HOME": str(tmp_path), "AUTH_PASSWORD": SECRET}
+    text = EXAMPLE.read_text(encoding="utf-8")
+    env_file.write_text(_WRITTEN.sub(r"\1=\2", text), encoding="utf-8")
+    assert Settings.load(environ, env_file) == Settings.load(environ)
+
+
+def test_the_example_as_it_is_is_refused_for_its_password(env_file: Path) -> None:
+    env_file.write_bytes(EXAMPLE.read_bytes())
+    message = refusal({"HOME": "/h"}, env_file)
+    assert "AUTH_PASSWORD" in message
+    assert "placeholder" in message

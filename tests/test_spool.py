@@ -1,0 +1,331 @@
+"""A job's directory: what is written is whole, what has ended is sealed, ids are no paths."""
+
+import json
+import os
+import stat
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.jobs.processes import Process
+from app.jobs.spool import Ended, Job, JobDirectory, Running, Spool, is_sealed, now
+
+RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
+ENDED = Ended(
+    status="cancelled",
+    ended_at="2026-01-01T00:00:00.000Z",
+    exit_code=None,
+    signal="SIGKILL",
+    stop_signal="SIGKILL",
+    killed=3,
+    session_id="s1",
+    result={"is_error": True, "total_cost_usd": 0.25, "usage": {"input_tokens": 1}},
+    result_at=[10, 20],
+    error=None,
+)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """An empty spool."""
+    found = Spool(tmp_path / "state")
+    found.prepare()
+    return found
+
+
+def a_job(job_id: str) -> Job:
+    return Job(
+        id=job_id,
+        cwd="/srv/ä\u2028",
+        model=None,
+        session_id="s0",
+        started_at="2026-01-01T00:00:00.000Z",
+        user="müller",
+        arguments=["--print", {"flag": "--settings", "file": "settings.0"}],
+        kill_grace=1.5,
+        starter=Process(7, 70),
+    )
+
+
+def create(spool: Spool) -> JobDirectory:
+    """A job's directory as the gateway makes it."""
+    directory = spool.directory(str(uuid4()))
+    assert directory is not None
+    directory.create(a_job(directory.id), b"input\n", {"settings.0": b"{}"})
+    return directory
+
+
+def mode_of(path: str | Path) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def ids(spool: Spool) -> set[str]:
+    return {directory.id for directory in spool.living()}
+
+
+def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "deep" / "state")
+    spool.prepare()
+    spool.prepare()
+    for folder in ("", "jobs", "live"):
+        assert mode_of(tmp_path / "deep" / "state" / folder) == 0o700
+
+
+def test_a_state_folder_that_cannot_be_one_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(OSError, match="File exists|Not a directory"):
+        Spool(tmp_path / "state").prepare()
+
+
+def test_what_was_asked_is_read_back(spool: Spool) -> None:
+    directory = create(spool)
+    job = directory.job()
+    assert job == a_job(directory.id)
+    assert job is not None
+    assert isinstance(job.starter, Process)
+    assert Path(directory.input).read_bytes() == b"input\n"
+    assert Path(directory.output).read_bytes() == b""
+    assert Path(directory.path, "settings.0").read_bytes() == b"{}"
+
+
+def test_nobody_else_reads_what_was_asked(spool: Spool) -> None:
+    directory = create(spool)
+    assert mode_of(directory.path) == 0o700
+    assert {mode_of(file) for file in Path(directory.path).iterdir()} == {0o600}
+
+
+def test_a_new_job_lives_and_nobody_runs_it(spool: Spool) -> None:
+    directory = create(spool)
+    assert ids(spool) == {directory.id}
+    assert directory.running() is None
+    assert directory.ended() is None
+    assert directory.claimed_for() is None
+    assert directory.read_errors(10) == b""
+    assert directory.read_session() is None
+    assert not is_sealed(os.stat(directory.output).st_mode)
+
+
+def test_a_directory_is_made_once(spool: Spool) -> None:
+    directory = create(spool)
+    with pytest.raises(FileExistsError):
+        directory.create(a_job(directory.id), b"other", {})
+    assert Path(directory.input).read_bytes() == b"input\n"
+
+
+def test_a_long_input_is_written_to_its_last_byte(spool: Spool) -> None:
+    directory = JobDirectory(spool.state, str(uuid4()))
+    long = os.urandom(5 << 20)
+    directory.create(a_job(directory.id), long, {"settings.0": long})
+    assert Path(directory.input).read_bytes() == long
+    assert Path(directory.path, "settings.0").read_bytes() == long
+
+
+def test_a_job_that_was_never_created_is_not_there(spool: Spool) -> None:
+    directory = JobDirectory(spool.state, str(uuid4()))
+    assert directory.job() is None
+    assert directory.running() is None
+    assert directory.ended() is None
+    assert directory.read_errors(10) == b""
+    assert directory.claimed_for() is None
+    directory.remove()
+
+
+def test_records_are_read_back_as_they_were_written(spool: Spool) -> None:
+    directory = create(spool)
+    directory.set_running(RUNNING)
+    assert directory.running() == RUNNING
+    directory.end(ENDED)
+    assert directory.ended() == ENDED
+    assert directory.running() == RUNNING
+
+
+@given(
+    st.one_of(st.none(), st.text()),
+    st.dictionaries(st.text(), st.one_of(st.none(), st.booleans(), st.integers(), st.text())),
+)
+def test_any_end_is_read_back(session: str | None, result: dict[str, object]) -> None:
+    ended = Ended("failed", now(), 1, session_id=session, result=result, error=session)
+    assert Ended(**json.loads(json.dumps(ended.__dict__))) == ended
+
+
+def test_the_end_takes_a_job_off_the_living_and_seals_its_output(spool: Spool) -> None:
+    directory = create(spool)
+    other = create(spool)
+    Path(directory.output).write_bytes(b"line\n")
+    directory.end(ENDED)
+    assert ids(spool) == {other.id}
+    assert is_sealed(os.stat(directory.output).st_mode)
+    assert mode_of(directory.output) == 0o400
+    assert Path(directory.output).read_bytes() == b"line\n"
+    assert directory.job() is not None
+
+
+def test_sealing_may_be_done_again(spool: Spool) -> None:
+    directory = create(spool)
+    directory.end(ENDED)
+    directory.seal()
+    directory.end(ENDED)
+    assert is_sealed(os.stat(directory.output).st_mode)
+    assert directory.ended() == ENDED
+
+
+def test_the_end_lies_beside_an_output_that_is_sealed(spool: Spool) -> None:
+    directory = create(spool)
+    seen: list[Ended | None] = []
+
+    def watch() -> None:
+        while not is_sealed(os.stat(directory.output).st_mode):
+            time.sleep(0)
+        seen.append(directory.ended())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    directory.end(ENDED)
+    watcher.join(10)
+    assert seen == [ENDED]
+
+
+def test_a_reader_sees_all_of_a_record_or_none(spool: Spool) -> None:
+    directory = create(spool)
+    done = threading.Event()
+    seen: list[Ended | None] = []
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(directory.ended())
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    records = [Ended("failed", now(), 1, error="x" * size) for size in (0, 10, 100_000) * 30]
+    for record in records:
+        directory.end(record)
+    done.set()
+    reader.join(10)
+    assert all(record is None or record in records for record in seen)
+
+
+def test_writing_a_record_leaves_no_temporary_file(spool: Spool) -> None:
+    directory = create(spool)
+    directory.set_running(RUNNING)
+    directory.end(ENDED)
+    assert {file.name for file in Path(directory.path).iterdir()} == {
+        "job.json",
+        "input",
+        "output",
+        "settings.0",
+        "running",
+        "ended",
+    }
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_removing_leaves_no_trace(ended: bool, spool: Spool) -> None:
+    directory = create(spool)
+    kept = create(spool)
+    if ended:
+        directory.end(ENDED)
+    directory.remove()
+    directory.remove()
+    assert not Path(directory.path).exists()
+    assert directory.job() is None
+    assert ids(spool) == {kept.id}
+    assert kept.job() is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "limit", "read"),
+    [(b"", 5, b""), (b"abc", 5, b"abc"), (b"abcdefgh", 5, b"defgh"), (b"\xff\0x", 2, b"\0x")],
+)
+def test_the_last_bytes_of_the_errors_are_read(
+    written: bytes, limit: int, read: bytes, spool: Spool
+) -> None:
+    directory = create(spool)
+    Path(directory.errors).write_bytes(written)
+    assert directory.read_errors(limit) == read
+
+
+def test_a_claim_is_as_old_as_the_last_complaint(spool: Spool) -> None:
+    directory = create(spool)
+    Path(directory.errors).touch()
+    claimed_for = directory.claimed_for()
+    assert claimed_for is not None
+    assert claimed_for < 10
+    os.utime(directory.errors, (0, 0))
+    assert (directory.claimed_for() or 0) > 1_000_000
+
+
+def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
+    directory = create(spool)
+    Path(directory.output).write_bytes(b'{"type":"system","session_id":"s9"}\n')
+    assert directory.read_session() == "s9"
+
+
+@pytest.mark.parametrize(
+    "job_id",
+    [
+        "",
+        ".",
+        "..",
+        "../jobs",
+        "/etc/passwd",
+        "live",
+        "x",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8\n",
+        " 6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8/..",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8\0",
+        "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
+        "6ba7b8109dad11d180b400c04fd430c8",
+        "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}",
+        "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
+        "٦ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "6ba7b810_9dad_11d1_80b4_00c04fd430c8",
+        "\ud800" * 36,
+    ],
+)
+def test_what_is_no_id_has_no_directory(job_id: str, spool: Spool) -> None:
+    assert spool.directory(job_id) is None
+
+
+@given(st.uuids())
+def test_an_id_in_its_usual_spelling_has_one(job_id: UUID) -> None:
+    directory = Spool(Path("/state")).directory(str(job_id))
+    assert directory is not None
+    assert directory.path == f"/state/jobs/{job_id}"
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=40))
+def test_no_text_leads_out_of_the_folder(text: str) -> None:
+    directory = Spool(Path("/state")).directory(text)
+    assert directory is None or Path(directory.path).parent == Path("/state/jobs")
+
+
+@pytest.mark.parametrize(
+    ("mode", "sealed"),
+    [
+        (0o100400, True),
+        (0o400, True),
+        (0o100600, False),
+        (0o100644, False),
+        (0o100440, False),
+        (0o100000, False),
+    ],
+)
+def test_an_output_is_sealed_by_its_mode(mode: int, sealed: bool) -> None:
+    assert is_sealed(mode) is sealed
+
+
+def test_now_is_utc_to_the_millisecond() -> None:
+    told = now()
+    assert told.endswith("Z")
+    assert len(told) == len("2026-01-01T00:00:00.000Z")
+    age = datetime.now(UTC) - datetime.fromisoformat(told)
+    assert abs(age.total_seconds()) < 10
