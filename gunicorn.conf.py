@@ -17,8 +17,8 @@ from app import create_app
 from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.errors import ConfigurationError
-from app.jobs import recovery
-from app.jobs.processes import child, this_process
+from app.jobs import upkeep
+from app.jobs.processes import child
 from app.jobs.spool import Spool
 from app.settings import Settings
 from app.worker import Worker
@@ -64,7 +64,11 @@ class GatewayWorker(Worker):
 wsgi_app = "app:create_app"
 worker_class = GatewayWorker
 workers = settings.workers
-bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+bind = (
+    f"[{settings.host}]:{settings.port}"
+    if ":" in settings.host
+    else f"{settings.host}:{settings.port}"
+)
 forwarded_allow_ips = ",".join(str(network) for network in settings.forwarded_allow_ips)
 proc_name = "claudecode2api"
 # Streams last for hours: nothing may restart a worker for having served many requests.
@@ -96,7 +100,7 @@ logconfig_dict = {
 
 def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
-    for job_id in recovery.recover(spool):
+    for job_id in upkeep.recover(spool):
         log.warning("job %s lost its supervisor while the gateway was down", job_id)
     reload = server.handle_hup
 
@@ -113,5 +117,5 @@ def on_starting(server):
 
 def on_exit(server):
     """No worker is left: end the jobs."""
-    for job_id in recovery.end_all(spool):
+    for job_id in upkeep.end_all(spool):
         log.info("job %s was cancelled: the gateway stops", job_id)

@@ -74,7 +74,9 @@ class Framer:
                 if (end := end + len(line) + 1) and line
             ]
         else:
-            frames = [_FRAME % (line, end) for line in lines if (end := end + len(line) + 1) and line]
+            frames = [
+                _FRAME % (line, end) for line in lines if (end := end + len(line) + 1) and line
+            ]
         self._position = end
         return b"".join(frames)
 

@@ -28,9 +28,7 @@ def fake_claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _shared(
-    fake_claude: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
+def _shared(fake_claude: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("gateway"), fake_claude) as running:
         yield running
 

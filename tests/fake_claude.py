@@ -111,9 +111,7 @@ def child(kind: str) -> None:
     command = [sys.executable, "-I", "-S", "-c", program]
     if "daemon" in kind:
         command = ["setsid", "-f", *command]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, start_new_session="session" in kind
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session="session" in kind)
     assert process.stdout is not None
     line(json.dumps({"child": int(process.stdout.readline())}))
 

@@ -86,7 +86,12 @@ def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         deltas = [{"type": "text_delta", "text": word} for word in _words(said)]
     elif verb == "bash" and has_bash:
         call = {"command": rest, "description": "Run what was asked"}
-        block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": "Bash", "input": {}}
+        block = {
+            "type": "tool_use",
+            "id": f"toolu_{next(_numbers):06}",
+            "name": "Bash",
+            "input": {},
+        }
         deltas = [{"type": "input_json_delta", "partial_json": json.dumps(call)}]
         stop_reason = "tool_use"
     elif verb == "wait":

@@ -27,8 +27,8 @@ OLD = (2, 1, 329)
 ALWAYS = ["--print", "--output-format=stream-json", "--input-format=stream-json", "--verbose"]
 SKIP = "--dangerously-skip-permissions"
 
-SECRET = "sk-ant-0123"
-JSON_TEXT = json.dumps({"env": {"KEY": SECRET}})
+PRIVATE = "sk-ant-0123"
+JSON_TEXT = json.dumps({"env": {"KEY": PRIVATE}})
 
 
 def command(
@@ -322,26 +322,26 @@ def test_a_message_is_one_line_of_json_whatever_the_text(text: str) -> None:
 
 
 def test_the_prompt_goes_by_standard_input_alone() -> None:
-    found = command({"prompt": SECRET})
-    assert found.input == user_message(SECRET)
-    assert SECRET not in str(found.arguments)
+    found = command({"prompt": PRIVATE})
+    assert found.input == user_message(PRIVATE)
+    assert PRIVATE not in str(found.arguments)
     assert found.files == {}
 
 
 def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:
     found = command(
         {
-            "prompt": SECRET,
-            "system_prompt": SECRET,
-            "append_system_prompt": SECRET,
+            "prompt": PRIVATE,
+            "system_prompt": PRIVATE,
+            "append_system_prompt": PRIVATE,
             "mcp_config": [JSON_TEXT, f"\t\n{JSON_TEXT}"],
             "settings": f" {JSON_TEXT}",
-            "agents": {"a": {"prompt": SECRET}},
+            "agents": {"a": {"prompt": PRIVATE}},
         }
     )
-    assert SECRET not in str(found.arguments)
+    assert PRIVATE not in str(found.arguments)
     assert len(found.files) == 6
-    assert all(SECRET.encode() in content for content in found.files.values())
+    assert all(PRIVATE.encode() in content for content in found.files.values())
 
 
 def test_files_are_plain_names_that_collide_with_nothing_in_a_jobs_directory() -> None:

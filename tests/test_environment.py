@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from app.cli.environment import build_environment
 from app.settings import setting_names
 
-SECRET = "s3cret"
+PRIVATE = "s3cret"
 OURS = {"HOME": "/home/someone", "PATH": "/opt/bin:/bin", "LANG": "C.UTF-8"}
 
 
 @pytest.mark.parametrize("name", sorted(setting_names()))
 def test_no_setting_reaches_a_job(name: str) -> None:
-    assert build_environment({**OURS, name: SECRET}, {}) == OURS
+    assert build_environment({**OURS, name: PRIVATE}, {}) == OURS
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_nothing_of_the_servers_reaches_a_job(name: str) -> None:
 
 def test_the_rest_of_the_file_is_there_and_the_environment_wins() -> None:
     environ = {**OURS, "BOTH": "environment"}
-    others = {"ANTHROPIC_API_KEY": SECRET, "BOTH": "file", "LANG": "file", "EMPTY": ""}
+    others = {"ANTHROPIC_API_KEY": PRIVATE, "BOTH": "file", "LANG": "file", "EMPTY": ""}
     assert build_environment(environ, others) == {
         **OURS,
-        "ANTHROPIC_API_KEY": SECRET,
+        "ANTHROPIC_API_KEY": PRIVATE,
         "BOTH": "environment",
         "EMPTY": "",
     }

@@ -101,15 +101,11 @@ def test_an_unknown_field_is_refused_with_the_nearest_known_one(gateway: Gateway
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_too_large_a_body_is_refused(
-    start_gateway: Callable[..., Gateway], chunked: bool
-) -> None:
+def test_too_large_a_body_is_refused(start_gateway: Callable[..., Gateway], chunked: bool) -> None:
     gateway = start_gateway(MAX_BODY="1000")
     body = json.dumps({"prompt": "x" * 2000, "cwd": "/tmp"}).encode()  # noqa: S108
     data = iter([body]) if chunked else body
-    answer = gateway.ask(
-        "POST", "/chat", data=data, headers={"Content-Type": "application/json"}
-    )
+    answer = gateway.ask("POST", "/chat", data=data, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["code"] == "body_too_large"
     assert "1000" in answer.json()["detail"]

@@ -39,7 +39,11 @@ def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: G
         ("fork_session", True, ["--fork-session"]),
         ("tools", ["-a", "Bash"], ["--tools=-a,Bash"]),
         ("tools", [], ["--tools="]),
-        ("allowed_tools", ["-a", "Bash(x, y)"], ["--allowed-tools=-a", "--allowed-tools=Bash(x, y)"]),
+        (
+            "allowed_tools",
+            ["-a", "Bash(x, y)"],
+            ["--allowed-tools=-a", "--allowed-tools=Bash(x, y)"],
+        ),
         ("disallowed_tools", ["-a", "b"], ["--disallowed-tools=-a", "--disallowed-tools=b"]),
         ("permission_mode", "-plan", ["--permission-mode=-plan"]),
         ("mcp_config", ["-a.json", "b"], ["--mcp-config=-a.json", "--mcp-config=b"]),

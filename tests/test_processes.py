@@ -66,6 +66,11 @@ def is_readable(descriptor: int, seconds: float) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
+def open_descriptors() -> int:
+    """How many descriptors this process holds."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def state_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
 
@@ -161,12 +166,12 @@ def test_a_number_that_changes_hands_while_it_is_opened_is_not_signalled(
 
 def test_no_descriptor_is_left_open_for_who_is_gone(start: Start) -> None:
     program = start("sleep", "60")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for off in range(1, 20):
         open_process(Process(program.pid, child(program.pid).started + off))
         send_signal(Process(program.pid, child(program.pid).started + off), signal.SIGKILL)
     send_signal(child(program.pid), 0)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_one_that_is_gone_does_not_keep_the_others_from_their_signal(start: Start) -> None:

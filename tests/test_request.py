@@ -11,7 +11,7 @@ from app.cli.request import ChatRequest, read_request
 from app.errors import InvalidRequest
 
 LEAST = {"prompt": "hi", "cwd": "/"}
-SECRET = "sk-ant-0123456789"
+PRIVATE = "sk-ant-0123456789"
 OPTIONAL = sorted(set(ChatRequest.model_fields) - {"prompt", "cwd"})
 TEXTS = [
     "cwd",
@@ -76,7 +76,7 @@ def test_prompt_and_directory_are_required(field: str) -> None:
     ],
 )
 def test_an_unknown_field_is_named_with_the_nearest_known_one(name: str, meant: str) -> None:
-    (error,) = errors_of({**LEAST, name: [SECRET]})
+    (error,) = errors_of({**LEAST, name: [PRIVATE]})
     assert error["type"] == "extra_forbidden"
     assert error["loc"] == ["body", name]
     assert f"did you mean {meant!r}?" in error["msg"]
@@ -99,22 +99,22 @@ def test_every_wrong_field_is_told_at_once() -> None:
 
 
 WRONG: list[tuple[str, Any]] = [
-    *[(field, value) for field in TEXTS for value in (1, True, [SECRET], {SECRET: SECRET})],
+    *[(field, value) for field in TEXTS for value in (1, True, [PRIVATE], {PRIVATE: PRIVATE})],
     *[
         (field, value)
         for field in LISTS
-        for value in (SECRET, {SECRET: 1}, [1], [None], [[SECRET]])
+        for value in (PRIVATE, {PRIVATE: 1}, [1], [None], [[PRIVATE]])
     ],
-    *[(field, value) for field in SWITCHES for value in (SECRET, 2, [SECRET], {SECRET: 1})],
-    *[(field, value) for field in OBJECTS for value in (SECRET, 1, [SECRET], True)],
+    *[(field, value) for field in SWITCHES for value in (PRIVATE, 2, [PRIVATE], {PRIVATE: 1})],
+    *[(field, value) for field in OBJECTS for value in (PRIVATE, 1, [PRIVATE], True)],
     ("prompt", None),
     ("prompt", 7),
-    ("prompt", [{"type": "text", "text": SECRET}]),
+    ("prompt", [{"type": "text", "text": PRIVATE}]),
     ("cwd", None),
     ("cwd", ""),
     ("debug", 7),
-    ("debug", [SECRET]),
-    *[(field, [SECRET, ""]) for field in LISTS],
+    ("debug", [PRIVATE]),
+    *[(field, [PRIVATE, ""]) for field in LISTS],
 ]
 
 
@@ -124,7 +124,7 @@ def test_a_value_of_the_wrong_type_is_refused_by_name_and_not_repeated(
 ) -> None:
     errors = errors_of({**LEAST, field: value})
     assert {error["loc"][1] for error in errors} == {field}
-    assert SECRET not in json.dumps(errors)
+    assert PRIVATE not in json.dumps(errors)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_nesting_that_json_allows_is_taken_as_it_is() -> None:
 
 
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.just(SECRET), st.just(f"\0{SECRET}")),
-    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.just(SECRET), inner)),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.just(PRIVATE), st.just(f"\0{PRIVATE}")),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.just(PRIVATE), inner)),
     max_leaves=4,
 )
 
@@ -222,8 +222,8 @@ def test_no_error_repeats_a_value(fields: dict[str, Any]) -> None:
             for error in refused.detail
             if not isinstance(error, str)
         ]
-        assert SECRET not in json.dumps(told)
-        assert SECRET not in repr(refused.__cause__)
+        assert PRIVATE not in json.dumps(told)
+        assert PRIVATE not in repr(refused.__cause__)
 
 
 @given(st.text())

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from app.errors import ConfigurationError
 from app.settings import Settings, setting_names
 
-SECRET = "s3cret-0123456789"
-LEAST = {"AUTH_PASSWORD": SECRET, "HOME": "/home/someone"}
+PRIVATE = "s3cret-0123456789"
+LEAST = {"AUTH_PASSWORD": PRIVATE, "HOME": "/home/someone"}
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 
 
@@ -40,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "port": 9876,
     "workers": 2,
     "auth_user": "admin",
-    "auth_password": SECRET,
+    "auth_password": PRIVATE,
     "api_keys": (),
     "auth_max_failures": 10,
     "forwarded_allow_ips": (),
@@ -71,7 +71,7 @@ def test_each_setting_is_a_field_of_the_same_name() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("HOST", " 0.0.0.0 ", "0.0.0.0"),
+        ("HOST", " 192.0.2.1 ", "192.0.2.1"),
         ("HOST", "::1", "::1"),
         ("PORT", "1", 1),
         ("PORT", " 65535\n", 65535),
@@ -165,20 +165,20 @@ def test_no_password_at_all_is_refused(env_file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["AUTH_USER", "AUTH_PASSWORD", "API_KEYS"])
 def test_credentials_that_are_not_utf8_are_refused_by_name(name: str) -> None:
-    undecodable = os.fsdecode(f"{SECRET}\xff".encode("latin-1"))
+    undecodable = os.fsdecode(f"{PRIVATE}\xff".encode("latin-1"))
     message = refusal({**LEAST, name: undecodable})
     assert name in message
-    assert SECRET not in message
+    assert PRIVATE not in message
 
 
 def test_the_environment_wins_over_the_file(env_file: Path) -> None:
     env_file.write_text("AUTH_PASSWORD=from-the-file\nPORT=1111\nWORKERS=3\n")
-    found = Settings.load({"HOME": "/h", "PORT": "2222", "AUTH_PASSWORD": SECRET}, env_file)
-    assert (found.port, found.workers, found.auth_password) == (2222, 3, SECRET)
+    found = Settings.load({"HOME": "/h", "PORT": "2222", "AUTH_PASSWORD": PRIVATE}, env_file)
+    assert (found.port, found.workers, found.auth_password) == (2222, 3, PRIVATE)
 
 
 def test_an_empty_variable_of_the_environment_wins_too(env_file: Path) -> None:
-    env_file.write_text(f"AUTH_PASSWORD={SECRET}\n")
+    env_file.write_text(f"AUTH_PASSWORD={PRIVATE}\n")
     assert "AUTH_PASSWORD" in refusal({"AUTH_PASSWORD": ""}, env_file)
 
 
@@ -192,10 +192,10 @@ def test_a_file_that_cannot_be_read_is_refused(env_file: Path) -> None:
 
 
 def test_a_file_that_is_not_utf8_is_refused_without_its_text(env_file: Path) -> None:
-    env_file.write_bytes(f"AUTH_PASSWORD={SECRET}".encode() + b"\xff\n")
+    env_file.write_bytes(f"AUTH_PASSWORD={PRIVATE}".encode() + b"\xff\n")
     message = refusal(LEAST, env_file)
     assert str(env_file) in message
-    assert SECRET not in message
+    assert PRIVATE not in message
 
 
 @pytest.mark.parametrize(
@@ -246,11 +246,11 @@ def test_anything_between_single_quotes_is_the_password(password: str) -> None:
 
 def test_what_else_is_in_the_file_is_the_clis_environment(env_file: Path) -> None:
     env_file.write_text(
-        f"ANTHROPIC_API_KEY={SECRET}\nPORT=1234\nexport http_proxy=http://p:3128\nEMPTY=\n"
+        f"ANTHROPIC_API_KEY={PRIVATE}\nPORT=1234\nexport http_proxy=http://p:3128\nEMPTY=\n"
     )
     found = Settings.load({**LEAST, "OTHER": "not from the file"}, env_file)
     assert found.environment == {
-        "ANTHROPIC_API_KEY": SECRET,
+        "ANTHROPIC_API_KEY": PRIVATE,
         "http_proxy": "http://p:3128",
         "EMPTY": "",
     }
@@ -275,11 +275,11 @@ def test_what_else_is_in_the_file_is_the_clis_environment(env_file: Path) -> Non
 def test_a_mistyped_setting_is_refused_and_not_handed_to_every_job(
     name: str, meant: str, env_file: Path
 ) -> None:
-    env_file.write_text(f"{name}={SECRET}\n")
+    env_file.write_text(f"{name}={PRIVATE}\n")
     message = refusal(LEAST, env_file)
     assert name in message
     assert meant in message
-    assert SECRET not in message
+    assert PRIVATE not in message
 
 
 @pytest.mark.parametrize(
@@ -293,17 +293,17 @@ def test_names_that_are_the_clis_are_no_mistyped_settings(name: str, env_file: P
 @pytest.mark.parametrize(
     ("written", "line"),
     [
-        (f"{SECRET} {SECRET}\n", 1),
-        (f"A=1\nAUTH_PASSWORD='{SECRET}\n", 2),
-        (f'AUTH_PASSWORD="{SECRET}\nB=2\n', 1),
-        (f"A=1\nAUTH_PASSWORD='it's {SECRET}'\n", 2),
-        (f"A=1\n={SECRET}\n", 2),
-        (f"A=1\nB=2\nAUTH_PASSWORD: {SECRET}\n", 3),
-        (f"A=1\n{SECRET.upper()}\nB=2\n", 2),
-        (f"A='two\nlines'\n{SECRET} {SECRET}\n", 3),
-        (f"A=1\n\n\n{SECRET} {SECRET}\n", 4),
-        (f"# a comment\n\n# another\nAUTH_PASSWORD='{SECRET}\n", 4),
-        (f"A=1\n\nAUTH_PASSWORD {SECRET}\n", 3),
+        (f"{PRIVATE} {PRIVATE}\n", 1),
+        (f"A=1\nAUTH_PASSWORD='{PRIVATE}\n", 2),
+        (f'AUTH_PASSWORD="{PRIVATE}\nB=2\n', 1),
+        (f"A=1\nAUTH_PASSWORD='it's {PRIVATE}'\n", 2),
+        (f"A=1\n={PRIVATE}\n", 2),
+        (f"A=1\nB=2\nAUTH_PASSWORD: {PRIVATE}\n", 3),
+        (f"A=1\n{PRIVATE.upper()}\nB=2\n", 2),
+        (f"A='two\nlines'\n{PRIVATE} {PRIVATE}\n", 3),
+        (f"A=1\n\n\n{PRIVATE} {PRIVATE}\n", 4),
+        (f"# a comment\n\n# another\nAUTH_PASSWORD='{PRIVATE}\n", 4),
+        (f"A=1\n\nAUTH_PASSWORD {PRIVATE}\n", 3),
     ],
 )
 def test_a_line_that_is_no_setting_is_named_by_its_number_and_not_repeated(
@@ -312,7 +312,7 @@ def test_a_line_that_is_no_setting_is_named_by_its_number_and_not_repeated(
     env_file.write_text(written)
     message = refusal(LEAST, env_file)
     assert f"{env_file}, line {line}:" in message
-    assert SECRET.lower() not in message.lower()
+    assert PRIVATE.lower() not in message.lower()
 
 
 @pytest.mark.parametrize(
@@ -347,9 +347,9 @@ def test_roots_are_told_without_links(tmp_path: Path) -> None:
 
 
 def test_settings_do_not_print_their_values() -> None:
-    found = Settings.load({**LEAST, "API_KEYS": f"key-{SECRET}"})
-    assert SECRET not in repr(found)
-    assert SECRET not in f"{found}"
+    found = Settings.load({**LEAST, "API_KEYS": f"key-{PRIVATE}"})
+    assert PRIVATE not in repr(found)
+    assert PRIVATE not in f"{found}"
 
 
 def test_settings_are_frozen() -> None:
@@ -369,7 +369,7 @@ def test_the_example_holds_the_defaults(
     env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    environ = {"HOME": str(tmp_path), "AUTH_PASSWORD": SECRET}
+    environ = {"HOME": str(tmp_path), "AUTH_PASSWORD": PRIVATE}
     text = EXAMPLE.read_text(encoding="utf-8")
     env_file.write_text(_WRITTEN.sub(r"\1=\2", text), encoding="utf-8")
     assert Settings.load(environ, env_file) == Settings.load(environ)

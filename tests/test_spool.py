@@ -4,7 +4,6 @@ import json
 import os
 import stat
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.jobs.directory import Ended, Job, JobDirectory, Running, is_sealed, now
 from app.jobs.processes import Process
-from app.jobs.spool import Ended, Job, JobDirectory, Running, Spool, is_sealed, now
+from app.jobs.spool import Spool
 
 RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
 ENDED = Ended(
@@ -79,7 +79,7 @@ def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: 
 
 def test_a_state_folder_that_cannot_be_one_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(OSError, match="File exists|Not a directory"):
+    with pytest.raises(OSError, match=r"File exists|Not a directory"):
         Spool(tmp_path / "state").prepare()
 
 
@@ -108,7 +108,7 @@ def test_a_new_job_lives_and_nobody_runs_it(spool: Spool) -> None:
     assert directory.claimed_for() is None
     assert directory.read_errors(10) == b""
     assert directory.read_session() is None
-    assert not is_sealed(os.stat(directory.output).st_mode)
+    assert not is_sealed(Path(directory.output).stat().st_mode)
 
 
 def test_a_directory_is_made_once(spool: Spool) -> None:
@@ -133,7 +133,7 @@ def test_a_job_that_was_never_created_is_not_there(spool: Spool) -> None:
     assert directory.ended() is None
     assert directory.read_errors(10) == b""
     assert directory.claimed_for() is None
-    directory.remove()
+    spool.remove(directory)
 
 
 def test_records_are_read_back_as_they_were_written(spool: Spool) -> None:
@@ -151,7 +151,7 @@ def test_records_are_read_back_as_they_were_written(spool: Spool) -> None:
 )
 def test_any_end_is_read_back(session: str | None, result: dict[str, object]) -> None:
     ended = Ended("failed", now(), 1, session_id=session, result=result, error=session)
-    assert Ended(**json.loads(json.dumps(ended.__dict__))) == ended
+    assert Ended(**json.loads(json.dumps(ended._asdict()))) == ended
 
 
 def test_the_end_takes_a_job_off_the_living_and_seals_its_output(spool: Spool) -> None:
@@ -160,7 +160,7 @@ def test_the_end_takes_a_job_off_the_living_and_seals_its_output(spool: Spool) -
     Path(directory.output).write_bytes(b"line\n")
     directory.end(ENDED)
     assert ids(spool) == {other.id}
-    assert is_sealed(os.stat(directory.output).st_mode)
+    assert is_sealed(Path(directory.output).stat().st_mode)
     assert mode_of(directory.output) == 0o400
     assert Path(directory.output).read_bytes() == b"line\n"
     assert directory.job() is not None
@@ -171,24 +171,23 @@ def test_sealing_may_be_done_again(spool: Spool) -> None:
     directory.end(ENDED)
     directory.seal()
     directory.end(ENDED)
-    assert is_sealed(os.stat(directory.output).st_mode)
+    assert is_sealed(Path(directory.output).stat().st_mode)
     assert directory.ended() == ENDED
 
 
-def test_the_end_lies_beside_an_output_that_is_sealed(spool: Spool) -> None:
+def test_an_output_is_sealed_last_of_all(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = create(spool)
-    seen: list[Ended | None] = []
+    sealed_beside: list[Ended | None] = []
+    chmod = os.chmod
 
-    def watch() -> None:
-        while not is_sealed(os.stat(directory.output).st_mode):
-            time.sleep(0)
-        seen.append(directory.ended())
+    def seal(path: str, mode: int) -> None:
+        sealed_beside.append(directory.ended())
+        assert ids(spool) == set()
+        chmod(path, mode)
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    monkeypatch.setattr(os, "chmod", seal)
     directory.end(ENDED)
-    watcher.join(10)
-    assert seen == [ENDED]
+    assert sealed_beside == [ENDED]
 
 
 def test_a_reader_sees_all_of_a_record_or_none(spool: Spool) -> None:
@@ -202,7 +201,7 @@ def test_a_reader_sees_all_of_a_record_or_none(spool: Spool) -> None:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    records = [Ended("failed", now(), 1, error="x" * size) for size in (0, 10, 100_000) * 30]
+    records = [Ended("failed", now(), 1, error="x" * size) for size in (0, 10, 100_000) * 10]
     for record in records:
         directory.end(record)
     done.set()
@@ -230,12 +229,21 @@ def test_removing_leaves_no_trace(ended: bool, spool: Spool) -> None:
     kept = create(spool)
     if ended:
         directory.end(ENDED)
-    directory.remove()
-    directory.remove()
+    spool.remove(directory)
+    spool.remove(directory)
     assert not Path(directory.path).exists()
     assert directory.job() is None
     assert ids(spool) == {kept.id}
     assert kept.job() is not None
+
+
+def test_a_job_is_to_be_cancelled_once_somebody_has_asked(spool: Spool) -> None:
+    directory, other = create(spool), create(spool)
+    assert not directory.is_to_be_cancelled()
+    directory.ask_to_cancel()
+    directory.ask_to_cancel()
+    assert directory.is_to_be_cancelled()
+    assert not other.is_to_be_cancelled()
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import json
 import re
 import tracemalloc
 from collections.abc import Iterator
+from itertools import cycle
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app import sse
@@ -67,12 +68,13 @@ def frames(output: bytes, position: int = 0) -> bytes:
 
 
 def cut(output: bytes, sizes: list[int]) -> Iterator[bytes]:
-    """An output in chunks of these sizes, the last of which takes the rest."""
+    """An output in chunks of these sizes, again and again."""
     start = 0
-    for size in sizes:
+    for size in cycle(sizes):
+        if start >= len(output):
+            return
         yield output[start : start + size]
         start += size
-    yield output[start:]
 
 
 PIECES = st.one_of(
@@ -98,7 +100,11 @@ PIECES = st.one_of(
     st.binary(max_size=12),
 )
 OUTPUTS = st.lists(PIECES, max_size=30).map(b"".join)
-SIZES = st.lists(st.integers(0, 40), max_size=30)
+SIZES = st.one_of(
+    st.just([1]),
+    st.lists(st.integers(0, 12), min_size=1, max_size=6).filter(any),
+    st.just([1 << 16]),
+)
 LONGEST_HELD = st.sampled_from([0, 1, 5, 20, 1 << 16])
 
 
@@ -126,6 +132,9 @@ def test_the_parser_of_these_tests_reads_the_examples_of_the_standard(
 
 
 @given(OUTPUTS, SIZES, LONGEST_HELD)
+@example(b"a\rb\n", [2], 1 << 16)
+@example(b"a\r\nb", [2], 0)
+@settings(max_examples=300)
 def test_the_client_gets_each_line_that_is_not_blank_whatever_the_chunks(
     output: bytes, sizes: list[int], longest_held: int
 ) -> None:

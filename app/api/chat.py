@@ -19,9 +19,9 @@ from app.errors import (
     DirectoryNotAllowed,
     UnsupportedMediaType,
 )
+from app.jobs.directory import JobDirectory
 from app.jobs.follow import Follower
 from app.jobs.service import JobService
-from app.jobs.spool import JobDirectory
 
 #: Seconds that a request's body may take.
 BODY_PATIENCE = 60.0

@@ -7,7 +7,7 @@ import os
 
 from app.cli.lines import last_result, read_session
 from app.jobs import processes
-from app.jobs.spool import Ended, JobDirectory, Status, now
+from app.jobs.directory import Ended, JobDirectory, Status, now
 
 _RESULT_FIELDS = (
     "subtype",
@@ -59,7 +59,7 @@ def judge(
         stop_signal=stop_signal,
         killed=killed,
         session_id=session if isinstance(session, str) else asked_session,
-        result={name: said[name] for name in _RESULT_FIELDS if name in said},
+        result={name: said[name] for name in _RESULT_FIELDS if name in said} or None,
         result_at=[result.offset, result.length] if result else None,
         error=error,
     )

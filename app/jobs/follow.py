@@ -15,8 +15,8 @@ from gevent import get_hub
 from gevent.event import Event
 
 from app.jobs import processes
+from app.jobs.directory import JobDirectory, is_sealed
 from app.jobs.recovery import supervisor_of
-from app.jobs.spool import JobDirectory, is_sealed
 
 #: Bytes of one read; at a few hundred lines, one chunk keeps the worker busy for less than
 #: a millisecond.

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import app
 from app.errors import JobNotStarted
 from app.jobs import launcher
 from app.jobs.processes import Process
@@ -22,9 +21,13 @@ from app.jobs.processes import Process
 LAUNCHER_PATIENCE = 20.0
 SUPERVISOR_PATIENCE = 60.0
 
-_ROOT = Path(app.__file__).parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 # The launcher's Python reads nothing from its environment or folder: both are the jobs'.
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from app.jobs.launcher import main; main(sys.argv[2:])"
+_PROGRAM = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from app.jobs.launcher import main
+main(sys.argv[2:])"""
 
 
 class Launch:
@@ -67,7 +70,7 @@ class Launch:
             answer = b""
             try:
                 connection.sendall(request)
-                while received := connection.recv(4096):
+                while not answer.endswith(b"\n") and (received := connection.recv(4096)):
                     answer += received
             except TimeoutError:
                 raise JobNotStarted(

@@ -1,9 +1,10 @@
-"""The launcher: one small server, everything imported, that forks a supervisor per job.
+"""The launcher: one small server, everything imported, that gives each job a supervisor.
 
 A Python of its own for each job would cost 20 ms and 10 MB; a fork costs a third of a
-millisecond and shares the memory. Workers of the gateway never fork, so nothing of theirs
-(descriptors, signal masks, environment, memory) reaches a job. The launcher's environment
-is the jobs' environment.
+millisecond, and as much again four times over until the pages it needs are its own. So a
+supervisor whose job has ended is given the next one, and one at least is always ready.
+Workers of the gateway never fork, so nothing of theirs (descriptors, signal masks,
+environment, memory) reaches a job. The launcher's environment is the jobs' environment.
 
 One request a connection, on the Unix socket `STATE_DIR/launcher`:
 
@@ -15,7 +16,6 @@ supervisor that dies before its job's end is noticed here, and the job is closed
 """
 
 import fcntl
-import functools
 import gc
 import os
 import select
@@ -23,21 +23,20 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from app.jobs import processes
+from app.jobs.directory import JobDirectory
 from app.jobs.processes import Process
 from app.jobs.recovery import close_lost
-from app.jobs.spool import JobDirectory
-from app.jobs.supervisor import (
-    CannotStart,
-    handle_signals,
-    prepare,
-    supervise,
-    watch_signals,
-)
+from app.jobs.supervisor import handle_signals, supervise, watch_signals
 
 SOCKET = "launcher"
 LOCK = "launcher.lock"
+#: Supervisors without a job that are kept; 1 is always ready.
+MOST_IDLE = 8
+#: Jobs after which a supervisor makes room for a fresh one, so that none grows for ever.
+JOBS_EACH = 500
 #: Seconds that a connected worker has for its one line.
 _PATIENCE = 5.0
 
@@ -58,37 +57,38 @@ def main(arguments: list[str]) -> None:
         return
     if owner is None:
         return
-    launcher = _Launcher(state, claude, generation)
-    poll = select.poll()
-    for descriptor in (owner, launcher.listener.fileno(), launcher.wakeup):
-        poll.register(descriptor, select.POLLIN)
+    handle_signals()
     processes.boot_id()
+    launcher = _Launcher(state, claude, generation)
+    launcher.poll.register(owner, select.POLLIN)
     # What exists now is shared with every supervisor; the collector must not touch it.
     gc.collect()
     gc.freeze()
     gc.disable()
     while True:
-        ready = [descriptor for descriptor, _ in poll.poll()]
-        if owner in ready:
-            return
-        if launcher.wakeup in ready and launcher.reap():
-            return
-        if launcher.listener.fileno() in ready:
-            connection, _ = launcher.listener.accept()
-            if not launcher.serve(connection):
-                os.close(lock)
-                _answer(connection, "stale")
+        launcher.keep_ready()
+        for descriptor, _ in launcher.poll.poll():
+            if descriptor == owner:
                 return
+            if descriptor == launcher.wakeup:
+                if launcher.reap():
+                    return
+            elif descriptor != launcher.listener.fileno():
+                launcher.hear(descriptor)
+            else:
+                connection, _ = launcher.listener.accept()
+                if not launcher.serve(connection):
+                    os.close(lock)
+                    _answer(connection, "stale")
+                    return
 
 
 def listen(state: str) -> socket.socket:
     """The listening socket, in place of one that a dead launcher left."""
     listener = socket.socket(socket.AF_UNIX)
     directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(SOCKET, dir_fd=directory)
-    except FileNotFoundError:
-        pass
     listener.bind(address(directory))
     os.close(directory)
     listener.listen(1024)
@@ -106,10 +106,21 @@ class _Launcher:
         self._claude = claude
         self._generation = generation
         self._environment = dict(os.environb)
-        self._supervised: dict[int, str] = {}
-        handle_signals()
+        #: Each supervisor's end of a socket pair, by its descriptor, and its pid.
+        self._supervisors: dict[int, tuple[socket.socket, int]] = {}
+        self._idle: list[int] = []
+        #: The job that each child works for, by its pid; "" for none.
+        self._jobs: dict[int, str] = {}
         self.wakeup = watch_signals()
         self.listener = listen(state)
+        self.poll = select.poll()
+        self.poll.register(self.wakeup, select.POLLIN)
+        self.poll.register(self.listener, select.POLLIN)
+
+    def keep_ready(self) -> None:
+        """Have a supervisor ready for the next job."""
+        if not self._idle:
+            self._idle.append(self._fork_supervisor())
 
     def serve(self, connection: socket.socket) -> bool:
         """Answer one request; False if this launcher is to make room for another."""
@@ -122,50 +133,102 @@ class _Launcher:
             if words[2] != self._generation:
                 self.listener.close()
                 return False
-            self._start(connection, JobDirectory(self._state, words[1]))
+            self._hand_over(words[1], connection)
         connection.close()
         return True
 
+    def hear(self, descriptor: int) -> None:
+        """A supervisor says that its job has ended, or has ended itself."""
+        control, pid = self._supervisors[descriptor]
+        if control.recv(64):
+            self._jobs[pid] = ""
+            self._idle.append(descriptor)
+            if len(self._idle) > MOST_IDLE:
+                self._dismiss(self._idle.pop(0))
+        else:
+            self._dismiss(descriptor)
+
     def reap(self) -> bool:
-        """Wait for the supervisors that have ended; close the jobs of those that died.
+        """Wait for the children that have ended; close the jobs of supervisors that died.
 
         Returns whether the launcher was told to end.
         """
         numbers = os.read(self.wakeup, 4096)
-        while self._supervised:
+        while self._jobs:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            job_id = self._supervised.pop(pid, None)
+            job_id = self._jobs.pop(pid, "")
             if status != 0 and job_id:
                 lost = JobDirectory(self._state, job_id)
-                self._fork("", functools.partial(close_lost, lost))
+                self._fork(lambda lost=lost: close_lost(lost))
         return signal.SIGTERM in numbers
 
-    def _start(self, connection: socket.socket, directory: JobDirectory) -> None:
-        try:
-            prepared = prepare(directory, self._claude, self._environment)
-        except (CannotStart, OSError) as error:
-            _answer(connection, f"failed {error}")
+    def _hand_over(self, job_id: str, connection: socket.socket) -> None:
+        while True:
+            self.keep_ready()
+            descriptor = self._idle.pop()
+            control, pid = self._supervisors[descriptor]
+            try:
+                socket.send_fds(control, [job_id.encode()], [connection.fileno()])
+            except OSError:
+                # It was killed while it waited.
+                self._dismiss(descriptor)
+                continue
+            self._jobs[pid] = job_id
             return
-        self._fork(
-            directory.id, lambda: supervise(prepared, lambda message: _answer(connection, message))
-        )
-        for descriptor in (prepared.stdin, prepared.output, prepared.errors):
-            os.close(descriptor)
-        prepared.feeder.close()
 
-    def _fork(self, job_id: str, work: Callable[[], object]) -> None:
-        """Do some work in a child; it is noticed if that dies for a job."""
+    def _dismiss(self, descriptor: int) -> None:
+        self.poll.unregister(descriptor)
+        self._supervisors.pop(descriptor)[0].close()
+        if descriptor in self._idle:
+            self._idle.remove(descriptor)
+
+    def _fork_supervisor(self) -> int:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = self._fork(lambda: self._work(theirs), theirs.fileno())
+        theirs.close()
+        self._supervisors[ours.fileno()] = (ours, pid)
+        self.poll.register(ours, select.POLLIN)
+        return ours.fileno()
+
+    def _work(self, control: socket.socket) -> None:
+        """In a supervisor: one job after the other, until the launcher has gone."""
+        processes.become_subreaper()
+        wakeup = watch_signals()
+        for _ in range(JOBS_EACH):
+            # Closed on exec, or the CLI would hold the worker's connection open.
+            job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1, socket.MSG_CMSG_CLOEXEC)
+            if not job_id:
+                return
+            connection = socket.socket(fileno=descriptors[0])
+            supervise(
+                JobDirectory(self._state, job_id.decode()),
+                self._claude,
+                self._environment,
+                wakeup,
+                lambda message, connection=connection: _answer(connection, message),
+            )
+            try:
+                control.send(b"idle")
+            except OSError:
+                return
+
+    def _fork(self, work: Callable[[], object], kept: int | None = None) -> int:
+        """Do some work in a child, which keeps the standard streams and one descriptor."""
         pid = os.fork()
         if pid:
-            self._supervised[pid] = job_id
-            return
+            self._jobs[pid] = ""
+            return pid
         code = 1
         try:
-            # A supervisor that held the socket would take requests and never answer.
-            self.listener.close()
             os.setsid()
+            # With the listening socket it would take requests and never answer; with others'
+            # ends of socket pairs, those would never see that the launcher has gone.
+            signal.set_wakeup_fd(-1)
+            for name in os.listdir("/proc/self/fd"):
+                if int(name) > 2 and int(name) != kept:
+                    _close(int(name))
             work()
             code = 0
         except BaseException:
@@ -173,6 +236,12 @@ class _Launcher:
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)
+
+
+def _close(descriptor: int) -> None:
+    # The one by which the folder was listed is closed already.
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _answer(connection: socket.socket, message: str) -> None:

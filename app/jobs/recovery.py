@@ -1,20 +1,20 @@
-"""Close the jobs whose supervisor died, and end every job when the gateway stops.
+"""Find a job's supervisor and have it end the job; close a job whose supervisor died.
 
-Ordinary blocking Python: the gateway's master calls it as it is, a worker under gevent.
+Ordinary blocking Python: launcher and master call it as it is, a worker under gevent.
+Standard library alone, because the launcher imports this.
 """
 
 import contextlib
 import fcntl
 import os
-import select
 import signal
 import time
 
 from app.jobs import processes
+from app.jobs.directory import JobDirectory
 from app.jobs.ending import judge
 from app.jobs.processes import Process
-from app.jobs.spool import JobDirectory, Spool
-from app.jobs.supervisor import SWEEP_LIMIT, SWEEP_PATIENCE, sweep
+from app.jobs.supervisor import SWEEP_PATIENCE, sweep
 
 #: Seconds that a supervisor has from claiming its job until it has written who it is.
 CLAIM_PATIENCE = 30.0
@@ -40,6 +40,15 @@ def is_dead(directory: JobDirectory) -> bool:
     return job is None or processes.identify(job.starter.pid) != job.starter
 
 
+def ask_to_end(directory: JobDirectory) -> None:
+    """Have the job's supervisor end it, now or as soon as it has started; does not wait."""
+    # The mark comes first: a supervisor looks for it once it can be found here.
+    directory.ask_to_cancel()
+    supervisor = supervisor_of(directory)
+    if supervisor is not None:
+        processes.send_signal(supervisor, signal.SIGTERM)
+
+
 def close_lost(directory: JobDirectory) -> bool:
     """Write the end of a job whose supervisor died, after ending what it left.
 
@@ -56,9 +65,7 @@ def close_lost(directory: JobDirectory) -> bool:
         if directory.ended() is not None:
             directory.seal()
             return False
-        killed, highest = sweep(
-            lambda: processes.marked(directory.id), time.sleep, SWEEP_PATIENCE
-        )
+        killed, highest = sweep(lambda: processes.marked(directory.id), time.sleep, SWEEP_PATIENCE)
         job = directory.job()
         directory.end(
             judge(
@@ -70,37 +77,3 @@ def close_lost(directory: JobDirectory) -> bool:
             )
         )
         return True
-
-
-def recover(spool: Spool) -> list[str]:
-    """Close every job that nobody is left to end; returns their ids."""
-    lost = []
-    for directory in spool.living():
-        if directory.job() is None:
-            directory.remove()
-        elif is_dead(directory) and close_lost(directory):
-            lost.append(directory.id)
-    return lost
-
-
-def end_all(spool: Spool) -> list[str]:
-    """Cancel every job; returns their ids when all have ended, or their grace is over."""
-    supervisors = []
-    cancelled = []
-    longest = 0.0
-    for directory in spool.living():
-        supervisor, job = supervisor_of(directory), directory.job()
-        descriptor = supervisor and processes.open_process(supervisor)
-        if supervisor is not None and descriptor is not None and job is not None:
-            supervisors.append(descriptor)
-            longest = max(longest, job.kill_grace)
-            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            cancelled.append(directory.id)
-    deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
-    for descriptor in supervisors:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
-        os.close(descriptor)
-    recover(spool)
-    return cancelled

@@ -11,10 +11,11 @@ from uuid import uuid4
 from app.cli.command import Command
 from app.errors import GatewayError, JobNotFound, JobNotStarted
 from app.jobs import processes
+from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.launch import Launch
-from app.jobs.recovery import close_lost, is_dead, supervisor_of
-from app.jobs.spool import Ended, Job, JobDirectory, Spool, now
+from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
+from app.jobs.spool import Spool
 from app.jobs.supervisor import SWEEP_LIMIT
 
 log = logging.getLogger(__name__)
@@ -92,9 +93,9 @@ class JobService:
 
     def abandon(self, directory: JobDirectory) -> None:
         """Cancel a job without waiting for its end; nothing happens if it has ended."""
-        supervisor = supervisor_of(directory)
-        if supervisor is not None and processes.send_signal(supervisor, signal.SIGTERM):
+        if directory.ended() is None:
             log.info("job %s is cancelled: its client went away", directory.id)
+            ask_to_end(directory)
 
     def cancel(self, job_id: str) -> Ended:
         """End a job; returns how it ended, once nothing of it is left running.
@@ -107,7 +108,7 @@ class JobService:
             raise JobNotFound(job_id)
         log.info("job %s is cancelled: as asked", job_id)
         with self._watch(directory) as watch:
-            self._signal_supervisor(directory)
+            ask_to_end(directory)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
                 raise JobNotEnded("cannot end the job: a process of it does not die")
         ended = directory.ended()
@@ -146,9 +147,9 @@ class JobService:
             "exit_code": ended.exit_code,
             "signal": ended.signal,
             "session_id": ended.session_id,
-            "is_error": ended.result.get("is_error"),
-            "total_cost_usd": ended.result.get("total_cost_usd"),
-            "duration_ms": ended.result.get("duration_ms"),
+            "is_error": (ended.result or {}).get("is_error"),
+            "total_cost_usd": (ended.result or {}).get("total_cost_usd"),
+            "duration_ms": (ended.result or {}).get("duration_ms"),
         }
         if ended.status != "succeeded":
             told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
@@ -161,7 +162,7 @@ class JobService:
             return
         for process in processes.marked(directory.id):
             processes.send_signal(process, signal.SIGKILL)
-        directory.remove()
+        self._spool.remove(directory)
 
     def _watch(self, directory: JobDirectory) -> Watch:
         return Watch(directory, self._find_dead)
@@ -169,13 +170,3 @@ class JobService:
     def _find_dead(self, directory: JobDirectory) -> None:
         if is_dead(directory) and close_lost(directory):
             log.warning("job %s lost its supervisor", directory.id)
-
-    def _signal_supervisor(self, directory: JobDirectory) -> None:
-        """Tell the supervisor; one that is about to start is waited for."""
-        while directory.running() is None and directory.ended() is None:
-            if is_dead(directory):
-                return
-            time.sleep(0.005)
-        supervisor = supervisor_of(directory)
-        if supervisor is not None:
-            processes.send_signal(supervisor, signal.SIGTERM)

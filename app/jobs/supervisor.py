@@ -1,8 +1,8 @@
 """The process beside each job: it starts the CLI, waits for it, and leaves nothing behind.
 
-The launcher (`app/jobs/launcher.py`) prepares a job and forks its supervisor, which outlives
-both the launcher and the gateway. Standard library alone, and as little code as can be
-between the fork and the end: each page that it touches is copied.
+The launcher (`app/jobs/launcher.py`) forks it and gives it a job, and another one when that
+has ended. While it has a job it depends on nobody: it outlives the launcher and the gateway.
+Standard library alone, and little of it: each page that it touches after its fork is copied.
 """
 
 import os
@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from app.jobs import processes
+from app.jobs.directory import Ended, Job, JobDirectory, Running
 from app.jobs.ending import judge
 from app.jobs.processes import Process
-from app.jobs.spool import Ended, Job, JobDirectory, Running
 
 #: What a cancelled job gets, and at which share of its grace: to the CLI alone while it may
 #: still stop its tools and write a last `result`, then to everything it started. The second
@@ -51,82 +51,86 @@ class CannotStart(Exception):
     """The CLI could not be started; the message says why."""
 
 
-class Prepared(NamedTuple):
-    """A job that is claimed and ready to start: what a supervisor needs, and open files."""
+class _Started(NamedTuple):
+    """A job whose CLI runs."""
 
     directory: JobDirectory
     job: Job
-    arguments: list[str]
-    environment: dict[bytes, bytes]
-    stdin: int
-    output: int
+    cli: int
     errors: int
-    feeder: "Feeder"
+    feeder: "_Feeder"
 
 
-def prepare(
-    directory: JobDirectory, claude: str, environment: Mapping[bytes, bytes]
-) -> Prepared:
-    """Claim a job and open its files. Raises CannotStart, also if it was claimed before."""
-    try:
-        errors = os.open(directory.errors, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-    except FileExistsError:
-        raise CannotStart("cannot start the job: it was started before") from None
-    job = directory.job()
-    if job is None:
-        raise CannotStart("cannot start the job: it has no record")
-    output = os.open(directory.output, os.O_WRONLY | os.O_APPEND)
-    stdin, writer = os.pipe()
-    return Prepared(
-        directory,
-        job,
-        [claude, *(_argument(directory, argument) for argument in job.arguments)],
-        {**environment, processes.MARK.encode(): job.id.encode()},
-        stdin,
-        output,
-        errors,
-        Feeder(os.open(directory.input, os.O_RDONLY), writer),
-    )
+def supervise(
+    directory: JobDirectory,
+    claude: str,
+    environment: Mapping[bytes, bytes],
+    wakeup: int,
+    report: Callable[[str], None],
+) -> None:
+    """Run one job to its end; then `ended` is written, unless it was claimed before.
 
-
-def supervise(prepared: Prepared, report: Callable[[str], None]) -> None:
-    """Run a prepared job, in a process of its own, to its end; then `ended` is written.
-
+    `wakeup` is from `watch_signals`; the caller is a subreaper and has no other children.
     `report` is told once: `started`, or `failed` and why.
     """
-    directory, job = prepared.directory, prepared.job
-    processes.become_subreaper()
-    wakeup = watch_signals()
+    try:
+        started = _start(directory, claude, environment)
+    except CannotStart as error:
+        report(f"failed {error}")
+        return
+    # First of all, because a client waits for it.
+    report("started")
+    directory.set_running(
+        Running(processes.this_process(), processes.child(started.cli), processes.boot_id())
+    )
+    try:
+        directory.end(_Watch(started, wakeup).until_end())
+    finally:
+        os.close(started.errors)
+
+
+def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, bytes]) -> _Started:
+    """Claim the job and start its CLI. Raises CannotStart."""
+    try:
+        errors = os.open(directory.errors, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    except OSError as error:
+        # Claimed before, or removed meanwhile.
+        raise CannotStart(f"cannot claim the job: {error.strerror}") from None
+    job = directory.job()
+    if job is None:
+        os.close(errors)
+        raise CannotStart("cannot start the job: it has no record")
+    output = os.open(directory.output, os.O_WRONLY | os.O_APPEND)
+    reader, writer = os.pipe()
     try:
         # posix_spawn knows no working directory, so it is ours for a moment.
         os.chdir(job.cwd)
         cli = os.posix_spawn(
-            prepared.arguments[0],
-            prepared.arguments,
-            prepared.environment,
+            claude,
+            [claude, *(_argument(directory, argument) for argument in job.arguments)],
+            {**environment, processes.MARK.encode(): job.id.encode()},
             file_actions=[
-                (os.POSIX_SPAWN_DUP2, prepared.stdin, 0),
-                (os.POSIX_SPAWN_DUP2, prepared.output, 1),
-                (os.POSIX_SPAWN_DUP2, prepared.errors, 2),
+                (os.POSIX_SPAWN_DUP2, reader, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, errors, 2),
             ],
             setsid=True,
             setsigmask=[],
             setsigdef=_RESET,
         )
     except OSError as error:
-        message = f"cannot start {prepared.arguments[0]} in {job.cwd}: {error.strerror}"
+        os.close(errors)
+        os.close(writer)
+        message = f"cannot start {claude} in {job.cwd}: {error.strerror}"
         directory.end(judge(directory, "failed", job.session_id, error=message))
-        report(f"failed {message}")
-        return
-    os.close(prepared.stdin)
-    os.close(prepared.output)
-    # First of all, because a client waits for it.
-    report("started")
-    directory.set_running(
-        Running(processes.this_process(), processes.child(cli), processes.boot_id())
+        raise CannotStart(message) from None
+    finally:
+        os.chdir("/")
+        os.close(reader)
+        os.close(output)
+    return _Started(
+        directory, job, cli, errors, _Feeder(os.open(directory.input, os.O_RDONLY), writer)
     )
-    os.chdir("/")
-    directory.end(_Watch(prepared, cli, wakeup).until_end())
 
 
 def sweep(
@@ -156,7 +160,7 @@ def sweep(
     return len(seen), highest
 
 
-class Feeder:
+class _Feeder:
     """Feeds the input file to the CLI through a pipe, and closes it after the last byte.
 
     Through a pipe because the CLI does not read its stream-json input from a regular file
@@ -198,9 +202,9 @@ class Feeder:
 class _Watch:
     """Waits for the CLI, feeds it, and goes up the ladder when told to."""
 
-    def __init__(self, prepared: Prepared, cli: int, wakeup: int) -> None:
-        self._prepared = prepared
-        self._cli = cli
+    def __init__(self, started: _Started, wakeup: int) -> None:
+        self._started = started
+        self._cli = started.cli
         self._wakeup = wakeup
         self._status: int | None = None
         self._cancelled_at: float | None = None
@@ -210,19 +214,21 @@ class _Watch:
 
     def until_end(self) -> Ended:
         """Return how the CLI ended, once nothing that it started is left."""
+        # Whoever asked before we could be found sent no signal.
+        self._cancel()
         while self._status is None:
             self._wait(self._climb())
             self._cap_errors()
-        self._prepared.feeder.close()
+        self._started.feeder.close()
         killed, highest = sweep(self._left, self._wait, self._sweep_patience())
         if highest is not None:
             self._use(highest)
         if self._cancelled_at is not None:
             killed += 1 + sum(process.pid != self._cli for process in self._killed)
         return judge(
-            self._prepared.directory,
+            self._started.directory,
             None if self._cancelled_at is None else "cancelled",
-            self._prepared.job.session_id,
+            self._started.job.session_id,
             wait_status=self._status,
             stop_signal=self._highest.name if self._highest else None,
             killed=killed,
@@ -232,17 +238,22 @@ class _Watch:
         """Until a signal arrives or the input pipe has room, but at most so long."""
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)
-        if self._prepared.feeder.descriptor is not None:
-            poll.register(self._prepared.feeder.descriptor, select.POLLOUT)
+        if self._started.feeder.descriptor is not None:
+            poll.register(self._started.feeder.descriptor, select.POLLOUT)
         for descriptor, _ in poll.poll(seconds * 1000):
             if descriptor == self._wakeup:
                 numbers = os.read(self._wakeup, 4096)
                 self._reap()
                 # A cancellation that arrives once the CLI has exited does not change its end.
                 if signal.SIGTERM in numbers and self._status is None:
-                    self._cancelled_at = self._cancelled_at or time.monotonic()
+                    self._cancel()
             else:
-                self._prepared.feeder.feed()
+                self._started.feeder.feed()
+
+    def _cancel(self) -> None:
+        # The signal may have been meant for the job that this process had before.
+        if self._cancelled_at is None and self._started.directory.is_to_be_cancelled():
+            self._cancelled_at = time.monotonic()
 
     def _reap(self) -> bool:
         """Wait for every child that has ended; whether any is left."""
@@ -264,7 +275,7 @@ class _Watch:
         """Use every rung that is due; returns the seconds until the next look."""
         if self._cancelled_at is None:
             return _TICK
-        grace = self._prepared.job.kill_grace
+        grace = self._started.job.kill_grace
         elapsed = time.monotonic() - self._cancelled_at
         while self._rungs and elapsed >= self._rungs[0][0] * grace:
             _, number = self._rungs.pop(0)
@@ -289,11 +300,11 @@ class _Watch:
     def _sweep_patience(self) -> float:
         if self._cancelled_at is None:
             return SWEEP_PATIENCE
-        left = self._prepared.job.kill_grace - (time.monotonic() - self._cancelled_at)
+        left = self._started.job.kill_grace - (time.monotonic() - self._cancelled_at)
         return max(0.0, min(SWEEP_PATIENCE, left))
 
     def _cap_errors(self) -> None:
-        errors = self._prepared.errors
+        errors = self._started.errors
         size = os.fstat(errors).st_size
         if size > ERRORS_LIMIT:
             # The CLI appends wherever the end is, so it goes on behind what is kept.
@@ -305,7 +316,7 @@ class _Watch:
 def watch_signals() -> int:
     """A descriptor that becomes readable with the number of each signal that arrives.
 
-    For this process and, until it calls this again, for the ones that it forks.
+    Its signals are those of `handle_signals`, which is called before, once for a family.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -313,7 +324,7 @@ def watch_signals() -> int:
 
 
 def handle_signals() -> None:
-    """What every process of the launcher does with signals: see `watch_signals`."""
+    """Have SIGTERM and SIGCHLD noticed, here and in what is forked: see `watch_signals`."""
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     # A terminal's end, or a Ctrl-C in it, is not a cancellation.

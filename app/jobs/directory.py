@@ -1,0 +1,216 @@
+"""One job's directory: what is in it, and how each fact is written and read.
+
+    STATE_DIR/jobs/<id>/job.json   what was asked; by the gateway, before the start
+                        input      what is said to the CLI: stream-json messages, one a line
+                        errors     the CLI's standard error; its creation claims the job
+                        output     the CLI's standard output, written by the CLI itself
+                        running    who runs it; by the supervisor
+                        cancel     empty: it shall end; by the gateway, before it signals
+                        ended      how it ended; by the supervisor, or whoever finds it dead
+    STATE_DIR/live/<id>            a link to job.json, until `ended` is written
+
+A record is written whole (a temporary file, then a rename), so that a reader sees all of it
+or none. The output is sealed (mode 0400) last of all: a sealed output grows no more, and
+`ended` lies beside it.
+
+Standard library alone and little of it, because the supervisor imports this: every page of
+memory that it touches after its fork costs time and space. So paths are plain strings, and
+records are named tuples.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
+
+from app.cli.lines import read_session
+from app.jobs.processes import Process
+
+Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
+
+_SEALED = 0o400
+_OPEN = 0o600
+
+
+class Job(NamedTuple):
+    """What was asked, in `job.json`.
+
+    `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}`
+    stands for `flag=<the job's directory>/file`. `kill_grace` is in seconds. `starter` is
+    the gateway's process that created the job.
+    """
+
+    id: str
+    cwd: str
+    model: str | None
+    session_id: str | None
+    started_at: str
+    user: str
+    arguments: list[str | dict[str, str]]
+    kill_grace: float
+    starter: Process
+
+
+class Running(NamedTuple):
+    """Who runs the job, in `running`."""
+
+    supervisor: Process
+    cli: Process
+    boot_id: str
+
+
+class Ended(NamedTuple):
+    """How the job ended, in `ended`.
+
+    `exit_code` or `signal` (a name) is the CLI's own end, both None if it never started.
+    `stop_signal` is the highest signal the supervisor used, `killed` how many processes it
+    ended with one. `result` holds what the CLI's last `result` line said, without its text;
+    `result_at` is that line's offset and length in the output, in bytes. `error` is a
+    sentence for what the gateway itself could not do.
+    """
+
+    status: Status
+    ended_at: str
+    exit_code: int | None = None
+    signal: str | None = None
+    stop_signal: str | None = None
+    killed: int = 0
+    session_id: str | None = None
+    result: dict[str, Any] | None = None
+    result_at: list[int] | None = None
+    error: str | None = None
+
+
+class JobDirectory:
+    """One job's directory, whether or not it exists yet."""
+
+    def __init__(self, state: str, job_id: str) -> None:
+        self.id = job_id
+        self.path = f"{state}/jobs/{job_id}"
+        self.input = f"{self.path}/input"
+        self.output = f"{self.path}/output"
+        self.errors = f"{self.path}/errors"
+        self.live = f"{state}/live/{job_id}"
+
+    def create(self, job: Job, input_: bytes, files: Mapping[str, bytes]) -> None:
+        """Make the directory with everything that the supervisor will need.
+
+        Raises OSError; the caller removes what was made.
+        """
+        os.mkdir(self.path, mode=0o700)
+        for name, content in files.items():
+            _write(f"{self.path}/{name}", content)
+        _write(self.input, input_)
+        _write(self.output, b"")
+        # Nobody looks at it before the job is on the list of the living.
+        _write(f"{self.path}/job.json", json.dumps(job._asdict()).encode())
+        # A link costs half of what a new file does.
+        os.link(f"{self.path}/job.json", self.live)
+
+    def job(self) -> Job | None:
+        """What was asked, or None if there is no such job."""
+        record = self._get("job.json")
+        if record is None:
+            return None
+        return Job(**{**record, "starter": Process(*record["starter"])})
+
+    def running(self) -> Running | None:
+        """Who runs the job, or None if the CLI was never started."""
+        record = self._get("running")
+        if record is None:
+            return None
+        return Running(Process(*record["supervisor"]), Process(*record["cli"]), record["boot_id"])
+
+    def ended(self) -> Ended | None:
+        """How the job ended, or None if it has not."""
+        record = self._get("ended")
+        return None if record is None else Ended(**record)
+
+    def set_running(self, running: Running) -> None:
+        """Write who runs the job."""
+        self._put("running", running._asdict())
+
+    def end(self, ended: Ended) -> None:
+        """Write how the job ended, take it off the list of the living, seal its output."""
+        self._put("ended", ended._asdict())
+        self.seal()
+
+    def seal(self) -> None:
+        """What follows the writing of `ended`; whoever finds it undone may do it again."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.live)
+        os.chmod(self.output, _SEALED)
+
+    def claimed_for(self) -> float | None:
+        """Seconds since a supervisor claimed the job or its CLI last complained, or None."""
+        try:
+            return time.time() - os.stat(self.errors).st_mtime
+        except FileNotFoundError:
+            return None
+
+    def ask_to_cancel(self) -> None:
+        """Leave the mark that makes a SIGTERM to the supervisor mean this job."""
+        _write(f"{self.path}/cancel", b"")
+
+    def is_to_be_cancelled(self) -> bool:
+        """Whether somebody has asked for this job's end."""
+        return os.access(f"{self.path}/cancel", os.F_OK)
+
+    def read_errors(self, limit: int) -> bytes:
+        """The last `limit` bytes of the CLI's standard error."""
+        try:
+            errors = os.open(self.errors, os.O_RDONLY)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(errors, limit, max(0, os.fstat(errors).st_size - limit))
+        finally:
+            os.close(errors)
+
+    def read_session(self) -> str | None:
+        """The session that the CLI has named so far, if any."""
+        output = os.open(self.output, os.O_RDONLY)
+        try:
+            return read_session(output)
+        finally:
+            os.close(output)
+
+    def _put(self, name: str, record: Mapping[str, Any]) -> None:
+        temporary = f"{self.path}/{name}.{os.getpid()}"
+        _write(temporary, json.dumps(record).encode())
+        os.replace(temporary, f"{self.path}/{name}")
+
+    def _get(self, name: str) -> dict[str, Any] | None:
+        try:
+            record = os.open(f"{self.path}/{name}", os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            content = os.read(record, os.fstat(record).st_size)
+        finally:
+            os.close(record)
+        fields: dict[str, Any] = json.loads(content)
+        return fields
+
+
+def is_sealed(mode: int) -> bool:
+    """Whether an output with this mode (`st_mode`) grows no more."""
+    return mode & 0o777 == _SEALED
+
+
+def now() -> str:
+    """This moment in UTC, as ISO 8601 with a `Z`, to the millisecond."""
+    moment = time.time()
+    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+    return f"{seconds}.{int(moment % 1 * 1000):03}Z"
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OPEN)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)

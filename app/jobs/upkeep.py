@@ -1,0 +1,38 @@
+"""What the gateway's master does with all jobs: recover them at the start, end them at the stop.
+
+Ordinary blocking Python.
+"""
+
+import time
+
+from app.jobs.recovery import ask_to_end, close_lost, is_dead
+from app.jobs.spool import Spool
+from app.jobs.supervisor import SWEEP_LIMIT, SWEEP_PATIENCE
+
+
+def recover(spool: Spool) -> list[str]:
+    """Close every job that nobody is left to end; returns their ids."""
+    lost = []
+    for directory in spool.living():
+        if directory.job() is None:
+            spool.remove(directory)
+        elif is_dead(directory) and close_lost(directory):
+            lost.append(directory.id)
+    return lost
+
+
+def end_all(spool: Spool) -> list[str]:
+    """Cancel every job; returns their ids when all have ended, or their grace is over."""
+    cancelled = []
+    longest = 0.0
+    for directory in spool.living():
+        job = directory.job()
+        if job is not None and not is_dead(directory):
+            ask_to_end(directory)
+            longest = max(longest, job.kill_grace)
+            cancelled.append(directory.id)
+    deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
+    while time.monotonic() < deadline and any(not is_dead(each) for each in spool.living()):
+        time.sleep(0.02)
+    recover(spool)
+    return cancelled
