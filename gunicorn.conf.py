@@ -64,11 +64,8 @@ class GatewayWorker(Worker):
 wsgi_app = "app:create_app"
 worker_class = GatewayWorker
 workers = settings.workers
-bind = (
-    f"[{settings.host}]:{settings.port}"
-    if ":" in settings.host
-    else f"{settings.host}:{settings.port}"
-)
+_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+bind = f"{_host}:{settings.port}"
 forwarded_allow_ips = ",".join(str(network) for network in settings.forwarded_allow_ips)
 proc_name = "claudecode2api"
 # Streams last for hours: nothing may restart a worker for having served many requests.
@@ -100,6 +97,7 @@ logconfig_dict = {
 
 def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
+    log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
     for job_id in upkeep.recover(spool):
         log.warning("job %s lost its supervisor while the gateway was down", job_id)
     reload = server.handle_hup
@@ -113,6 +111,11 @@ def on_starting(server):
             reload()
 
     server.handle_hup = handle_hup
+
+
+def on_reload(server):
+    """Tell what the new workers will use."""
+    log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
 
 
 def on_exit(server):

@@ -74,9 +74,9 @@ def _is_among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bo
 
 def _parse(authorization: str | None) -> tuple[str, bytes]:
     """The scheme and the credentials, for Basic the decoded pair. Raises NotAuthenticated."""
-    scheme, _, parameter = (authorization or "").strip().partition(" ")
-    # A WSGI header's bytes arrive as Latin-1 (PEP 3333).
-    parameter_bytes = parameter.strip().encode("latin-1", errors="replace")
+    scheme, _, parameter = (authorization or "").strip(" \t").partition(" ")
+    # A WSGI header's bytes arrive as Latin-1 (PEP 3333), where some of them look like spaces.
+    parameter_bytes = parameter.strip(" \t").encode("latin-1", errors="replace")
     if scheme.lower() == "bearer" and parameter_bytes:
         return "bearer", parameter_bytes
     if scheme.lower() == "basic":

@@ -89,8 +89,10 @@ def _read_env_file(path: Path) -> dict[str, str]:
     written: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key is not None and binding.value is None):
+            # The parser counts from the blank lines before.
+            blank = len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
             raise ConfigurationError(
-                f"cannot read {path}, line {binding.original.line}: write NAME=value,"
+                f"cannot read {path}, line {binding.original.line + blank}: write NAME=value,"
                 " and put a value with a # or a quote in it between single quotes"
             )
         if binding.key is not None and binding.value is not None:
@@ -102,7 +104,7 @@ def _refuse_near_miss(name: str) -> None:
     """A mistyped setting would be ignored by us and handed to every job."""
     if name in _READERS:
         return
-    close = difflib.get_close_matches(name, _READERS, n=1, cutoff=0.9)
+    close = difflib.get_close_matches(name.upper(), _READERS, n=1, cutoff=0.9)
     if close:
         raise ConfigurationError(f"cannot use {name} in .env; did you mean {close[0]}?")
 
@@ -117,6 +119,12 @@ def _text(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    if not value:
+        raise ValueError("it is empty; write 127.0.0.1 for this machine alone, 0.0.0.0 for all")
+    return value
+
+
 def _optional(value: str) -> str | None:
     return value or None
 
@@ -124,7 +132,7 @@ def _optional(value: str) -> str | None:
 def _user(value: str) -> str:
     if not value or ":" in value:
         raise ValueError("it must not be empty or hold a colon (RFC 7617)")
-    return value
+    return _utf_8(value)
 
 
 def _password(value: str) -> str:
@@ -132,6 +140,14 @@ def _password(value: str) -> str:
         raise ValueError("it is not set; set it in .env to a password of your own")
     if value in _PLACEHOLDERS:
         raise ValueError("it is still the placeholder; set it in .env to a password of your own")
+    return _utf_8(value)
+
+
+def _utf_8(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
     return value
 
 
@@ -139,8 +155,13 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _keys(value: str) -> tuple[str, ...]:
+    return _names(_utf_8(value))
+
+
 def _host_names(value: str) -> tuple[str, ...]:
-    return tuple(name.lower() for name in _names(value))
+    names = tuple(name.lower() for name in _names(value))
+    return () if "*" in names else names
 
 
 def _origins(value: str) -> tuple[str, ...]:
@@ -161,16 +182,21 @@ def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
 def _directories(value: str) -> tuple[Path, ...]:
     roots = []
     for part in _names(value):
-        root = Path(part).expanduser()
-        if not root.is_absolute() or not root.is_dir():
-            raise ValueError(f"{part!r} is not the full path of a directory")
-        roots.append(root.resolve())
+        try:
+            root = _full_path(part)
+            roots.append(root.resolve(strict=True))
+            next(root.iterdir(), None)
+        except OSError as error:
+            raise ValueError(f"{part!r} is not a directory to work in: {error.strerror}") from None
     return tuple(roots)
 
 
-def _state_dir(value: str) -> Path:
-    path = Path(value).expanduser()
-    if not path.is_absolute():
+def _full_path(value: str) -> Path:
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{value!r} names no known user's home") from None
+    if not path.is_absolute() or "\0" in value:
         raise ValueError(f"{value!r} is not a full path")
     return path
 
@@ -209,17 +235,17 @@ def _is(value: str) -> Callable[[Mapping[str, str]], str]:
 
 # name: (its default, given the environment; how to read it)
 _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], object]]] = {
-    "HOST": (_is("127.0.0.1"), _text),
+    "HOST": (_is("127.0.0.1"), _host),
     "PORT": (_is("9876"), _whole(1, 65535)),
     "WORKERS": (_is("2"), _whole(1, 256)),
     "AUTH_USER": (_is("admin"), _user),
     "AUTH_PASSWORD": (_is(""), _password),
-    "API_KEYS": (_is(""), _names),
+    "API_KEYS": (_is(""), _keys),
     "AUTH_MAX_FAILURES": (_is("10"), _whole(0, 1_000_000)),
     "FORWARDED_ALLOW_IPS": (_is(""), _networks),
     "CLAUDE_PATH": (_is(""), _optional),
     "LOG_LEVEL": (_is("INFO"), _log_level),
-    "STATE_DIR": (_default_state_dir, _state_dir),
+    "STATE_DIR": (_default_state_dir, _full_path),
     "DEFAULT_MODEL": (_is("sonnet"), _text),
     "DEFAULT_PERMISSION_MODE": (_is(""), _text),
     "MAX_BODY": (_is(str(32 << 20)), _whole(1, 1 << 40)),

@@ -46,7 +46,8 @@ class Throttle:
         with self._locked():
             if self._read(file)[1] == 0:
                 self._clean()
-                file.write_bytes(b"%.3f\n" % time.time())
+                # Rounded down: a beginning in the future would not count.
+                file.write_bytes(b"%.3f\n" % (math.floor(time.time() * 1000) / 1000))
             with file.open("ab") as failures:
                 failures.write(b"x")
 

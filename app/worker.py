@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -19,14 +20,14 @@ LINGER_BYTES = 1 << 20
 
 STOPPING = "the gateway stops or reloads"
 
-# What gunicorn refuses before a request exists: (status, reason, our code).
-_REFUSED: tuple[tuple[type[Exception], int, str, str], ...] = (
-    (errors.LimitRequestLine, 414, "URI Too Long", "uri_too_long"),
-    (errors.LimitRequestHeaders, 431, "Request Header Fields Too Large", "headers_too_large"),
-    (errors.ExpectationFailed, 417, "Expectation Failed", "expectation_failed"),
-    (errors.UnsupportedTransferCoding, 501, "Not Implemented", "transfer_coding_not_supported"),
-    (errors.ParseException, 400, "Bad Request", "bad_request"),
-)
+# What gunicorn refuses before a request exists; the first kind that fits counts.
+_REFUSED: dict[type[Exception], tuple[int, str, str]] = {
+    errors.LimitRequestLine: (414, "URI Too Long", "uri_too_long"),
+    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large", "headers_too_large"),
+    errors.ExpectationFailed: (417, "Expectation Failed", "expectation_failed"),
+    errors.UnsupportedTransferCoding: (501, "Not Implemented", "transfer_coding_not_supported"),
+    errors.ParseException: (400, "Bad Request", "bad_request"),
+}
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -63,7 +64,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         gunicorn would answer a page of HTML and log the message, which may quote a header.
         """
         status, reason, code = 500, "Internal Server Error", "internal_error"
-        for kind, *told in _REFUSED:
+        for kind, told in _REFUSED.items():
             if isinstance(exc, kind):
                 status, reason, code = told
                 break
@@ -95,6 +96,6 @@ def _linger(client: socket.socket) -> None:
     the client might never see the answer (RFC 9112, section 9.6)."""
     client.shutdown(socket.SHUT_WR)
     left = LINGER_BYTES
-    with gevent.Timeout(LINGER_SECONDS, False):
+    with suppress(gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
         while left > 0 and (received := client.recv(65536)):
             left -= len(received)

@@ -2,7 +2,7 @@
 
 It does what the last thing said to it asks, one verb at a line's beginning:
 
-    bash: <command>   call the Bash tool with it, and report its result afterwards
+    bash: <command>   say so, call the Bash tool with it, report its result afterwards
     wait: <seconds>   say nothing for so long, then answer
     anything else     answer "You said: …"
 
@@ -76,26 +76,26 @@ class ModelApi(BaseHTTPRequestHandler):
 def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The events that answer a request."""
     text, results = _last_said(asked.get("messages", []))
-    block: dict[str, Any] = {"type": "text", "text": ""}
-    deltas = [{"type": "text_delta", "text": word} for word in _words(f"You said: {text}")]
-    stop_reason = "end_turn"
     verb, _, rest = text.partition(": ")
     has_bash = any(tool.get("name") == "Bash" for tool in asked.get("tools", []))
+    calls = verb == "bash" and has_bash and not results
     if results:
         said = "The tool said: " + " ".join(results)
-        deltas = [{"type": "text_delta", "text": word} for word in _words(said)]
-    elif verb == "bash" and has_bash:
-        call = {"command": rest, "description": "Run what was asked"}
-        block = {
-            "type": "tool_use",
-            "id": f"toolu_{next(_numbers):06}",
-            "name": "Bash",
-            "input": {},
-        }
-        deltas = [{"type": "input_json_delta", "partial_json": json.dumps(call)}]
-        stop_reason = "tool_use"
-    elif verb == "wait":
+    elif calls:
+        said = "I run it."
+    else:
+        said = f"You said: {text}"
+    if verb == "wait":
         time.sleep(float(rest))
+    words = [{"type": "text_delta", "text": word} for word in _words(said)]
+    blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
+        ({"type": "text", "text": ""}, words)
+    ]
+    if calls:
+        call = {"command": rest, "description": "Run what was asked"}
+        block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": "Bash"}
+        delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}
+        blocks.append(({**block, "input": {}}, [delta]))
     usage = {"input_tokens": len(text), "output_tokens": 1}
     yield {
         "type": "message_start",
@@ -110,14 +110,15 @@ def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "usage": usage,
         },
     }
-    yield {"type": "content_block_start", "index": 0, "content_block": block}
-    for delta in deltas:
-        yield {"type": "content_block_delta", "index": 0, "delta": delta}
-    yield {"type": "content_block_stop", "index": 0}
+    for index, (block, deltas) in enumerate(blocks):
+        yield {"type": "content_block_start", "index": index, "content_block": block}
+        for delta in deltas:
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
     yield {
         "type": "message_delta",
-        "delta": {"stop_reason": stop_reason, "stop_sequence": None},
-        "usage": {**usage, "output_tokens": len(deltas)},
+        "delta": {"stop_reason": "tool_use" if calls else "end_turn", "stop_sequence": None},
+        "usage": {**usage, "output_tokens": len(words)},
     }
     yield {"type": "message_stop"}
 

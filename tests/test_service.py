@@ -185,12 +185,12 @@ def test_a_reload_takes_new_settings_and_refuses_broken_ones(
 
     assert model() == "--model=one"
     before = set(gateway.workers())
-    settings.write_text("DEFAULT_MODEL=two\nTOKEN=new\n", encoding="utf-8")
+    settings.write_text("DEFAULT_MODEL=two\nADDED=new\n", encoding="utf-8")
     gateway.process.send_signal(signal.SIGHUP)
     eventually(lambda: len(gateway.workers()) == 2 and not before & set(gateway.workers()))
     assert model() == "--model=two"
     (line,) = gateway.chat("environment").messages()
-    assert json.loads(line)["TOKEN"] == "new"
+    assert json.loads(line)["ADDED"] == "new"
     settings.write_text("HEARTBEAT=never\n", encoding="utf-8")
     gateway.process.send_signal(signal.SIGHUP)
     eventually(lambda: "the reload is refused: cannot use HEARTBEAT" in gateway.log())

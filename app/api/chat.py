@@ -1,6 +1,7 @@
 """`POST /chat` and `DELETE /chat/<id>`: start a job and read it, end it."""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,9 +128,13 @@ def _check_directory(cwd: str, roots: Sequence[Path]) -> None:
     path = Path(cwd)
     if not path.is_absolute():
         raise BadDirectory(f"Path is not absolute: {cwd}")
-    if not path.exists():
-        raise BadDirectory(f"Directory does not exist: {cwd}")
-    if not path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadDirectory(f"Directory does not exist: {cwd}") from None
+    except OSError as error:
+        raise BadDirectory(f"Directory cannot be looked at ({error.strerror}): {cwd}") from None
+    if not stat.S_ISDIR(mode):
         raise BadDirectory(f"Path is not a directory: {cwd}")
     if not os.access(path, os.R_OK | os.X_OK):
         raise BadDirectory(f"Directory cannot be entered by the gateway's user: {cwd}")

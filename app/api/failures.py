@@ -68,6 +68,5 @@ def _answer(status: int, detail: object, code: str, headers: dict[str, str]) -> 
 
 def _bare(error: BaseException) -> BaseException:
     """The error's type and traceback without its words."""
-    return type("Unforeseen", (Exception,), {})(type(error).__name__).with_traceback(
-        error.__traceback__
-    )
+    bare = RuntimeError(type(error).__name__)
+    return bare.with_traceback(error.__traceback__)

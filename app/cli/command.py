@@ -77,7 +77,9 @@ def build(request: ChatRequest, defaults: Defaults, version: tuple[int, ...]) ->
             else:
                 _refuse_long(name, written)
                 arguments.append(written)
-    arguments += _permission(request, defaults)
+    for argument in _permission(request, defaults):
+        _refuse_long("permission_mode", argument)
+        arguments.append(argument)
     if sum(len(str(argument).encode()) for argument in arguments) > LONGEST_COMMAND:
         raise InvalidRequest.of(
             "too_long", ("body",), f"The options exceed {LONGEST_COMMAND} bytes together"

@@ -1,9 +1,9 @@
 """Find the claude binary, and make sure that it is one that runs."""
 
-import logging
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ConfigurationError
-
-log = logging.getLogger(__name__)
 
 #: Seconds that `claude --version` may take; a cold start from a slow disk takes several.
 VERSION_PATIENCE = 60.0
@@ -50,7 +48,7 @@ def locate(
     """
     if claude_path:
         places: Iterator[tuple[str, Callable[[], str | None]]] = iter(
-            [("CLAUDE_PATH", lambda: str(Path(claude_path).expanduser()))]
+            [("CLAUDE_PATH", lambda: claude_path)]
         )
     else:
         places = _places(environ, beside or Path(sysconfig.get_path("purelib")))
@@ -60,13 +58,12 @@ def locate(
         if path is None:
             refused.append(f"{place} (none)")
             continue
-        version, why_not = _version(path, environ)
-        if version is None:
-            refused.append(f"{place} ({path}: {why_not})")
-            continue
-        log.info("using %s %s, found by %s", path, version, place)
         # Not what a link points to: the CLI's own updates change the link.
-        return Claude(str(Path(path).absolute()), version, place)
+        path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - they never fail
+        version, why_not = _version(path, environ)
+        if version is not None:
+            return Claude(path, version, place)
+        refused.append(f"{place} ({path}: {why_not})")
     help_ = "correct CLAUDE_PATH" if claude_path else "set CLAUDE_PATH, or install it"
     raise ConfigurationError(f"cannot find claude; {help_}. Looked in: {'; '.join(refused)}")
 
@@ -95,20 +92,24 @@ def _npm_global(environ: Mapping[str, str]) -> str | None:
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             timeout=_NPM_PATIENCE,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return str(Path(answer.stdout.strip()) / "bin/claude")
+    folder = os.fsdecode(answer.stdout.strip())
+    return f"{folder}/bin/claude" if folder.startswith("/") else None
 
 
 def _version(path: str, environ: Mapping[str, str]) -> tuple[str | None, str]:
     """What `--version` prints, or None and why it is not usable. Opens no credentials."""
-    if not Path(path).exists():
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - a path may hold anything
+    except FileNotFoundError:
         return None, "no such file"
-    if not Path(path).is_file():
+    except (OSError, ValueError) as error:
+        return None, f"cannot be looked at: {getattr(error, 'strerror', error)}"
+    if not stat.S_ISREG(mode):
         return None, "not a file"
     if not os.access(path, os.X_OK):
         return None, "not executable"

@@ -1,12 +1,19 @@
 """What a client may ask of the CLI: the body of `POST /chat`."""
 
 import difflib
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.errors import InvalidRequest
+
+#: Of many errors in one body so many are told, and so much of an unknown field's name.
+MOST_ERRORS = 20
+LONGEST_NAME = 100
+
+_Complaint = tuple[tuple[str | int, ...], str, str]
 
 Item = Annotated[str, StringConstraints(min_length=1)]
 
@@ -46,9 +53,10 @@ def read_request(body: bytes) -> ChatRequest:
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        raise InvalidRequest([_told(dict(each)) for each in error.errors()]) from None
-    for location in _nul_characters(request.model_dump(), ()):
-        raise InvalidRequest.of("nul_character", ("body", *location), "Text must not hold a NUL")
+        told = [_told(dict(each)) for each in error.errors(include_input=False)[:MOST_ERRORS]]
+        raise InvalidRequest(told) from None
+    for location, kind, message in _unusable(request.model_dump(), ()):
+        raise InvalidRequest.of(kind, ("body", *location), message)
     if not request.prompt.strip():
         raise InvalidRequest.of("blank_prompt", ("body", "prompt"), "The prompt is blank")
     return request
@@ -56,24 +64,26 @@ def read_request(body: bytes) -> ChatRequest:
 
 def _told(error: dict[str, Any]) -> dict[str, Any]:
     """One error of pydantic's without the input, which may hold a prompt or a key."""
+    location = [part[:LONGEST_NAME] if isinstance(part, str) else part for part in error["loc"]]
     message = error["msg"]
     if error["type"] == "extra_forbidden":
-        name = str(error["loc"][-1])
+        name = str(location[-1])
         close = difflib.get_close_matches(name, ChatRequest.model_fields, n=1)
         message = f"Unknown field {name!r}"
         message += f"; did you mean {close[0]!r}?" if close else ""
-    return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": message}
+    return {"type": error["type"], "loc": ["body", *location], "msg": message}
 
 
-def _nul_characters(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    """Where a NUL is: no argument and no environment of a process can hold one."""
+def _unusable(value: object, path: tuple[str | int, ...]) -> Iterator[_Complaint]:
+    """Where a NUL is, which no argument can hold, or a number that JSON cannot carry."""
     if isinstance(value, str) and "\0" in value:
-        yield path
+        yield path, "nul_character", "Text must not hold a NUL"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield path, "finite_number", "Numbers must be finite"
     elif isinstance(value, dict):
         for key, below in value.items():
-            if "\0" in key:
-                yield path
-            yield from _nul_characters(below, (*path, key))
+            yield from _unusable(key, path)
+            yield from _unusable(below, (*path, key))
     elif isinstance(value, list):
         for index, below in enumerate(value):
-            yield from _nul_characters(below, (*path, index))
+            yield from _unusable(below, (*path, index))

@@ -33,10 +33,11 @@ def judge(
 ) -> Ended:
     """The record of a job's end, now.
 
-    `asked_session` is the session that the request wanted to continue. `mark` is what we know better than the exit code, which says nothing sure of a
-    cancellation. Without one, a job has succeeded if the CLI exited with 0 (`wait_status`,
-    as of waitpid(2)) and its last `result` line says that it is no error; both, because the
-    CLI has been seen to exit with 0 and no result. The CLI's output must not grow any more.
+    `asked_session` is the session that the request wanted to continue. `mark` is what we know
+    better than the exit code, which says nothing sure of a cancellation. Without one, a job
+    has succeeded if the CLI exited with 0 (`wait_status`, as of waitpid(2)) and its last
+    `result` line says that it is no error; both, because the CLI has been seen to exit with 0
+    and no result. The CLI's output must not grow any more.
     """
     exit_code = signal_name = None
     if wait_status is not None and os.WIFSIGNALED(wait_status):

@@ -87,7 +87,8 @@ class Watch:
 
     def _supervisor_ended(self, watcher: Any) -> None:
         watcher.stop()
-        os.close(self._supervisor)
+        if self._supervisor is not None:
+            os.close(self._supervisor)
         self._supervisor = None
         self._event.set()
 

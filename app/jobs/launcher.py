@@ -24,6 +24,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from app.jobs import processes
 from app.jobs.directory import JobDirectory
@@ -161,7 +162,7 @@ class _Launcher:
             job_id = self._jobs.pop(pid, "")
             if status != 0 and job_id:
                 lost = JobDirectory(self._state, job_id)
-                self._fork(lambda lost=lost: close_lost(lost))
+                self._fork(partial(close_lost, lost))
         return signal.SIGTERM in numbers
 
     def _hand_over(self, job_id: str, connection: socket.socket) -> None:
@@ -207,7 +208,7 @@ class _Launcher:
                 self._claude,
                 self._environment,
                 wakeup,
-                lambda message, connection=connection: _answer(connection, message),
+                partial(_answer, connection),
             )
             try:
                 control.send(b"idle")

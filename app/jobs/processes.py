@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-#: The variable in a job's environment by which its leftovers can be found; its value is the job's id.
+#: The variable in a job's environment by which its leftovers can be found; it holds the id.
 MARK = "CLAUDECODE2API_JOB"
 
 # From linux/prctl.h; the standard library does not offer prctl.

@@ -73,7 +73,7 @@ def close_lost(directory: JobDirectory) -> bool:
                 "lost",
                 job and job.session_id,
                 stop_signal=highest.name if highest else None,
-                killed=killed,
+                killed=len(killed),
             )
         )
         return True

@@ -135,12 +135,12 @@ def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, byt
 
 def sweep(
     find: Callable[[], list[Process]], wait: Callable[[float], None], patience: float
-) -> tuple[int, signal.Signals | None]:
+) -> tuple[set[Process], signal.Signals | None]:
     """End every process that `find` returns, until it returns none.
 
     Each gets SIGTERM when first seen, and SIGKILL once `patience` seconds have passed since
-    the beginning. `wait` sleeps for at most the seconds it is given. Returns how many there
-    were and the highest signal used.
+    the beginning. `wait` sleeps for at most the seconds it is given. Returns which there were
+    and the highest signal used.
     """
     seen: set[Process] = set()
     highest: signal.Signals | None = None
@@ -157,7 +157,7 @@ def sweep(
         if elapsed >= patience + SWEEP_LIMIT:
             break
         wait(0.01 if elapsed >= patience else min(0.05, patience - elapsed))
-    return len(seen), highest
+    return seen, highest
 
 
 class _Feeder:
@@ -220,18 +220,19 @@ class _Watch:
             self._wait(self._climb())
             self._cap_errors()
         self._started.feeder.close()
-        killed, highest = sweep(self._left, self._wait, self._sweep_patience())
+        swept, highest = sweep(self._left, self._wait, self._sweep_patience())
         if highest is not None:
             self._use(highest)
+        killed = {process.pid for process in self._killed | swept}
         if self._cancelled_at is not None:
-            killed += 1 + sum(process.pid != self._cli for process in self._killed)
+            killed.add(self._cli)
         return judge(
             self._started.directory,
             None if self._cancelled_at is None else "cancelled",
             self._started.job.session_id,
             wait_status=self._status,
             stop_signal=self._highest.name if self._highest else None,
-            killed=killed,
+            killed=len(killed),
         )
 
     def _wait(self, seconds: float) -> None:

@@ -1,0 +1,88 @@
+"""The README is true: its tables are complete, and its examples run as they are written."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from app.cli.locator import Claude
+from app.cli.request import ChatRequest
+from app.jobs.processes import this_process
+from app.settings import Settings, setting_names
+from tests.gateway import PASSWORD, ROOT, Gateway
+from tests.test_real_cli import claude, model, real  # noqa: F401 - fixtures
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(
+    r"^```(bash|python|javascript)\n(.*?)^```$",
+    README.partition("\n## Examples\n")[2].partition("\n## ")[0],
+    re.MULTILINE | re.DOTALL,
+)
+RUNNERS: dict[str, Callable[[Path], list[str]]] = {
+    "bash": lambda path: ["bash", str(path)],
+    "python": lambda path: [sys.executable, str(path)],
+    "javascript": lambda path: ["node", str(path)],
+}
+
+
+def first_cells() -> set[str]:
+    """What stands between backticks in the first cell of each row of the README's tables."""
+    return {
+        name
+        for line in README.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+    }
+
+
+def test_every_setting_has_a_row() -> None:
+    assert setting_names() <= first_cells()
+
+
+def test_every_field_has_a_row() -> None:
+    assert set(ChatRequest.model_fields) <= first_cells()
+
+
+def test_every_route_has_a_row(tmp_path: Path) -> None:
+    settings = Settings.load({"AUTH_PASSWORD": "x", "STATE_DIR": str(tmp_path)})
+    app = create_app(settings, Claude("/bin/true", "1.0", "PATH"), this_process())
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?job_id>", "{process_id}", rule.rule)
+        for method in rule.methods - {"HEAD", "OPTIONS"}:
+            assert f"{method} {path}" in first_cells()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs_as_it_is_written(
+    real: Gateway,  # noqa: F811
+    number: int,
+    tmp_path: Path,
+) -> None:
+    language, text = EXAMPLES[number]
+    program = tmp_path / {"bash": "x.sh", "python": "x.py", "javascript": "x.mjs"}[language]
+    program.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        RUNNERS[language](program),
+        env={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "GATEWAY": real.url,
+            "AUTH_USER": "admin",
+            "AUTH_PASSWORD": PASSWORD,
+        },
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
+
+
+def test_there_are_examples_in_each_language() -> None:
+    assert {language for language, _ in EXAMPLES} == set(RUNNERS)
