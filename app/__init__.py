@@ -24,6 +24,7 @@ def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Fla
     from flask import Flask
 
     from app.api import access, chat, failures, health, jobs, origins
+    from app.api.intake import Intake
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
@@ -50,8 +51,9 @@ def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Fla
     app.extensions["jobs"] = service
     failures.install(app)
     trusted.install(app)
+    intake = Intake(defaults, claude.number, settings.cwd_roots, settings.max_body)
     protected = [
-        chat.blueprint(service, defaults, claude.number, settings.cwd_roots, settings.max_body),
+        chat.blueprint(service, intake),
         jobs.blueprint(service),
     ]
     for blueprint in protected:

@@ -148,6 +148,31 @@ class DirectoryNotAllowed(GatewayError):
     code = "directory_not_allowed"
 
 
+class BadEventId(GatewayError):
+    """What a client wants to go on from is no place in this job's output."""
+
+    status = 400
+    code = "bad_event_id"
+
+    def __init__(self, given: str, job_id: str) -> None:
+        super().__init__(f"Not the id of an event of {job_id}: {given[:100]!r}")
+
+
+class GatewayStops(GatewayError):
+    """The gateway stops or reloads before the job has ended; the job can be asked for again."""
+
+    status = 503
+    code = "gateway_stops"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"The gateway stops or reloads; ask again for /jobs/{job_id}")
+        self._job_id = job_id
+
+    def headers(self) -> dict[str, str]:
+        """Where the job will be."""
+        return {"Location": f"/jobs/{self._job_id}", "Retry-After": "1"}
+
+
 class JobNotFound(GatewayError):
     """There is no such job, or it has ended."""
 

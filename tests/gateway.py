@@ -35,7 +35,7 @@ class Stream:
 
     def __init__(self, response: requests.Response) -> None:
         self.response = response
-        self.job_id = response.headers["X-Process-ID"]
+        self.job_id: str = response.headers["X-Process-ID"]
         self._chunks = response.raw.stream(65536, decode_content=False)
         self._events = self._read()
 
@@ -166,16 +166,20 @@ class Gateway:
 
     def chat(self, *verbs: str, **fields: Any) -> Stream:
         """Start a job of the fake CLI's; its stream."""
-        response = self.post("\n".join(verbs), **fields)
-        assert response.status_code == 200, response.text
-        stream = Stream(response)
-        self._streams.append(stream)
-        return stream
+        return self._opened(self.post("\n".join(verbs), **fields))
+
+    def resume(self, job_id: str, after: str | None = None) -> Stream:
+        """The stream of a job, from after an event or from the start."""
+        headers = {} if after is None else {"Last-Event-ID": after}
+        return self._opened(self.ask("GET", f"/chat/{job_id}", headers=headers, stream=True))
 
     def hang_up(self) -> None:
         """Close every stream that was opened here, and wait until no job runs."""
         while self._streams:
             self._streams.pop().close()
+        for live in (self.state / "live").iterdir():
+            if self.record(live.name, "job.json")["detached"]:
+                self.ask("DELETE", f"/chat/{live.name}")
         eventually(lambda: not any((self.state / "live").iterdir()))
 
     def record(self, job_id: str, name: str) -> dict[str, Any]:
@@ -187,6 +191,12 @@ class Gateway:
         """The rows of GET /processes."""
         rows: list[dict[str, Any]] = self.ask("GET", "/processes").json()["processes"]
         return rows
+
+    def _opened(self, response: requests.Response) -> Stream:
+        assert response.status_code == 200, response.text
+        stream = Stream(response)
+        self._streams.append(stream)
+        return stream
 
     def _answers(self) -> bool:
         assert self.process is not None

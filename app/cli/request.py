@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -46,12 +46,22 @@ class ChatRequest(BaseModel):
     verbose: bool | None = Field(None, description="Accepted; the CLI is always verbose.")
     json_schema: dict[str, Any] | None = Field(None, description="The schema of the answer.")
     agents: dict[str, Any] | None = Field(None, description="Custom agents by name.")
+    detach: bool | None = Field(None, description="The client's going away does not end the job.")
 
 
 def read_request(body: bytes) -> ChatRequest:
     """The request in a JSON body. Raises InvalidRequest, which names each wrong field."""
+    return _checked(lambda: ChatRequest.model_validate_json(body))
+
+
+def read_fields(fields: Mapping[str, Any]) -> ChatRequest:
+    """The request that these fields make. Raises InvalidRequest, which names each wrong one."""
+    return _checked(lambda: ChatRequest.model_validate(fields))
+
+
+def _checked(read: Callable[[], ChatRequest]) -> ChatRequest:
     try:
-        request = ChatRequest.model_validate_json(body)
+        request = read()
     except ValidationError as error:
         told = [_told(dict(each)) for each in error.errors(include_input=False)[:MOST_ERRORS]]
         raise InvalidRequest(told) from None

@@ -6,6 +6,7 @@
                         output     the CLI's standard output, written by the CLI itself
                         running    who runs it; by the supervisor
                         cancel     empty: it shall end; by the gateway, before it signals
+                        interrupt  empty: its turn shall end; the same
                         ended      how it ended; by the supervisor, or whoever finds it dead
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
 
@@ -51,6 +52,8 @@ class Job(NamedTuple):
     arguments: list[str | dict[str, str]]
     kill_grace: float
     starter: Process
+    prompt_length: int = 0
+    detached: bool = False
 
 
 class Running(NamedTuple):
@@ -143,6 +146,10 @@ class JobDirectory:
             os.unlink(self.live)
         os.chmod(self.output, _SEALED)
 
+    def size(self) -> int:
+        """Bytes that the CLI has written so far."""
+        return os.stat(self.output).st_size
+
     def claimed_for(self) -> float | None:
         """Seconds since a supervisor claimed the job or its CLI last complained, or None."""
         try:
@@ -150,13 +157,24 @@ class JobDirectory:
         except FileNotFoundError:
             return None
 
-    def ask_to_cancel(self) -> None:
-        """Leave the mark that makes a SIGTERM to the supervisor mean this job."""
-        _write(f"{self.path}/cancel", b"")
+    def ask_to_cancel(self, gently: bool = False) -> None:
+        """Leave the mark that makes a SIGTERM to the supervisor mean this job.
+
+        There are two, so that who asks gently does not take back what another wants.
+        """
+        _write(f"{self.path}/{'interrupt' if gently else 'cancel'}", b"")
 
     def is_to_be_cancelled(self) -> bool:
         """Whether somebody has asked for this job's end."""
         return os.access(f"{self.path}/cancel", os.F_OK)
+
+    def take_interrupt(self) -> bool:
+        """Whether somebody has asked for a gentle end since this was last called."""
+        try:
+            os.unlink(f"{self.path}/interrupt")
+        except FileNotFoundError:
+            return False
+        return True
 
     def read_errors(self, limit: int) -> bytes:
         """The last `limit` bytes of the CLI's standard error."""
@@ -193,6 +211,15 @@ class JobDirectory:
             os.close(record)
         fields: dict[str, Any] = json.loads(content)
         return fields
+
+
+def read_at(path: str, length: int, offset: int) -> bytes:
+    """So many bytes of a file, fewer at its end."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
 
 
 def is_sealed(mode: int) -> bool:

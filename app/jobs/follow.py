@@ -15,12 +15,17 @@ from gevent import get_hub
 from gevent.event import Event
 
 from app.jobs import processes
-from app.jobs.directory import JobDirectory, is_sealed
+from app.jobs.directory import JobDirectory, is_sealed, read_at
 from app.jobs.recovery import supervisor_of
 
 #: Bytes of one read; at a few hundred lines, one chunk keeps the worker busy for less than
 #: a millisecond.
 CHUNK = 1 << 16
+
+#: A position where there is never anything to read, for who waits for the end alone.
+BEYOND = 1 << 62
+#: The place behind the last event of a job that has ended.
+END = "end"
 
 _READABLE = 1
 
@@ -104,12 +109,17 @@ class Follower:
         self._watch = watch
         self._position = position
         self._heartbeat = heartbeat
+        self._deadline: float | None = None
         self.stopped_by: str | None = None
 
     def stop(self, reason: str) -> None:
         """End the iteration early; the first reason is kept in `stopped_by`."""
         self.stopped_by = self.stopped_by or reason
         self._watch.wake()
+
+    def stop_after(self, seconds: float) -> None:
+        """End the iteration after so many seconds at the latest."""
+        self._deadline = time.monotonic() + seconds
 
     def __iter__(self) -> Iterator[bytes]:
         while self.stopped_by is None:
@@ -126,8 +136,28 @@ class Follower:
                 return
             if sealed:
                 continue
-            if not self._watch.wait(self._heartbeat):
+            patience = self._heartbeat
+            if self._deadline is not None:
+                patience = min(patience, self._deadline - time.monotonic())
+                if patience <= 0:
+                    return
+            if not self._watch.wait(patience):
                 yield b""
+
+
+def is_position(directory: JobDirectory, text: str) -> bool:
+    """Whether an event of this job can have had this id: the place behind a line of it.
+
+    The beginning counts, and so does the end of a last line that has no newline.
+    """
+    if not text.isascii() or not text.isdigit() or str(int(text[:20])) != text:
+        return False
+    position = int(text)
+    if position == 0:
+        return True
+    if read_at(directory.output, 1, position - 1) == b"\n":
+        return True
+    return position == directory.size() and directory.ended() is not None
 
 
 def wait_for_end(watch: Watch, seconds: float) -> bool:

@@ -40,10 +40,13 @@ def is_dead(directory: JobDirectory) -> bool:
     return job is None or processes.identify(job.starter.pid) != job.starter
 
 
-def ask_to_end(directory: JobDirectory) -> None:
-    """Have the job's supervisor end it, now or as soon as it has started; does not wait."""
+def ask_to_end(directory: JobDirectory, gently: bool = False) -> None:
+    """Have the job's supervisor end it, now or as soon as it has started; does not wait.
+
+    `gently` is one SIGINT to the CLI; otherwise what must follow follows.
+    """
     # The mark comes first: a supervisor looks for it once it can be found here.
-    directory.ask_to_cancel()
+    directory.ask_to_cancel(gently)
     supervisor = supervisor_of(directory)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)

@@ -1,16 +1,17 @@
 """What the gateway does with jobs: start, follow, cancel, list."""
 
+import json
 import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.command import Command
 from app.errors import GatewayError, JobNotFound, JobNotStarted
 from app.jobs import processes
-from app.jobs.directory import Ended, Job, JobDirectory, now
+from app.jobs.directory import Ended, Job, JobDirectory, now, read_at
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.launch import Launch
 from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
@@ -22,12 +23,34 @@ log = logging.getLogger(__name__)
 #: Bytes of standard error that the end of a failed job tells.
 ERRORS_TOLD = 4096
 
+_ENDS = (
+    "process_id",
+    "status",
+    "exit_code",
+    "signal",
+    "session_id",
+    "is_error",
+    "total_cost_usd",
+    "duration_ms",
+)
+
 
 class JobNotEnded(GatewayError):
     """A job outlived even SIGKILL: a process of it is stuck in the kernel."""
 
     status = 504
     code = "job_not_ended"
+
+
+class Order(NamedTuple):
+    """What a job is started with; `prompt_length` counts characters."""
+
+    command: Command
+    cwd: str
+    model: str | None
+    session_id: str | None
+    prompt_length: int
+    detached: bool
 
 
 class JobService:
@@ -43,24 +66,24 @@ class JobService:
         #: Why this process follows no job any more, or None.
         self.stopped_by: str | None = None
 
-    def start(
-        self, command: Command, *, cwd: str, model: str | None, session_id: str | None, user: str
-    ) -> JobDirectory:
+    def start(self, order: Order, *, user: str, detached: bool) -> JobDirectory:
         """Start a job; returns once its CLI runs. Raises JobNotStarted; then nothing runs."""
         directory = JobDirectory(self._spool.state, str(uuid4()))
         job = Job(
             id=directory.id,
-            cwd=cwd,
-            model=model,
-            session_id=session_id,
+            cwd=order.cwd,
+            model=order.model,
+            session_id=order.session_id,
             started_at=now(),
             user=user,
-            arguments=command.arguments,
+            arguments=order.command.arguments,
             kill_grace=self._kill_grace,
             starter=self._starter,
+            prompt_length=order.prompt_length,
+            detached=detached,
         )
         try:
-            directory.create(job, command.input, command.files)
+            directory.create(job, order.command.input, order.command.files)
             self._launch.start(directory.id)
         except OSError as error:
             self._undo(directory)
@@ -68,7 +91,7 @@ class JobService:
         except BaseException:
             self._undo(directory)
             raise
-        log.info("job %s started for %s in %r", directory.id, user, cwd)
+        log.info("job %s started for %s in %r", directory.id, user, order.cwd)
         return directory
 
     @contextmanager
@@ -102,8 +125,8 @@ class JobService:
         Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
         moment, and JobNotEnded if SIGKILL was not enough.
         """
-        directory = self._spool.directory(job_id)
-        if directory is None or directory.job() is None or directory.ended() is not None:
+        directory = self.find(job_id)
+        if directory.ended() is not None:
             raise JobNotFound(job_id)
         log.info("job %s is cancelled: as asked", job_id)
         with self._watch(directory) as watch:
@@ -114,6 +137,60 @@ class JobService:
         if ended is None or ended.status in ("succeeded", "failed"):
             raise JobNotFound(job_id)
         return ended
+
+    def interrupt(self, job_id: str, user: str) -> None:
+        """Send the CLI one SIGINT: it stops its turn and writes its `result`; does not wait.
+
+        Raises JobNotFound for a job that is unknown or has ended.
+        """
+        directory = self.find(job_id)
+        if directory.ended() is not None:
+            raise JobNotFound(job_id)
+        log.info("job %s is interrupted by %s", job_id, user)
+        ask_to_end(directory, gently=True)
+
+    def find(self, job_id: str) -> JobDirectory:
+        """The job of this id, running or ended. Raises JobNotFound."""
+        directory = self._spool.directory(job_id)
+        if directory is None or directory.job() is None:
+            raise JobNotFound(job_id)
+        return directory
+
+    def newest(self, status: str | None, limit: int, before: str | None) -> list[dict[str, Any]]:
+        """Records, the newest first; `before` is the id of a job that was started later."""
+        rows: list[dict[str, Any]] = []
+        for directory in self._spool.newest(before):
+            record = self.record(directory)
+            if status in (None, record["status"]):
+                rows.append(record)
+            if len(rows) == limit:
+                break
+        return rows
+
+    def record(self, directory: JobDirectory) -> dict[str, Any]:
+        """All that is known of a job: what `done` tells, what was asked, and the result."""
+        self._find_dead(directory)
+        job, ended = directory.job(), directory.ended()
+        if job is None:
+            raise JobNotFound(directory.id)
+        end = {"status": "running"} if ended is None else self.end_of(directory)
+        said = (ended and ended.result) or {}
+        return {
+            **dict.fromkeys(_ENDS),
+            **end,
+            "process_id": job.id,
+            "session_id": end.get("session_id") or directory.read_session() or job.session_id,
+            "cwd": job.cwd,
+            "model": job.model,
+            "prompt_length": job.prompt_length,
+            "user": job.user,
+            "detached": job.detached,
+            "started_at": job.started_at,
+            "ended_at": ended and ended.ended_at,
+            "num_turns": said.get("num_turns"),
+            "usage": said.get("usage"),
+            "result": ended and _result_text(directory, ended),
+        }
 
     def running(self) -> list[dict[str, Any]]:
         """The jobs that run now, oldest first, as `GET /processes` tells them."""
@@ -169,3 +246,12 @@ class JobService:
     def _find_dead(self, directory: JobDirectory) -> None:
         if is_dead(directory) and close_lost(directory):
             log.warning("job %s lost its supervisor", directory.id)
+
+
+def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
+    """The answer's text in the CLI's last `result` line, if it wrote one."""
+    if ended.result_at is None:
+        return None
+    offset, length = ended.result_at
+    text = json.loads(read_at(directory.output, length, offset)).get("result")
+    return text if isinstance(text, str) else None

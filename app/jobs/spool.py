@@ -38,6 +38,19 @@ class Spool:
         for job_id in os.listdir(f"{self.state}/live"):
             yield JobDirectory(self.state, job_id)
 
+    def newest(self, before: str | None) -> Iterator[JobDirectory]:
+        """All jobs, the newest first; only those older than the job `before`, if given."""
+        found = []
+        for job_id in os.listdir(f"{self.state}/jobs"):
+            with suppress(FileNotFoundError):
+                # Written once, before the start.
+                written = os.stat(f"{self.state}/jobs/{job_id}/job.json").st_mtime_ns
+                found.append((written, job_id))
+        ids = [job_id for _, job_id in sorted(found, reverse=True)]
+        if before is not None:
+            ids = ids[ids.index(before) + 1 :] if before in ids else []
+        return (JobDirectory(self.state, job_id) for job_id in ids)
+
     def remove(self, directory: JobDirectory) -> None:
         """Remove a job and every trace of it; nothing happens if there is none."""
         with suppress(FileNotFoundError):

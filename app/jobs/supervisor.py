@@ -208,6 +208,7 @@ class _Watch:
         self._wakeup = wakeup
         self._status: int | None = None
         self._cancelled_at: float | None = None
+        self._interrupted = False
         self._rungs = list(LADDER)
         self._highest: signal.Signals | None = None
         self._killed: set[Process] = set()
@@ -228,7 +229,7 @@ class _Watch:
             killed.add(self._cli)
         return judge(
             self._started.directory,
-            None if self._cancelled_at is None else "cancelled",
+            "cancelled" if self._interrupted or self._cancelled_at is not None else None,
             self._started.job.session_id,
             wait_status=self._status,
             stop_signal=self._highest.name if self._highest else None,
@@ -253,8 +254,13 @@ class _Watch:
 
     def _cancel(self) -> None:
         # The signal may have been meant for the job that this process had before.
-        if self._cancelled_at is None and self._started.directory.is_to_be_cancelled():
+        directory = self._started.directory
+        if self._cancelled_at is None and directory.is_to_be_cancelled():
             self._cancelled_at = time.monotonic()
+        if directory.take_interrupt():
+            self._interrupted = True
+            self._use(signal.SIGINT)
+            os.kill(self._cli, signal.SIGINT)
 
     def _reap(self) -> bool:
         """Wait for every child that has ended; whether any is left."""

@@ -1,0 +1,115 @@
+"""From an HTTP request to what a job is started with; refuses what cannot be one."""
+
+import json
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+from flask import Request
+
+from app.cli.command import Defaults, build
+from app.cli.request import read_fields, read_request
+from app.errors import (
+    BadDirectory,
+    BodyTooLarge,
+    BodyTooSlow,
+    DirectoryNotAllowed,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
+from app.jobs.service import Order
+
+#: Seconds that a request's body may take.
+BODY_PATIENCE = 60.0
+
+_LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
+_OBJECTS = {"json_schema", "agents"}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What the operator allows: `version` is the CLI's, `max_body` in bytes."""
+
+    defaults: Defaults
+    version: tuple[int, ...]
+    cwd_roots: Sequence[Path]
+    max_body: int
+
+    def read(self, request: Request) -> Order:
+        """The order in a request's body.
+
+        JSON, or the prompt alone as text/plain with the other fields in the query: there a
+        list is a name that is repeated, and an object is JSON.
+        """
+        if request.mimetype == "application/json":
+            asked = read_request(self._body(request))
+        elif request.mimetype == "text/plain":
+            asked = read_fields({**_query(request), "prompt": _text(self._body(request))})
+        else:
+            raise UnsupportedMediaType
+        self._check_directory(asked.cwd)
+        return Order(
+            build(asked, self.defaults, self.version),
+            cwd=asked.cwd,
+            model=asked.model if "model" in asked.model_fields_set else self.defaults.model,
+            session_id=asked.session_id,
+            prompt_length=len(asked.prompt),
+            detached=bool(asked.detach),
+        )
+
+    def _body(self, request: Request) -> bytes:
+        if (request.content_length or 0) > self.max_body:
+            raise BodyTooLarge(self.max_body)
+        with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
+            # Not through werkzeug, which cuts a chunked body off where the limit is.
+            body: bytes = request.environ["wsgi.input"].read(self.max_body + 1)
+        if len(body) > self.max_body:
+            raise BodyTooLarge(self.max_body)
+        return body
+
+    def _check_directory(self, cwd: str) -> None:
+        path = Path(cwd)
+        if not path.is_absolute():
+            raise BadDirectory(f"Path is not absolute: {cwd}")
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            raise BadDirectory(f"Directory does not exist: {cwd}") from None
+        except OSError as error:
+            raise BadDirectory(f"Directory cannot be looked at ({error.strerror}): {cwd}") from None
+        if not stat.S_ISDIR(mode):
+            raise BadDirectory(f"Path is not a directory: {cwd}")
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise BadDirectory(f"Directory cannot be entered by the gateway's user: {cwd}")
+        if self.cwd_roots and not any(
+            path.resolve().is_relative_to(root) for root in self.cwd_roots
+        ):
+            raise DirectoryNotAllowed(f"Directory is outside of CWD_ROOTS: {cwd}")
+
+
+def _query(request: Request) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        if name in _LISTS:
+            fields[name] = values
+        elif name in _OBJECTS:
+            try:
+                fields[name] = json.loads(values[-1])
+            except ValueError:
+                raise InvalidRequest.of(
+                    "json_invalid", ("query", name), "This is not JSON"
+                ) from None
+        else:
+            fields[name] = values[-1]
+    return fields
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest.of("not_utf_8", ("body",), "The prompt is not UTF-8") from None

@@ -1,0 +1,141 @@
+"""A job's output on its way to one client, as events or as raw lines."""
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from app import sse
+from app.api.client import watch_client
+from app.jobs.directory import JobDirectory
+from app.jobs.follow import END
+from app.jobs.service import JobService
+
+#: The reason for which a stream ends if its client does not want it any more.
+CLIENT_LEFT = "the client went away"
+#: Milliseconds after which a browser's EventSource comes back by itself.
+RETRY = 1000
+
+
+class Form(Protocol):
+    """How chunks of a job's output become what is sent."""
+
+    @property
+    def inside(self) -> bool:
+        """Whether a line has begun that nothing else may be written into."""
+
+    def begin(self) -> bytes:
+        """What is sent before the CLI has said anything."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What a chunk becomes."""
+
+    def pause(self) -> bytes:
+        """What is sent after a silence; never while `inside` a line."""
+
+    def finish(self, end: Mapping[str, Any]) -> bytes:
+        """What is sent when the job has ended."""
+
+    def break_off(self, error: Mapping[str, Any]) -> bytes | None:
+        """What is sent when the gateway ends the stream; None if the connection shall break."""
+
+
+class Events:
+    """The event stream: see `app.sse`."""
+
+    def __init__(self, position: int) -> None:
+        self._framer = sse.Framer(position)
+
+    @property
+    def inside(self) -> bool:
+        """Whether an event has begun that only the rest of its line can end."""
+        return self._framer.inside
+
+    def begin(self) -> bytes:
+        """How long a browser waits before it comes back."""
+        return b"retry: %d\n\n" % RETRY
+
+    def feed(self, chunk: bytes) -> bytes:
+        """A `message` event for each line."""
+        return self._framer.feed(chunk)
+
+    def pause(self) -> bytes:
+        """A comment."""
+        return sse.PING
+
+    def finish(self, end: Mapping[str, Any]) -> bytes:
+        """The last line, and `done`."""
+        return self._framer.finish() + sse.event("done", end, END)
+
+    def break_off(self, error: Mapping[str, Any]) -> bytes | None:
+        """An `error` event, if it can be told apart from a line that has begun."""
+        return None if self.inside else sse.event("error", error)
+
+
+class Lines:
+    """The CLI's bytes and nothing else (application/x-ndjson)."""
+
+    inside = True
+
+    def begin(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The bytes as they are."""
+        return chunk
+
+    def pause(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def finish(self, end: Mapping[str, Any]) -> bytes:
+        """Nothing: the answer's end says that it is whole."""
+        return b""
+
+    def break_off(self, error: Mapping[str, Any]) -> bytes | None:
+        """An answer that ended in order would claim to be whole."""
+        return None
+
+
+def stream(
+    jobs: JobService,
+    directory: JobDirectory,
+    position: int,
+    form: Form,
+    environ: Mapping[str, Any],
+    client_left: Callable[[], None],
+) -> Iterator[bytes]:
+    """The job's output from a position on, to its end.
+
+    `client_left` is called if the client goes away before that. That the gateway stops is not
+    the client's going away.
+    """
+    stopped_by: str | None = None
+    try:
+        # Also an empty chunk has gunicorn send the head now, before the CLI says anything.
+        yield form.begin()
+        with (
+            jobs.follow(directory, position) as follower,
+            watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
+        ):
+            for chunk in follower:
+                if chunk:
+                    yield form.feed(chunk)
+                elif not form.inside:
+                    yield form.pause()
+            stopped_by = follower.stopped_by
+        if stopped_by is None:
+            yield form.finish(jobs.end_of(directory))
+        elif stopped_by != CLIENT_LEFT:
+            told = {"error": stopped_by, "code": "stream_ended", "process_id": directory.id}
+            last = form.break_off(told)
+            if last is None:
+                # gunicorn closes the connection without ending the answer.
+                raise BrokenPipeError(errno.EPIPE, stopped_by)
+            yield last
+    except GeneratorExit:
+        stopped_by = jobs.stopped_by or CLIENT_LEFT
+        raise
+    finally:
+        if stopped_by == CLIENT_LEFT:
+            client_left()
