@@ -4,12 +4,17 @@ The master reads the settings and finds the CLI, once; workers inherit both, so 
 them agree until the next reload.
 """
 
+import fcntl
 import gc
 import logging
 import os
+import resource
 import sys
 from pathlib import Path
 
+# A reload is also how new code arrives.
+for name in [name for name in sys.modules if name == "app" or name.startswith("app.")]:
+    del sys.modules[name]
 # gunicorn puts the current folder on the path only after it has read this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -18,6 +23,7 @@ from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.errors import ConfigurationError
 from app.jobs import upkeep
+from app.jobs.launch import generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
 from app.settings import Settings
@@ -41,10 +47,25 @@ def _prepare(spool: Spool) -> None:
         raise ConfigurationError(f"cannot use STATE_DIR: {error}") from None
 
 
+def _claim(spool: Spool) -> None:
+    """Be the only gateway of this state folder: each would end the other's jobs.
+
+    The kernel forgets the lock with this process (fcntl(2)); no worker inherits it.
+    """
+    lock = os.open(f"{spool.state}/gateway.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print(f"cannot use STATE_DIR: another gateway uses {spool.state}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(EX_CONFIG) from None
+
+
 try:
     settings, claude = _read()
     spool = Spool(settings.state_dir)
     _prepare(spool)
+    # Once for all workers: they must agree about it.
+    code = generation(claude.path, build_environment(os.environ, settings.environment))
 except ConfigurationError as error:
     print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
     raise SystemExit(EX_CONFIG) from None
@@ -54,7 +75,7 @@ class GatewayWorker(Worker):
     """A worker with the settings that the master read last."""
 
     def load_wsgi(self):
-        self.wsgi = create_app(settings, claude, child(self.ppid))
+        self.wsgi = create_app(settings, claude, code, child(self.ppid))
         # What exists now stays; collecting it again and again would hold up the streams.
         gc.collect()
         gc.freeze()
@@ -95,8 +116,16 @@ logconfig_dict = {
 }
 
 
+def _allow_descriptors():
+    """Each stream costs a few; the usual limit of 1024 is meant for programs of another kind."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
+
+
 def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
+    _claim(spool)
+    _allow_descriptors()
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
     for job_id in upkeep.recover(spool):
         log.warning("job %s lost its supervisor while the gateway was down", job_id)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
-def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Flask":
-    """The WSGI application. Its jobs' launcher ends with `owner`, the gateway's first process.
+def create_app(
+    settings: "Settings", claude: "Claude", generation: str, owner: "Process"
+) -> "Flask":
+    """The WSGI application, one of several of the same `generation` (see `app.jobs.launch`).
+
+    The jobs' launcher ends with `owner`, the gateway's first process.
 
     `app.extensions["jobs"]` is the JobService, for who stops the process.
     """
@@ -37,7 +41,7 @@ def create_app(settings: "Settings", claude: "Claude", owner: "Process") -> "Fla
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    launch = Launch(spool.state, claude.path, environment, owner)
+    launch = Launch(spool.state, claude.path, environment, generation, owner)
     service = JobService(spool, launch, settings.heartbeat, settings.kill_grace)
     throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
     authenticator = Authenticator(

@@ -4,11 +4,14 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from app.errors import InvalidCredentials, NotAuthenticated
 from app.throttle import Throttle
+
+log = logging.getLogger(__name__)
 
 
 class Authenticator:
@@ -38,7 +41,10 @@ class Authenticator:
             matches = [hmac.compare_digest(given, key) for key in self._keys]
             name = f"key-{matches.index(True) + 1}" if True in matches else None
         if name is None:
-            self._throttle.count(address)
+            try:
+                self._throttle.count(address)
+            except OSError as error:
+                log.error("cannot count a failed attempt: %s", error)
             raise InvalidCredentials
         return name
 
@@ -59,8 +65,27 @@ def client_address(
     address = remote
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
     while hops and _is_among(address, proxies):
-        address = hops.pop()
+        hop = _without_port(hops.pop())
+        if hop is None:
+            break
+        address = hop
     return address
+
+
+def _without_port(hop: str) -> str | None:
+    """The address in a hop, to which some proxies add the port; None if there is none.
+
+    >>> _without_port("192.0.2.7:4711"), _without_port("[2001:db8::1]:80"), _without_port("x")
+    ('192.0.2.7', '2001:db8::1', None)
+    """
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        return str(ip_address(hop))
+    except ValueError:
+        return None
 
 
 def _is_among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

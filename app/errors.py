@@ -120,6 +120,20 @@ class BodyTooLarge(GatewayError):
         super().__init__(f"The request body exceeds {limit} bytes (MAX_BODY)")
 
 
+class BadBody(GatewayError):
+    """The body is not what HTTP says that a body is."""
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(self) -> None:
+        super().__init__("The request body is broken off, or its chunks are malformed")
+
+    def headers(self) -> dict[str, str]:
+        """Where the next request begins, nobody knows."""
+        return {"Connection": "close"}
+
+
 class BodyTooSlow(GatewayError):
     """The body did not arrive in time."""
 
@@ -159,18 +173,17 @@ class BadEventId(GatewayError):
 
 
 class GatewayStops(GatewayError):
-    """The gateway stops or reloads before the job has ended; the job can be asked for again."""
+    """This process of the gateway ends; what it was asked for is at the same path again."""
 
     status = 503
     code = "gateway_stops"
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"The gateway stops or reloads; ask again for /jobs/{job_id}")
-        self._job_id = job_id
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The gateway stops or reloads; ask again for {path}")
 
     def headers(self) -> dict[str, str]:
-        """Where the job will be."""
-        return {"Location": f"/jobs/{self._job_id}", "Retry-After": "1"}
+        """When to come back, on a new connection."""
+        return {"Retry-After": "1", "Connection": "close"}
 
 
 class JobNotFound(GatewayError):

@@ -160,7 +160,10 @@ def _keys(value: str) -> tuple[str, ...]:
 
 
 def _host_names(value: str) -> tuple[str, ...]:
-    names = tuple(name.lower() for name in _names(value))
+    names = tuple(name.lower().strip("[]") for name in _names(value))
+    for name in names:
+        if name.count(":") == 1 or "/" in name:
+            raise ValueError(f"{name!r} is not the name of a host, without scheme and port")
     return () if "*" in names else names
 
 

@@ -39,15 +39,23 @@ class Throttle:
             raise TooManyAttempts(max(1, math.ceil(begun + WINDOW - time.time())))
 
     def count(self, address: str) -> None:
-        """Note that an attempt from this address failed."""
+        """Note that an attempt from this address failed.
+
+        Raises TooManyAttempts if so many failed at the same time that it did not count.
+        """
         if not self._limit:
             return
         file = self._file(address)
         with self._locked():
+            self.check(address)
             if self._read(file)[1] == 0:
                 self._clean()
-                # Rounded down: a beginning in the future would not count.
-                file.write_bytes(b"%.3f\n" % (math.floor(time.time() * 1000) / 1000))
+                # Whole, or a reader would see no failure for a moment. Rounded down, because
+                # a beginning in the future would not count.
+                temporary = file.with_suffix(f".{os.getpid()}")
+                temporary.write_bytes(b"%.3f\nx" % (math.floor(time.time() * 1000) / 1000))
+                temporary.replace(file)
+                return
             with file.open("ab") as failures:
                 failures.write(b"x")
 

@@ -3,17 +3,26 @@
 import json
 import logging
 import socket
+import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two looks for jobs that nobody is left to end.
+LOOK_AFTER = 30.0
+#: Seconds that streams have for their last words when the worker stops.
+STOP_PATIENCE = 1.0
 #: Seconds and bytes that are spent on what a refused client still sends.
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1 << 20
@@ -36,14 +45,22 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._idle: set[socket.socket] = set()
+        self._open: set[socket.socket] = set()
+
+    def init_process(self) -> None:
+        """Begin, in the worker's own process; returns when it is over."""
+        self._told_to_stop = Event()
+        super().init_process()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection."""
         self._idle.add(client)
+        self._open.add(client)
         try:
             super().handle(listener, client, addr)
         finally:
             self._idle.discard(client)
+            self._open.discard(client)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve one request of a connection."""
@@ -56,7 +73,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: take no more connections, end what is open."""
         super().handle_exit(sig, frame)
-        gevent.spawn(self._end_connections)
+        self._told_to_stop.set()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT, from a terminal, and SIGQUIT: the same."""
+        self.handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what failed outside of the application.
@@ -81,14 +102,53 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         except OSError:
             log.debug("request %s: its client has gone", request_id)
 
+    def run(self) -> None:
+        """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
+        gevent.spawn(self._look_after_jobs)
+        servers = []
+        for listener in self.sockets:
+            listener.setblocking(True)
+            pool = Pool(self.worker_connections)
+            server = StreamServer(listener, handle=partial(self.handle, listener), spawn=pool)
+            if self.cfg.workers > 1:
+                # Leave some to the others.
+                server.max_accept = 1
+            server.start()
+            servers.append(server)
+        while self.alive:
+            self.notify()
+            self._told_to_stop.wait(1.0)
+        for server in servers:
+            server.close()
+        self._end_connections()
+        for server in servers:
+            server.stop(timeout=1)
+
+    def _look_after_jobs(self) -> None:
+        jobs = self.wsgi.extensions["jobs"]
+        while self.alive:
+            gevent.sleep(LOOK_AFTER)
+            try:
+                jobs.look_after()
+            except OSError as error:
+                log.error("cannot look after the jobs: %s", error)
+
     def _end_connections(self) -> None:
         self.wsgi.extensions["jobs"].stop(STOPPING)
-        for client in self._idle:
-            try:
-                client.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # It has closed by itself.
-                continue
+        _shut_down(self._idle)
+        deadline = time.monotonic() + STOP_PATIENCE
+        while self._open and time.monotonic() < deadline:
+            self.notify()
+            gevent.sleep(0.02)
+        # Whose client reads nothing cannot be told anything.
+        _shut_down(self._open)
+
+
+def _shut_down(clients: set[socket.socket]) -> None:
+    for client in list(clients):
+        # One that has closed by itself is no longer connected.
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
 
 def _linger(client: socket.socket) -> None:

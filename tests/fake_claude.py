@@ -111,14 +111,51 @@ def child(kind: str) -> None:
     command = [sys.executable, "-I", "-S", "-c", program]
     if "daemon" in kind:
         command = ["setsid", "-f", *command]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session="session" in kind)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        start_new_session="session" in kind,
+        env={} if "unmarked" in kind else None,
+    )
     assert process.stdout is not None
     line(json.dumps({"child": int(process.stdout.readline())}))
+
+
+def hopper(_: str) -> None:
+    """Leave behind a program that forks and exits, again and again, and ignores SIGTERM."""
+    program = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("hopping", flush=True)
+os.setpgid(0, 0)
+while True:
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.0003)
+"""
+    subprocess.Popen([sys.executable, "-I", "-S", "-c", program])
+
+
+def descriptors(_: str) -> None:
+    """Print which files are open, but for the folder that lists them."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the numbers alone
+        try:
+            found[name] = str(Path(f"/proc/self/fd/{name}").readlink())
+        except FileNotFoundError:
+            # It was the one by which they were listed.
+            continue
+    line(json.dumps(found))
 
 
 def heir(_: str) -> None:
     """Start a process that holds our standard output open after we are gone."""
     subprocess.Popen(["sleep", "1000"])
+
+
+def seal(_: str) -> None:
+    """Do to our own output what the supervisor does at the end."""
+    os.fchmod(1, 0o400)
 
 
 def leave(code: str) -> None:
@@ -139,15 +176,18 @@ VERBS: dict[str, Callable[[str], None]] = {
     "child": child,
     "complain": complain,
     "deaf": deaf,
+    "descriptors": descriptors,
     "die": die,
     "environment": environment,
     "exit": leave,
     "heir": heir,
+    "hopper": hopper,
     "line": line,
     "lines": lines,
     "polite": polite,
     "raw": raw,
     "result": result,
+    "seal": seal,
     "silent": silent,
     "system": system,
 }

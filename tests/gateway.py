@@ -140,6 +140,12 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
 
+    def kill(self) -> None:
+        """End gunicorn and its workers, whatever they do; they are a process group."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(PATIENCE)
+
     def log(self) -> str:
         """All that it has logged."""
         return self.log_file.read_text(encoding="utf-8")
@@ -178,7 +184,8 @@ class Gateway:
         while self._streams:
             self._streams.pop().close()
         for live in (self.state / "live").iterdir():
-            if self.record(live.name, "job.json")["detached"]:
+            # A link to the job's record, which is there also if its folder was removed.
+            if json.loads(live.read_bytes() or b"{}").get("detached"):
                 self.ask("DELETE", f"/chat/{live.name}")
         eventually(lambda: not any((self.state / "live").iterdir()))
 
@@ -214,9 +221,12 @@ def running_gateway(folder: Path, claude: Path, **settings: str) -> Iterator[Gat
     try:
         yield gateway.start()
     finally:
-        if gateway.process is not None and gateway.process.poll() is None:
-            gateway.hang_up()
-            gateway.stop()
+        try:
+            if gateway.process is not None and gateway.process.poll() is None:
+                gateway.hang_up()
+                gateway.stop()
+        finally:
+            gateway.kill()
     left = marked_in(gateway.state)
     assert not left, f"these outlived their gateway: {left}"
 

@@ -4,14 +4,16 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.gateway import Gateway, alive, eventually, marked_in
+from tests.gateway import Gateway, Stream, alive, eventually, marked_in
 
 
 def test_delete_ends_a_job_and_its_stream_ends_with_done(gateway: Gateway) -> None:
@@ -161,3 +163,105 @@ def _launcher(gateway: Gateway) -> int:
         asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         pid: int = struct.unpack(layout, fcntl.fcntl(lock, fcntl.F_GETLK, asked))[4]
     return pid
+
+
+def test_what_forks_faster_than_it_is_found_is_ended(gateway: Gateway) -> None:
+    stream = gateway.chat("hopper", "silent")
+    stream.next()
+    assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+    assert not marked_in(gateway.state)
+
+
+def test_an_idle_supervisor_that_was_killed_stops_nobody(gateway: Gateway) -> None:
+    supervisors = set()
+    for _ in range(3):
+        job_id = gateway.chat("result ok").done()["process_id"]
+        supervisors.add(gateway.record(job_id, "running")["supervisor"][0])
+    launcher = _launcher(gateway)
+    os.kill(launcher, signal.SIGSTOP)
+    for pid in supervisors:
+        os.kill(pid, signal.SIGKILL)
+    os.kill(launcher, signal.SIGCONT)
+    streams = [gateway.chat("line a", "silent") for _ in range(6)]
+    for stream in streams:
+        assert stream.next().data == b"a"
+
+
+def test_a_signal_meant_for_an_ended_job_does_not_end_the_next(gateway: Gateway) -> None:
+    job_id = gateway.chat("result ok").done()["process_id"]
+    supervisor = gateway.record(job_id, "running")["supervisor"]
+    stream = gateway.chat("line a", "silent")
+    stream.next()
+    # The one that was free was given the next job.
+    assert gateway.record(stream.job_id, "running")["supervisor"] == supervisor
+    os.kill(supervisor[0], signal.SIGTERM)
+    os.kill(supervisor[0], signal.SIGTERM)
+    assert len(gateway.running()) == 1
+    assert gateway.ask("DELETE", f"/chat/{stream.job_id}").json()["status"] == "cancelled"
+
+
+def test_a_folder_that_was_removed_by_hand_disturbs_nobody(gateway: Gateway) -> None:
+    stream = gateway.chat("line a", "silent")
+    stream.next()
+    (gateway.state / "live" / str(uuid4())).touch()
+    assert [row["process_id"] for row in gateway.running()] == [stream.job_id]
+    assert len(list((gateway.state / "live").iterdir())) == 1
+
+
+def test_descriptors_of_the_gateway_do_not_reach_the_cli(gateway: Gateway) -> None:
+    (line,) = gateway.chat("descriptors").messages()
+    assert set(json.loads(line)) == {"0", "1", "2"}
+
+
+def test_many_jobs_leave_nothing_open(gateway: Gateway) -> None:
+    def descriptors() -> int:
+        pids = [*gateway.workers(), _launcher(gateway)]
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+
+    for _ in range(20):
+        gateway.chat("result ok").done()
+    before = descriptors()
+    for _ in range(200):
+        stream = gateway.chat("result ok")
+        stream.done()
+        stream.close()
+    eventually(lambda: descriptors() <= before + 3, lambda: f"{before} became {descriptors()}")
+
+
+def test_a_folder_that_is_removed_while_its_job_runs_ends_the_job(gateway: Gateway) -> None:
+    stream = gateway.chat("line a", "silent")
+    stream.next()
+    shutil.rmtree(gateway.state / "jobs" / stream.job_id)
+    marks = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    assert any(_has(pid, stream) for pid in marks)
+    stream.close()
+    eventually(lambda: not any(_has(pid, stream) for pid in marks))
+    assert gateway.running() == []
+
+
+def test_a_job_cannot_seal_its_own_output(gateway: Gateway) -> None:
+    stream = gateway.chat("seal", "line a", "result ok")
+    assert stream.messages()[0] == b"a"
+
+
+def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway) -> None:
+    stream = gateway.chat("child unmarked", "silent")
+    child = json.loads(stream.next().data)["child"]
+    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    assert stream.done()["status"] == "lost"
+    assert not alive(child)
+
+
+def test_a_stopped_supervisor_can_still_be_asked(gateway: Gateway) -> None:
+    stream = gateway.chat("line a", "silent")
+    stream.next()
+    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGSTOP)
+    assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+
+
+def _has(pid: int, stream: Stream) -> bool:
+    """Whether this process carries the mark of this job."""
+    try:
+        return stream.job_id.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -24,10 +23,10 @@ from app.jobs.processes import (
     marked,
     open_process,
     send_signal,
-    signal_all,
     signal_name,
     this_process,
 )
+from tests.gateway import eventually
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -47,17 +46,10 @@ def start() -> Iterator[Start]:
 
     yield start_
     for program in started:
-        signal_all([*descendants(program.pid)], signal.SIGKILL)
+        for below in descendants(program.pid):
+            send_signal(below, signal.SIGKILL)
         program.kill()
         program.communicate()
-
-
-def eventually(fact: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 10
-    while not fact():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.005)
 
 
 def is_readable(descriptor: int, seconds: float) -> bool:
@@ -147,7 +139,6 @@ def test_a_number_that_was_used_again_is_not_signalled(off: int, start: Start) -
     recycled = Process(program.pid, child(program.pid).started + off)
     assert open_process(recycled) is None
     assert not send_signal(recycled, signal.SIGKILL)
-    signal_all([recycled], signal.SIGKILL)
     assert identify(program.pid) == child(program.pid)
 
 
@@ -172,15 +163,6 @@ def test_no_descriptor_is_left_open_for_who_is_gone(start: Start) -> None:
         send_signal(Process(program.pid, child(program.pid).started + off), signal.SIGKILL)
     send_signal(child(program.pid), 0)
     assert open_descriptors() == before
-
-
-def test_one_that_is_gone_does_not_keep_the_others_from_their_signal(start: Start) -> None:
-    gone, alive = start("sleep", "60"), start("sleep", "60")
-    everyone = [child(gone.pid), child(alive.pid)]
-    gone.kill()
-    gone.wait()
-    signal_all(everyone, signal.SIGTERM)
-    assert alive.wait(10) == -signal.SIGTERM
 
 
 def test_descendants_are_found_in_every_group_and_session(start: Start) -> None:
@@ -250,7 +232,8 @@ def test_what_carries_a_jobs_mark_is_found_wherever_it_went(start: Start) -> Non
     eventually(lambda: len(sleepers(program.pid)) == 1)
     found = marked(job_id)
     assert set(found) == {child(program.pid), *descendants(program.pid)}
-    signal_all(found, signal.SIGKILL)
+    for process in found:
+        send_signal(process, signal.SIGKILL)
     eventually(lambda: marked(job_id) == [])
 
 

@@ -49,7 +49,7 @@ def test_every_field_has_a_row() -> None:
 
 def test_every_route_has_a_row(tmp_path: Path) -> None:
     settings = Settings.load({"AUTH_PASSWORD": "x", "STATE_DIR": str(tmp_path)})
-    app = create_app(settings, Claude("/bin/true", "1.0", "PATH"), this_process())
+    app = create_app(settings, Claude("/bin/true", "1.0", "PATH"), "", this_process())
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?job_id>", "{process_id}", rule.rule)
         for method in rule.methods - {"HEAD", "OPTIONS"}:

@@ -199,7 +199,8 @@ def test_a_cancelled_command_is_gone_and_the_result_still_arrives(real: Gateway)
 def test_a_daemon_of_a_tool_does_not_outlive_its_job(real: Gateway) -> None:
     pid_file = real.project / "daemon"
     pid_file.unlink(missing_ok=True)
-    command = f"setsid -f sh -c 'echo $$ > {pid_file}; exec sleep 1000'; sleep 0.2"
+    command = f"setsid -f sh -c 'echo $$ > {pid_file}; exec sleep 1000'"
+    command += f"; until [ -s {pid_file} ]; do sleep 0.01; done"
     assert real.chat(f"bash: {command}").done()["status"] == "succeeded"
     assert not alive(int(pid_file.read_text()))
     assert not marked_in(real.state)

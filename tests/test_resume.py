@@ -64,7 +64,7 @@ def test_a_watcher_that_leaves_does_not_end_the_job(gateway: Gateway) -> None:
     assert len(gateway.running()) == 1
 
 
-@pytest.mark.parametrize("given", ["x", "-1", "1", "01", "99999", "1.5", "٣", "end", "9" * 5000])
+@pytest.mark.parametrize("given", ["x", "-1", "1", "01", "99999", "1.5", "٣", "end", "9" * 500])
 def test_what_is_no_position_of_this_job_is_refused(gateway: Gateway, given: str) -> None:
     stream = gateway.chat("line abc", "silent")
     stream.next()
@@ -186,7 +186,7 @@ def test_the_prompt_may_come_as_text_with_the_rest_in_the_query(gateway: Gateway
         "POST",
         "/chat",
         params={"cwd": str(gateway.project), "model": "opus", "add_dir": ["/a", "/b"]},
-        data="arguments\nresult ok".encode(),
+        data=b"arguments\nresult ok",
         headers={"Content-Type": "text/plain", "Accept": "application/x-ndjson"},
     )
     told = json.loads(answer.content.split(b"\n")[0])

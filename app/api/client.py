@@ -25,7 +25,8 @@ def watch_client(environ: Mapping[str, Any], gone: Callable[[], None]) -> Iterat
 
     def look() -> None:
         try:
-            closed = connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            # The bare socket's: gevent's own would wait, which a callback must not.
+            closed = connection._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return
         except OSError:

@@ -14,6 +14,7 @@ from flask import Request
 from app.cli.command import Defaults, build
 from app.cli.request import read_fields, read_request
 from app.errors import (
+    BadBody,
     BadDirectory,
     BodyTooLarge,
     BodyTooSlow,
@@ -66,7 +67,10 @@ class Intake:
             raise BodyTooLarge(self.max_body)
         with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
             # Not through werkzeug, which cuts a chunked body off where the limit is.
-            body: bytes = request.environ["wsgi.input"].read(self.max_body + 1)
+            try:
+                body: bytes = request.environ["wsgi.input"].read(self.max_body + 1)
+            except OSError:
+                raise BadBody from None
         if len(body) > self.max_body:
             raise BodyTooLarge(self.max_body)
         return body

@@ -38,7 +38,8 @@ class Origins:
         origin = request.headers.get("Origin", "").lower()
         if origin in self._cors_origins:
             return
-        if origin and _authority(origin) != _authority(f"//{request.host}"):
+        ours = _authority(f"//{request.host}")
+        if origin and (ours is None or _authority(origin) != ours):
             raise CrossSite
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise CrossSite

@@ -1,6 +1,7 @@
 """A job's output on its way to one client, as events or as raw lines."""
 
 import errno
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -9,6 +10,8 @@ from app.api.client import watch_client
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END
 from app.jobs.service import JobService
+
+log = logging.getLogger(__name__)
 
 #: The reason for which a stream ends if its client does not want it any more.
 CLIENT_LEFT = "the client went away"
@@ -136,6 +139,20 @@ def stream(
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
         raise
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        # The job runs on, and can be asked for again.
+        log.error("the stream of job %s failed: %s", directory.id, type(error).__name__)
+        told = {
+            "error": "the gateway could not go on with this stream",
+            "code": "internal_error",
+            "process_id": directory.id,
+        }
+        last = form.break_off(told)
+        if last is None:
+            raise BrokenPipeError(errno.EPIPE, "the stream failed") from error
+        yield last
     finally:
         if stopped_by == CLIENT_LEFT:
             client_left()

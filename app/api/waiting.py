@@ -38,7 +38,7 @@ def answer_when_ended(
         # Nobody reads this.
         return Response(status=499)
     if follower.stopped_by is not None:
-        raise GatewayStops(directory.id)
+        raise GatewayStops(f"/jobs/{directory.id}")
     record = jobs.record(directory)
     status = _STATUSES.get(record["status"], 502)
     if kind == "application/json":

@@ -6,6 +6,7 @@ supervisor beside each job imports this. Shapes as seen in the CLI's versions 2.
 """
 
 import json
+import math
 import os
 import re
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 # seldom matches anything else; what matches is parsed to make sure.
 _RESULT = re.compile(rb'"type"\s*:\s*"result"')
 _BLOCK = 1 << 18
+# What is read at first on either side of a place, to find the line's bounds.
+_PIECE = 1 << 12
 # A place that straddles two blocks is found in the one that holds its beginning.
 _OVERLAP = 64
 
@@ -50,56 +53,66 @@ def read_session(output: int) -> str | None:
 def last_result(output: int) -> Result | None:
     """The last `result` line of an open output, searched for from its end.
 
-    Memory is bounded by one block and by the candidate line itself.
+    Memory is bounded by one block and by the candidate line itself, and the time is linear.
     """
-    limit = os.fstat(output).st_size
-    while limit > 0:
-        candidate = _last_match(output, limit)
-        if candidate is None:
-            return None
-        start, end = _line_around(output, candidate)
-        fields = _parse(os.pread(output, end - start, start))
-        if fields.get("type") == "result":
-            return Result(fields, start, end - start)
-        limit = start
-    return None
-
-
-def _last_match(output: int, limit: int) -> int | None:
-    """Where the last place before `limit` that looks like a result's type begins."""
-    end = limit
+    end = limit = os.fstat(output).st_size
     while end > 0:
-        start = max(0, end - _BLOCK)
-        block = os.pread(output, min(end + _OVERLAP, limit) - start, start)
-        found = [match.start() for match in _RESULT.finditer(block)]
-        if found:
-            return start + found[-1]
-        end = start
+        begin = max(0, end - _BLOCK)
+        block = os.pread(output, min(end + _OVERLAP, limit) - begin, begin)
+        for match in reversed(list(_RESULT.finditer(block))):
+            position = begin + match.start()
+            if position >= limit:
+                # In a line that was looked at already.
+                continue
+            start, stop = _line_around(output, position)
+            fields = _parse(os.pread(output, stop - start, start))
+            if fields.get("type") == "result":
+                return Result(fields, start, stop - start)
+            limit = start
+        end = min(begin, limit)
     return None
 
 
 def _line_around(output: int, position: int) -> tuple[int, int]:
     """The bounds of the line that holds `position`, without its newline."""
-    start = position
+    start, size = position, _PIECE
     while start > 0:
-        block_start = max(0, start - _BLOCK)
-        newline = os.pread(output, start - block_start, block_start).rfind(b"\n")
+        begin = max(0, start - size)
+        newline = os.pread(output, start - begin, begin).rfind(b"\n")
         if newline >= 0:
-            start = block_start + newline + 1
+            start = begin + newline + 1
             break
-        start = block_start
-    end = position
-    while block := os.pread(output, _BLOCK, end):
-        newline = block.find(b"\n")
+        start, size = begin, size * 2
+    stop, size = position, _PIECE
+    while piece := os.pread(output, size, stop):
+        newline = piece.find(b"\n")
         if newline >= 0:
-            return start, end + newline
-        end += len(block)
-    return start, end
+            return start, stop + newline
+        stop, size = stop + len(piece), size * 2
+    return start, stop
 
 
 def _parse(line: bytes) -> dict[str, Any]:
+    """The object in a line; {} if there is none.
+
+    One byte that is not UTF-8, or a number that JSON cannot carry on, spoils only itself.
+    """
     try:
-        fields = json.loads(line)
+        fields = json.loads(
+            line.decode(errors="replace"),
+            parse_constant=lambda _: None,
+            parse_float=_finite,
+            parse_int=_moderate,
+        )
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _moderate(text: str) -> int | None:
+    return int(text) if len(text) < 400 else None

@@ -52,21 +52,26 @@ class Login:
     def _refresh(self) -> None:
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            answer = self._ask()
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Another worker asks already.
+                return
             temporary = self._file.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(answer), encoding="ascii")
+            temporary.write_text(json.dumps(self._ask()), encoding="ascii")
             temporary.replace(self._file)
-        except BlockingIOError:
-            # Another worker asks already.
-            return
-        except OSError as error:
-            log.warning("cannot ask the CLI whether it is logged in: %s", error)
         finally:
             os.close(lock)
             self._asking = False
 
     def _ask(self) -> bool | None:
+        try:
+            return self._answer()
+        except OSError as error:
+            log.warning("cannot ask the CLI whether it is logged in: %s", error)
+            return None
+
+    def _answer(self) -> bool | None:
         output = os.memfd_create("login")
         try:
             # posix_spawn takes a tenth of a millisecond and needs no thread.

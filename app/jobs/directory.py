@@ -5,10 +5,11 @@
                         errors     the CLI's standard error; its creation claims the job
                         output     the CLI's standard output, written by the CLI itself
                         running    who runs it; by the supervisor
-                        cancel     empty: it shall end; by the gateway, before it signals
-                        interrupt  empty: its turn shall end; the same
                         ended      how it ended; by the supervisor, or whoever finds it dead
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
+
+What shall become of a running job is said by the mode of its `input` (0600: run; 0400: end;
+0200: end the turn), because a mode can be changed when the disk is full.
 
 A record is written whole (a temporary file, then a rename), so that a reader sees all of it
 or none. The output is sealed (mode 0400) last of all: a sealed output grows no more, and
@@ -33,6 +34,8 @@ Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
 
 _SEALED = 0o400
 _OPEN = 0o600
+_TO_END = 0o400
+_TO_INTERRUPT = 0o200
 
 
 class Job(NamedTuple):
@@ -71,7 +74,8 @@ class Ended(NamedTuple):
     `stop_signal` is the highest signal the supervisor used, `killed` how many processes it
     ended with one. `result` holds what the CLI's last `result` line said, without its text;
     `result_at` is that line's offset and length in the output, in bytes. `error` is a
-    sentence for what the gateway itself could not do.
+    sentence for what the gateway itself could not do, `left` how many processes it could not
+    end.
     """
 
     status: Status
@@ -84,6 +88,7 @@ class Ended(NamedTuple):
     result: dict[str, Any] | None = None
     result_at: list[int] | None = None
     error: str | None = None
+    left: int = 0
 
 
 class JobDirectory:
@@ -115,21 +120,36 @@ class JobDirectory:
     def job(self) -> Job | None:
         """What was asked, or None if there is no such job."""
         record = self._get("job.json")
-        if record is None:
+        try:
+            return (
+                None
+                if record is None
+                else Job(**{**record, "starter": Process(*record["starter"])})
+            )
+        except (KeyError, TypeError):
             return None
-        return Job(**{**record, "starter": Process(*record["starter"])})
 
     def running(self) -> Running | None:
         """Who runs the job, or None if the CLI was never started."""
         record = self._get("running")
-        if record is None:
+        try:
+            return (
+                None
+                if record is None
+                else Running(
+                    Process(*record["supervisor"]), Process(*record["cli"]), record["boot_id"]
+                )
+            )
+        except (KeyError, TypeError):
             return None
-        return Running(Process(*record["supervisor"]), Process(*record["cli"]), record["boot_id"])
 
     def ended(self) -> Ended | None:
         """How the job ended, or None if it has not."""
         record = self._get("ended")
-        return None if record is None else Ended(**record)
+        try:
+            return None if record is None else Ended(**record)
+        except TypeError:
+            return None
 
     def set_running(self, running: Running) -> None:
         """Write who runs the job."""
@@ -144,7 +164,12 @@ class JobDirectory:
         """What follows the writing of `ended`; whoever finds it undone may do it again."""
         with suppress(FileNotFoundError):
             os.unlink(self.live)
-        os.chmod(self.output, _SEALED)
+        with suppress(FileNotFoundError):
+            os.chmod(self.output, _SEALED)
+
+    def exists(self) -> bool:
+        """Whether it is still there."""
+        return os.access(self.path, os.F_OK)
 
     def size(self) -> int:
         """Bytes that the CLI has written so far."""
@@ -160,21 +185,29 @@ class JobDirectory:
     def ask_to_cancel(self, gently: bool = False) -> None:
         """Leave the mark that makes a SIGTERM to the supervisor mean this job.
 
-        There are two, so that who asks gently does not take back what another wants.
+        Who asks gently does not take back what another wants.
         """
-        _write(f"{self.path}/{'interrupt' if gently else 'cancel'}", b"")
+        if not gently:
+            os.chmod(self.input, _TO_END)
+        elif self._wish() == _OPEN:
+            os.chmod(self.input, _TO_INTERRUPT)
 
     def is_to_be_cancelled(self) -> bool:
-        """Whether somebody has asked for this job's end."""
-        return os.access(f"{self.path}/cancel", os.F_OK)
+        """Whether somebody has asked for this job's end, or has removed its directory."""
+        return self._wish() in (_TO_END, None)
 
     def take_interrupt(self) -> bool:
         """Whether somebody has asked for a gentle end since this was last called."""
-        try:
-            os.unlink(f"{self.path}/interrupt")
-        except FileNotFoundError:
+        if self._wish() != _TO_INTERRUPT:
             return False
+        os.chmod(self.input, _OPEN)
         return True
+
+    def _wish(self) -> int | None:
+        try:
+            return os.stat(self.input).st_mode & 0o777
+        except FileNotFoundError:
+            return None
 
     def read_errors(self, limit: int) -> bytes:
         """The last `limit` bytes of the CLI's standard error."""
@@ -189,7 +222,10 @@ class JobDirectory:
 
     def read_session(self) -> str | None:
         """The session that the CLI has named so far, if any."""
-        output = os.open(self.output, os.O_RDONLY)
+        try:
+            output = os.open(self.output, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
         try:
             return read_session(output)
         finally:
@@ -209,8 +245,12 @@ class JobDirectory:
             content = os.read(record, os.fstat(record).st_size)
         finally:
             os.close(record)
-        fields: dict[str, Any] = json.loads(content)
-        return fields
+        try:
+            fields = json.loads(content)
+        except ValueError:
+            # Damaged: after a power cut a new file may be there and empty.
+            return None
+        return fields if isinstance(fields, dict) and fields else None
 
 
 def read_at(path: str, length: int, offset: int) -> bytes:

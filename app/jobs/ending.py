@@ -30,6 +30,7 @@ def judge(
     stop_signal: str | None = None,
     killed: int = 0,
     error: str | None = None,
+    left: int = 0,
 ) -> Ended:
     """The record of a job's end, now.
 
@@ -44,7 +45,11 @@ def judge(
         signal_name = processes.signal_name(os.WTERMSIG(wait_status))
     elif wait_status is not None:
         exit_code = os.waitstatus_to_exitcode(wait_status)
-    output = os.open(directory.output, os.O_RDONLY)
+    try:
+        output = os.open(directory.output, os.O_RDONLY)
+    except FileNotFoundError:
+        # A job may remove what it can reach.
+        output = os.open(os.devnull, os.O_RDONLY)
     try:
         result = last_result(output)
         said = result.fields if result else {}
@@ -63,4 +68,5 @@ def judge(
         result={name: said[name] for name in _RESULT_FIELDS if name in said} or None,
         result_at=[result.offset, result.length] if result else None,
         error=error,
+        left=left,
     )

@@ -36,9 +36,11 @@ class Watch:
     A context manager. Wake-ups may be spurious, and none is missed that happens after entry.
     """
 
-    def __init__(self, directory: JobDirectory, find_dead: Callable[[JobDirectory], None]) -> None:
+    def __init__(
+        self, directory: JobDirectory, close_if_dead: Callable[[JobDirectory], None]
+    ) -> None:
         self._directory = directory
-        self._find_dead = find_dead
+        self._close_if_dead = close_if_dead
         self._event = Event()
         self._output = -1
         self._supervisor: int | None = None
@@ -77,14 +79,16 @@ class Watch:
 
     def sealed(self) -> bool:
         """Whether the output grows no more."""
-        return is_sealed(os.fstat(self._output).st_mode)
+        # A job can change the mode, too.
+        sealed = is_sealed(os.fstat(self._output).st_mode)
+        return sealed and self._directory.ended() is not None
 
     def _find_supervisor(self) -> None:
         supervisor = supervisor_of(self._directory)
         self._supervisor = supervisor and processes.open_process(supervisor)
         if self._supervisor is None:
             # Not started yet, or dead; the latter ends with a sealed output.
-            self._find_dead(self._directory)
+            self._close_if_dead(self._directory)
             return
         death = get_hub().loop.io(self._supervisor, _READABLE)
         death.start(self._supervisor_ended, death)

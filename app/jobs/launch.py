@@ -33,32 +33,39 @@ main(sys.argv[2:])"""
 class Launch:
     """Starts jobs of one state folder, with one CLI and one environment for it.
 
-    The launcher ends with `owner`. A launcher that was started with another CLI, another
-    environment or older code is replaced; its running jobs do not notice.
+    The launcher ends with `owner`. A launcher of another `generation` (another CLI, another
+    environment, other code) is replaced; its running jobs do not notice.
     """
 
     def __init__(
-        self, state: str, claude: str, environment: Mapping[str, str], owner: Process
+        self,
+        state: str,
+        claude: str,
+        environment: Mapping[str, str],
+        generation: str,
+        owner: Process,
     ) -> None:
         self._state = state
         self._claude = claude
         self._environment = dict(environment)
         self._owner = owner
-        self._generation = _generation(claude, self._environment)
+        self._generation = generation
         self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         self._spawned: set[int] = set()
 
     def start(self, job_id: str) -> None:
         """Start the job; returns once its CLI runs. Raises JobNotStarted, which says why."""
+        died = False
         for _ in range(3):
             answer = self._ask(f"start {job_id} {self._generation}\n".encode())
             if answer == "started":
                 return
-            if answer.startswith("failed "):
+            if answer.startswith("failed ") and not died:
                 raise JobNotStarted(answer.removeprefix("failed "))
             # Stale, or dead in the middle of it: the next one decides. A job that was
             # claimed is not started twice.
-        raise JobNotStarted("cannot start the job: its supervisor died three times")
+            died = died or not answer
+        raise JobNotStarted("cannot start the job: its supervisor died")
 
     def close(self) -> None:
         """Give back what this object holds; the launcher ends with its owner."""
@@ -82,7 +89,6 @@ class Launch:
 
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + LAUNCHER_PATIENCE
-        spawned: int | None = None
         while True:
             connection = socket.socket(socket.AF_UNIX)
             try:
@@ -92,17 +98,17 @@ class Launch:
             else:
                 return connection
             self._reap()
-            if spawned not in self._spawned:
-                # Ours ended because another one held the lock; if that one is gone too by
-                # now, the next of ours will not end.
-                spawned = self._spawn()
+            if not self._spawned:
+                # Ours may have ended because another one held the lock; if that one is gone
+                # too by now, the next of ours will not end.
+                self._spawn()
             if time.monotonic() > deadline:
                 raise JobNotStarted(
                     f"cannot start the launcher: it does not listen after {LAUNCHER_PATIENCE:g} s"
                 )
             time.sleep(0.005)
 
-    def _spawn(self) -> int:
+    def _spawn(self) -> None:
         arguments = [
             sys.executable,
             "-I",
@@ -141,7 +147,6 @@ class Launch:
             ],
         )
         self._spawned.add(pid)
-        return pid
 
     def _reap(self) -> None:
         for pid in list(self._spawned):
@@ -149,8 +154,8 @@ class Launch:
                 self._spawned.discard(pid)
 
 
-def _generation(claude: str, environment: Mapping[str, str]) -> str:
-    """What must be the same for a running launcher to serve us."""
+def generation(claude: str, environment: Mapping[str, str]) -> str:
+    """What must be the same for a running launcher to serve us, with the code as it is now."""
     code = sorted((str(path), path.stat().st_mtime_ns) for path in _ROOT.glob("app/**/*.py"))
     known = json.dumps([claude, sorted(environment.items()), code, sys.version])
     return hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()

@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -29,7 +30,7 @@ from functools import partial
 from app.jobs import processes
 from app.jobs.directory import JobDirectory
 from app.jobs.processes import Process
-from app.jobs.recovery import close_lost
+from app.jobs.recovery import close_lost, is_dead
 from app.jobs.supervisor import handle_signals, supervise, watch_signals
 
 SOCKET = "launcher"
@@ -62,12 +63,14 @@ def main(arguments: list[str]) -> None:
     processes.boot_id()
     launcher = _Launcher(state, claude, generation)
     launcher.poll.register(owner, select.POLLIN)
+    launcher.recover()
     # What exists now is shared with every supervisor; the collector must not touch it.
     gc.collect()
     gc.freeze()
     gc.disable()
     while True:
-        launcher.keep_ready()
+        with suppress(OSError):
+            launcher.keep_ready()
         for descriptor, _ in launcher.poll.poll():
             if descriptor == owner:
                 return
@@ -77,7 +80,12 @@ def main(arguments: list[str]) -> None:
             elif descriptor != launcher.listener.fileno():
                 launcher.hear(descriptor)
             else:
-                connection, _ = launcher.listener.accept()
+                try:
+                    connection, _ = launcher.listener.accept()
+                except OSError:
+                    # No descriptor to be had; the worker waits.
+                    time.sleep(0.01)
+                    continue
                 if not launcher.serve(connection):
                     os.close(lock)
                     _answer(connection, "stale")
@@ -123,6 +131,13 @@ class _Launcher:
         if not self._idle:
             self._idle.append(self._fork_supervisor())
 
+    def recover(self) -> None:
+        """Close what the supervisors of an earlier launcher left if they died with it."""
+        for job_id in os.listdir(f"{self._state}/live"):
+            directory = JobDirectory(self._state, job_id)
+            if directory.claimed_for() is not None and is_dead(directory):
+                self._fork(partial(close_lost, directory))
+
     def serve(self, connection: socket.socket) -> bool:
         """Answer one request; False if this launcher is to make room for another."""
         connection.settimeout(_PATIENCE)
@@ -134,14 +149,28 @@ class _Launcher:
             if words[2] != self._generation:
                 self.listener.close()
                 return False
-            self._hand_over(words[1], connection)
+            try:
+                self._hand_over(words[1], connection)
+            except OSError as error:
+                # No process or no descriptor to be had; others may end meanwhile.
+                _answer(connection, f"failed cannot start the job: {error.strerror}")
         connection.close()
         return True
 
     def hear(self, descriptor: int) -> None:
         """A supervisor says that its job has ended, or has ended itself."""
+        if descriptor not in self._supervisors:
+            # Dismissed since the poll.
+            return
         control, pid = self._supervisors[descriptor]
-        if control.recv(64):
+        try:
+            said = control.recv(64)
+        except BlockingIOError:
+            # The number has passed to a new one since the poll.
+            return
+        except ConnectionResetError:
+            said = b""
+        if said:
             self._jobs[pid] = ""
             self._idle.append(descriptor)
             if len(self._idle) > MOST_IDLE:
@@ -159,9 +188,9 @@ class _Launcher:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            job_id = self._jobs.pop(pid, "")
-            if status != 0 and job_id:
-                lost = JobDirectory(self._state, job_id)
+            lost = JobDirectory(self._state, self._jobs.pop(pid, ""))
+            # What it had not claimed, the worker that asked will ask for again.
+            if status != 0 and lost.id and lost.claimed_for() is not None:
                 self._fork(partial(close_lost, lost))
         return signal.SIGTERM in numbers
 
@@ -189,6 +218,7 @@ class _Launcher:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = self._fork(lambda: self._work(theirs), theirs.fileno())
         theirs.close()
+        ours.setblocking(False)
         self._supervisors[ours.fileno()] = (ours, pid)
         self.poll.register(ours, select.POLLIN)
         return ours.fileno()
@@ -197,19 +227,22 @@ class _Launcher:
         """In a supervisor: one job after the other, until the launcher has gone."""
         processes.become_subreaper()
         wakeup = watch_signals()
-        for _ in range(JOBS_EACH):
-            # Closed on exec, or the CLI would hold the worker's connection open.
-            job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1, socket.MSG_CMSG_CLOEXEC)
+        for left in reversed(range(JOBS_EACH)):
+            job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1)
             if not job_id:
                 return
+            # Or the CLI would inherit it; recv_fds ignores MSG_CMSG_CLOEXEC (Python 3.11).
+            os.set_inheritable(descriptors[0], False)
             connection = socket.socket(fileno=descriptors[0])
-            supervise(
+            clean = supervise(
                 JobDirectory(self._state, job_id.decode()),
                 self._claude,
                 self._environment,
                 wakeup,
                 partial(_answer, connection),
             )
+            if not clean or not left:
+                return
             try:
                 control.send(b"idle")
             except OSError:

@@ -7,7 +7,7 @@ import ctypes
 import functools
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +72,10 @@ def open_process(process: Process) -> int | None:
 
 
 def send_signal(process: Process, number: int) -> bool:
-    """Send a signal to exactly this process; False if it is gone."""
+    """Send a signal to exactly this process; False if it is gone.
+
+    Raises PermissionError for another user's.
+    """
     descriptor = open_process(process)
     if descriptor is None:
         return False
@@ -85,15 +88,21 @@ def send_signal(process: Process, number: int) -> bool:
     return True
 
 
-def descendants(ancestor: int) -> list[Process]:
-    """Every living process below `ancestor`, in whatever group or session it is."""
+def group_of(process: Process) -> int | None:
+    """The process group of a process, or None if it is gone."""
+    fields = _stat(process.pid)
+    return int(fields[2]) if fields and int(fields[19]) == process.started else None
+
+
+def descendants(*ancestors: int) -> list[Process]:
+    """Every living process below these, in whatever group or session it is."""
     children: dict[int, list[Process]] = {}
     for pid in _pids():
         fields = _stat(pid)
         if fields is not None and fields[0] not in (b"Z", b"X"):
             children.setdefault(int(fields[1]), []).append(Process(pid, int(fields[19])))
     found: list[Process] = []
-    parents = [ancestor]
+    parents = [*ancestors]
     while parents:
         below = children.pop(parents.pop(), [])
         found += below
@@ -133,12 +142,6 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def signal_all(processes: Iterable[Process], number: int) -> None:
-    """Send a signal to each that is still there."""
-    for process in processes:
-        send_signal(process, number)
 
 
 def _require(pid: int) -> Process:

@@ -14,7 +14,7 @@ from app.jobs import processes
 from app.jobs.directory import JobDirectory
 from app.jobs.ending import judge
 from app.jobs.processes import Process
-from app.jobs.supervisor import SWEEP_PATIENCE, sweep
+from app.jobs.sweep import SWEEP_PATIENCE, sweep
 
 #: Seconds that a supervisor has from claiming its job until it has written who it is.
 CLAIM_PATIENCE = 30.0
@@ -50,6 +50,8 @@ def ask_to_end(directory: JobDirectory, gently: bool = False) -> None:
     supervisor = supervisor_of(directory)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)
+        # It may have been stopped.
+        processes.send_signal(supervisor, signal.SIGCONT)
 
 
 def close_lost(directory: JobDirectory) -> bool:
@@ -59,7 +61,11 @@ def close_lost(directory: JobDirectory) -> bool:
     at once.
     """
     with contextlib.ExitStack() as held:
-        lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            # Removed by hand.
+            return False
         held.callback(os.close, lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,15 +74,22 @@ def close_lost(directory: JobDirectory) -> bool:
         if directory.ended() is not None:
             directory.seal()
             return False
-        killed, highest = sweep(lambda: processes.marked(directory.id), time.sleep, SWEEP_PATIENCE)
+        swept = sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
         job = directory.job()
         directory.end(
             judge(
                 directory,
                 "lost",
                 job and job.session_id,
-                stop_signal=highest.name if highest else None,
-                killed=len(killed),
+                stop_signal=swept.highest.name if swept.highest else None,
+                killed=len(swept.ended),
+                left=len(swept.left),
             )
         )
         return True
+
+
+def _leftovers(job_id: str) -> list[Process]:
+    """What carries the job's mark, and what descends from that and has lost it."""
+    marked = processes.marked(job_id)
+    return list({*marked, *processes.descendants(*(process.pid for process in marked))})

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.command import Command
-from app.errors import GatewayError, JobNotFound, JobNotStarted
+from app.errors import GatewayError, GatewayStops, JobNotFound, JobNotStarted
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, now, read_at
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.launch import Launch
 from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
 from app.jobs.spool import Spool
-from app.jobs.supervisor import SWEEP_LIMIT
+from app.jobs.sweep import SWEEP_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _ENDS = (
 
 
 class JobNotEnded(GatewayError):
-    """A job outlived even SIGKILL: a process of it is stuck in the kernel."""
+    """Processes of a job are left: another user's, or stuck in the kernel."""
 
     status = 504
     code = "job_not_ended"
@@ -67,7 +67,12 @@ class JobService:
         self.stopped_by: str | None = None
 
     def start(self, order: Order, *, user: str, detached: bool) -> JobDirectory:
-        """Start a job; returns once its CLI runs. Raises JobNotStarted; then nothing runs."""
+        """Start a job; returns once its CLI runs. Raises JobNotStarted; then nothing runs.
+
+        Raises GatewayStops, and starts nothing, when this process is about to end.
+        """
+        if self.stopped_by:
+            raise GatewayStops("/chat")
         directory = JobDirectory(self._spool.state, str(uuid4()))
         job = Job(
             id=directory.id,
@@ -136,6 +141,10 @@ class JobService:
         ended = directory.ended()
         if ended is None or ended.status in ("succeeded", "failed"):
             raise JobNotFound(job_id)
+        if ended.left:
+            raise JobNotEnded(
+                f"cannot end {ended.left} processes of the job: they are another user's, or stuck"
+            )
         return ended
 
     def interrupt(self, job_id: str, user: str) -> None:
@@ -169,7 +178,7 @@ class JobService:
 
     def record(self, directory: JobDirectory) -> dict[str, Any]:
         """All that is known of a job: what `done` tells, what was asked, and the result."""
-        self._find_dead(directory)
+        self._close_if_dead(directory)
         job, ended = directory.job(), directory.ended()
         if job is None:
             raise JobNotFound(directory.id)
@@ -196,7 +205,7 @@ class JobService:
         """The jobs that run now, oldest first, as `GET /processes` tells them."""
         rows = []
         for directory in self._spool.living():
-            self._find_dead(directory)
+            self._close_if_dead(directory)
             job = directory.job()
             if job is None or directory.ended() is not None:
                 continue
@@ -240,12 +249,24 @@ class JobService:
             processes.send_signal(process, signal.SIGKILL)
         self._spool.remove(directory)
 
-    def _watch(self, directory: JobDirectory) -> Watch:
-        return Watch(directory, self._find_dead)
+    def look_after(self) -> None:
+        """Close the jobs that nobody is left to end, whether or not anybody asks for them."""
+        for directory in self._spool.living():
+            self._close_if_dead(directory)
 
-    def _find_dead(self, directory: JobDirectory) -> None:
-        if is_dead(directory) and close_lost(directory):
-            log.warning("job %s lost its supervisor", directory.id)
+    def _watch(self, directory: JobDirectory) -> Watch:
+        return Watch(directory, self._close_if_dead)
+
+    def _close_if_dead(self, directory: JobDirectory) -> None:
+        try:
+            if not directory.exists():
+                # Removed by hand.
+                self._spool.remove(directory)
+            elif is_dead(directory) and close_lost(directory):
+                log.warning("job %s lost its supervisor", directory.id)
+        except OSError as error:
+            # One job that cannot be closed, on a full disk say, must not disturb the others.
+            log.error("cannot close job %s: %s", directory.id, error)
 
 
 def _result_text(directory: JobDirectory, ended: Ended) -> str | None:

@@ -5,17 +5,20 @@ has ended. While it has a job it depends on nobody: it outlives the launcher and
 Standard library alone, and little of it: each page that it touches after its fork is copied.
 """
 
+import errno
 import os
 import select
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, Running
 from app.jobs.ending import judge
 from app.jobs.processes import Process
+from app.jobs.sweep import SWEEP_PATIENCE, sweep
 
 #: What a cancelled job gets, and at which share of its grace: to the CLI alone while it may
 #: still stop its tools and write a last `result`, then to everything it started. The second
@@ -26,10 +29,6 @@ LADDER = (
     (0.5, signal.SIGTERM),
     (1.0, signal.SIGKILL),
 )
-#: Seconds that what outlives its CLI has between SIGTERM and SIGKILL.
-SWEEP_PATIENCE = 1.0
-#: Seconds after which what survives SIGKILL (a process stuck in the kernel) is given up.
-SWEEP_LIMIT = 30.0
 #: Standard error is cut to its last `ERRORS_KEPT` bytes whenever it exceeds `ERRORS_LIMIT`.
 ERRORS_LIMIT = 1 << 20
 ERRORS_KEPT = 1 << 18
@@ -67,26 +66,44 @@ def supervise(
     environment: Mapping[bytes, bytes],
     wakeup: int,
     report: Callable[[str], None],
-) -> None:
+) -> bool:
     """Run one job to its end; then `ended` is written, unless it was claimed before.
 
-    `wakeup` is from `watch_signals`; the caller is a subreaper and has no other children.
-    `report` is told once: `started`, or `failed` and why.
+    `wakeup` is from `watch_signals`; the caller is a subreaper and has no other children, and
+    if this returns False it must not take another job, because some are left. `report` is told
+    once: `started`, or `failed` and why.
     """
     try:
         started = _start(directory, claude, environment)
     except CannotStart as error:
         report(f"failed {error}")
-        return
+        return True
     # First of all, because a client waits for it.
     report("started")
-    directory.set_running(
-        Running(processes.this_process(), processes.child(started.cli), processes.boot_id())
-    )
     try:
-        directory.end(_Watch(started, wakeup).until_end())
-    finally:
-        os.close(started.errors)
+        directory.set_running(
+            Running(processes.this_process(), processes.child(started.cli), processes.boot_id())
+        )
+        ended = _Supervision(started, wakeup).until_end()
+        _write_end(directory, ended)
+    except BaseException:
+        # Nobody is left who would end them.
+        sweep(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
+        raise
+    os.close(started.errors)
+    return ended.left == 0
+
+
+def _write_end(directory: JobDirectory, ended: Ended) -> None:
+    """Write how the job ended; on a full disk, as soon as there is room."""
+    while True:
+        try:
+            directory.end(ended)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        time.sleep(1)
 
 
 def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, bytes]) -> _Started:
@@ -133,33 +150,6 @@ def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, byt
     )
 
 
-def sweep(
-    find: Callable[[], list[Process]], wait: Callable[[float], None], patience: float
-) -> tuple[set[Process], signal.Signals | None]:
-    """End every process that `find` returns, until it returns none.
-
-    Each gets SIGTERM when first seen, and SIGKILL once `patience` seconds have passed since
-    the beginning. `wait` sleeps for at most the seconds it is given. Returns which there were
-    and the highest signal used.
-    """
-    seen: set[Process] = set()
-    highest: signal.Signals | None = None
-    begun = time.monotonic()
-    while left := find():
-        elapsed = time.monotonic() - begun
-        if elapsed >= patience:
-            highest = signal.SIGKILL
-            processes.signal_all(left, signal.SIGKILL)
-        elif new := [process for process in left if process not in seen]:
-            highest = signal.SIGTERM
-            processes.signal_all(new, signal.SIGTERM)
-        seen.update(left)
-        if elapsed >= patience + SWEEP_LIMIT:
-            break
-        wait(0.01 if elapsed >= patience else min(0.05, patience - elapsed))
-    return seen, highest
-
-
 class _Feeder:
     """Feeds the input file to the CLI through a pipe, and closes it after the last byte.
 
@@ -199,7 +189,7 @@ class _Feeder:
             self.descriptor = None
 
 
-class _Watch:
+class _Supervision:
     """Waits for the CLI, feeds it, and goes up the ladder when told to."""
 
     def __init__(self, started: _Started, wakeup: int) -> None:
@@ -220,11 +210,14 @@ class _Watch:
         while self._status is None:
             self._wait(self._climb())
             self._cap_errors()
+            if not self._started.directory.exists():
+                # Nobody could ask for its end any more.
+                self._cancel()
         self._started.feeder.close()
-        swept, highest = sweep(self._left, self._wait, self._sweep_patience())
-        if highest is not None:
-            self._use(highest)
-        killed = {process.pid for process in self._killed | swept}
+        swept = sweep(self._left, self._wait, self._sweep_patience())
+        if swept.highest is not None:
+            self._use(swept.highest)
+        killed = {process.pid for process in (self._killed | swept.ended) - swept.left}
         if self._cancelled_at is not None:
             killed.add(self._cli)
         return judge(
@@ -234,6 +227,7 @@ class _Watch:
             wait_status=self._status,
             stop_signal=self._highest.name if self._highest else None,
             killed=len(killed),
+            left=len(swept.left),
         )
 
     def _wait(self, seconds: float) -> None:
@@ -275,8 +269,13 @@ class _Watch:
                 self._status = status
 
     def _left(self) -> list[Process]:
-        """What is left of the job. Without children there is no descendant to search for."""
-        return processes.descendants(os.getpid()) if self._reap() else []
+        """What is left of the job. Only the kernel knows for sure that there is nothing."""
+        while self._reap():
+            if found := processes.descendants(os.getpid()):
+                return found
+            # A child that was forked while we looked: look again.
+            time.sleep(0.001)
+        return []
 
     def _climb(self) -> float:
         """Use every rung that is due; returns the seconds until the next look."""
@@ -291,9 +290,10 @@ class _Watch:
                 # Our own child, not waited for: the number is still its.
                 os.kill(self._cli, number)
             else:
-                everything = processes.descendants(os.getpid())
-                self._killed.update(everything)
-                processes.signal_all(everything, number)
+                for process in processes.descendants(os.getpid()):
+                    with suppress(PermissionError):
+                        processes.send_signal(process, number)
+                        self._killed.add(process)
         if not self._rungs:
             # SIGKILL once more, for what was forked meanwhile.
             self._rungs = [LADDER[-1]]

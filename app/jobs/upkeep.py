@@ -3,21 +3,27 @@
 Ordinary blocking Python.
 """
 
+import logging
 import time
 
 from app.jobs.recovery import ask_to_end, close_lost, is_dead
 from app.jobs.spool import Spool
-from app.jobs.supervisor import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+
+log = logging.getLogger(__name__)
 
 
 def recover(spool: Spool) -> list[str]:
     """Close every job that nobody is left to end; returns their ids."""
     lost = []
     for directory in spool.living():
-        if directory.job() is None:
-            spool.remove(directory)
-        elif is_dead(directory) and close_lost(directory):
-            lost.append(directory.id)
+        try:
+            if not directory.exists():
+                spool.remove(directory)
+            elif is_dead(directory) and close_lost(directory):
+                lost.append(directory.id)
+        except OSError as error:
+            log.error("cannot close job %s: %s", directory.id, error)
     return lost
 
 
@@ -28,7 +34,10 @@ def end_all(spool: Spool) -> list[str]:
     for directory in spool.living():
         job = directory.job()
         if job is not None and not is_dead(directory):
-            ask_to_end(directory)
+            try:
+                ask_to_end(directory)
+            except OSError as error:
+                log.error("cannot cancel job %s: %s", directory.id, error)
             longest = max(longest, job.kill_grace)
             cancelled.append(directory.id)
     deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
