@@ -185,12 +185,14 @@ class JobDirectory:
     def ask_to_cancel(self, gently: bool = False) -> None:
         """Leave the mark that makes a SIGTERM to the supervisor mean this job.
 
-        Who asks gently does not take back what another wants.
+        Who asks gently does not take back what another wants. A directory that was removed
+        says the same.
         """
-        if not gently:
-            os.chmod(self.input, _TO_END)
-        elif self._wish() == _OPEN:
-            os.chmod(self.input, _TO_INTERRUPT)
+        with suppress(FileNotFoundError):
+            if not gently:
+                os.chmod(self.input, _TO_END)
+            elif self._wish() == _OPEN:
+                os.chmod(self.input, _TO_INTERRUPT)
 
     def is_to_be_cancelled(self) -> bool:
         """Whether somebody has asked for this job's end, or has removed its directory."""

@@ -20,7 +20,7 @@ from app.jobs.recovery import supervisor_of
 
 #: Bytes of one read; at a few hundred lines, one chunk keeps the worker busy for less than
 #: a millisecond.
-CHUNK = 1 << 16
+CHUNK = 1 << 15
 
 #: A position where there is never anything to read, for who waits for the end alone.
 BEYOND = 1 << 62
