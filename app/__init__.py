@@ -34,7 +34,7 @@ def create_app(
     from app.cli.environment import build_environment
     from app.cli.login import Login
     from app.jobs.launch import Launch
-    from app.jobs.service import JobService
+    from app.jobs.service import JobService, Limits
     from app.jobs.spool import Spool
     from app.throttle import Throttle
 
@@ -42,7 +42,14 @@ def create_app(
     spool = Spool(settings.state_dir)
     spool.prepare()
     launch = Launch(spool.state, claude.path, environment, generation, owner)
-    service = JobService(spool, launch, settings.heartbeat, settings.kill_grace)
+    limits = Limits(
+        timeout=settings.job_timeout,
+        idle_timeout=settings.job_idle_timeout,
+        max_output=settings.max_job_output,
+        retention=settings.job_retention,
+        min_free=settings.min_free_disk,
+    )
+    service = JobService(spool, launch, settings.heartbeat, settings.kill_grace, limits)
     throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
     authenticator = Authenticator(
         settings.auth_user, settings.auth_password, settings.api_keys, throttle

@@ -196,6 +196,16 @@ class JobNotFound(GatewayError):
         super().__init__(f"Process not found: {job_id}")
 
 
+class DiskFull(GatewayError):
+    """Less than MIN_FREE_DISK is left where the jobs are kept."""
+
+    status = 507
+    code = "insufficient_storage"
+
+    def __init__(self) -> None:
+        super().__init__("No job can start: the disk of STATE_DIR is nearly full (MIN_FREE_DISK)")
+
+
 class JobNotStarted(GatewayError):
     """The gateway could not start the CLI."""
 

@@ -43,6 +43,11 @@ class Settings:
     max_body: int
     heartbeat: float
     kill_grace: float
+    job_timeout: float
+    job_idle_timeout: float
+    job_retention: float
+    max_job_output: int
+    min_free_disk: int
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     cwd_roots: tuple[Path, ...]
@@ -254,6 +259,11 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], ob
     "MAX_BODY": (_is(str(32 << 20)), _whole(1, 1 << 40)),
     "HEARTBEAT": (_is("15"), _seconds(0.01, 3600)),
     "KILL_GRACE": (_is("8"), _seconds(0.1, 600)),
+    "JOB_TIMEOUT": (_is("3600"), _seconds(0, 31_536_000)),
+    "JOB_IDLE_TIMEOUT": (_is("0"), _seconds(0, 31_536_000)),
+    "JOB_RETENTION": (_is("86400"), _seconds(0, 315_360_000)),
+    "MAX_JOB_OUTPUT": (_is(str(1 << 30)), _whole(0, 1 << 50)),
+    "MIN_FREE_DISK": (_is(str(256 << 20)), _whole(0, 1 << 50)),
     "CORS_ORIGINS": (_is(""), _origins),
     "ALLOWED_HOSTS": (_is(""), _host_names),
     "CWD_ROOTS": (_is(""), _directories),

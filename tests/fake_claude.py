@@ -67,6 +67,14 @@ def lines(count: str) -> None:
         raw(block.encode().hex())
 
 
+def chatter(text: str) -> None:
+    """Print so many lines with so many seconds before each."""
+    count, seconds = text.split()
+    for number in range(int(count)):
+        time.sleep(float(seconds))
+        line(f"line {number}")
+
+
 def complain(text: str) -> None:
     """Write to standard error."""
     sys.stderr.write(f"{text}\n")
@@ -173,6 +181,7 @@ VERBS: dict[str, Callable[[str], None]] = {
     "arguments": arguments,
     "await": await_file,
     "big": big,
+    "chatter": chatter,
     "child": child,
     "complain": complain,
     "deaf": deaf,

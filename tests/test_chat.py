@@ -45,6 +45,7 @@ def test_done_tells_a_success_with_what_the_result_said(gateway: Gateway) -> Non
         "is_error": False,
         "total_cost_usd": 0.25,
         "duration_ms": 7,
+        "reason": None,
     }
 
 

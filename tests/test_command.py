@@ -107,6 +107,8 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("json_schema", {}, ["--json-schema={}"]),
     ("agents", {"a": {"prompt": "x"}}, ['--agents=<{"a": {"prompt": "x"}}>']),
     ("detach", True, []),
+    ("timeout", 5, []),
+    ("idle_timeout", 5, []),
 ]
 
 
@@ -118,7 +120,7 @@ def test_a_field_becomes_its_flag(field: str, value: Any, expected: list[str]) -
 def test_the_table_above_has_every_field_of_the_contract() -> None:
     fields = {field for field, _, _ in FLAGS}
     assert fields == set(ChatRequest.model_fields)
-    assert len(fields) == 22
+    assert len(fields) == 24
 
 
 @pytest.mark.parametrize(

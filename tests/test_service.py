@@ -293,7 +293,7 @@ def test_a_full_disk_is_told_and_harms_no_other_job(
     if mount.returncode != 0:
         pytest.skip("this machine lets nobody mount")
     try:
-        gateway = start_gateway(STATE_DIR=str(state))
+        gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0")
         gateway.state = state
         quiet = gateway.chat("line a", "silent")
         quiet.next()

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -337,3 +338,16 @@ def test_now_is_utc_to_the_millisecond() -> None:
     assert len(told) == len("2026-01-01T00:00:00.000Z")
     age = datetime.now(UTC) - datetime.fromisoformat(told)
     assert abs(age.total_seconds()) < 10
+
+
+def test_only_jobs_whose_end_is_old_are_due_for_removal(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    for name, age in (("running", None), ("old", 100), ("young", 10)):
+        (tmp_path / "jobs" / name).mkdir()
+        if age is not None:
+            ended = tmp_path / "jobs" / name / "ended"
+            ended.touch()
+            os.utime(ended, (time.time() - age, time.time() - age))
+    due = [directory.id for directory in spool.ended_before(time.time() - 50)]
+    assert due == ["old"]

@@ -60,6 +60,8 @@ class Intake:
             session_id=asked.session_id,
             prompt_length=len(asked.prompt),
             detached=bool(asked.detach),
+            timeout=asked.timeout,
+            idle_timeout=asked.idle_timeout,
         )
 
     def _body(self, request: Request) -> bytes:

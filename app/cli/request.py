@@ -47,6 +47,8 @@ class ChatRequest(BaseModel):
     json_schema: dict[str, Any] | None = Field(None, description="The schema of the answer.")
     agents: dict[str, Any] | None = Field(None, description="Custom agents by name.")
     detach: bool | None = Field(None, description="The client's going away does not end the job.")
+    timeout: float | None = Field(None, gt=0, description="Seconds that the job may take.")
+    idle_timeout: float | None = Field(None, gt=0, description="Seconds that it may be silent.")
 
 
 def read_request(body: bytes) -> ChatRequest:

@@ -42,8 +42,9 @@ class Job(NamedTuple):
     """What was asked, in `job.json`.
 
     `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}`
-    stands for `flag=<the job's directory>/file`. `kill_grace` is in seconds. `starter` is
-    the gateway's process that created the job.
+    stands for `flag=<the job's directory>/file`. `starter` is the gateway's process that
+    created the job. `kill_grace` and the two limits of time are in seconds, `max_output` in
+    bytes, `prompt_length` in characters; None is no limit.
     """
 
     id: str
@@ -57,6 +58,9 @@ class Job(NamedTuple):
     starter: Process
     prompt_length: int = 0
     detached: bool = False
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    max_output: int | None = None
 
 
 class Running(NamedTuple):
@@ -75,7 +79,7 @@ class Ended(NamedTuple):
     ended with one. `result` holds what the CLI's last `result` line said, without its text;
     `result_at` is that line's offset and length in the output, in bytes. `error` is a
     sentence for what the gateway itself could not do, `left` how many processes it could not
-    end.
+    end. `reason` names the limit that the job ran into, if it did.
     """
 
     status: Status
@@ -89,6 +93,7 @@ class Ended(NamedTuple):
     result_at: list[int] | None = None
     error: str | None = None
     left: int = 0
+    reason: str | None = None
 
 
 class JobDirectory:

@@ -31,6 +31,7 @@ def judge(
     killed: int = 0,
     error: str | None = None,
     left: int = 0,
+    reason: str | None = None,
 ) -> Ended:
     """The record of a job's end, now.
 
@@ -69,4 +70,5 @@ def judge(
         result_at=[result.offset, result.length] if result else None,
         error=error,
         left=left,
+        reason=reason,
     )

@@ -3,13 +3,21 @@
 import json
 import logging
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.command import Command
-from app.errors import GatewayError, GatewayStops, JobNotFound, JobNotStarted
+from app.errors import (
+    DiskFull,
+    GatewayError,
+    GatewayStops,
+    InvalidRequest,
+    JobNotFound,
+    JobNotStarted,
+)
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, now, read_at
 from app.jobs.follow import Follower, Watch, wait_for_end
@@ -32,6 +40,7 @@ _ENDS = (
     "is_error",
     "total_cost_usd",
     "duration_ms",
+    "reason",
 )
 
 
@@ -51,16 +60,35 @@ class Order(NamedTuple):
     session_id: str | None
     prompt_length: int
     detached: bool
+    timeout: float | None
+    idle_timeout: float | None
+
+
+class Limits(NamedTuple):
+    """What the operator allows each job, and all: seconds and bytes; 0 is no limit.
+
+    `retention` is how long a job is kept after its end, `min_free` what must be left of the
+    disk for another to start.
+    """
+
+    timeout: float
+    idle_timeout: float
+    max_output: int
+    retention: float
+    min_free: int
 
 
 class JobService:
     """The jobs of one state folder, as one of possibly many gateway processes sees them."""
 
-    def __init__(self, spool: Spool, launch: Launch, heartbeat: float, kill_grace: float) -> None:
+    def __init__(
+        self, spool: Spool, launch: Launch, heartbeat: float, kill_grace: float, limits: Limits
+    ) -> None:
         self._spool = spool
         self._launch = launch
         self._heartbeat = heartbeat
         self._kill_grace = kill_grace
+        self._limits = limits
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
         #: Why this process follows no job any more, or None.
@@ -69,10 +97,13 @@ class JobService:
     def start(self, order: Order, *, user: str, detached: bool) -> JobDirectory:
         """Start a job; returns once its CLI runs. Raises JobNotStarted; then nothing runs.
 
-        Raises GatewayStops, and starts nothing, when this process is about to end.
+        Raises GatewayStops when this process is about to end, DiskFull when too little of the
+        disk is left, and InvalidRequest for a limit beyond the operator's.
         """
         if self.stopped_by:
             raise GatewayStops("/chat")
+        if self._spool.free() < self._limits.min_free:
+            raise DiskFull
         directory = JobDirectory(self._spool.state, str(uuid4()))
         job = Job(
             id=directory.id,
@@ -86,6 +117,9 @@ class JobService:
             starter=self._starter,
             prompt_length=order.prompt_length,
             detached=detached,
+            timeout=_narrower("timeout", order.timeout, self._limits.timeout),
+            idle_timeout=_narrower("idle_timeout", order.idle_timeout, self._limits.idle_timeout),
+            max_output=self._limits.max_output or None,
         )
         try:
             directory.create(job, order.command.input, order.command.files)
@@ -235,6 +269,7 @@ class JobService:
             "is_error": (ended.result or {}).get("is_error"),
             "total_cost_usd": (ended.result or {}).get("total_cost_usd"),
             "duration_ms": (ended.result or {}).get("duration_ms"),
+            "reason": ended.reason,
         }
         if ended.status != "succeeded":
             told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
@@ -250,9 +285,12 @@ class JobService:
         self._spool.remove(directory)
 
     def look_after(self) -> None:
-        """Close the jobs that nobody is left to end, whether or not anybody asks for them."""
+        """Close the jobs that nobody is left to end, and remove those that ended long ago."""
         for directory in self._spool.living():
             self._close_if_dead(directory)
+        for directory in self._spool.ended_before(time.time() - self._limits.retention):
+            log.info("job %s is removed: it ended long ago", directory.id)
+            self._spool.remove(directory)
 
     def _watch(self, directory: JobDirectory) -> Watch:
         return Watch(directory, self._close_if_dead)
@@ -276,3 +314,14 @@ def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
     offset, length = ended.result_at
     text = json.loads(read_at(directory.output, length, offset)).get("result")
     return text if isinstance(text, str) else None
+
+
+def _narrower(name: str, asked: float | None, allowed: float) -> float | None:
+    """The limit that holds: the request's, which must not be wider than the operator's."""
+    if asked is None:
+        return allowed or None
+    if allowed and asked > allowed:
+        raise InvalidRequest.of(
+            "too_long", ("body", name), f"This exceeds the operator's limit of {allowed:g} s"
+        )
+    return asked

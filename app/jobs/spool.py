@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,21 @@ class Spool:
         if before is not None:
             ids = ids[ids.index(before) + 1 :] if before in ids else []
         return (JobDirectory(self.state, job_id) for job_id in ids)
+
+    def free(self) -> int:
+        """Bytes of the disk that are left to us."""
+        disk = os.statvfs(self.state)
+        return disk.f_bavail * disk.f_frsize
+
+    def ended_before(self, moment: float) -> Iterator[JobDirectory]:
+        """The jobs whose end was written before this moment (seconds since the epoch)."""
+        for number, job_id in enumerate(os.listdir(f"{self.state}/jobs")):
+            if number % 50 == 0:
+                # There may be many, and others want to be served.
+                time.sleep(0)
+            with suppress(FileNotFoundError):
+                if os.stat(f"{self.state}/jobs/{job_id}/ended").st_mtime < moment:
+                    yield JobDirectory(self.state, job_id)
 
     def remove(self, directory: JobDirectory) -> None:
         """Remove a job and every trace of it; nothing happens if there is none."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from app.jobs import processes
-from app.jobs.directory import Ended, Job, JobDirectory
+from app.jobs.directory import Ended, Job, JobDirectory, Status
 from app.jobs.ending import judge
 from app.jobs.feeder import Feeder
 from app.jobs.processes import Process
@@ -29,7 +29,7 @@ LADDER = (
 #: Standard error is cut to its last `ERRORS_KEPT` bytes whenever it exceeds `ERRORS_LIMIT`.
 ERRORS_LIMIT = 1 << 20
 ERRORS_KEPT = 1 << 18
-#: Seconds between looks at the size of standard error.
+#: Seconds between looks at the size of standard error and at the job's folder.
 _TICK = 5.0
 
 
@@ -53,6 +53,9 @@ class Supervision:
         self._status: int | None = None
         self._cancelled_at: float | None = None
         self._interrupted = False
+        self._breach: tuple[Status, str] | None = None
+        self._begun = self._grew_at = time.monotonic()
+        self._size = 0
         self._rungs = list(LADDER)
         self._highest: signal.Signals | None = None
         self._killed: set[Process] = set()
@@ -64,6 +67,7 @@ class Supervision:
         while self._status is None:
             self._wait(self._climb())
             self._cap_errors()
+            self._check_limits()
             if not self._started.directory.exists():
                 # Nobody could ask for its end any more.
                 self._cancel()
@@ -76,13 +80,19 @@ class Supervision:
             killed.add(self._cli)
         return judge(
             self._started.directory,
-            "cancelled" if self._interrupted or self._cancelled_at is not None else None,
+            self._mark(),
             self._started.job.session_id,
             wait_status=self._status,
             stop_signal=self._highest.name if self._highest else None,
             killed=len(killed),
             left=len(swept.left),
+            reason=self._breach[1] if self._breach else None,
         )
+
+    def _mark(self) -> Status | None:
+        if self._breach:
+            return self._breach[0]
+        return "cancelled" if self._interrupted or self._cancelled_at is not None else None
 
     def _wait(self, seconds: float) -> None:
         """Until a signal arrives or the input pipe has room, but at most so long."""
@@ -134,7 +144,7 @@ class Supervision:
     def _climb(self) -> float:
         """Use every rung that is due; returns the seconds until the next look."""
         if self._cancelled_at is None:
-            return _TICK
+            return self._patience()
         grace = self._started.job.kill_grace
         elapsed = time.monotonic() - self._cancelled_at
         while self._rungs and elapsed >= self._rungs[0][0] * grace:
@@ -153,6 +163,37 @@ class Supervision:
             self._rungs = [LADDER[-1]]
             return 0.1
         return max(0.0, self._rungs[0][0] * grace - elapsed)
+
+    def _check_limits(self) -> None:
+        """Begin to end the job if it has run into one of its limits."""
+        if self._cancelled_at is not None:
+            return
+        job, now = self._started.job, time.monotonic()
+        if job.idle_timeout or job.max_output:
+            size = self._started.directory.size()
+            if size != self._size:
+                self._size, self._grew_at = size, now
+        if job.timeout and now - self._begun >= job.timeout:
+            self._breach = ("timed_out", "timeout")
+        elif job.idle_timeout and now - self._grew_at >= job.idle_timeout:
+            self._breach = ("timed_out", "idle_timeout")
+        elif job.max_output and self._size > job.max_output:
+            self._breach = ("failed", "output_limit")
+        if self._breach:
+            self._cancelled_at = now
+
+    def _patience(self) -> float:
+        """Seconds until the limits must be looked at again."""
+        job = self._started.job
+        seconds = _TICK
+        if job.timeout:
+            seconds = min(seconds, self._begun + job.timeout - time.monotonic())
+        if job.idle_timeout:
+            seconds = min(seconds, job.idle_timeout / 4)
+        if job.max_output:
+            # A job that prints as fast as it can fills the rest within a moment.
+            seconds = min(seconds, 0.05 if self._size > job.max_output / 2 else 0.5)
+        return max(0.01, seconds)
 
     def _use(self, number: signal.Signals) -> None:
         order = (None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
