@@ -5,6 +5,7 @@ Run with the interpreter's isolated mode, from the wrapper that `tests.gateway` 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def child(kind: str) -> None:
     program += "print(__import__('os').getpid(), flush=True)\ntime.sleep(1000)\n"
     command = [sys.executable, "-I", "-S", "-c", program]
     if "daemon" in kind:
-        command = ["setsid", "-f", *command]
+        command = [shutil.which("setsid") or "setsid", "-f", *command]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -244,12 +244,13 @@ def test_a_job_cannot_seal_its_own_output(gateway: Gateway) -> None:
     assert stream.messages()[0] == b"a"
 
 
-def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway) -> None:
-    stream = gateway.chat("child unmarked", "silent")
+@pytest.mark.parametrize("kind", ["unmarked", "unmarked daemon", "unmarked deaf session"])
+def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway, kind: str) -> None:
+    stream = gateway.chat(f"child {kind}", "silent")
     child = json.loads(stream.next().data)["child"]
     os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGKILL)
     assert stream.done()["status"] == "lost"
-    assert not alive(child)
+    eventually(lambda: not alive(child))
 
 
 def test_a_stopped_supervisor_can_still_be_asked(gateway: Gateway) -> None:

@@ -39,6 +39,8 @@ LOCK = "launcher.lock"
 MOST_IDLE = 8
 #: Jobs after which a supervisor makes room for a fresh one, so that none grows for ever.
 JOBS_EACH = 500
+# Looks for what a dead supervisor left; each finds the children of those that the last ended.
+_ORPHAN_ROUNDS = 200
 #: Seconds that a connected worker has for its one line.
 _PATIENCE = 5.0
 
@@ -60,6 +62,7 @@ def main(arguments: list[str]) -> None:
     if owner is None:
         return
     handle_signals()
+    processes.become_subreaper()
     processes.boot_id()
     launcher = _Launcher(state, claude, generation)
     launcher.poll.register(owner, select.POLLIN)
@@ -191,8 +194,22 @@ class _Launcher:
             lost = JobDirectory(self._state, self._jobs.pop(pid, ""))
             # What it had not claimed, the worker that asked will ask for again.
             if status != 0 and lost.id and lost.claimed_for() is not None:
+                self._end_orphans()
                 self._fork(partial(close_lost, lost))
         return signal.SIGTERM in numbers
+
+    def _end_orphans(self) -> None:
+        """End what a dead supervisor left: it has become ours, even if it has lost its mark."""
+        for _ in range(_ORPHAN_ROUNDS):
+            ours = processes.children_of(os.getpid())
+            orphans = [process for process in ours if process.pid not in self._jobs]
+            if not orphans:
+                return
+            for process in orphans:
+                with suppress(PermissionError):
+                    processes.send_signal(process, signal.SIGKILL)
+            # Their own children become ours now.
+            time.sleep(0.002)
 
     def _hand_over(self, job_id: str, connection: socket.socket) -> None:
         while True:

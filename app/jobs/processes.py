@@ -94,13 +94,14 @@ def group_of(process: Process) -> int | None:
     return int(fields[2]) if fields and int(fields[19]) == process.started else None
 
 
+def children_of(parent: int) -> list[Process]:
+    """Every living child of a process."""
+    return _by_parent().get(parent, [])
+
+
 def descendants(*ancestors: int) -> list[Process]:
     """Every living process below these, in whatever group or session it is."""
-    children: dict[int, list[Process]] = {}
-    for pid in _pids():
-        fields = _stat(pid)
-        if fields is not None and fields[0] not in (b"Z", b"X"):
-            children.setdefault(int(fields[1]), []).append(Process(pid, int(fields[19])))
+    children = _by_parent()
     found: list[Process] = []
     parents = [*ancestors]
     while parents:
@@ -142,6 +143,16 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _by_parent() -> dict[int, list[Process]]:
+    """The living processes, by their parent's pid."""
+    children: dict[int, list[Process]] = {}
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields is not None and fields[0] not in (b"Z", b"X"):
+            children.setdefault(int(fields[1]), []).append(Process(pid, int(fields[19])))
+    return children
 
 
 def _require(pid: int) -> Process:
