@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.jobs.launcher import JOBS_EACH
 from tests.gateway import PASSWORD, Gateway, Stream, eventually, marked_in
 
 EX_CONFIG = 78
@@ -311,3 +312,24 @@ def test_a_full_disk_is_told_and_harms_no_other_job(
         gateway.stop()
     finally:
         subprocess.run(["umount", "-l", str(state)], check=True)
+
+
+def test_a_supervisor_makes_room_for_a_fresh_one_and_nobody_notices(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    claude = tmp_path / "quick"
+    claude.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = --version ]; then echo 1.0; exit; fi\n'
+        'echo \'{"type":"result","is_error":false}\'\n',
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    gateway = start_gateway(claude)
+    supervisors = set()
+    for _ in range(JOBS_EACH + 50):
+        done = gateway.chat("hello").done()
+        assert done["status"] == "succeeded"
+        supervisors.add(gateway.record(done["process_id"], "running")["supervisor"][0])
+    assert len(supervisors) >= 2
+    assert "Traceback" not in gateway.log()
