@@ -64,7 +64,9 @@ def test_a_watcher_that_leaves_does_not_end_the_job(gateway: Gateway) -> None:
     assert len(gateway.running()) == 1
 
 
-@pytest.mark.parametrize("given", ["x", "-1", "1", "01", "99999", "1.5", "٣", "end", "9" * 500])
+@pytest.mark.parametrize(
+    "given", ["x", "-1", "1", "01", "99999", "1.5", "٣", "end", "9" * 20, "9" * 500]
+)
 def test_what_is_no_position_of_this_job_is_refused(gateway: Gateway, given: str) -> None:
     stream = gateway.chat("line abc", "silent")
     stream.next()
@@ -231,3 +233,19 @@ def test_an_interrupt_is_one_sigint_and_the_job_is_cancelled(gateway: Gateway) -
     assert stream.done()["status"] == "cancelled"
     assert gateway.record(stream.job_id, "ended")["stop_signal"] == "SIGINT"
     assert gateway.ask("POST", f"/jobs/{stream.job_id}/interrupt").status_code == 404
+
+
+def test_a_result_line_that_is_not_utf_8_can_be_told(gateway: Gateway) -> None:
+    content = b'{"type":"result","is_error":false,"result":"\xff","n":' + b"9" * 5000 + b"}\n"
+    done = gateway.chat(f"raw {content.hex()}").done()
+    assert done["status"] == "succeeded"
+    record = gateway.ask("GET", f"/jobs/{done['process_id']}").json()
+    assert record["result"] == "\ufffd"
+
+
+def test_a_job_that_removes_its_output_ends_like_any_other(gateway: Gateway) -> None:
+    stream = gateway.chat("line a", "forget", "chatter 4 0.3", "exit 1")
+    stream.next()
+    ended = gateway.state / "jobs" / stream.job_id / "ended"
+    eventually(ended.exists)
+    assert gateway.record(stream.job_id, "ended")["status"] == "failed"

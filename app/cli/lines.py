@@ -39,7 +39,7 @@ def session_of(head: bytes) -> str | None:
     """
     for line in head.split(b"\n")[:-1]:
         if b'"session_id"' in line:
-            fields = _parse(line)
+            fields = parse(line)
             if fields.get("type") == "system" and isinstance(fields.get("session_id"), str):
                 return str(fields["session_id"])
     return None
@@ -65,7 +65,7 @@ def last_result(output: int) -> Result | None:
                 # In a line that was looked at already.
                 continue
             start, stop = _line_around(output, position)
-            fields = _parse(os.pread(output, stop - start, start))
+            fields = parse(os.pread(output, stop - start, start))
             if fields.get("type") == "result":
                 return Result(fields, start, stop - start)
             limit = start
@@ -92,7 +92,7 @@ def _line_around(output: int, position: int) -> tuple[int, int]:
     return start, stop
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def parse(line: bytes) -> dict[str, Any]:
     """The object in a line; {} if there is none.
 
     One byte that is not UTF-8, or a number that JSON cannot carry on, spoils only itself.

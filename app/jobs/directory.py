@@ -177,8 +177,11 @@ class JobDirectory:
         return os.access(self.path, os.F_OK)
 
     def size(self) -> int:
-        """Bytes that the CLI has written so far."""
-        return os.stat(self.output).st_size
+        """Bytes that the CLI has written so far; 0 if the output was removed."""
+        try:
+            return os.stat(self.output).st_size
+        except FileNotFoundError:
+            return 0
 
     def claimed_for(self) -> float | None:
         """Seconds since a supervisor claimed the job or its CLI last complained, or None."""

@@ -154,7 +154,7 @@ def is_position(directory: JobDirectory, text: str) -> bool:
 
     The beginning counts, and so does the end of a last line that has no newline.
     """
-    if not text.isascii() or not text.isdigit() or str(int(text[:20])) != text:
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or str(int(text)) != text:
         return False
     position = int(text)
     if position == 0:

@@ -67,10 +67,6 @@ class Launch:
             died = died or not answer
         raise JobNotStarted("cannot start the job: its supervisor died")
 
-    def close(self) -> None:
-        """Give back what this object holds; the launcher ends with its owner."""
-        os.close(self._directory)
-
     def _ask(self, request: bytes) -> str:
         with self._connect() as connection:
             connection.settimeout(SUPERVISOR_PATIENCE)

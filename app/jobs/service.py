@@ -1,6 +1,5 @@
 """What the gateway does with jobs: start, follow, cancel, list."""
 
-import json
 import logging
 import signal
 import time
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.command import Command
+from app.cli.lines import parse
 from app.errors import (
     DiskFull,
     GatewayError,
@@ -164,9 +164,7 @@ class JobService:
         Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
         moment, and JobNotEnded if SIGKILL was not enough.
         """
-        directory = self.find(job_id)
-        if directory.ended() is not None:
-            raise JobNotFound(job_id)
+        directory = self._find_running(job_id)
         log.info("job %s is cancelled: as asked", job_id)
         with self._watch(directory) as watch:
             ask_to_end(directory)
@@ -186,9 +184,7 @@ class JobService:
 
         Raises JobNotFound for a job that is unknown or has ended.
         """
-        directory = self.find(job_id)
-        if directory.ended() is not None:
-            raise JobNotFound(job_id)
+        directory = self._find_running(job_id)
         log.info("job %s is interrupted by %s", job_id, user)
         ask_to_end(directory, gently=True)
 
@@ -196,6 +192,12 @@ class JobService:
         """The job of this id, running or ended. Raises JobNotFound."""
         directory = self._spool.directory(job_id)
         if directory is None or directory.job() is None:
+            raise JobNotFound(job_id)
+        return directory
+
+    def _find_running(self, job_id: str) -> JobDirectory:
+        directory = self.find(job_id)
+        if directory.ended() is not None:
             raise JobNotFound(job_id)
         return directory
 
@@ -260,15 +262,16 @@ class JobService:
         ended = directory.ended()
         if ended is None:
             raise JobNotFound(directory.id)
+        said = ended.result or {}
         told = {
             "process_id": directory.id,
             "status": ended.status,
             "exit_code": ended.exit_code,
             "signal": ended.signal,
             "session_id": ended.session_id,
-            "is_error": (ended.result or {}).get("is_error"),
-            "total_cost_usd": (ended.result or {}).get("total_cost_usd"),
-            "duration_ms": (ended.result or {}).get("duration_ms"),
+            "is_error": said.get("is_error"),
+            "total_cost_usd": said.get("total_cost_usd"),
+            "duration_ms": said.get("duration_ms"),
             "reason": ended.reason,
         }
         if ended.status != "succeeded":
@@ -312,7 +315,7 @@ def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
     if ended.result_at is None:
         return None
     offset, length = ended.result_at
-    text = json.loads(read_at(directory.output, length, offset)).get("result")
+    text = parse(read_at(directory.output, length, offset)).get("result")
     return text if isinstance(text, str) else None
 
 
