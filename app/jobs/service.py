@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.command import Command
-from app.cli.lines import parse
 from app.errors import (
     DiskFull,
     GatewayError,
@@ -19,29 +18,15 @@ from app.errors import (
     JobNotStarted,
 )
 from app.jobs import processes
-from app.jobs.directory import Ended, Job, JobDirectory, now, read_at
+from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.launch import Launch
 from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
+from app.jobs.telling import tell_end, tell_record, tell_running
 
 log = logging.getLogger(__name__)
-
-#: Bytes of standard error that the end of a failed job tells.
-ERRORS_TOLD = 4096
-
-_ENDS = (
-    "process_id",
-    "status",
-    "exit_code",
-    "signal",
-    "session_id",
-    "is_error",
-    "total_cost_usd",
-    "duration_ms",
-    "reason",
-)
 
 
 class JobNotEnded(GatewayError):
@@ -213,29 +198,12 @@ class JobService:
         return rows
 
     def record(self, directory: JobDirectory) -> dict[str, Any]:
-        """All that is known of a job: what `done` tells, what was asked, and the result."""
+        """All that is known of a job. Raises JobNotFound."""
         self._close_if_dead(directory)
-        job, ended = directory.job(), directory.ended()
+        job = directory.job()
         if job is None:
             raise JobNotFound(directory.id)
-        end = {"status": "running"} if ended is None else self.end_of(directory)
-        said = (ended and ended.result) or {}
-        return {
-            **dict.fromkeys(_ENDS),
-            **end,
-            "process_id": job.id,
-            "session_id": end.get("session_id") or directory.read_session() or job.session_id,
-            "cwd": job.cwd,
-            "model": job.model,
-            "prompt_length": job.prompt_length,
-            "user": job.user,
-            "detached": job.detached,
-            "started_at": job.started_at,
-            "ended_at": ended and ended.ended_at,
-            "num_turns": said.get("num_turns"),
-            "usage": said.get("usage"),
-            "result": ended and _result_text(directory, ended),
-        }
+        return tell_record(directory, job, directory.ended())
 
     def running(self) -> list[dict[str, Any]]:
         """The jobs that run now, oldest first, as `GET /processes` tells them."""
@@ -243,40 +211,16 @@ class JobService:
         for directory in self._spool.living():
             self._close_if_dead(directory)
             job = directory.job()
-            if job is None or directory.ended() is not None:
-                continue
-            rows.append(
-                {
-                    "process_id": job.id,
-                    "cwd": job.cwd,
-                    "model": job.model,
-                    "started_at": job.started_at,
-                    "session_id": directory.read_session() or job.session_id,
-                    "user": job.user,
-                }
-            )
+            if job is not None and directory.ended() is None:
+                rows.append(tell_running(directory, job))
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
-        """How a job ended, as `event: done` tells it."""
+        """How a job ended, as `event: done` tells it. Raises JobNotFound if it has not."""
         ended = directory.ended()
         if ended is None:
             raise JobNotFound(directory.id)
-        said = ended.result or {}
-        told = {
-            "process_id": directory.id,
-            "status": ended.status,
-            "exit_code": ended.exit_code,
-            "signal": ended.signal,
-            "session_id": ended.session_id,
-            "is_error": said.get("is_error"),
-            "total_cost_usd": said.get("total_cost_usd"),
-            "duration_ms": said.get("duration_ms"),
-            "reason": ended.reason,
-        }
-        if ended.status != "succeeded":
-            told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
-        return told
+        return tell_end(directory, ended)
 
     def _undo(self, directory: JobDirectory) -> None:
         """Remove a job that did not start, or cancel it if it started all the same."""
@@ -308,15 +252,6 @@ class JobService:
         except OSError as error:
             # One job that cannot be closed, on a full disk say, must not disturb the others.
             log.error("cannot close job %s: %s", directory.id, error)
-
-
-def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
-    """The answer's text in the CLI's last `result` line, if it wrote one."""
-    if ended.result_at is None:
-        return None
-    offset, length = ended.result_at
-    text = parse(read_at(directory.output, length, offset)).get("result")
-    return text if isinstance(text, str) else None
 
 
 def _narrower(name: str, asked: float | None, allowed: float) -> float | None:

@@ -1,0 +1,79 @@
+"""What clients are told of a job: the keys of `done`, of a record, of a row of what runs."""
+
+from typing import Any
+
+from app.cli.lines import parse
+from app.jobs.directory import Ended, Job, JobDirectory, read_at
+
+#: Bytes of standard error that the end of a failed job tells.
+ERRORS_TOLD = 4096
+
+_ENDS = (
+    "process_id",
+    "status",
+    "exit_code",
+    "signal",
+    "session_id",
+    "is_error",
+    "total_cost_usd",
+    "duration_ms",
+    "reason",
+)
+
+
+def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
+    """How a job ended, as `event: done` tells it."""
+    said = ended.result or {}
+    told = {
+        "process_id": directory.id,
+        "status": ended.status,
+        "exit_code": ended.exit_code,
+        "signal": ended.signal,
+        "session_id": ended.session_id,
+        "is_error": said.get("is_error"),
+        "total_cost_usd": said.get("total_cost_usd"),
+        "duration_ms": said.get("duration_ms"),
+        "reason": ended.reason,
+    }
+    if ended.status != "succeeded":
+        told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
+    return told
+
+
+def tell_running(directory: JobDirectory, job: Job) -> dict[str, Any]:
+    """A job that runs, as `GET /processes` tells it."""
+    return {
+        "process_id": job.id,
+        "cwd": job.cwd,
+        "model": job.model,
+        "started_at": job.started_at,
+        "session_id": directory.read_session() or job.session_id,
+        "user": job.user,
+    }
+
+
+def tell_record(directory: JobDirectory, job: Job, ended: Ended | None) -> dict[str, Any]:
+    """All that is known of a job: what `done` tells, what was asked, and the result."""
+    end = {"status": "running"} if ended is None else tell_end(directory, ended)
+    said = (ended and ended.result) or {}
+    known = {**dict.fromkeys(_ENDS), **tell_running(directory, job)}
+    return {
+        **known,
+        **end,
+        "session_id": end.get("session_id") or known["session_id"],
+        "prompt_length": job.prompt_length,
+        "detached": job.detached,
+        "ended_at": ended and ended.ended_at,
+        "num_turns": said.get("num_turns"),
+        "usage": said.get("usage"),
+        "result": ended and _result_text(directory, ended),
+    }
+
+
+def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
+    """The answer's text in the CLI's last `result` line, if it wrote one."""
+    if ended.result_at is None:
+        return None
+    offset, length = ended.result_at
+    text = parse(read_at(directory.output, length, offset)).get("result")
+    return text if isinstance(text, str) else None
