@@ -109,6 +109,7 @@ class Gateway:
             "CLAUDE_PATH": str(claude),
             "STATE_DIR": str(self.state),
             "KILL_GRACE": "2",
+            "MAX_JOBS": "100",
             "LOG_LEVEL": "DEBUG",
             **settings,
         }
@@ -172,12 +173,12 @@ class Gateway:
 
     def chat(self, *verbs: str, **fields: Any) -> Stream:
         """Start a job of the fake CLI's; its stream."""
-        return self._opened(self.post("\n".join(verbs), **fields))
+        return self.opened(self.post("\n".join(verbs), **fields))
 
     def resume(self, job_id: str, after: str | None = None) -> Stream:
         """The stream of a job, from after an event or from the start."""
         headers = {} if after is None else {"Last-Event-ID": after}
-        return self._opened(self.ask("GET", f"/chat/{job_id}", headers=headers, stream=True))
+        return self.opened(self.ask("GET", f"/chat/{job_id}", headers=headers, stream=True))
 
     def hang_up(self) -> None:
         """Close every stream that was opened here, and wait until no job runs."""
@@ -199,7 +200,8 @@ class Gateway:
         rows: list[dict[str, Any]] = self.ask("GET", "/processes").json()["processes"]
         return rows
 
-    def _opened(self, response: requests.Response) -> Stream:
+    def opened(self, response: requests.Response) -> Stream:
+        """The stream of an answer; `hang_up` closes it."""
         assert response.status_code == 200, response.text
         stream = Stream(response)
         self._streams.append(stream)

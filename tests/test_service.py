@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.jobs.launcher import JOBS_EACH
+from app.jobs.pool import JOBS_EACH
 from tests.gateway import PASSWORD, Gateway, Stream, eventually, marked_in
 
 EX_CONFIG = 78
