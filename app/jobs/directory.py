@@ -81,7 +81,7 @@ class Ended(NamedTuple):
     ended with one. `result` holds what the CLI's last `result` line said, without its text;
     `result_at` is that line's offset and length in the output, in bytes. `error` is a
     sentence for what the gateway itself could not do, `left` how many processes it could not
-    end. `reason` names the limit that the job ran into, if it did.
+    end. `reason` names the limit that the job ran into, if it did; `disk_full` is one.
     """
 
     status: Status

@@ -87,8 +87,9 @@ class Launch:
         raise JobNotStarted("cannot start the job: its supervisor died")
 
     def tell_of_cancellation(self) -> None:
-        """Have the launcher forget jobs that were cancelled while they waited."""
-        self._ask("look")
+        """Have the launcher forget jobs that were cancelled while they waited; does not wait."""
+        with self._connect() as connection, contextlib.suppress(OSError):
+            connection.sendall(self._request("look"))
 
     def stay(self) -> None:
         """Have a launcher; returns when it has ended, or has been replaced.

@@ -14,7 +14,7 @@ One request a connection, on the Unix socket `STATE_DIR/launcher`, as JSON on on
            full                      it will not: too many wait already
            known                     its directory tells what became of it
     {"ask": "look", "generation": …}
-        →  looked                    whoever was cancelled while he waited is forgotten
+        →  nothing; whoever was cancelled while he waited is forgotten
     {"ask": "stay", "generation": …}
         →  nothing: the connection stays open for as long as this launcher is there
 
@@ -210,8 +210,8 @@ class _Launcher:
         elif asked == "start":
             self._start(request["job"], request["continues"], connection)
         elif asked == "look":
+            connection.close()
             self._queue.forget_cancelled()
-            answer(connection, "looked")
         else:
             self._staying[connection.fileno()] = connection
             self._poll.register(connection, select.POLLIN)
