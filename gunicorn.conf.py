@@ -18,7 +18,7 @@ for name in [name for name in sys.modules if name == "app" or name.startswith("a
 # gunicorn puts the current folder on the path only after it has read this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from app import create_app
+from app import create_app, metrics
 from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.errors import ConfigurationError
@@ -26,6 +26,7 @@ from app.jobs import upkeep
 from app.jobs.launch import Capacity, generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
+from app.logs import configuration, secrets_in
 from app.settings import Settings
 from app.worker import Worker
 
@@ -68,6 +69,7 @@ try:
     capacity = Capacity(settings.max_jobs, settings.queue_size)
     environment = build_environment(os.environ, settings.environment)
     code = generation(claude.path, environment, capacity)
+    secrets = [settings.auth_password, *settings.api_keys, *secrets_in(environment)]
 except ConfigurationError as error:
     print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
     raise SystemExit(EX_CONFIG) from None
@@ -103,19 +105,7 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 loglevel = settings.log_level.lower()
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"}
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"level": settings.log_level, "handlers": ["stderr"]},
-    "loggers": {
-        "gunicorn.error": {"level": settings.log_level, "handlers": [], "propagate": True},
-        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
-    },
-}
+logconfig_dict = configuration(settings.log_format, settings.log_level, secrets)
 
 
 def _allow_descriptors():
@@ -128,6 +118,7 @@ def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
     _claim(spool)
     _allow_descriptors()
+    metrics.prepare(settings.state_dir / "metrics")
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
     for job_id in upkeep.recover(spool):
         log.warning("job %s lost its supervisor while the gateway was down", job_id)
@@ -147,6 +138,11 @@ def on_starting(server):
 def on_reload(server):
     """Tell what the new workers will use."""
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
+
+
+def child_exit(server, worker):
+    """What a worker had open is no more."""
+    metrics.forget_process(settings.state_dir / "metrics", worker.pid)
 
 
 def on_exit(server):

@@ -27,15 +27,18 @@ def create_app(
 
     from flask import Flask
 
-    from app.api import access, chat, failures, health, jobs, origins
+    from app.api import access, chat, failures, health, jobs, origins, request_log, watch
     from app.api.intake import Intake
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
     from app.cli.login import Login
+    from app.jobs.fitness import Fitness
     from app.jobs.launch import Capacity, Launch
     from app.jobs.service import JobService, Limits
     from app.jobs.spool import Spool
+    from app.jobs.statistics import Statistics
+    from app.metrics import Metrics
     from app.throttle import Throttle
 
     environment = build_environment(os.environ, settings.environment)
@@ -50,7 +53,8 @@ def create_app(
         retention=settings.job_retention,
         min_free=settings.min_free_disk,
     )
-    service = JobService(spool, launch, settings.heartbeat, settings.kill_grace, limits)
+    metrics = Metrics(settings.state_dir / "metrics")
+    service = JobService(spool, launch, settings.heartbeat, settings.kill_grace, limits, metrics)
     throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
     authenticator = Authenticator(
         settings.auth_user, settings.auth_password, settings.api_keys, throttle
@@ -61,17 +65,24 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    failures.install(app)
+    failures.install(app, metrics)
+    request_log.install(app)
     trusted.install(app)
     intake = Intake(defaults, claude.number, settings.cwd_roots, settings.max_body)
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
+        watch.stats_blueprint(service, Statistics(spool), claude),
     ]
+    scraped = watch.metrics_blueprint(service, claude)
+    if settings.metrics_public:
+        app.register_blueprint(scraped)
+    else:
+        protected.append(scraped)
     for blueprint in protected:
         access.protect(blueprint, authenticator, trusted, settings.forwarded_allow_ips)
         app.register_blueprint(blueprint)
-    app.register_blueprint(
-        health.blueprint(claude, Login(settings.state_dir, claude.path, environment))
-    )
+    fitness = Fitness(spool, service, claude.path, settings.min_free_disk)
+    login = Login(settings.state_dir, claude.path, environment)
+    app.register_blueprint(health.blueprint(claude, login, fitness))
     return app

@@ -38,6 +38,7 @@ class Settings:
     forwarded_allow_ips: tuple[IPv4Network | IPv6Network, ...]
     claude_path: str | None
     log_level: str
+    log_format: str
     state_dir: Path
     default_model: str
     default_permission_mode: str
@@ -54,6 +55,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     cwd_roots: tuple[Path, ...]
+    metrics_public: bool
     environment: Mapping[str, str]
 
     def __repr__(self) -> str:
@@ -218,6 +220,19 @@ def _log_level(value: str) -> str:
     return value.upper()
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(f"{value!r} is none of {', '.join(words)}")
+        return value.lower()
+
+    return read
+
+
+def _switch(value: str) -> bool:
+    return _one_of("true", "false")(value) == "true"
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
@@ -260,6 +275,8 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], ob
     "FORWARDED_ALLOW_IPS": (_is(""), _networks),
     "CLAUDE_PATH": (_is(""), _optional),
     "LOG_LEVEL": (_is("INFO"), _log_level),
+    "LOG_FORMAT": (_is("text"), _one_of("text", "json")),
+    "METRICS_PUBLIC": (_is("false"), _switch),
     "STATE_DIR": (_default_state_dir, _full_path),
     "DEFAULT_MODEL": (_is("sonnet"), _text),
     "DEFAULT_PERMISSION_MODE": (_is(""), _text),

@@ -47,6 +47,8 @@ DEFAULTS: dict[str, Any] = {
     "forwarded_allow_ips": (),
     "claude_path": None,
     "log_level": "INFO",
+    "log_format": "text",
+    "metrics_public": False,
     "state_dir": Path("/home/someone/.local/state/claudecode2api"),
     "default_model": "sonnet",
     "default_permission_mode": "",

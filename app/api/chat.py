@@ -1,5 +1,6 @@
 """`/chat`: start a job and read it, read it again, end it."""
 
+import time
 from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -20,6 +21,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
 
     @views.post("/chat")
     def start() -> Response:
+        asked_at = time.monotonic()
         asked = intake.read(request)
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
         # Who names a request wants to send it again if the answer is lost.
@@ -32,7 +34,8 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
             answer.headers["Preference-Applied"] = "respond-async"
             answer.headers["X-Process-ID"] = directory.id
             return answer
-        return _tell(directory, 0, (lambda: None) if detached else lambda: jobs.abandon(directory))
+        left = (lambda: None) if detached else lambda: jobs.abandon(directory)
+        return _tell(directory, 0, left, asked_at)
 
     @views.get("/chat/<job_id>")
     def resume(job_id: str) -> Response:
@@ -52,13 +55,18 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
             status="cancelled", process_id=job_id, killed=ended.killed, signal=ended.stop_signal
         )
 
-    def _tell(directory: JobDirectory, position: int, left: Callable[[], None]) -> Response:
+    def _tell(
+        directory: JobDirectory,
+        position: int,
+        left: Callable[[], None],
+        asked_at: float | None = None,
+    ) -> Response:
         kind = choose(request.accept_mimetypes)
         if kind in ("application/json", "text/plain"):
             return answer_when_ended(jobs, directory, kind, request.environ, left)
         form: Form = Events(position) if kind == "text/event-stream" else Lines()
         return Response(
-            stream(jobs, directory, position, form, request.environ, left),
+            stream(jobs, directory, position, form, request.environ, left, asked_at),
             content_type=f"{kind}; charset=utf-8",
             headers={
                 "X-Process-ID": directory.id,

@@ -7,20 +7,23 @@ from uuid import uuid4
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.errors import GatewayError
+from app.errors import GatewayError, NotAuthenticated, TooManyAttempts
+from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, metrics: Metrics) -> None:
     """Give every request an id, and every error our shape; no error is an HTML page."""
     app.before_request(_identify_request)
     app.after_request(_tell_request_id)
 
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
+        if isinstance(error, NotAuthenticated | TooManyAttempts):
+            metrics.count_refusal(error.code)
         return _answer(error.status, error.detail, error.code, error.headers())
 
     @app.errorhandler(HTTPException)

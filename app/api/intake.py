@@ -13,6 +13,7 @@ from typing import Any
 import gevent
 from flask import Request
 
+from app.api.failures import request_id
 from app.cli.command import Defaults, build
 from app.cli.request import read_fields, read_request
 from app.errors import (
@@ -71,6 +72,7 @@ class Intake:
             timeout=asked.timeout,
             idle_timeout=asked.idle_timeout,
             key=_key(request, body),
+            request_id=request_id(),
         )
 
     def _body(self, request: Request) -> bytes:

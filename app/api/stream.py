@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -121,13 +122,17 @@ def stream(
     form: Form,
     environ: Mapping[str, Any],
     client_left: Callable[[], None],
+    asked_at: float | None = None,
 ) -> Iterator[bytes]:
     """The job's output from a position on, to its end.
 
     `client_left` is called if the client goes away before that. That the gateway stops is not
-    the client's going away.
+    the client's going away. `asked_at` is when the job was asked for, by the monotonic clock,
+    if this is its first reader.
     """
     stopped_by: str | None = None
+    metrics = jobs.metrics
+    metrics.count_stream(1)
     try:
         # Also an empty chunk has gunicorn send the head now, before the CLI says anything.
         yield form.begin()
@@ -139,6 +144,10 @@ def stream(
                 if isinstance(chunk, Place):
                     yield form.wait(chunk)
                 elif chunk:
+                    if asked_at is not None:
+                        metrics.count_first_line(time.monotonic() - asked_at)
+                        asked_at = None
+                    metrics.count_forwarded(chunk.count(b"\n"), len(chunk))
                     yield form.feed(chunk)
                 elif not form.inside:
                     yield form.pause()
@@ -172,6 +181,7 @@ def stream(
         }
         yield _break_off(form, told)
     finally:
+        metrics.count_stream(-1)
         if stopped_by == CLIENT_LEFT:
             client_left()
 

@@ -44,6 +44,7 @@ _SERVER = {
     "GUNICORN_FD",
     "GUNICORN_PID",
     "OLDPWD",
+    "PROMETHEUS_MULTIPROC_DIR",
     "PWD",
     "SERVER_SOFTWARE",
     "SHLVL",

@@ -16,7 +16,8 @@ One request a connection, on the Unix socket `STATE_DIR/launcher`, as JSON on on
     {"ask": "look", "generation": …}
         →  nothing; whoever was cancelled while he waited is forgotten
     {"ask": "stay", "generation": …}
-        →  nothing: the connection stays open for as long as this launcher is there
+        →  a line with a job's id for each job that ends, told to one of those that stay; the
+           connection is open for as long as this launcher is there
 
 To a request of a newer generation (other code, another CLI, environment or limits) it answers
 `stale`, whatever was asked, and makes room. A connection that closes without an answer says
@@ -131,6 +132,8 @@ class _Launcher:
         self._claimed: list[JobDirectory] = []
         #: Connections that stay, by their descriptors.
         self._staying: dict[int, socket.socket] = {}
+        #: The job that each child closes, by its pid.
+        self._closing: dict[int, str] = {}
         #: Jobs whose supervisor died before it had claimed them.
         self._unlucky: set[str] = set()
         self._done = False
@@ -188,6 +191,7 @@ class _Launcher:
             ended = self._pool.hear(descriptor)
             if ended:
                 self._forget(ended)
+                self._tell(ended)
         elif descriptor in self._adopted:
             self._poll.unregister(descriptor)
             os.close(descriptor)
@@ -211,7 +215,8 @@ class _Launcher:
             self._start(request["job"], request["continues"], connection)
         elif asked == "look":
             connection.close()
-            self._queue.forget_cancelled()
+            for job_id in self._queue.forget_cancelled():
+                self._tell(job_id)
         else:
             self._staying[connection.fileno()] = connection
             self._poll.register(connection, select.POLLIN)
@@ -254,11 +259,15 @@ class _Launcher:
         if signal.SIGTERM in os.read(self._wakeup, 4096):
             self._done = True
         for reaped in self._pool.reap():
+            closed = self._closing.pop(reaped.pid, None)
+            if closed is not None:
+                self._tell(closed)
             if not reaped.job_id:
                 continue
             lost = JobDirectory(self._state, reaped.job_id)
             if reaped.status == 0:
                 self._forget(lost.id)
+                self._tell(lost.id)
             elif lost.claimed_for() is None and lost.id not in self._unlucky:
                 self._unlucky.add(lost.id)
                 self._queue.put_back(lost.id)
@@ -286,7 +295,17 @@ class _Launcher:
         self._forget(directory.id)
         with suppress(OSError):
             # Without a process to be had, a worker closes it when it looks around.
-            self._pool.fork(partial(close_lost, directory))
+            self._closing[self._pool.fork(partial(close_lost, directory))] = directory.id
+
+    def _tell(self, job_id: str) -> None:
+        """Tell one of those that stay that a job has ended; nobody may be there."""
+        for connection in self._staying.values():
+            try:
+                connection.send(job_id.encode() + b"\n", socket.MSG_DONTWAIT)
+            except OSError:
+                # It has gone, or does not listen at the moment.
+                continue
+            return
 
     def _forget(self, job_id: str) -> None:
         self._queue.forget(job_id)

@@ -31,6 +31,7 @@ _ORPHAN_ROUNDS = 200
 class Reaped(NamedTuple):
     """A child that has ended: the job that it worked for, "" for none, and its exit."""
 
+    pid: int
     job_id: str
     status: int
 
@@ -103,7 +104,7 @@ class Pool:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            yield Reaped(self._jobs.pop(pid, ""), status)
+            yield Reaped(pid, self._jobs.pop(pid, ""), status)
 
     def end_orphans(self) -> None:
         """End what a dead supervisor left: it has become ours, even if it has lost its mark."""

@@ -90,12 +90,15 @@ class Queue:
         with suppress(ValueError):
             self._waiting.remove(job_id)
 
-    def forget_cancelled(self) -> None:
-        """Forget who waited and was cancelled meanwhile, or removed."""
+    def forget_cancelled(self) -> list[str]:
+        """Forget who waited and was cancelled meanwhile, or removed; returns their ids."""
+        forgotten = []
         for job_id in list(self._waiting):
             directory = JobDirectory(self._state, job_id)
             if directory.is_claimed() or not directory.exists():
                 self.forget(job_id)
+                forgotten.append(job_id)
+        return forgotten
 
     def publish(self) -> None:
         """Write down who waits, if that has changed. Raises OSError.

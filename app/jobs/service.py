@@ -27,7 +27,8 @@ from app.jobs.queue import place_of, queued
 from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
-from app.jobs.telling import tell_end, tell_record, tell_running
+from app.jobs.telling import seconds_between, tell_end, tell_record, tell_running
+from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Order(NamedTuple):
     timeout: float | None
     idle_timeout: float | None
     key: Key | None
+    request_id: str
 
 
 class Limits(NamedTuple):
@@ -72,7 +74,13 @@ class JobService:
     """The jobs of one state folder, as one of possibly many gateway processes sees them."""
 
     def __init__(
-        self, spool: Spool, launch: Launch, heartbeat: float, kill_grace: float, limits: Limits
+        self,
+        spool: Spool,
+        launch: Launch,
+        heartbeat: float,
+        kill_grace: float,
+        limits: Limits,
+        metrics: Metrics,
     ) -> None:
         self._spool = spool
         self._launch = launch
@@ -80,6 +88,7 @@ class JobService:
         self._heartbeat = heartbeat
         self._kill_grace = kill_grace
         self._limits = limits
+        self.metrics = metrics
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
         #: Why this process follows no job any more, or None.
@@ -107,7 +116,14 @@ class JobService:
                 continues = None if order.fork_session else order.session_id
                 runs = self._launch.start(directory.id, continues)
                 state = "started" if runs else "queued"
-                log.info("job %s %s for %s in %r", directory.id, state, user, order.cwd)
+                log.info(
+                    "job %s %s for %s in %r",
+                    directory.id,
+                    state,
+                    user,
+                    order.cwd,
+                    extra={"job": directory.id, "user": user, "request_id": order.request_id},
+                )
         except BaseException as error:
             if is_new and directory.exists():
                 self._undo(directory)
@@ -238,6 +254,11 @@ class JobService:
                 rows.append(tell_running(directory, job, place_of(directory)))
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
+    def counts(self) -> tuple[int, int]:
+        """How many jobs run now, and how many wait."""
+        claimed = [each.is_claimed() for each in self._spool.living()]
+        return sum(claimed), len(claimed) - sum(claimed)
+
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
         """How a job ended, as `event: done` tells it. Raises JobNotFound if it has not."""
         ended = directory.ended()
@@ -270,7 +291,34 @@ class JobService:
         can be started.
         """
         while not self.stopped_by and self._launch.is_owned():
-            self._launch.stay()
+            self._launch.stay(self._tell_ended)
+
+    def _tell_ended(self, job_id: str) -> None:
+        """Log a job's end, and tell who observes; one process of the gateway does it."""
+        directory = JobDirectory(self._spool.state, job_id)
+        job, ended = directory.job(), directory.ended()
+        if job is None or ended is None:
+            # It did not start, and who wanted it was told so.
+            return
+        seconds = seconds_between(job.started_at, ended.ended_at)
+        log.info(
+            "job %s %s after %.3f s%s",
+            job_id,
+            ended.status,
+            seconds,
+            f": {ended.reason}" if ended.reason else "",
+            extra={
+                "job": job_id,
+                "user": job.user,
+                "status": ended.status,
+                "duration_seconds": seconds,
+            },
+        )
+        self.metrics.count_end(ended.status, seconds, ended.result)
+
+    def has_launcher(self) -> bool:
+        """Whether jobs can be started and are taken from the queue."""
+        return self._launch.is_there
 
     def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
         ask_to_end(directory, gently)

@@ -1,5 +1,6 @@
 """What clients are told of a job: the keys of `done`, of a record, of a row of what runs."""
 
+from datetime import datetime
 from typing import Any
 
 from app.cli.lines import parse
@@ -75,6 +76,15 @@ def tell_record(
         "usage": said.get("usage"),
         "result": ended and _result_text(directory, ended),
     }
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one moment of a record to another.
+
+    >>> seconds_between("2026-01-01T00:00:59.500Z", "2026-01-01T00:01:01.000Z")
+    1.5
+    """
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
 def _result_text(directory: JobDirectory, ended: Ended) -> str | None:

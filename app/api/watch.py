@@ -1,0 +1,54 @@
+"""`GET /metrics` and `GET /stats`: for who watches the service."""
+
+import time
+
+from flask import Blueprint, Response, jsonify
+
+from app.cli.locator import Claude
+from app.jobs.service import JobService
+from app.jobs.statistics import Statistics
+from app.version import VERSION
+
+
+def metrics_blueprint(jobs: JobService, claude: Claude) -> Blueprint:
+    """What Prometheus scrapes (text format 0.0.4)."""
+    views = Blueprint("metrics", __name__)
+
+    @views.get("/metrics")
+    def metrics() -> Response:
+        running, queued = jobs.counts()
+        text = jobs.metrics.render(
+            [
+                ("claudecode2api_jobs", "Jobs now.", {"status": "running"}, running),
+                ("claudecode2api_jobs", "Jobs now.", {"status": "queued"}, queued),
+                (
+                    "claudecode2api_build_info",
+                    "Versions.",
+                    {"version": VERSION, "claude_version": claude.version},
+                    1,
+                ),
+            ]
+        )
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return views
+
+
+def stats_blueprint(jobs: JobService, statistics: Statistics, claude: Claude) -> Blueprint:
+    """Sums over the jobs that are kept."""
+    views = Blueprint("stats", __name__)
+    began = time.monotonic()
+
+    @views.get("/stats")
+    def stats() -> Response:
+        running, queued = jobs.counts()
+        sums = statistics.sums()
+        sums["jobs"].update(running=running, queued=queued)
+        return jsonify(
+            version=VERSION,
+            claude_version=claude.version,
+            uptime_seconds=round(time.monotonic() - began, 3),
+            **sums,
+        )
+
+    return views

@@ -1,0 +1,93 @@
+"""What the jobs that are kept cost and how they went, summed up from their records."""
+
+import time
+from collections import Counter, defaultdict
+from typing import Any, NamedTuple
+
+from app.jobs.directory import JobDirectory
+from app.jobs.spool import Spool
+from app.metrics import tokens_in
+
+# Records are read in portions, and others are served in between.
+_PORTION = 50
+
+
+class _Summary(NamedTuple):
+    """What one ended job adds."""
+
+    status: str
+    day: str
+    model: str
+    user: str
+    cost: float
+    tokens: dict[str, float]
+
+
+class Statistics:
+    """Sums over all jobs of a spool; a job that has ended is read once by each process."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._known: dict[str, _Summary] = {}
+
+    def sums(self) -> dict[str, Any]:
+        """Jobs by status, and cost, tokens and jobs by day (UTC), model and user.
+
+        `{"jobs": {status: n}, "days": […], "models": […], "users": […]}`, each row with its
+        `day`, `model` or `user`, `jobs`, `cost_usd` and `tokens`.
+        """
+        self._read()
+        statuses = Counter(summary.status for summary in self._known.values())
+        return {
+            "jobs": dict(sorted(statuses.items())),
+            "days": self._rows("day"),
+            "models": self._rows("model"),
+            "users": self._rows("user"),
+        }
+
+    def _read(self) -> None:
+        ids = [directory.id for directory in self._spool.newest(None)]
+        known = {}
+        for number, job_id in enumerate(ids):
+            summary = self._known.get(job_id)
+            if summary is None:
+                if number % _PORTION == 0:
+                    time.sleep(0)
+                summary = _summarize(JobDirectory(self._spool.state, job_id))
+            if summary is not None:
+                known[job_id] = summary
+        self._known = known
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        groups: dict[str, list[_Summary]] = defaultdict(list)
+        for summary in self._known.values():
+            groups[getattr(summary, name)].append(summary)
+        return [_row(name, value, groups[value]) for value in sorted(groups)]
+
+
+def _summarize(directory: JobDirectory) -> _Summary | None:
+    job, ended = directory.job(), directory.ended()
+    if job is None or ended is None:
+        return None
+    said = ended.result or {}
+    cost = said.get("total_cost_usd")
+    return _Summary(
+        status=ended.status,
+        day=ended.ended_at.partition("T")[0],
+        model=job.model or "",
+        user=job.user,
+        cost=float(cost) if isinstance(cost, int | float) else 0.0,
+        tokens=tokens_in(said),
+    )
+
+
+def _row(name: str, value: str, summaries: list[_Summary]) -> dict[str, Any]:
+    tokens: Counter[str] = Counter()
+    for summary in summaries:
+        tokens.update(summary.tokens)
+    return {
+        name: value,
+        "jobs": len(summaries),
+        "cost_usd": round(sum(summary.cost for summary in summaries), 6),
+        "tokens": dict(tokens),
+    }

@@ -1,0 +1,135 @@
+"""What a line of the log looks like: text for people, priorities for journald, or JSON.
+
+No line can be forged: what comes from outside may hold any character, and whatever would begin
+another line, or move a terminal's cursor, is escaped. Secrets are masked.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: What a record may carry beside its message, by its name there, in this order.
+FIELDS = ("request_id", "job", "user", "method", "path", "status", "duration_seconds")
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CREDENTIALS = re.compile(
+    r"(?i)\bsk-ant-[\w-]{8,}|(?<=\bbasic )[\w+/=-]{8,}|(?<=\bbearer )[\w.~+/=-]{8,}"
+    r"|(?<=://)[^\s/@]+(?=@)"
+)
+_MASK = "***"
+# What is shorter would be found in every second word.
+_SHORTEST_SECRET = 6
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+# syslog(3): error, warning, notice, info, debug.
+_PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+
+
+def secrets_in(environment: Mapping[str, str]) -> list[str]:
+    """The values of variables whose names say that they are secrets."""
+    return [
+        value for name, value in environment.items() if any(word in name for word in _SECRET_NAMES)
+    ]
+
+
+class Line(logging.Formatter):
+    """Turns a record into a line of text.
+
+    >>> record = logging.LogRecord("app", 20, "", 0, "not %s", ("one\\ntwo",), None)
+    >>> Line([]).format(record).partition(" INFO ")[2].partition(" ")[2]
+    'app: not one\\\\ntwo'
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        longest_first = sorted({*secrets}, key=len, reverse=True)
+        self._secrets = [secret for secret in longest_first if len(secret) >= _SHORTEST_SECRET]
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The whole of it; what follows an exception's first line is indented."""
+        told = self.clean(record.getMessage())
+        fields = _fields(record)
+        if "request_id" in fields:
+            told = f"{told} [{self.clean(fields['request_id'])}]"
+        line = self.head(record) + told
+        return "\n    ".join([line, *self._trace(record)])
+
+    def head(self, record: logging.LogRecord) -> str:
+        """What stands before the message."""
+        return f"{_moment(record)} {record.levelname} {record.process} {record.name}: "
+
+    def clean(self, text: object) -> str:
+        """A text on one line and without secrets."""
+        cleaned = str(text)
+        for secret in self._secrets:
+            cleaned = cleaned.replace(secret, _MASK)
+        cleaned = _CREDENTIALS.sub(_MASK, cleaned)
+        return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), cleaned)
+
+    def _trace(self, record: logging.LogRecord) -> list[str]:
+        if not record.exc_info:
+            return []
+        return [self.clean(line) for line in self.formatException(record.exc_info).split("\n")]
+
+
+class JournalLine(Line):
+    """The same for journald, which adds time and process itself (sd-daemon(3))."""
+
+    def head(self, record: logging.LogRecord) -> str:
+        """The priority."""
+        return f"<{_PRIORITIES.get(record.levelname, 6)}>{record.name}: "
+
+
+class JsonLine(Line):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, and what the record carries beside it."""
+        told: dict[str, Any] = {
+            "time": _moment(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": self.clean(record.getMessage()),
+        }
+        for name, value in _fields(record).items():
+            told[name] = self.clean(value) if isinstance(value, str) else value
+        if trace := self._trace(record):
+            told["exception"] = trace
+        return json.dumps(told)
+
+
+def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, Any]:
+    """For logging.config: everything to standard error, as `text` or as `json`."""
+    line = JsonLine if form == "json" else JournalLine if _is_journal() else Line
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": line, "secrets": list(secrets)}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": level, "handlers": ["stderr"]},
+        "loggers": {
+            "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
+            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+        },
+    }
+
+
+def _is_journal() -> bool:
+    """Whether standard error goes to journald: systemd.exec(5), JOURNAL_STREAM."""
+    stderr = os.fstat(sys.stderr.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
+
+
+def _moment(record: logging.LogRecord) -> str:
+    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{seconds}.{int(record.msecs):03}Z"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    carried = record.__dict__
+    return {name: carried[name] for name in FIELDS if carried.get(name) is not None}

@@ -1,0 +1,178 @@
+"""What Prometheus is told. Names and units as its conventions have them.
+
+Several processes count, each in files of its own, which `render` adds up (prometheus_client's
+multiprocess mode). A full disk must not end a process that writes to such a file through
+memory, so the files get their room beforehand.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+#: Where prometheus_client looks for its folder, when it is imported for the first time.
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# The kinds of files that our metrics lead to, and more than each can come to need.
+_FILES = ("counter", "histogram", "gauge_livesum")
+_SIZE = 1 << 17
+
+_DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
+_FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
+
+
+def prepare(folder: Path) -> None:
+    """Before any process counts: begin with an empty folder. Raises OSError."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def forget_process(folder: Path, pid: int) -> None:
+    """A process has ended: what it counted stays, what it had at the moment does not."""
+    (folder / f"gauge_livesum_{pid}.db").unlink(missing_ok=True)
+
+
+class Metrics:
+    """The counters of this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            for kind in _FILES:
+                _make_room(folder / f"{kind}_{os.getpid()}.db")
+            os.environ[VARIABLE] = str(folder)
+        except OSError as error:
+            # Then it counts in its memory, where nobody looks.
+            log.error("the metrics of this process will be missing: %s", error)
+        # What it is imported with decides where it counts.
+        from prometheus_client import Counter, Gauge, Histogram
+
+        # No registry: `render` reads the files.
+        self._ended = Counter(
+            "claudecode2api_jobs_ended", "Jobs that ended.", ["status"], registry=None
+        )
+        self._durations = Histogram(
+            "claudecode2api_job_duration_seconds",
+            "From a job's request to its end.",
+            ["status"],
+            buckets=_DURATIONS,
+            registry=None,
+        )
+        self._first_lines = Histogram(
+            "claudecode2api_job_first_line_seconds",
+            "From a job's request to its first line, as its first reader saw it.",
+            buckets=_FIRST_LINES,
+            registry=None,
+        )
+        self._lines = Counter(
+            "claudecode2api_forwarded_lines", "Lines sent to clients.", registry=None
+        )
+        self._bytes = Counter(
+            "claudecode2api_forwarded_bytes",
+            "Bytes of jobs' output sent to clients, without framing.",
+            registry=None,
+        )
+        self._streams = Gauge(
+            "claudecode2api_open_streams",
+            "Streams that clients read now.",
+            registry=None,
+            multiprocess_mode="livesum",
+        )
+        self._cost = Counter(
+            "claudecode2api_cost_dollars", "What jobs cost, by their result lines.", registry=None
+        )
+        self._tokens = Counter(
+            "claudecode2api_tokens",
+            "Tokens of jobs, by their result lines.",
+            ["kind"],
+            registry=None,
+        )
+        self._refused = Counter(
+            "claudecode2api_authentication_failures",
+            "Requests refused for their credentials.",
+            ["reason"],
+            registry=None,
+        )
+
+    def count_end(self, status: str, seconds: float, result: Mapping[str, Any] | None) -> None:
+        """A job has ended, so many seconds after its request; `result` is its last line's."""
+        self._ended.labels(status).inc()
+        self._durations.labels(status).observe(max(0.0, seconds))
+        said = result or {}
+        self._cost.inc(_amount(said.get("total_cost_usd")))
+        for kind, tokens in tokens_in(said).items():
+            self._tokens.labels(kind).inc(tokens)
+
+    def count_first_line(self, seconds: float) -> None:
+        """The client that started a job got the first of its lines."""
+        self._first_lines.observe(seconds)
+
+    def count_forwarded(self, lines: int, size: int) -> None:
+        """So many lines, and bytes of output, were sent to a client."""
+        self._lines.inc(lines)
+        self._bytes.inc(size)
+
+    def count_refusal(self, reason: str) -> None:
+        """A request was refused for its credentials."""
+        self._refused.labels(reason).inc()
+
+    def count_stream(self, change: int) -> None:
+        """A stream was opened (1) or has ended (-1)."""
+        self._streams.inc(change)
+
+    def render(self, gauges: Iterable[tuple[str, str, Mapping[str, str], float]]) -> bytes:
+        """Everything, over all processes, with these gauges of the moment.
+
+        Each is a name, what it means, its labels, and its value; in Prometheus's text format.
+        """
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.core import GaugeMetricFamily
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        families: dict[str, GaugeMetricFamily] = {}
+        for name, meaning, labels, value in gauges:
+            family = families.setdefault(
+                name, GaugeMetricFamily(name, meaning, labels=list(labels))
+            )
+            family.add_metric(list(labels.values()), value)
+
+        class Now:
+            def collect(self) -> Iterable[GaugeMetricFamily]:
+                return families.values()
+
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        registry.register(Now())
+        return generate_latest(registry)
+
+
+def tokens_in(result: Mapping[str, Any]) -> dict[str, float]:
+    """The tokens of a `result` line, by their kind."""
+    usage = result.get("usage")
+    if not isinstance(usage, dict):
+        return {}
+    return {
+        kind: _amount(usage.get(name))
+        for kind, name in (
+            ("input", "input_tokens"),
+            ("output", "output_tokens"),
+            ("cache_read", "cache_read_input_tokens"),
+            ("cache_creation", "cache_creation_input_tokens"),
+        )
+    }
+
+
+def _amount(value: object) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and value > 0 else 0.0  # type: ignore[arg-type, operator]
+
+
+def _make_room(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, _SIZE)
+    finally:
+        os.close(descriptor)
