@@ -178,6 +178,28 @@ class Gateway:
             pid: int = struct.unpack(layout, fcntl.fcntl(lock, fcntl.F_GETLK, asked))[4]
         return pid
 
+    def reload(self) -> None:
+        """Have all workers replaced in order, and wait until they are."""
+        assert self.process is not None
+        before = set(self.workers())
+        self.process.send_signal(signal.SIGHUP)
+        self._await_others_than(before)
+
+    def kill_workers(self, *pids: int) -> None:
+        """End these workers, or all, with SIGKILL; wait until there are others."""
+        killed = set(pids or self.workers())
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        self._await_others_than(killed)
+
+    def kill_master(self) -> None:
+        """End gunicorn's first process with SIGKILL, and wait until its launcher has noticed."""
+        assert self.process is not None
+        launcher = self.launcher()
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        eventually(lambda: not alive(launcher))
+
     def ask(self, method: str, path: str, **named: Any) -> requests.Response:
         """One request, signed in, on a connection of its own."""
         with requests.Session() as session:
@@ -225,6 +247,10 @@ class Gateway:
         stream = Stream(response)
         self._streams.append(stream)
         return stream
+
+    def _await_others_than(self, pids: set[int]) -> None:
+        count = int(self.environment.get("WORKERS", "2"))
+        eventually(lambda: len(self.workers()) == count and not pids & set(self.workers()))
 
     def _port_is_free(self) -> bool:
         with socket.socket() as probe:

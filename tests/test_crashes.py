@@ -102,30 +102,19 @@ KINDS = {
 
 
 def kill_its_worker(gateway: Gateway, job_id: str) -> None:
-    """End the worker that serves the job's client."""
+    """End the worker that serves the job's client; the master starts another."""
     (line,) = [each for each in gateway.log().splitlines() if f"job {job_id} started" in each]
-    kill_workers(gateway, {int(line.split()[3])})
+    gateway.kill_workers(int(line.split()[3]))
 
 
 def kill_all_workers(gateway: Gateway, _: str) -> None:
-    """End every worker."""
-    kill_workers(gateway, set(gateway.workers()))
-
-
-def kill_workers(gateway: Gateway, pids: set[int]) -> None:
-    """End these workers; the master starts others."""
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: len(gateway.workers()) == 2 and not pids & set(gateway.workers()))
+    """End every worker; the master starts others."""
+    gateway.kill_workers()
 
 
 def kill_the_master(gateway: Gateway, _: str) -> None:
     """End gunicorn's first process, and start the gateway again."""
-    assert gateway.process is not None
-    launcher = gateway.launcher()
-    gateway.process.kill()
-    gateway.process.wait()
-    eventually(lambda: not alive(launcher))
+    gateway.kill_master()
     gateway.start()
 
 
@@ -138,10 +127,7 @@ def stop(gateway: Gateway, _: str) -> None:
 
 def reload(gateway: Gateway, _: str) -> None:
     """Have all workers replaced in order."""
-    assert gateway.process is not None
-    before = set(gateway.workers())
-    gateway.process.send_signal(signal.SIGHUP)
-    eventually(lambda: len(gateway.workers()) == 2 and not before & set(gateway.workers()))
+    gateway.reload()
 
 
 def kill_the_launcher(gateway: Gateway, _: str) -> None:
