@@ -65,7 +65,7 @@ try:
     spool = Spool(settings.state_dir)
     _prepare(spool)
     # Once for all workers: they must agree about it.
-    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     environment = build_environment(os.environ, settings.environment)
     code = generation(claude.path, environment, capacity)
 except ConfigurationError as error:

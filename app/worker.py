@@ -17,8 +17,6 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.errors import GatewayError
-
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for jobs that nobody is left to end.
@@ -107,7 +105,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
         gevent.spawn(self._look_after_jobs)
-        gevent.spawn(self._keep_launcher)
+        gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)
@@ -122,7 +120,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             self.notify()
             self._told_to_stop.wait(1.0)
         for server in servers:
-            server.close()
+            # Not closed yet: who was accepted just now is asked for the listener's name.
+            server.stop_accepting()
         self._end_connections()
         for server in servers:
             server.stop(timeout=1)
@@ -130,20 +129,12 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _look_after_jobs(self) -> None:
         jobs = self.wsgi.extensions["jobs"]
         while self.alive:
-            gevent.sleep(LOOK_AFTER)
             try:
                 jobs.look_after()
-            except OSError as error:
-                log.error("cannot look after the jobs: %s", error)
-
-    def _keep_launcher(self) -> None:
-        jobs = self.wsgi.extensions["jobs"]
-        while self.alive:
-            try:
-                jobs.keep_launcher()
-            except (GatewayError, OSError) as error:
-                log.error("cannot keep a launcher: %s", error)
-            gevent.sleep(1.0)
+            except Exception:
+                # What cannot be looked after now must not keep us from it for ever.
+                log.exception("cannot look after the jobs")
+            gevent.sleep(LOOK_AFTER)
 
     def _end_connections(self) -> None:
         self.wsgi.extensions["jobs"].stop(STOPPING)

@@ -160,6 +160,10 @@ class JobDirectory:
         except TypeError:
             return None
 
+    def has_ended(self) -> bool:
+        """Whether it is written how the job ended; says nothing of what is written."""
+        return os.access(f"{self.path}/ended", os.F_OK)
+
     def set_running(self, running: Running) -> None:
         """Write who runs the job."""
         self._put("running", running._asdict())
