@@ -223,10 +223,14 @@ class Gateway:
         headers = {} if after is None else {"Last-Event-ID": after}
         return self.opened(self.ask("GET", f"/chat/{job_id}", headers=headers, stream=True))
 
-    def hang_up(self) -> None:
-        """Close every stream that was opened here, and wait until no job runs."""
+    def close_streams(self) -> None:
+        """Close every stream that was opened here."""
         while self._streams:
             self._streams.pop().close()
+
+    def hang_up(self) -> None:
+        """Close every stream that was opened here, and wait until no job runs."""
+        self.close_streams()
         for live in (self.state / "live").iterdir():
             # A link to the job's record, which is there also if its folder was removed.
             if json.loads(live.read_bytes() or b"{}").get("detached"):
@@ -285,6 +289,7 @@ def running_gateway(folder: Path, claude: Path, **settings: str) -> Iterator[Gat
                 gateway.hang_up()
                 gateway.stop()
         finally:
+            gateway.close_streams()
             gateway.kill()
     left = marked_in(gateway.state)
     assert not left, f"these outlived their gateway: {left}"
