@@ -12,12 +12,12 @@ from pathlib import Path
 import gevent
 from gevent.socket import wait_read
 
+from app.cli.account import PATIENCE, logged_in
+
 log = logging.getLogger(__name__)
 
 #: Seconds that an answer counts. Asking costs 0.3 s of CPU time.
 FRESH = 60.0
-#: Seconds that the CLI may take to answer.
-PATIENCE = 30.0
 
 
 class Login:
@@ -90,7 +90,7 @@ class Login:
             )
             _wait_for_exit(pid)
             os.lseek(output, 0, os.SEEK_SET)
-            return _logged_in(os.read(output, 1 << 20))
+            return logged_in(os.read(output, 1 << 20))
         finally:
             os.close(output)
 
@@ -105,19 +105,3 @@ def _wait_for_exit(pid: int) -> None:
     finally:
         os.waitpid(pid, 0)
         os.close(descriptor)
-
-
-def _logged_in(answer: bytes) -> bool | None:
-    """The answer as of version 2.1.330: JSON with `loggedIn`; exit 1 when logged out.
-
-    >>> _logged_in(b'{"loggedIn": false, "authMethod": "none"}')
-    False
-    >>> _logged_in(b"unknown command") is None
-    True
-    """
-    try:
-        fields = json.loads(answer)
-    except ValueError:
-        return None
-    logged_in = fields.get("loggedIn") if isinstance(fields, dict) else None
-    return logged_in if isinstance(logged_in, bool) else None
