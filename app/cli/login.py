@@ -10,11 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gevent
+from gevent import monkey
 from gevent.socket import wait_read
 
 from app.cli.account import PATIENCE, logged_in
 
 log = logging.getLogger(__name__)
+
+# The bare ones: gevent's wait for a SIGCHLD, and for ever if the CLI has exited before its
+# handler was there (26.9.0).
+_posix_spawn = monkey.get_original("os", "posix_spawn")
+_waitpid = monkey.get_original("os", "waitpid")
 
 #: Seconds that an answer counts. Asking costs 0.3 s of CPU time.
 FRESH = 60.0
@@ -75,7 +81,7 @@ class Login:
         output = os.memfd_create("login")
         try:
             # posix_spawn takes a tenth of a millisecond and needs no thread.
-            pid = os.posix_spawn(
+            pid = _posix_spawn(
                 self._claude,
                 [self._claude, "auth", "status"],
                 self._environment,
@@ -103,5 +109,5 @@ def _wait_for_exit(pid: int) -> None:
     except TimeoutError:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
-        os.waitpid(pid, 0)
+        _waitpid(pid, 0)
         os.close(descriptor)
