@@ -36,13 +36,15 @@ class Checkout:
                     UNCONFIGURED,
                 )
             file = None
-        # Under systemd the default of STATE_DIR is the unit's, and we do not run under it.
-        state = self.unit.state_directory() if self.unit.is_of(self.folder) else ""
-        default = {"STATE_DIRECTORY": state} if state else {}
         try:
-            return Settings.load({**default, **self.environ}, file)
+            return Settings.load(self.gateways_environ(), file)
         except ConfigurationError as error:
             raise Failure(str(error), UNCONFIGURED) from None
+
+    def gateways_environ(self) -> dict[str, str]:
+        """Our environment, with what systemd makes different for the gateway."""
+        added = self.unit.environment() if self.unit.is_of(self.folder) else {}
+        return {**self.environ, **added}
 
     def whose(self) -> str:
         """Who may use `.env`, and how to be that one, for a message."""

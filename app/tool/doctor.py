@@ -44,7 +44,7 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
         for name in ("claude", "login", "state folder", "disk", "port", "gateway", "job"):
             yield skipped(name, "the settings cannot be used")
         return
-    yield from claude.check(found, checkout.environ)
+    yield from claude.check(found, checkout.gateways_environ())
     yield from state.check(found)
     client = Client(found, arguments.url)
     runs = True

@@ -25,15 +25,14 @@ def password(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """Write a new password into `.env`, and say where it is or, with --print, what it is."""
     new = secrets.token_urlsafe(STRENGTH)
     path = checkout.env_file.resolve()
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise Failure(f"cannot change {path}: {checkout.whose()}", UNCONFIGURED)
     try:
         # Text that cannot be read could not be kept either.
         read_env_file(path)
         _replace(path, with_password(_text(checkout), new))
     except ConfigurationError as error:
         raise Failure(str(error), UNCONFIGURED) from None
-    except PermissionError as error:
-        whose = checkout.whose() if path.exists() else f"{path.parent} is not yours"
-        raise Failure(f"cannot write {path}: {error.strerror}; {whose}", UNCONFIGURED) from None
     except OSError as error:
         raise Failure(f"cannot write {path}: {error.strerror}") from None
     if arguments.print:

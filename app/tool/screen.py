@@ -63,7 +63,8 @@ def _tell_end(done: dict[str, Any]) -> int:
     if done.get("session_id"):
         told.append(f"session {done['session_id']}")
     stderr = str(done.get("stderr") or "").strip()
-    if stderr:
+    # The complaints of a CLI that was told to end are of no use.
+    if stderr and status != "cancelled":
         note(stderr)
     note(f"{', '.join(told)}, job {done.get('process_id')}")
     return STATUSES.get(status, FAILED)

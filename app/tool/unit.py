@@ -9,8 +9,9 @@ NAME = "claudecode2api.service"
 
 #: Seconds that systemctl may take.
 _PATIENCE = 10.0
-# What the installer fills in, like @USER@.
-_PLACEHOLDER = re.compile(r"@[A-Z_]+@")
+# How the lines begin that the installer fills in.
+_PATH = 'Environment="PATH='
+_FILLED_IN = ("User=", "Group=", "WorkingDirectory=", "ExecStart=", _PATH)
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,24 @@ class Unit:
             return ""
 
     def value(self, key: str) -> str:
-        """What a line of the unit says, without quotes; empty if none does."""
-        found = ""
-        for line in _lines(self.text()):
-            name, separator, value = line.partition("=")
-            if separator and name == key:
-                found = value
-        return found.strip('"')
+        """What the last line with this key says; empty if there is none."""
+        lines = [line for line in _lines(self.text()) if line.startswith(f"{key}=")]
+        return lines[-1].partition("=")[2] if lines else ""
 
     def is_of(self, folder: Path) -> bool:
         """Whether the unit runs the gateway of this checkout."""
-        return self.value("WorkingDirectory").lstrip("-") == str(folder)
+        return self.value("WorkingDirectory") == str(folder)
 
-    def state_directory(self) -> str:
-        """The folder that systemd keeps for the unit's state (systemd.exec(5)), or nothing."""
-        first = self.value("StateDirectory").partition(" ")[0].partition(":")[0]
-        return f"/var/lib/{first}" if first else ""
+    def environment(self) -> dict[str, str]:
+        """What systemd adds to the gateway's environment, of what matters to us."""
+        added = {}
+        # The first of several (systemd.exec(5)).
+        if state := self.value("StateDirectory").partition(" ")[0].partition(":")[0]:
+            added["STATE_DIRECTORY"] = f"/var/lib/{state}"
+        for line in _lines(self.text()):
+            if line.startswith(_PATH):
+                added["PATH"] = line.removeprefix(_PATH).rstrip('"')
+        return added
 
     def enabled(self) -> str:
         """What `systemctl is-enabled` says, such as `enabled` or `disabled`."""
@@ -61,25 +64,27 @@ INSTALLED = Unit(Path("/etc/systemd/system") / NAME)
 
 
 def differences(template: str, installed: str) -> list[str]:
-    """The lines in which an installed unit differs from the one in the repository.
+    r"""The lines in which an installed unit differs from the one in the repository.
 
-    Those of the repository's are marked with a minus, the other ones with a plus. Comments do
-    not count, and what the installer fills in may be anything.
+    Those of the repository's are marked with a minus, the others with a plus. Comments do not
+    count, nor does what the installer fills in.
 
-    >>> differences("[Service]\\nUser=@USER@\\nRestart=always", "[Service]\\nUser=me")
+    >>> differences("# ours\n[Service]\nUser=x\nRestart=always", "[Service]\nUser=me")
     ['-Restart=always']
     """
-    left = _lines(installed)
+    left = _comparable(installed)
     missing = []
-    for line in _lines(template):
-        parts = [re.escape(part) for part in _PLACEHOLDER.split(line)]
-        pattern = re.compile(".*".join(parts))
-        same = next((other for other in left if pattern.fullmatch(other)), None)
-        if same is None:
-            missing.append(f"-{line}")
+    for line in _comparable(template):
+        if line in left:
+            left.remove(line)
         else:
-            left.remove(same)
+            missing.append(f"-{line}")
     return missing + [f"+{line}" for line in left]
+
+
+def _comparable(text: str) -> list[str]:
+    lines = _lines(text)
+    return [next((key for key in _FILLED_IN if line.startswith(key)), line) for line in lines]
 
 
 def _lines(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,8 +64,18 @@ def _alone(state: Path) -> Iterator[None]:
         # No gateway has asked here yet, or it is another user's.
         yield
         return
+    deadline = time.monotonic() + PATIENCE
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _taken(lock) and time.monotonic() < deadline:
+            time.sleep(0.1)
         yield
     finally:
         os.close(lock)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
