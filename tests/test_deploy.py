@@ -218,10 +218,10 @@ def test_bodies_up_to_the_gateways_own_limit_pass(proxy: Proxy) -> None:
 
 
 @NGINX_ALONE
-def test_what_is_larger_is_refused_by_the_gateway(proxy: Proxy) -> None:
+def test_what_is_larger_is_refused(proxy: Proxy) -> None:
     options = ["-H", "Content-Type: text/plain", "--data-binary", "@-", "-H", "Expect:"]
     told = proxy.curl("/chat?cwd=/", *options, body=b"x" * ((32 << 20) + 1))
-    assert json.loads(told)["code"] == "body_too_large"
+    assert "413 Request Entity Too Large" in told
 
 
 def test_failed_attempts_count_for_the_client_that_made_them(proxy: Proxy) -> None:
