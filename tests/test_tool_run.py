@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.tool.events import Event
+from app.tool.screen import Screen
 from tests.gateway import Gateway, eventually
 from tests.tool import Tool, tool_of
 
@@ -224,6 +226,14 @@ def test_options_reach_the_cli(tool: Tool) -> None:
 
 def test_the_current_folder_is_where_it_works(tool: Tool) -> None:
     assert f'"cwd": "{tool.project}"' in tool.run("run", "--raw", "arguments").stdout.decode()
+
+
+def test_the_place_in_a_queue_is_told_beside_the_answer(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    screen = Screen(raw=False)
+    assert [screen.show(Event("", said, None)) for said in (b"queued 3", b"ping")] == [None, None]
+    assert capfdbinary.readouterr() == (b"", b"queued 3\n")
 
 
 def test_a_terminal_is_shown_nothing_that_moves_it(tool: Tool) -> None:
