@@ -23,7 +23,7 @@ from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.errors import ConfigurationError
 from app.jobs import upkeep
-from app.jobs.launch import generation
+from app.jobs.launch import Capacity, generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
 from app.settings import Settings
@@ -65,7 +65,9 @@ try:
     spool = Spool(settings.state_dir)
     _prepare(spool)
     # Once for all workers: they must agree about it.
-    code = generation(claude.path, build_environment(os.environ, settings.environment))
+    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    environment = build_environment(os.environ, settings.environment)
+    code = generation(claude.path, environment, capacity)
 except ConfigurationError as error:
     print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
     raise SystemExit(EX_CONFIG) from None

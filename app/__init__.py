@@ -33,7 +33,7 @@ def create_app(
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
     from app.cli.login import Login
-    from app.jobs.launch import Launch
+    from app.jobs.launch import Capacity, Launch
     from app.jobs.service import JobService, Limits
     from app.jobs.spool import Spool
     from app.throttle import Throttle
@@ -41,7 +41,8 @@ def create_app(
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    launch = Launch(spool.state, claude.path, environment, generation, owner)
+    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    launch = Launch(spool.state, claude.path, environment, capacity, generation, owner)
     limits = Limits(
         timeout=settings.job_timeout,
         idle_timeout=settings.job_idle_timeout,

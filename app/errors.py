@@ -162,6 +162,28 @@ class DirectoryNotAllowed(GatewayError):
     code = "directory_not_allowed"
 
 
+class BadIdempotencyKey(GatewayError):
+    """The header Idempotency-Key holds none."""
+
+    status = 400
+    code = "bad_idempotency_key"
+
+    def __init__(self) -> None:
+        super().__init__("Idempotency-Key must be 1 to 255 visible ASCII characters")
+
+
+class IdempotencyKeyReused(GatewayError):
+    """The key belongs to another request."""
+
+    status = 409
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was sent with another request; take a new one for this request"
+        )
+
+
 class BadEventId(GatewayError):
     """What a client wants to go on from is no place in this job's output."""
 
@@ -194,6 +216,20 @@ class JobNotFound(GatewayError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"Process not found: {job_id}")
+
+
+class QueueFull(GatewayError):
+    """As many jobs run and wait as may."""
+
+    status = 429
+    code = "queue_full"
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"No job can start: MAX_JOBS run, and {waiting} wait already (QUEUE_SIZE)")
+
+    def headers(self) -> dict[str, str]:
+        """When to come back; nobody knows when a job will end."""
+        return {"Retry-After": "10"}
 
 
 class DiskFull(GatewayError):

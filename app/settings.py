@@ -12,6 +12,7 @@ from typing import Any
 from dotenv.parser import parse_stream
 
 from app.errors import ConfigurationError
+from app.machine import job_capacity
 
 _PLACEHOLDERS = {"changeme", "your-secure-password"}
 # Spaces around these are part of them.
@@ -43,6 +44,8 @@ class Settings:
     max_body: int
     heartbeat: float
     kill_grace: float
+    max_jobs: int
+    queue_size: int
     job_timeout: float
     job_idle_timeout: float
     job_retention: float
@@ -240,6 +243,10 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
+def _job_count(value: str) -> int:
+    return _whole(1, 100_000)(value) if value else job_capacity()
+
+
 def _is(value: str) -> Callable[[Mapping[str, str]], str]:
     return lambda environ: value
 
@@ -262,6 +269,8 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], ob
     "MAX_BODY": (_is(str(32 << 20)), _whole(1, 1 << 40)),
     "HEARTBEAT": (_is("15"), _seconds(0.01, 3600)),
     "KILL_GRACE": (_is("8"), _seconds(0.1, 600)),
+    "MAX_JOBS": (_is(""), _job_count),
+    "QUEUE_SIZE": (_is("100"), _whole(0, 100_000)),
     "JOB_TIMEOUT": (_is("3600"), _seconds(0, 31_536_000)),
     "JOB_IDLE_TIMEOUT": (_is("0"), _seconds(0, 31_536_000)),
     "JOB_RETENTION": (_is("86400"), _seconds(0, 315_360_000)),

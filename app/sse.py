@@ -8,8 +8,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-#: A comment, which clients ignore: it keeps proxies from closing a silent connection.
-PING = b": ping\n\n"
 #: Bytes of an unfinished line that are held back until its end comes. A longer one is passed
 #: on as it comes, so that memory stays bounded and no joining is quadratic.
 LONGEST_HELD = 1 << 16
@@ -100,6 +98,15 @@ def event(name: str, data: Mapping[str, Any], position: str | None = None) -> by
     text = json.dumps(data, separators=(",", ":"))
     identity = "" if position is None else f"id: {position}\n"
     return f"event: {name}\ndata: {text}\n{identity}\n".encode()
+
+
+def comment(text: str) -> bytes:
+    r"""A comment, which clients ignore: it keeps proxies from closing a silent connection.
+
+    >>> comment("ping")
+    b': ping\n\n'
+    """
+    return f": {text}\n\n".encode()
 
 
 def _data(line: bytes) -> bytes:

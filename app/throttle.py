@@ -88,6 +88,9 @@ class Throttle:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
         finally:
+            # Under gevent the descriptor is closed only when others have had their turn, and
+            # one of them may wait for this lock.
+            fcntl.flock(folder, fcntl.LOCK_UN)
             os.close(folder)
 
 

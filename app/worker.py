@@ -17,6 +17,8 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.errors import GatewayError
+
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for jobs that nobody is left to end.
@@ -105,6 +107,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
         gevent.spawn(self._look_after_jobs)
+        gevent.spawn(self._keep_launcher)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)
@@ -132,6 +135,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 jobs.look_after()
             except OSError as error:
                 log.error("cannot look after the jobs: %s", error)
+
+    def _keep_launcher(self) -> None:
+        jobs = self.wsgi.extensions["jobs"]
+        while self.alive:
+            try:
+                jobs.keep_launcher()
+            except (GatewayError, OSError) as error:
+                log.error("cannot keep a launcher: %s", error)
+            gevent.sleep(1.0)
 
     def _end_connections(self) -> None:
         self.wsgi.extensions["jobs"].stop(STOPPING)

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -200,3 +201,14 @@ def test_credentials_may_come_from_any_client(gateway: Gateway) -> None:
     with requests.Session() as session:
         session.trust_env = False
         assert session.get(gateway.url + "/processes", auth=AUTH, timeout=5).status_code == 200
+
+
+def test_many_wrong_passwords_at_once_hold_nobody_up(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(WORKERS="1")
+
+    def attempt(number: int) -> int:
+        return gateway.ask("GET", "/jobs", auth=("admin", f"wrong {number}")).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(attempt, range(60))) == {401, 429}
+    assert gateway.ask("GET", "/health").status_code == 200

@@ -176,6 +176,8 @@ def test_processes_lists_a_job_while_it_runs(gateway: Gateway) -> None:
         "started_at": row["started_at"],
         "session_id": "s7",
         "user": "admin",
+        "status": "running",
+        "queue_position": None,
     }
     assert row["started_at"].endswith("Z")
     assert abs(time.time() - _seconds(row["started_at"])) < 60

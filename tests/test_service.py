@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.jobs.launcher import JOBS_EACH
-from tests.gateway import PASSWORD, Gateway, Stream, eventually, marked_in
+from app.jobs.pool import JOBS_EACH
+from tests.gateway import PASSWORD, Gateway, Stream, alive, eventually, marked_in
 
 EX_CONFIG = 78
 
@@ -313,15 +313,24 @@ def test_a_full_disk_is_told_and_harms_no_other_job(
         gateway.state = state
         quiet = gateway.chat("line a", "silent")
         quiet.next()
+        flag = tmp_path / "full"
+        speaking = gateway.chat("line a", f"await {flag}", f"line {'x' * 9999}", "result ok")
+        speaking.next()
         filler = state / "filler"
         with contextlib.suppress(OSError), filler.open("wb") as file:
             while True:
                 file.write(b"x" * 65536)
         wrong = gateway.ask("GET", "/processes", auth=("admin", "wrong"))
         assert wrong.status_code == 401
-        assert len(gateway.running()) == 1
+        assert len(gateway.running()) == 2
         assert gateway.post("result ok").status_code == 503
+        cli = gateway.record(speaking.job_id, "running")["cli"][0]
+        flag.touch()
+        eventually(lambda: not alive(cli))
+        assert len(gateway.running()) == 2
         filler.unlink()
+        done = speaking.done()
+        assert (done["status"], done["reason"]) == ("failed", "disk_full")
         assert gateway.ask("DELETE", f"/chat/{quiet.job_id}").status_code == 200
         assert quiet.done()["status"] == "cancelled"
         gateway.stop()

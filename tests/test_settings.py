@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ConfigurationError
+from app.machine import job_capacity
 from app.settings import Settings, setting_names
 
 PRIVATE = "s3cret-0123456789"
@@ -52,6 +53,8 @@ DEFAULTS: dict[str, Any] = {
     "max_body": 32 << 20,
     "heartbeat": 15.0,
     "kill_grace": 8.0,
+    "max_jobs": job_capacity(),
+    "queue_size": 100,
     "job_timeout": 3600.0,
     "job_idle_timeout": 0.0,
     "job_retention": 86400.0,

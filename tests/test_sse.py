@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app import sse
-from app.sse import PING, Framer, event
+from app.sse import Framer, comment, event
 
 
 class Event(NamedTuple):
@@ -187,7 +187,7 @@ def test_a_ping_between_two_chunks_disturbs_nothing_unless_an_event_is_open(
         for chunk in cut(output, sizes):
             stream += framer.feed(chunk)
             if not framer.inside:
-                stream += PING
+                stream += comment("ping")
         stream += framer.finish()
     assert parse(stream) == parse(frames(output))
 
@@ -273,5 +273,5 @@ def test_an_event_of_our_own_is_one_event_whatever_its_data(
 
 
 def test_a_ping_is_no_event() -> None:
-    assert PING == b": ping\n\n"
-    assert parse(PING) == []
+    assert comment("ping") == b": ping\n\n"
+    assert parse(comment("ping")) == []

@@ -22,7 +22,8 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
     def start() -> Response:
         asked = intake.read(request)
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
-        detached = asked.detached or respond_async
+        # Who names a request wants to send it again if the answer is lost.
+        detached = asked.detached or respond_async or asked.key is not None
         directory = jobs.start(asked, user=g.user, detached=detached)
         if respond_async:
             answer = jsonify(process_id=directory.id)

@@ -1,7 +1,9 @@
 """From an HTTP request to what a job is started with; refuses what cannot be one."""
 
+import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,17 +18,20 @@ from app.cli.request import read_fields, read_request
 from app.errors import (
     BadBody,
     BadDirectory,
+    BadIdempotencyKey,
     BodyTooLarge,
     BodyTooSlow,
     DirectoryNotAllowed,
     InvalidRequest,
     UnsupportedMediaType,
 )
+from app.jobs.keys import Key
 from app.jobs.service import Order
 
 #: Seconds that a request's body may take.
 BODY_PATIENCE = 60.0
 
+_SANE_KEY = re.compile(r"[!-~]{1,255}")
 _LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
 _OBJECTS = {"json_schema", "agents"}
 
@@ -47,9 +52,11 @@ class Intake:
         list is a name that is repeated, and an object is JSON.
         """
         if request.mimetype == "application/json":
-            asked = read_request(self._body(request))
+            body = self._body(request)
+            asked = read_request(body)
         elif request.mimetype == "text/plain":
-            asked = read_fields({**_query(request), "prompt": _text(self._body(request))})
+            body = self._body(request)
+            asked = read_fields({**_query(request), "prompt": _text(body)})
         else:
             raise UnsupportedMediaType
         self._check_directory(asked.cwd)
@@ -58,10 +65,12 @@ class Intake:
             cwd=asked.cwd,
             model=asked.model if "model" in asked.model_fields_set else self.defaults.model,
             session_id=asked.session_id,
+            fork_session=bool(asked.fork_session),
             prompt_length=len(asked.prompt),
             detached=bool(asked.detach),
             timeout=asked.timeout,
             idle_timeout=asked.idle_timeout,
+            key=_key(request, body),
         )
 
     def _body(self, request: Request) -> bytes:
@@ -95,6 +104,16 @@ class Intake:
             path.resolve().is_relative_to(root) for root in self.cwd_roots
         ):
             raise DirectoryNotAllowed(f"Directory is outside of CWD_ROOTS: {cwd}")
+
+
+def _key(request: Request, body: bytes) -> Key | None:
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return None
+    if not _SANE_KEY.fullmatch(text):
+        raise BadIdempotencyKey
+    digest = hashlib.sha256(request.query_string + b"\0" + body)
+    return Key(text, digest.hexdigest())
 
 
 def _query(request: Request) -> dict[str, Any]:

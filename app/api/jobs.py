@@ -16,7 +16,7 @@ LARGEST_PAGE = 500
 #: The longest wait of GET /jobs/<id>, in seconds.
 LONGEST_WAIT = 300.0
 
-_STATUSES = ("running", "succeeded", "failed", "cancelled", "timed_out", "lost")
+_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
 
 def blueprint(jobs: JobService) -> Blueprint:

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from app import sse
 from app.api.client import watch_client
+from app.errors import JobNotStarted
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END
+from app.jobs.queue import Place
 from app.jobs.service import JobService
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ class Form(Protocol):
 
     def pause(self) -> bytes:
         """What is sent after a silence; never while `inside` a line."""
+
+    def wait(self, place: Place) -> bytes:
+        """What is sent while the job waits for its turn."""
 
     def finish(self, end: Mapping[str, Any]) -> bytes:
         """What is sent when the job has ended."""
@@ -63,7 +68,12 @@ class Events:
 
     def pause(self) -> bytes:
         """A comment."""
-        return sse.PING
+        return sse.comment("ping")
+
+    def wait(self, place: Place) -> bytes:
+        """A comment."""
+        why = " (another job goes on with this session)" if place.waits_for == "session" else ""
+        return sse.comment(f"queued {place.number}{why}")
 
     def finish(self, end: Mapping[str, Any]) -> bytes:
         """The last line, and `done`."""
@@ -88,6 +98,10 @@ class Lines:
         return chunk
 
     def pause(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def wait(self, place: Place) -> bytes:
         """Nothing."""
         return b""
 
@@ -122,20 +136,27 @@ def stream(
             watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
         ):
             for chunk in follower:
-                if chunk:
+                if isinstance(chunk, Place):
+                    yield form.wait(chunk)
+                elif chunk:
                     yield form.feed(chunk)
                 elif not form.inside:
                     yield form.pause()
             stopped_by = follower.stopped_by
         if stopped_by is None:
-            yield form.finish(jobs.end_of(directory))
+            end = jobs.end_of(directory)
+            if "error" in end:
+                told = {
+                    "error": end["error"],
+                    "code": JobNotStarted.code,
+                    "process_id": directory.id,
+                }
+                yield _break_off(form, told)
+            else:
+                yield form.finish(end)
         elif stopped_by != CLIENT_LEFT:
             told = {"error": stopped_by, "code": "stream_ended", "process_id": directory.id}
-            last = form.break_off(told)
-            if last is None:
-                # gunicorn closes the connection without ending the answer.
-                raise BrokenPipeError(errno.EPIPE, stopped_by)
-            yield last
+            yield _break_off(form, told)
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
         raise
@@ -149,10 +170,15 @@ def stream(
             "code": "internal_error",
             "process_id": directory.id,
         }
-        last = form.break_off(told)
-        if last is None:
-            raise BrokenPipeError(errno.EPIPE, "the stream failed") from error
-        yield last
+        yield _break_off(form, told)
     finally:
         if stopped_by == CLIENT_LEFT:
             client_left()
+
+
+def _break_off(form: Form, told: Mapping[str, Any]) -> bytes:
+    last = form.break_off(told)
+    if last is None:
+        # gunicorn closes the connection without ending the answer.
+        raise BrokenPipeError(errno.EPIPE, told["error"])
+    return last

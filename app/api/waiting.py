@@ -7,7 +7,7 @@ from flask import Response, jsonify
 
 from app.api.client import watch_client
 from app.api.stream import CLIENT_LEFT
-from app.errors import GatewayStops
+from app.errors import GatewayStops, JobNotStarted
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
@@ -25,7 +25,8 @@ def answer_when_ended(
     """The job's record (application/json) or the answer's text (text/plain), once it has ended.
 
     A job that did not succeed is a 502, one that timed out a 504. Raises GatewayStops if this
-    process stops first.
+    process stops first, and JobNotStarted if the job waited for its turn and then could not be
+    started.
     """
     with (
         jobs.follow(directory, BEYOND) as follower,
@@ -40,6 +41,8 @@ def answer_when_ended(
     if follower.stopped_by is not None:
         raise GatewayStops(f"/jobs/{directory.id}")
     record = jobs.record(directory)
+    if "error" in record:
+        raise JobNotStarted(record["error"])
     status = _STATUSES.get(record["status"], 502)
     if kind == "application/json":
         answer = jsonify(record)

@@ -29,7 +29,7 @@ class ChatRequest(BaseModel):
         None, description="An alias or a full name; left out, DEFAULT_MODEL; null, the CLI's own."
     )
     fallback_model: str | None = Field(None, description="The model to use if that one is busy.")
-    session_id: str | None = Field(None, description="The session to continue.")
+    session_id: str | None = Field(None, max_length=1000, description="The session to continue.")
     fork_session: bool | None = Field(None, description="Continue it under a new id.")
     system_prompt: str | None = Field(None, description="Replaces the CLI's system prompt.")
     append_system_prompt: str | None = Field(None, description="Is added to the system prompt.")

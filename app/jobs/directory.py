@@ -32,7 +32,8 @@ from app.jobs.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
 
-_SEALED = 0o400
+# Two, because readers notice only a change, and a job may have set the first one itself.
+_SEALED = (0o400, 0o440)
 _OPEN = 0o600
 _TO_END = 0o400
 _TO_INTERRUPT = 0o200
@@ -44,7 +45,8 @@ class Job(NamedTuple):
     `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}`
     stands for `flag=<the job's directory>/file`. `starter` is the gateway's process that
     created the job. `kill_grace` and the two limits of time are in seconds, `max_output` in
-    bytes, `prompt_length` in characters; None is no limit.
+    bytes, `prompt_length` in characters; None is no limit. `continues` is the session that the
+    job writes to: `session_id`, unless it is forked.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Job(NamedTuple):
     timeout: float | None = None
     idle_timeout: float | None = None
     max_output: int | None = None
+    continues: str | None = None
 
 
 class Running(NamedTuple):
@@ -79,7 +82,7 @@ class Ended(NamedTuple):
     ended with one. `result` holds what the CLI's last `result` line said, without its text;
     `result_at` is that line's offset and length in the output, in bytes. `error` is a
     sentence for what the gateway itself could not do, `left` how many processes it could not
-    end. `reason` names the limit that the job ran into, if it did.
+    end. `reason` names the limit that the job ran into, if it did; `disk_full` is one.
     """
 
     status: Status
@@ -101,6 +104,7 @@ class JobDirectory:
 
     def __init__(self, state: str, job_id: str) -> None:
         self.id = job_id
+        self.state = state
         self.path = f"{state}/jobs/{job_id}"
         self.input = f"{self.path}/input"
         self.output = f"{self.path}/output"
@@ -170,7 +174,8 @@ class JobDirectory:
         with suppress(FileNotFoundError):
             os.unlink(self.live)
         with suppress(FileNotFoundError):
-            os.chmod(self.output, _SEALED)
+            is_first = not is_sealed(os.stat(self.output).st_mode)
+            os.chmod(self.output, _SEALED[0 if is_first else 1])
 
     def exists(self) -> bool:
         """Whether it is still there."""
@@ -182,6 +187,18 @@ class JobDirectory:
             return os.stat(self.output).st_size
         except FileNotFoundError:
             return 0
+
+    def claim(self) -> int:
+        """Make the job the caller's to run or to close; returns its open standard error.
+
+        Nobody else will. Raises FileExistsError if somebody else did, and OSError.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        return os.open(self.errors, flags, _OPEN)
+
+    def is_claimed(self) -> bool:
+        """Whether somebody has made the job his to run or to close."""
+        return os.access(self.errors, os.F_OK)
 
     def claimed_for(self) -> float | None:
         """Seconds since a supervisor claimed the job or its CLI last complained, or None."""
@@ -242,25 +259,35 @@ class JobDirectory:
             os.close(output)
 
     def _put(self, name: str, record: Mapping[str, Any]) -> None:
-        temporary = f"{self.path}/{name}.{os.getpid()}"
-        _write(temporary, json.dumps(record).encode())
-        os.replace(temporary, f"{self.path}/{name}")
+        write_record(f"{self.path}/{name}", record)
 
     def _get(self, name: str) -> dict[str, Any] | None:
-        try:
-            record = os.open(f"{self.path}/{name}", os.O_RDONLY)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:
-            content = os.read(record, os.fstat(record).st_size)
-        finally:
-            os.close(record)
-        try:
-            fields = json.loads(content)
-        except ValueError:
-            # Damaged: after a power cut a new file may be there and empty.
-            return None
-        return fields if isinstance(fields, dict) and fields else None
+        return read_record(f"{self.path}/{name}")
+
+
+def write_record(path: str, record: Mapping[str, Any]) -> None:
+    """Write a record whole, in place of one that is there. Raises OSError."""
+    temporary = f"{path}.{os.getpid()}"
+    _write(temporary, json.dumps(record).encode())
+    os.replace(temporary, path)
+
+
+def read_record(path: str) -> dict[str, Any] | None:
+    """A record, or None if there is none that can be read."""
+    try:
+        record = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        content = os.read(record, os.fstat(record).st_size)
+    finally:
+        os.close(record)
+    try:
+        fields = json.loads(content)
+    except ValueError:
+        # Damaged: after a power cut a new file may be there and empty.
+        return None
+    return fields if isinstance(fields, dict) and fields else None
 
 
 def read_at(path: str, length: int, offset: int) -> bytes:
@@ -274,7 +301,7 @@ def read_at(path: str, length: int, offset: int) -> bytes:
 
 def is_sealed(mode: int) -> bool:
     """Whether an output with this mode (`st_mode`) grows no more."""
-    return mode & 0o777 == _SEALED
+    return mode & 0o777 in _SEALED
 
 
 def now() -> str:

@@ -2,7 +2,8 @@
 
 libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It sees growth
 and a change of mode, so sealing the output wakes every reader at once; it compares times in
-whole seconds, so a mere touch it may miss.
+whole seconds, so a mere touch it may miss. The queue it watches in the same way: that file
+is replaced whenever a place in it changes.
 """
 
 import os
@@ -16,6 +17,7 @@ from gevent.event import Event
 
 from app.jobs import processes
 from app.jobs.directory import JobDirectory, is_sealed, read_at
+from app.jobs.queue import Place, place_of, queue_file
 from app.jobs.recovery import supervisor_of
 
 #: Bytes of one read; at a few hundred lines, one chunk keeps the worker busy for less than
@@ -45,6 +47,7 @@ class Watch:
         self._output = -1
         self._supervisor: int | None = None
         self._watchers: list[Any] = []
+        self._queue: Any = None
 
     def __enter__(self) -> "Watch":
         self._output = os.open(self._directory.output, os.O_RDONLY)
@@ -54,6 +57,7 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leave_queue()
         for watcher in self._watchers:
             watcher.stop()
             watcher.close()
@@ -76,6 +80,22 @@ class Watch:
     def read(self, position: int) -> bytes:
         """What the output holds there, at most a chunk; empty at its end."""
         return os.pread(self._output, CHUNK, position)
+
+    def place(self) -> Place | None:
+        """The job's place in the queue; None if it does not wait there, or any more."""
+        if self._supervisor is not None or self._directory.is_claimed():
+            self._leave_queue()
+            return None
+        if self._queue is None:
+            self._queue = get_hub().loop.stat(queue_file(self._directory.state))
+            self._queue.start(self._event.set)
+        return place_of(self._directory)
+
+    def _leave_queue(self) -> None:
+        if self._queue is not None:
+            self._queue.stop()
+            self._queue.close()
+            self._queue = None
 
     def sealed(self) -> bool:
         """Whether the output grows no more."""
@@ -105,8 +125,9 @@ class Watch:
 class Follower:
     """Reads a job's output from a position to its end, in chunks.
 
-    Iterating yields bytes as they come, and b"" for each `heartbeat` seconds without any. It
-    ends when all has been read, or soon after `stop`.
+    Iterating yields bytes as they come, and b"" for each `heartbeat` seconds without any. While
+    the job waits in the queue, it yields its place at first, whenever that changes, and instead
+    of b"". It ends when all has been read, or soon after `stop`.
     """
 
     def __init__(self, watch: Watch, position: int, heartbeat: float) -> None:
@@ -125,7 +146,8 @@ class Follower:
         """End the iteration after so many seconds at the latest."""
         self._deadline = time.monotonic() + seconds
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | Place]:
+        place = None
         while self.stopped_by is None:
             sealed = self._watch.sealed()
             chunk = self._watch.read(self._position)
@@ -140,13 +162,17 @@ class Follower:
                 return
             if sealed:
                 continue
+            told, place = place, self._watch.place()
+            if place not in (None, told):
+                yield place
+                continue
             patience = self._heartbeat
             if self._deadline is not None:
                 patience = min(patience, self._deadline - time.monotonic())
                 if patience <= 0:
                     return
             if not self._watch.wait(patience):
-                yield b""
+                yield place or b""
 
 
 def is_position(directory: JobDirectory, text: str) -> bool:

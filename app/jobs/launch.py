@@ -3,6 +3,7 @@
 Ordinary blocking sockets, which gevent turns into waiting for others.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,14 +13,17 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from app.errors import JobNotStarted
-from app.jobs import launcher
+from app.errors import JobNotStarted, QueueFull
+from app.jobs import launcher, processes
 from app.jobs.processes import Process
 
 #: Seconds that a new launcher may take until it listens, and a supervisor until it answers.
 LAUNCHER_PATIENCE = 20.0
 SUPERVISOR_PATIENCE = 60.0
+# What dies or is replaced again and again is not waited for.
+_TRIES = 5
 
 _ROOT = Path(__file__).resolve().parents[2]
 # The launcher's Python reads nothing from its environment or folder: both are the jobs'.
@@ -30,11 +34,19 @@ from app.jobs.launcher import main
 main(sys.argv[2:])"""
 
 
+class Capacity(NamedTuple):
+    """How many jobs run at once, and how many may wait for that."""
+
+    running: int
+    waiting: int
+
+
 class Launch:
     """Starts jobs of one state folder, with one CLI and one environment for it.
 
-    The launcher ends with `owner`. A launcher of another `generation` (another CLI, another
-    environment, other code) is replaced; its running jobs do not notice.
+    The launcher ends with `owner`. A launcher of an older `generation` (another CLI, other
+    code, another environment or capacity) is replaced; its running jobs do not notice, and
+    those that wait keep their places.
     """
 
     def __init__(
@@ -42,37 +54,66 @@ class Launch:
         state: str,
         claude: str,
         environment: Mapping[str, str],
+        capacity: Capacity,
         generation: str,
         owner: Process,
     ) -> None:
         self._state = state
         self._claude = claude
         self._environment = dict(environment)
+        self._capacity = capacity
         self._owner = owner
         self._generation = generation
         self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         self._spawned: set[int] = set()
 
-    def start(self, job_id: str) -> None:
-        """Start the job; returns once its CLI runs. Raises JobNotStarted, which says why."""
-        died = False
-        for _ in range(3):
-            answer = self._ask(f"start {job_id} {self._generation}\n".encode())
-            if answer == "started":
-                return
-            if answer.startswith("failed ") and not died:
+    def start(self, job_id: str, continues: str | None) -> bool:
+        """Start a job; True once its CLI runs, False if it waits for its turn.
+
+        `continues` is the session that no other job may go on with at the same time. A job
+        that has been started or cancelled by somebody else counts as running: its directory
+        tells. Raises JobNotStarted, which says why, and QueueFull.
+        """
+        for _ in range(_TRIES):
+            answer = self._ask("start", job=job_id, continues=continues)
+            if answer == "full":
+                raise QueueFull(self._capacity.waiting)
+            if answer.startswith("failed "):
                 raise JobNotStarted(answer.removeprefix("failed "))
-            # Stale, or dead in the middle of it: the next one decides. A job that was
-            # claimed is not started twice.
-            died = died or not answer
+            if answer in ("started", "known", "queued"):
+                return answer != "queued"
+            # The launcher or the supervisor died in the middle of it, or made room for ours.
+            # A job that was claimed is not started twice.
         raise JobNotStarted("cannot start the job: its supervisor died")
 
-    def _ask(self, request: bytes) -> str:
+    def tell_of_cancellation(self) -> None:
+        """Have the launcher forget jobs that were cancelled while they waited; does not wait."""
+        with self._connect() as connection, contextlib.suppress(OSError):
+            connection.sendall(self._request("look"))
+
+    def stay(self) -> None:
+        """Have a launcher; returns when it has ended, or has been replaced.
+
+        Raises JobNotStarted if there is none and none can be started.
+        """
+        with self._connect() as connection, contextlib.suppress(OSError):
+            connection.sendall(self._request("stay"))
+            connection.recv(64)
+
+    def is_owned(self) -> bool:
+        """Whether the owner, with which every launcher ends, is still there."""
+        return processes.identify(self._owner.pid) == self._owner
+
+    def _request(self, ask: str, **named: str | None) -> bytes:
+        request = {"ask": ask, "generation": self._generation, **named}
+        return json.dumps(request).encode() + b"\n"
+
+    def _ask(self, ask: str, **named: str | None) -> str:
         with self._connect() as connection:
             connection.settimeout(SUPERVISOR_PATIENCE)
             answer = b""
             try:
-                connection.sendall(request)
+                connection.sendall(self._request(ask, **named))
                 while not answer.endswith(b"\n") and (received := connection.recv(4096)):
                     answer += received
             except TimeoutError:
@@ -115,6 +156,8 @@ class Launch:
             self._state,
             self._claude,
             self._generation,
+            str(self._capacity.running),
+            str(self._capacity.waiting),
             str(self._owner.pid),
             str(self._owner.started),
         ]
@@ -150,8 +193,13 @@ class Launch:
                 self._spawned.discard(pid)
 
 
-def generation(claude: str, environment: Mapping[str, str]) -> str:
-    """What must be the same for a running launcher to serve us, with the code as it is now."""
+def generation(claude: str, environment: Mapping[str, str], capacity: Capacity) -> str:
+    """What must be the same for a running launcher to serve us, with the code as it is now.
+
+    Of two that differ, the one that was read later is to be served (`launcher.is_newer`).
+    """
     code = sorted((str(path), path.stat().st_mtime_ns) for path in _ROOT.glob("app/**/*.py"))
-    known = json.dumps([claude, sorted(environment.items()), code, sys.version])
-    return hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()
+    known = json.dumps([claude, sorted(environment.items()), capacity, code, sys.version])
+    digest = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()
+    # This clock goes on over a change of the time, and starts anew with the machine.
+    return f"{time.clock_gettime_ns(time.CLOCK_BOOTTIME)}.{digest}"

@@ -14,6 +14,7 @@ from app.jobs import processes
 from app.jobs.directory import JobDirectory
 from app.jobs.ending import judge
 from app.jobs.processes import Process
+from app.jobs.queue import queued
 from app.jobs.sweep import SWEEP_PATIENCE, sweep
 
 #: Seconds that a supervisor has from claiming its job until it has written who it is.
@@ -37,16 +38,23 @@ def is_dead(directory: JobDirectory) -> bool:
     if claimed_for is not None:
         return claimed_for > CLAIM_PATIENCE
     job = directory.job()
-    return job is None or processes.identify(job.starter.pid) != job.starter
+    if job is not None and processes.identify(job.starter.pid) == job.starter:
+        return False
+    return directory.id not in queued(directory.state)
 
 
 def ask_to_end(directory: JobDirectory, gently: bool = False) -> None:
     """Have the job's supervisor end it, now or as soon as it has started; does not wait.
 
-    `gently` is one SIGINT to the CLI; otherwise what must follow follows.
+    `gently` is one SIGINT to the CLI; otherwise what must follow follows. A job that was not
+    started yet never will be, and has ended when this returns.
     """
     # The mark comes first: a supervisor looks for it once it can be found here.
     directory.ask_to_cancel(gently)
+    if _claim(directory):
+        job = directory.job()
+        directory.end(judge(directory, "cancelled", job and job.session_id))
+        return
     supervisor = supervisor_of(directory)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)
@@ -74,6 +82,9 @@ def close_lost(directory: JobDirectory) -> bool:
         if directory.ended() is not None:
             directory.seal()
             return False
+        if not directory.is_claimed() and not _claim(directory):
+            # A supervisor was faster.
+            return False
         swept = sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
         job = directory.job()
         directory.end(
@@ -87,6 +98,15 @@ def close_lost(directory: JobDirectory) -> bool:
             )
         )
         return True
+
+
+def _claim(directory: JobDirectory) -> bool:
+    """Keep everybody else from starting the job, or return False: somebody has."""
+    try:
+        os.close(directory.claim())
+    except (FileExistsError, FileNotFoundError):
+        return False
+    return True
 
 
 def _leftovers(job_id: str) -> list[Process]:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -20,7 +21,9 @@ from app.errors import (
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
+from app.jobs.keys import Key, Keys
 from app.jobs.launch import Launch
+from app.jobs.queue import place_of, queued
 from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
@@ -43,10 +46,12 @@ class Order(NamedTuple):
     cwd: str
     model: str | None
     session_id: str | None
+    fork_session: bool
     prompt_length: int
     detached: bool
     timeout: float | None
     idle_timeout: float | None
+    key: Key | None
 
 
 class Limits(NamedTuple):
@@ -71,6 +76,7 @@ class JobService:
     ) -> None:
         self._spool = spool
         self._launch = launch
+        self._keys = Keys(spool.state)
         self._heartbeat = heartbeat
         self._kill_grace = kill_grace
         self._limits = limits
@@ -80,16 +86,41 @@ class JobService:
         self.stopped_by: str | None = None
 
     def start(self, order: Order, *, user: str, detached: bool) -> JobDirectory:
-        """Start a job; returns once its CLI runs. Raises JobNotStarted; then nothing runs.
+        """Start a job, or let it wait for its turn; returns once its CLI runs or it waits.
 
-        Raises GatewayStops when this process is about to end, DiskFull when too little of the
-        disk is left, and InvalidRequest for a limit beyond the operator's.
+        A request whose key was seen before gives the job that it started. Raises JobNotStarted
+        and QueueFull, and then nothing runs; GatewayStops when this process is about to end,
+        DiskFull when too little of the disk is left, InvalidRequest for a limit beyond the
+        operator's, IdempotencyKeyReused.
         """
         if self.stopped_by:
             raise GatewayStops("/chat")
+        directory = JobDirectory(self._spool.state, str(uuid4()))
+        is_new = True
+        try:
+            if order.key is None:
+                self._create(directory, order, user, detached)
+            else:
+                create = partial(self._create, directory, order, user, detached)
+                directory, is_new = self._keys.find_or_create(user, order.key, create)
+            if is_new or not directory.is_claimed():
+                continues = None if order.fork_session else order.session_id
+                runs = self._launch.start(directory.id, continues)
+                state = "started" if runs else "queued"
+                log.info("job %s %s for %s in %r", directory.id, state, user, order.cwd)
+        except BaseException as error:
+            if is_new and directory.exists():
+                self._undo(directory)
+            if isinstance(error, OSError):
+                raise JobNotStarted(f"cannot start the job: {error}") from error
+            raise
+        return directory
+
+    def _create(
+        self, directory: JobDirectory, order: Order, user: str, detached: bool
+    ) -> JobDirectory:
         if self._spool.free() < self._limits.min_free:
             raise DiskFull
-        directory = JobDirectory(self._spool.state, str(uuid4()))
         job = Job(
             id=directory.id,
             cwd=order.cwd,
@@ -105,17 +136,9 @@ class JobService:
             timeout=_narrower("timeout", order.timeout, self._limits.timeout),
             idle_timeout=_narrower("idle_timeout", order.idle_timeout, self._limits.idle_timeout),
             max_output=self._limits.max_output or None,
+            continues=None if order.fork_session else order.session_id,
         )
-        try:
-            directory.create(job, order.command.input, order.command.files)
-            self._launch.start(directory.id)
-        except OSError as error:
-            self._undo(directory)
-            raise JobNotStarted(f"cannot start the job: {error}") from error
-        except BaseException:
-            self._undo(directory)
-            raise
-        log.info("job %s started for %s in %r", directory.id, user, order.cwd)
+        directory.create(job, order.command.input, order.command.files)
         return directory
 
     @contextmanager
@@ -141,7 +164,7 @@ class JobService:
         """Cancel a job without waiting for its end; nothing happens if it has ended."""
         if directory.ended() is None:
             log.info("job %s is cancelled: its client went away", directory.id)
-            ask_to_end(directory)
+            self._ask_to_end(directory)
 
     def cancel(self, job_id: str) -> Ended:
         """End a job; returns how it ended, once nothing of it is left running.
@@ -152,7 +175,7 @@ class JobService:
         directory = self._find_running(job_id)
         log.info("job %s is cancelled: as asked", job_id)
         with self._watch(directory) as watch:
-            ask_to_end(directory)
+            self._ask_to_end(directory)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
                 raise JobNotEnded("cannot end the job: a process of it does not die")
         ended = directory.ended()
@@ -171,7 +194,7 @@ class JobService:
         """
         directory = self._find_running(job_id)
         log.info("job %s is interrupted by %s", job_id, user)
-        ask_to_end(directory, gently=True)
+        self._ask_to_end(directory, gently=True)
 
     def find(self, job_id: str) -> JobDirectory:
         """The job of this id, running or ended. Raises JobNotFound."""
@@ -203,16 +226,16 @@ class JobService:
         job = directory.job()
         if job is None:
             raise JobNotFound(directory.id)
-        return tell_record(directory, job, directory.ended())
+        return tell_record(directory, job, directory.ended(), place_of(directory))
 
     def running(self) -> list[dict[str, Any]]:
-        """The jobs that run now, oldest first, as `GET /processes` tells them."""
+        """The jobs that run or wait now, oldest first, as `GET /processes` tells them."""
         rows = []
         for directory in self._spool.living():
             self._close_if_dead(directory)
             job = directory.job()
             if job is not None and directory.ended() is None:
-                rows.append(tell_running(directory, job))
+                rows.append(tell_running(directory, job, place_of(directory)))
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
@@ -238,6 +261,21 @@ class JobService:
         for directory in self._spool.ended_before(time.time() - self._limits.retention):
             log.info("job %s is removed: it ended long ago", directory.id)
             self._spool.remove(directory)
+        self._keys.forget_removed()
+
+    def keep_launcher(self) -> None:
+        """Have a launcher until this process stops, so that those who wait are started.
+
+        Returns when the gateway's first process has gone. Raises JobNotStarted if no launcher
+        can be started.
+        """
+        while not self.stopped_by and self._launch.is_owned():
+            self._launch.stay()
+
+    def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
+        ask_to_end(directory, gently)
+        if directory.id in queued(self._spool.state):
+            self._launch.tell_of_cancellation()
 
     def _watch(self, directory: JobDirectory) -> Watch:
         return Watch(directory, self._close_if_dead)

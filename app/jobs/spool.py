@@ -19,7 +19,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Make the folders, for this user's eyes only. Raises OSError."""
-        for folder in ("", "/jobs", "/live"):
+        for folder in ("", "/jobs", "/live", "/keys"):
             os.makedirs(self.state + folder, mode=0o700, exist_ok=True)
 
     def directory(self, job_id: str) -> JobDirectory | None:

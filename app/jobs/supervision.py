@@ -29,6 +29,8 @@ LADDER = (
 #: Standard error is cut to its last `ERRORS_KEPT` bytes whenever it exceeds `ERRORS_LIMIT`.
 ERRORS_LIMIT = 1 << 20
 ERRORS_KEPT = 1 << 18
+#: With fewer bytes left, a disk is full.
+NO_ROOM = 1 << 16
 #: Seconds between looks at the size of standard error and at the job's folder.
 _TICK = 5.0
 
@@ -78,7 +80,7 @@ class Supervision:
         killed = {process.pid for process in (self._killed | swept.ended) - swept.left}
         if self._cancelled_at is not None:
             killed.add(self._cli)
-        return judge(
+        ended = judge(
             self._started.directory,
             self._mark(),
             self._started.job.session_id,
@@ -88,6 +90,17 @@ class Supervision:
             left=len(swept.left),
             reason=self._breach[1] if self._breach else None,
         )
+        if ended.status == "failed" and ended.reason is None and self._disk_is_full():
+            # The CLI ends with exit code 1 when it cannot write, and cannot say why.
+            return ended._replace(reason="disk_full")
+        return ended
+
+    def _disk_is_full(self) -> bool:
+        try:
+            disk = os.statvfs(self._started.directory.path)
+        except FileNotFoundError:
+            return False
+        return disk.f_bavail * disk.f_frsize < NO_ROOM
 
     def _mark(self) -> Status | None:
         if self._breach:

@@ -30,7 +30,7 @@ _RESET = (
 
 
 class CannotStart(Exception):
-    """The CLI could not be started; the message says why."""
+    """The CLI could not be started; the message is what the launcher's client is answered."""
 
 
 def supervise(
@@ -44,12 +44,12 @@ def supervise(
 
     `wakeup` is from `watch_signals`; the caller is a subreaper and has no other children, and
     if this returns False it must not take another job, because some are left. `report` is told
-    once: `started`, or `failed` and why.
+    once: `started`, `known` if somebody claimed it before, or `failed` and why.
     """
     try:
         started = _start(directory, claude, environment)
     except CannotStart as error:
-        report(f"failed {error}")
+        report(str(error))
         return True
     # First of all, because a client waits for it.
     report("started")
@@ -82,14 +82,15 @@ def _write_end(directory: JobDirectory, ended: Ended) -> None:
 def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, bytes]) -> Started:
     """Claim the job and start its CLI. Raises CannotStart."""
     try:
-        errors = os.open(directory.errors, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        errors = directory.claim()
+    except FileExistsError:
+        raise CannotStart("known") from None
     except OSError as error:
-        # Claimed before, or removed meanwhile.
-        raise CannotStart(f"cannot claim the job: {error.strerror}") from None
+        raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
     job = directory.job()
     if job is None:
         os.close(errors)
-        raise CannotStart("cannot start the job: it has no record")
+        raise CannotStart("failed cannot start the job: it has no record")
     output = os.open(directory.output, os.O_WRONLY | os.O_APPEND)
     reader, writer = os.pipe()
     try:
@@ -113,7 +114,7 @@ def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, byt
         os.close(writer)
         message = f"cannot start {claude} in {job.cwd}: {error.strerror}"
         directory.end(judge(directory, "failed", job.session_id, error=message))
-        raise CannotStart(message) from None
+        raise CannotStart(f"failed {message}") from None
     finally:
         os.chdir("/")
         os.close(reader)

@@ -4,6 +4,7 @@ from typing import Any
 
 from app.cli.lines import parse
 from app.jobs.directory import Ended, Job, JobDirectory, read_at
+from app.jobs.queue import Place
 
 #: Bytes of standard error that the end of a failed job tells.
 ERRORS_TOLD = 4096
@@ -35,13 +36,15 @@ def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
         "duration_ms": said.get("duration_ms"),
         "reason": ended.reason,
     }
+    if ended.error is not None:
+        told["error"] = ended.error
     if ended.status != "succeeded":
         told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
     return told
 
 
-def tell_running(directory: JobDirectory, job: Job) -> dict[str, Any]:
-    """A job that runs, as `GET /processes` tells it."""
+def tell_running(directory: JobDirectory, job: Job, place: Place | None) -> dict[str, Any]:
+    """A job that runs, or waits in this place, as `GET /processes` tells it."""
     return {
         "process_id": job.id,
         "cwd": job.cwd,
@@ -49,14 +52,18 @@ def tell_running(directory: JobDirectory, job: Job) -> dict[str, Any]:
         "started_at": job.started_at,
         "session_id": directory.read_session() or job.session_id,
         "user": job.user,
+        "status": "running" if place is None else "queued",
+        "queue_position": place and place.number,
     }
 
 
-def tell_record(directory: JobDirectory, job: Job, ended: Ended | None) -> dict[str, Any]:
+def tell_record(
+    directory: JobDirectory, job: Job, ended: Ended | None, place: Place | None
+) -> dict[str, Any]:
     """All that is known of a job: what `done` tells, what was asked, and the result."""
-    end = {"status": "running"} if ended is None else tell_end(directory, ended)
+    end = {} if ended is None else tell_end(directory, ended)
     said = (ended and ended.result) or {}
-    known = {**dict.fromkeys(_ENDS), **tell_running(directory, job)}
+    known = {**dict.fromkeys(_ENDS), **tell_running(directory, job, place)}
     return {
         **known,
         **end,
