@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import gevent
@@ -109,5 +110,7 @@ def _wait_for_exit(pid: int) -> None:
     except TimeoutError:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
-        _waitpid(pid, 0)
+        # libev reaps every child, once anybody here has spawned one through gevent.
+        with suppress(ChildProcessError):
+            _waitpid(pid, 0)
         os.close(descriptor)
