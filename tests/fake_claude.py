@@ -199,7 +199,19 @@ def die(number: str) -> None:
     time.sleep(10)
 
 
+def cost(_: str) -> None:
+    """Answer a question that the CLI needs no model for."""
+    result("ok")
+
+
+def say(text: str) -> None:
+    """Print the line of an answer with this text, in which \\ begins an escape of JSON's."""
+    block = {"type": "text", "text": json.loads(f'"{text}"')}
+    line(json.dumps({"type": "assistant", "message": {"content": [block]}}))
+
+
 VERBS: dict[str, Callable[[str], None]] = {
+    "/cost": cost,
     "arguments": arguments,
     "await": await_file,
     "babble": babble,
@@ -221,6 +233,7 @@ VERBS: dict[str, Callable[[str], None]] = {
     "polite": polite,
     "raw": raw,
     "result": result,
+    "say": say,
     "seal": seal,
     "silent": silent,
     "system": system,
