@@ -509,6 +509,9 @@ install_unit() {
         row service "writing $UNIT"
         fill_unit | as_root install -m 644 /dev/stdin $UNIT
         as_root systemctl daemon-reload
+    elif [ "$(systemctl show --property=NeedDaemonReload --value $SERVICE)" = yes ]; then
+        # A drop-in was changed by hand.
+        as_root systemctl daemon-reload
     fi
     systemctl is-enabled --quiet $SERVICE 2>/dev/null || as_root systemctl --quiet enable $SERVICE
 }
@@ -652,7 +655,9 @@ tell() {
     fi
     case ${logged_in:-} in
         True) ;;
-        False) say "" "The CLI is not logged in: run $claude as $user once, or put ANTHROPIC_API_KEY=… into .env." ;;
+        # What is told may be a minute old.
+        False) say "" "The CLI is not logged in (or was not, a minute ago): run $claude as $user once, or put" \
+            "ANTHROPIC_API_KEY=… into .env." ;;
         *) say "" "If you have not logged in to the CLI: run $claude as $user once, or put ANTHROPIC_API_KEY=… into .env." ;;
     esac
     if [ "$as_written" = True ]; then

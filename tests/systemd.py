@@ -74,6 +74,12 @@ class Machine:
             *("--register=no", "--keep-unit", "--console=pipe", "--private-network"),
             *("--link-journal=no", "--resolv-conf=off", "--timezone=off"),
             f"--bind-ro={self._base}/wheels:/srv/wheels",
+            # The real CLI, if there is one: too large to be copied.
+            *(
+                f"--bind-ro={claude}:/srv/claude"
+                for claude in [os.environ.get("TEST_CLAUDE")]
+                if claude
+            ),
         ]
         # A control group of its own: systemd takes all processes that it finds in one for its own.
         enter = 'for group; do echo $$ >"$group/cgroup.procs"; done; '

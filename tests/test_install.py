@@ -202,6 +202,27 @@ def test_the_strict_drop_in_confines_jobs_to_the_folders_that_it_names(machine: 
     assert machine.run("stat", "-c", "%U %a", f"{HOME}/project/file") == f"{USER} 600\n"
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_real_cli_and_its_tools_work_in_the_service(packed: Machine, strict: bool) -> None:
+    packed.sh(f"ln -sf /srv/claude {HOME}/.local/bin/claude; mkdir {HOME}/project", user=USER)
+    packed.run("mkdir", f"{HOME}/.claude", user=USER)
+    packed.copy(ROOT / "tests/model_api.py", "/srv/model_api.py")
+    packed.run("systemd-run", "--unit=model", "python3", "/srv/model_api.py", "--port", "8099")
+    if strict:
+        packed.copy(ROOT / "examples/strict.conf", f"{UNIT}.d/strict.conf")
+    settings = "AUTH_PASSWORD=x\nANTHROPIC_API_KEY=dummy\nDISABLE_TELEMETRY=1\n"
+    settings += "ANTHROPIC_BASE_URL=http://127.0.0.1:8099\n"
+    settings += "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1\n"
+    packed.write(f"{CHECKOUT}/.env", settings, "600", USER)
+    done = packed.install()
+    assert done.returncode == 0, told(done)
+    job_id = packed.start_job("bash: echo from the tool >file; cat file", cwd=f"{HOME}/project")
+    record = packed.job(job_id, wait=40)
+    assert (record["status"], record["result"]) == ("succeeded", 'The tool said: "from the tool"')
+    assert packed.run("cat", f"{HOME}/project/file") == "from the tool\n"
+
+
 # --- Start, readiness, watchdog ---
 
 
@@ -476,6 +497,22 @@ def test_a_port_that_is_taken_is_told_before_the_service_is_touched(packed: Mach
     done = packed.install("--port", "9877")
     assert done.returncode == 0, told(done)
     assert "http://127.0.0.1:9877" in done.stdout
+
+
+def test_a_start_that_fails_is_told_with_the_journal_and_not_tried_for_ever(
+    packed: Machine,
+) -> None:
+    packed.write(
+        f"{UNIT}.d/test.conf", "[Service]\nExecStartPre=sh -c 'echo out of luck; exit 1'\n"
+    )
+    done = packed.install()
+    assert done.returncode == 1
+    assert "out of luck" in done.stderr
+    assert "run ./install.sh again" in done.stderr
+    assert packed.show("ActiveState") in ("failed", "inactive")
+    packed.run("rm", "-r", f"{UNIT}.d")
+    done = packed.install()
+    assert done.returncode == 0, told(done)
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,10 @@ def test_a_job_whose_turn_comes_when_it_cannot_be_claimed_is_told_so(
     for path in filler.iterdir():
         path.unlink()
     eventually(
-        lambda: gateway.ask("GET", f"/jobs/{second.job_id}").json()["status"]
-        not in ("running", "queued"),
+        lambda: (
+            gateway.ask("GET", f"/jobs/{second.job_id}").json()["status"]
+            not in ("running", "queued")
+        ),
         lambda: f"nobody cares for the job that waited: {statuses(gateway)}",
     )
 
