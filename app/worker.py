@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -17,10 +19,14 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.notify import ASK_AGAIN, Notifier, answers
+
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for jobs that nobody is left to end.
 LOOK_AFTER = 30.0
+#: Seconds that the gateway's first answer may take.
+ASK_PATIENCE = 10.0
 #: Seconds that streams have for their last words when the worker stops.
 STOP_PATIENCE = 1.0
 #: Seconds and bytes that are spent on what a refused client still sends.
@@ -46,6 +52,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **named)
         self._idle: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
+        #: Who tells systemd that workers answer, if there is a systemd.
+        self.notifier: Notifier | None = None
 
     def init_process(self) -> None:
         """Begin, in the worker's own process; returns when it is over."""
@@ -116,6 +124,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 server.max_accept = 1
             server.start()
             servers.append(server)
+        if self.notifier is not None:
+            gevent.spawn(self._vouch, self.notifier)
         while self.alive:
             self.notify()
             self._told_to_stop.wait(1.0)
@@ -125,6 +135,18 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._end_connections()
         for server in servers:
             server.stop(timeout=1)
+
+    def _vouch(self, notifier: Notifier) -> None:
+        """Prove that the gateway answers: from this worker's hub, over the network."""
+        proved = False
+        while self.alive and not (proved and notifier.interval is None):
+            if answers(self.sockets[0].getsockname(), notifier.interval or ASK_PATIENCE):
+                notifier.vouch()
+                if not proved:
+                    # Wakes the master's loop, and does nothing else: it can say so at once.
+                    os.kill(self.ppid, signal.SIGCHLD)
+                proved = True
+            gevent.sleep(notifier.interval if proved and notifier.interval else ASK_AGAIN)
 
     def _look_after_jobs(self) -> None:
         jobs = self.wsgi.extensions["jobs"]

@@ -188,6 +188,12 @@ def seal(_: str) -> None:
     os.fchmod(1, 0o400)
 
 
+def shell(command: str) -> None:
+    """Run a command; print what it prints, and a line with its exit code."""
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.STDOUT)
+    line(f"exit {done.returncode}")
+
+
 def leave(code: str) -> None:
     """End now with this exit code."""
     os._exit(int(code))
@@ -235,6 +241,7 @@ VERBS: dict[str, Callable[[str], None]] = {
     "result": result,
     "say": say,
     "seal": seal,
+    "shell": shell,
     "silent": silent,
     "system": system,
 }
