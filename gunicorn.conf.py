@@ -26,7 +26,9 @@ from app.jobs import upkeep
 from app.jobs.launch import Capacity, generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
+from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from app.logs import configuration, secrets_in
+from app.notify import Notifier
 from app.settings import Settings
 from app.worker import Worker
 
@@ -66,7 +68,7 @@ try:
     spool = Spool(settings.state_dir)
     _prepare(spool)
     # Once for all workers: they must agree about it.
-    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     environment = build_environment(os.environ, settings.environment)
     code = generation(claude.path, environment, capacity)
     secrets = [settings.auth_password, *settings.api_keys, *secrets_in(environment)]
@@ -99,6 +101,8 @@ max_requests = 0
 keepalive = 10
 graceful_timeout = 15
 timeout = 60
+# A worker counts as frozen when its file there is not touched in time: let no disk delay that.
+worker_tmp_dir = os.environ.get("RUNTIME_DIRECTORY") or None
 worker_connections = 10_000
 control_socket_disable = True
 # An access line may be forged through the user's name; the application logs what matters.
@@ -112,6 +116,11 @@ def _allow_descriptors():
     """Each stream costs a few; the usual limit of 1024 is meant for programs of another kind."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
+
+
+def _patience():
+    """Seconds that a stop may take: workers first, then every job and what it leaves."""
+    return graceful_timeout + settings.kill_grace + SWEEP_PATIENCE + SWEEP_LIMIT + 5
 
 
 def on_starting(server):
@@ -133,10 +142,21 @@ def on_starting(server):
             reload()
 
     server.handle_hup = handle_hup
+    server.notifier = Notifier.take(os.environ)
+    if server.notifier is not None:
+        server.notifier.stop_patience = _patience()
+        server.notifier.attach(server, spool.count)
+
+
+def post_fork(server, worker):
+    """Have the worker prove to systemd that the gateway answers."""
+    worker.notifier = server.notifier
 
 
 def on_reload(server):
     """Tell what the new workers will use."""
+    if server.notifier is not None:
+        server.notifier.stop_patience = _patience()
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
 
 

@@ -35,16 +35,16 @@ def create_app(
     from app.cli.login import Login
     from app.jobs.fitness import Fitness
     from app.jobs.launch import Capacity, Launch
-    from app.jobs.service import JobService, Limits
+    from app.jobs.order import Limits
+    from app.jobs.service import JobService
     from app.jobs.spool import Spool
-    from app.jobs.statistics import Statistics
     from app.metrics import Metrics
     from app.throttle import Throttle
 
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     launch = Launch(spool.state, claude.path, environment, capacity, generation, owner)
     limits = Limits(
         timeout=settings.job_timeout,
@@ -72,9 +72,9 @@ def create_app(
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
-        watch.stats_blueprint(service, Statistics(spool), claude),
+        watch.stats_blueprint(spool, claude),
     ]
-    scraped = watch.metrics_blueprint(service, claude)
+    scraped = watch.metrics_blueprint(metrics, spool, claude)
     if settings.metrics_public:
         app.register_blueprint(scraped)
     else:

@@ -218,6 +218,13 @@ class JobNotFound(GatewayError):
         super().__init__(f"Process not found: {job_id}")
 
 
+class JobNotEnded(GatewayError):
+    """Processes of a job are left: another user's, or stuck in the kernel."""
+
+    status = 504
+    code = "job_not_ended"
+
+
 class QueueFull(GatewayError):
     """As many jobs run and wait as may."""
 

@@ -13,6 +13,8 @@ from app.cli.locator import Claude
 from app.cli.request import ChatRequest
 from app.jobs.processes import this_process
 from app.settings import Settings, setting_names
+from app.tool.main import COMMANDS
+from app.tool.parser import EXIT_CODES
 from tests.gateway import PASSWORD, ROOT, Gateway
 from tests.test_real_cli import claude, model, real  # noqa: F401 - fixtures
 
@@ -54,6 +56,14 @@ def test_every_route_has_a_row(tmp_path: Path) -> None:
         path = re.sub(r"<(?:\w+:)?job_id>", "{process_id}", rule.rule)
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             assert f"{method} {path}" in first_cells()
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    section = README.partition("\n## The claudecode2api command\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z]+)[^`]*` \|", section, re.MULTILINE)
+    assert rows == list(COMMANDS)
+    statuses = re.findall(r"^\| (\d+) \|", section, re.MULTILINE)
+    assert statuses == re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
 
 
 @pytest.mark.real

@@ -27,7 +27,7 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.jobs.keys import Key
-from app.jobs.service import Order
+from app.jobs.order import Order
 
 #: Seconds that a request's body may take.
 BODY_PATIENCE = 60.0

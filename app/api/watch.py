@@ -5,19 +5,20 @@ import time
 from flask import Blueprint, Response, jsonify
 
 from app.cli.locator import Claude
-from app.jobs.service import JobService
+from app.jobs.spool import Spool
 from app.jobs.statistics import Statistics
+from app.metrics import Metrics
 from app.version import VERSION
 
 
-def metrics_blueprint(jobs: JobService, claude: Claude) -> Blueprint:
+def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude) -> Blueprint:
     """What Prometheus scrapes (text format 0.0.4)."""
     views = Blueprint("metrics", __name__)
 
     @views.get("/metrics")
-    def metrics() -> Response:
-        running, queued = jobs.counts()
-        text = jobs.metrics.render(
+    def scrape() -> Response:
+        running, queued = spool.count()
+        text = metrics.render(
             [
                 ("claudecode2api_jobs", "Jobs now.", {"status": "running"}, running),
                 ("claudecode2api_jobs", "Jobs now.", {"status": "queued"}, queued),
@@ -34,14 +35,15 @@ def metrics_blueprint(jobs: JobService, claude: Claude) -> Blueprint:
     return views
 
 
-def stats_blueprint(jobs: JobService, statistics: Statistics, claude: Claude) -> Blueprint:
+def stats_blueprint(spool: Spool, claude: Claude) -> Blueprint:
     """Sums over the jobs that are kept."""
     views = Blueprint("stats", __name__)
+    statistics = Statistics(spool)
     began = time.monotonic()
 
     @views.get("/stats")
     def stats() -> Response:
-        running, queued = jobs.counts()
+        running, queued = spool.count()
         sums = statistics.sums()
         sums["jobs"].update(running=running, queued=queued)
         return jsonify(

@@ -35,10 +35,11 @@ main(sys.argv[2:])"""
 
 
 class Capacity(NamedTuple):
-    """How many jobs run at once, and how many may wait for that."""
+    """How many jobs run at once, how many may wait for that, and the disk's bytes for a start."""
 
     running: int
     waiting: int
+    min_free: int
 
 
 class Launch:
@@ -166,8 +167,7 @@ class Launch:
             self._state,
             self._claude,
             self._generation,
-            str(self._capacity.running),
-            str(self._capacity.waiting),
+            *(str(number) for number in self._capacity),
             str(self._owner.pid),
             str(self._owner.started),
         ]

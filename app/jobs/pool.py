@@ -89,7 +89,8 @@ class Pool:
             return None
         except ConnectionResetError:
             said = b""
-        if not said:
+        if not said or pid not in self._jobs:
+            # It ends, or has died since it said so.
             self._dismiss(descriptor)
             return None
         ended, self._jobs[pid] = self._jobs[pid], ""
@@ -162,7 +163,11 @@ class Pool:
         processes.become_subreaper()
         wakeup = watch_signals()
         for left in reversed(range(JOBS_EACH)):
-            job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1)
+            try:
+                job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1)
+            except ConnectionResetError:
+                # The launcher was killed, and had not read what we said.
+                return
             if not job_id:
                 return
             connection = None

@@ -6,25 +6,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
-from app.cli.command import Command
 from app.errors import (
     DiskFull,
-    GatewayError,
     GatewayStops,
-    InvalidRequest,
+    JobNotEnded,
     JobNotFound,
     JobNotStarted,
+    QueueFull,
 )
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
-from app.jobs.keys import Key, Keys
+from app.jobs.keys import Keys
 from app.jobs.launch import Launch
+from app.jobs.order import Limits, Order, narrower
 from app.jobs.queue import place_of, queued
-from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
+from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor_of
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
 from app.jobs.telling import seconds_between, tell_end, tell_record, tell_running
@@ -32,42 +32,8 @@ from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-
-class JobNotEnded(GatewayError):
-    """Processes of a job are left: another user's, or stuck in the kernel."""
-
-    status = 504
-    code = "job_not_ended"
-
-
-class Order(NamedTuple):
-    """What a job is started with; `prompt_length` counts characters."""
-
-    command: Command
-    cwd: str
-    model: str | None
-    session_id: str | None
-    fork_session: bool
-    prompt_length: int
-    detached: bool
-    timeout: float | None
-    idle_timeout: float | None
-    key: Key | None
-    request_id: str
-
-
-class Limits(NamedTuple):
-    """What the operator allows each job, and all: seconds and bytes; 0 is no limit.
-
-    `retention` is how long a job is kept after its end, `min_free` what must be left of the
-    disk for another to start.
-    """
-
-    timeout: float
-    idle_timeout: float
-    max_output: int
-    retention: float
-    min_free: int
+#: Seconds below which a launcher's life was so short that another one is not started at once.
+_SHORT_LIFE = 1.0
 
 
 class JobService:
@@ -113,8 +79,7 @@ class JobService:
                 create = partial(self._create, directory, order, user, detached)
                 directory, is_new = self._keys.find_or_create(user, order.key, create)
             if is_new or not directory.is_claimed():
-                continues = None if order.fork_session else order.session_id
-                runs = self._launch.start(directory.id, continues)
+                runs = self._launch.start(directory.id, order.continues)
                 state = "started" if runs else "queued"
                 log.info(
                     "job %s %s for %s in %r",
@@ -124,6 +89,12 @@ class JobService:
                     order.cwd,
                     extra={"job": directory.id, "user": user, "request_id": order.request_id},
                 )
+        except QueueFull:
+            # Another request with the same key may have got what was refused to us.
+            if directory.exists() and not claim(directory):
+                return directory
+            self._spool.remove(directory)
+            raise
         except BaseException as error:
             if is_new and directory.exists():
                 self._undo(directory)
@@ -149,10 +120,10 @@ class JobService:
             starter=self._starter,
             prompt_length=order.prompt_length,
             detached=detached,
-            timeout=_narrower("timeout", order.timeout, self._limits.timeout),
-            idle_timeout=_narrower("idle_timeout", order.idle_timeout, self._limits.idle_timeout),
+            timeout=narrower("timeout", order.timeout, self._limits.timeout),
+            idle_timeout=narrower("idle_timeout", order.idle_timeout, self._limits.idle_timeout),
             max_output=self._limits.max_output or None,
-            continues=None if order.fork_session else order.session_id,
+            continues=order.continues,
         )
         directory.create(job, order.command.input, order.command.files)
         return directory
@@ -254,11 +225,6 @@ class JobService:
                 rows.append(tell_running(directory, job, place_of(directory)))
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
-    def counts(self) -> tuple[int, int]:
-        """How many jobs run now, and how many wait."""
-        claimed = [each.is_claimed() for each in self._spool.living()]
-        return sum(claimed), len(claimed) - sum(claimed)
-
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
         """How a job ended, as `event: done` tells it. Raises JobNotFound if it has not."""
         ended = directory.ended()
@@ -287,14 +253,24 @@ class JobService:
     def keep_launcher(self) -> None:
         """Have a launcher until this process stops, so that those who wait are started.
 
-        Returns when the gateway's first process has gone. Raises JobNotStarted if no launcher
-        can be started.
+        Returns when the gateway's first process has gone.
         """
         while not self.stopped_by and self._launch.is_owned():
-            self._launch.stay(self._tell_ended)
+            begun = time.monotonic()
+            try:
+                self._launch.stay(self._tell_ended)
+            except (JobNotStarted, OSError) as error:
+                log.error("cannot keep a launcher: %s", error)
+            if time.monotonic() - begun < _SHORT_LIFE:
+                # Whatever ends it would end the next one, too.
+                time.sleep(_SHORT_LIFE)
+
+    def has_launcher(self) -> bool:
+        """Whether jobs can be started and are taken from the queue."""
+        return self._launch.is_there
 
     def _tell_ended(self, job_id: str) -> None:
-        """Log a job's end, and tell who observes; one process of the gateway does it."""
+        """Log a job's end, and count it; one process of the gateway does it."""
         directory = JobDirectory(self._spool.state, job_id)
         job, ended = directory.job(), directory.ended()
         if job is None or ended is None:
@@ -316,10 +292,6 @@ class JobService:
         )
         self.metrics.count_end(ended.status, seconds, ended.result)
 
-    def has_launcher(self) -> bool:
-        """Whether jobs can be started and are taken from the queue."""
-        return self._launch.is_there
-
     def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
         ask_to_end(directory, gently)
         if directory.id in queued(self._spool.state):
@@ -338,14 +310,3 @@ class JobService:
         except OSError as error:
             # One job that cannot be closed, on a full disk say, must not disturb the others.
             log.error("cannot close job %s: %s", directory.id, error)
-
-
-def _narrower(name: str, asked: float | None, allowed: float) -> float | None:
-    """The limit that holds: the request's, which must not be wider than the operator's."""
-    if asked is None:
-        return allowed or None
-    if allowed and asked > allowed:
-        raise InvalidRequest.of(
-            "too_long", ("body", name), f"This exceeds the operator's limit of {allowed:g} s"
-        )
-    return asked

@@ -1,0 +1,53 @@
+"""What a job is started with, and what the operator allows."""
+
+from typing import NamedTuple
+
+from app.cli.command import Command
+from app.errors import InvalidRequest
+from app.jobs.keys import Key
+
+
+class Order(NamedTuple):
+    """What a job is started with; `prompt_length` counts characters."""
+
+    command: Command
+    cwd: str
+    model: str | None
+    session_id: str | None
+    fork_session: bool
+    prompt_length: int
+    detached: bool
+    timeout: float | None
+    idle_timeout: float | None
+    key: Key | None
+    request_id: str
+
+    @property
+    def continues(self) -> str | None:
+        """The session that the job writes to, if it is not its own."""
+        return None if self.fork_session else self.session_id or None
+
+
+class Limits(NamedTuple):
+    """What the operator allows each job, and all: seconds and bytes; 0 is no limit.
+
+    `retention` is how long a job is kept after its end, `min_free` what must be left of the
+    disk for another to start.
+    """
+
+    timeout: float
+    idle_timeout: float
+    max_output: int
+    retention: float
+    min_free: int
+
+
+def narrower(name: str, asked: float | None, allowed: float) -> float | None:
+    """The limit that holds: the request's, which must not be wider than the operator's."""
+    if asked is None:
+        return allowed or None
+    if allowed and asked > allowed:
+        raise InvalidRequest.of(
+            "too_long", ("body", name), f"This exceeds the operator's limit of {allowed:g} s"
+        )
+    return asked
