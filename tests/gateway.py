@@ -272,7 +272,7 @@ class Gateway:
         assert self.process is not None
         assert self.process.poll() is None, self.log()
         try:
-            return self.ask("GET", "/health").status_code == 200
+            return self.ask("GET", "/health").status_code in (200, 503)
         except requests.ConnectionError:
             return False
 
