@@ -4,8 +4,10 @@ The master reads the settings and finds the CLI, once; workers inherit both, so 
 them agree until the next reload.
 """
 
+import base64
 import fcntl
 import gc
+import itertools
 import logging
 import os
 import resource
@@ -50,6 +52,12 @@ def _prepare(spool: Spool) -> None:
         raise ConfigurationError(f"cannot use STATE_DIR: {error}") from None
 
 
+def _pair(settings: Settings) -> str:
+    """Name and password as HTTP Basic sends them."""
+    pair = f"{settings.auth_user}:{settings.auth_password}"
+    return base64.b64encode(pair.encode()).decode()
+
+
 def _claim(spool: Spool) -> None:
     """Be the only gateway of this state folder: each would end the other's jobs.
 
@@ -71,7 +79,8 @@ try:
     capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     environment = build_environment(os.environ, settings.environment)
     code = generation(claude.path, environment, capacity)
-    secrets = [settings.auth_password, *settings.api_keys, *secrets_in(environment)]
+    secrets = [settings.auth_password, _pair(settings), *settings.api_keys]
+    secrets += secrets_in(environment)
 except ConfigurationError as error:
     print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
     raise SystemExit(EX_CONFIG) from None
@@ -81,7 +90,7 @@ class GatewayWorker(Worker):
     """A worker with the settings that the master read last."""
 
     def load_wsgi(self):
-        self.wsgi = create_app(settings, claude, code, child(self.ppid))
+        self.wsgi = create_app(settings, claude, code, child(self.ppid), self.number)
         # What exists now stays; collecting it again and again would hold up the streams.
         gc.collect()
         gc.freeze()
@@ -127,10 +136,11 @@ def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
     _claim(spool)
     _allow_descriptors()
-    metrics.prepare(settings.state_dir / "metrics")
+    metrics.forget_all(settings.state_dir / "metrics")
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
     for job_id in upkeep.recover(spool):
-        log.warning("job %s lost its supervisor while the gateway was down", job_id)
+        told = {"job": job_id}
+        log.warning("job %s lost its supervisor while the gateway was down", job_id, extra=told)
     reload = server.handle_hup
 
     def handle_hup():
@@ -148,6 +158,12 @@ def on_starting(server):
         server.notifier.attach(server, spool.count)
 
 
+def pre_fork(server, worker):
+    """Give the worker the lowest number that is free: it goes on counting where another ended."""
+    taken = {getattr(each, "number", None) for each in server.WORKERS.values()}
+    worker.number = next(number for number in itertools.count() if number not in taken)
+
+
 def post_fork(server, worker):
     """Have the worker prove to systemd that the gateway answers."""
     worker.notifier = server.notifier
@@ -162,10 +178,10 @@ def on_reload(server):
 
 def child_exit(server, worker):
     """What a worker had open is no more."""
-    metrics.forget_process(settings.state_dir / "metrics", worker.pid)
+    metrics.forget_worker(settings.state_dir / "metrics", getattr(worker, "number", 0))
 
 
 def on_exit(server):
     """No worker is left: end the jobs."""
     for job_id in upkeep.end_all(spool):
-        log.info("job %s was cancelled: the gateway stops", job_id)
+        log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})

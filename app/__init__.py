@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def create_app(
-    settings: "Settings", claude: "Claude", generation: str, owner: "Process"
+    settings: "Settings", claude: "Claude", generation: str, owner: "Process", worker: int = 0
 ) -> "Flask":
     """The WSGI application, one of several of the same `generation` (see `app.jobs.launch`).
 
-    The jobs' launcher ends with `owner`, the gateway's first process.
+    The jobs' launcher ends with `owner`, the gateway's first process. `worker` is a number
+    that no other process of the gateway has at the same time.
 
     `app.extensions["jobs"]` is the JobService, for who stops the process.
     """
@@ -53,7 +54,7 @@ def create_app(
         retention=settings.job_retention,
         min_free=settings.min_free_disk,
     )
-    metrics = Metrics(settings.state_dir / "metrics")
+    metrics = Metrics(settings.state_dir / "metrics", worker)
     service = JobService(spool, launch, settings.heartbeat, settings.kill_grace, limits, metrics)
     throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
     authenticator = Authenticator(
@@ -72,9 +73,9 @@ def create_app(
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
-        watch.stats_blueprint(spool, claude),
+        watch.stats_blueprint(spool, claude, owner),
     ]
-    scraped = watch.metrics_blueprint(metrics, spool, claude)
+    scraped = watch.metrics_blueprint(metrics, spool, claude, owner)
     if settings.metrics_public:
         app.register_blueprint(scraped)
     else:

@@ -1,7 +1,7 @@
 """What a line of the log looks like: text for people, priorities for journald, or JSON.
 
 No line can be forged: what comes from outside may hold any character, and whatever would begin
-another line, or move a terminal's cursor, is escaped. Secrets are masked.
+another line, move a terminal's cursor or turn its direction is escaped. Secrets are masked.
 """
 
 import json
@@ -16,7 +16,9 @@ from typing import Any
 #: What a record may carry beside its message, by its name there, in this order.
 FIELDS = ("request_id", "job", "user", "method", "path", "status", "duration_seconds")
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _CREDENTIALS = re.compile(
     r"(?i)\bsk-ant-[\w-]{8,}|(?<=\bbasic )[\w+/=-]{8,}|(?<=\bbearer )[\w.~+/=-]{8,}"
     r"|(?<=://)[^\s/@]+(?=@)"
@@ -25,7 +27,7 @@ _MASK = "***"
 # What is shorter would be found in every second word.
 _SHORTEST_SECRET = 6
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-# syslog(3): error, warning, notice, info, debug.
+# syslog(3)
 _PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
 
@@ -56,11 +58,15 @@ class Line(logging.Formatter):
         if "request_id" in fields:
             told = f"{told} [{self.clean(fields['request_id'])}]"
         line = self.head(record) + told
-        return "\n    ".join([line, *self._trace(record)])
+        return f"\n{self.indent(record)}".join([line, *self._trace(record)])
 
     def head(self, record: logging.LogRecord) -> str:
         """What stands before the message."""
         return f"{_moment(record)} {record.levelname} {record.process} {record.name}: "
+
+    def indent(self, record: logging.LogRecord) -> str:
+        """What stands before each line of a traceback: no message begins like that."""
+        return "    "
 
     def clean(self, text: object) -> str:
         """A text on one line and without secrets."""
@@ -81,7 +87,11 @@ class JournalLine(Line):
 
     def head(self, record: logging.LogRecord) -> str:
         """The priority."""
-        return f"<{_PRIORITIES.get(record.levelname, 6)}>{record.name}: "
+        return f"{_priority(record)}{record.name}: "
+
+    def indent(self, record: logging.LogRecord) -> str:
+        """To journald each line is an entry."""
+        return f"{_priority(record)}    "
 
 
 class JsonLine(Line):
@@ -123,6 +133,10 @@ def _is_journal() -> bool:
     """Whether standard error goes to journald: systemd.exec(5), JOURNAL_STREAM."""
     stderr = os.fstat(sys.stderr.fileno())
     return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
+
+
+def _priority(record: logging.LogRecord) -> str:
+    return f"<{_PRIORITIES.get(record.levelname, 6)}>"
 
 
 def _moment(record: logging.LogRecord) -> str:

@@ -1,8 +1,10 @@
 """What Prometheus is told. Names and units as its conventions have them.
 
 Several processes count, each in files of its own, which `render` adds up (prometheus_client's
-multiprocess mode). A full disk must not end a process that writes to such a file through
-memory, so the files get their room beforehand.
+multiprocess mode). The files have the worker's number in their names: a worker goes on counting
+where the one ended that had the number before, so that no counter falls and the files do not
+become more. A full disk must not end a process that writes to such a file through memory, so
+the files get their room beforehand.
 """
 
 import logging
@@ -11,45 +13,68 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+    values,
+)
+from prometheus_client.core import GaugeMetricFamily
+
 log = logging.getLogger(__name__)
 
-#: Where prometheus_client looks for its folder, when it is imported for the first time.
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-# The kinds of files that our metrics lead to, and more than each can come to need.
+# The kinds of files that our metrics lead to, and more than each comes to need.
 _FILES = ("counter", "histogram", "gauge_livesum")
-_SIZE = 1 << 17
+_SIZE = 1 << 16
 
+_STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
+_REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
+# What the tokens of a result line are called here, and there.
+_TOKENS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cache_read": "cache_read_input_tokens",
+    "cache_creation": "cache_creation_input_tokens",
+}
+# More than any job costs or uses; beyond it is what is no number.
+_MOST = 1e12
 _DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 _FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
 
 
-def prepare(folder: Path) -> None:
-    """Before any process counts: begin with an empty folder. Raises OSError."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for file in folder.iterdir():
-        file.unlink()
+def forget_all(folder: Path) -> None:
+    """Before any process counts: begin with zero."""
+    try:
+        for file in folder.glob("*.db"):
+            file.unlink()
+    except OSError as error:
+        log.error("the metrics go on from an earlier run's: %s", error)
 
 
-def forget_process(folder: Path, pid: int) -> None:
-    """A process has ended: what it counted stays, what it had at the moment does not."""
-    (folder / f"gauge_livesum_{pid}.db").unlink(missing_ok=True)
+def forget_worker(folder: Path, number: int) -> None:
+    """A worker has ended: what it counted stays, what it had at the moment does not."""
+    (folder / f"gauge_livesum_{number}.db").unlink(missing_ok=True)
 
 
 class Metrics:
-    """The counters of this process."""
+    """The counters of this process, which alone has this number at the moment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
         try:
+            folder.mkdir(mode=0o700, exist_ok=True)
             for kind in _FILES:
-                _make_room(folder / f"{kind}_{os.getpid()}.db")
-            os.environ[VARIABLE] = str(folder)
+                _make_room(folder / f"{kind}_{number}.db")
+            # prometheus_client takes the folder from there.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+            values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
         except OSError as error:
-            # Then it counts in its memory, where nobody looks.
             log.error("the metrics of this process will be missing: %s", error)
-        # What it is imported with decides where it counts.
-        from prometheus_client import Counter, Gauge, Histogram
-
+            # It counts in its memory, where nobody looks.
+            values.ValueClass = values.MutexValue
         # No registry: `render` reads the files.
         self._ended = Counter(
             "claudecode2api_jobs_ended", "Jobs that ended.", ["status"], registry=None
@@ -97,12 +122,21 @@ class Metrics:
             registry=None,
         )
 
+        # From the start on each is there with 0: a rate needs a value to begin with.
+        for status in _STATUSES:
+            self._ended.labels(status)
+            self._durations.labels(status)
+        for kind in _TOKENS:
+            self._tokens.labels(kind)
+        for reason in _REFUSALS:
+            self._refused.labels(reason)
+
     def count_end(self, status: str, seconds: float, result: Mapping[str, Any] | None) -> None:
         """A job has ended, so many seconds after its request; `result` is its last line's."""
         self._ended.labels(status).inc()
         self._durations.labels(status).observe(max(0.0, seconds))
         said = result or {}
-        self._cost.inc(_amount(said.get("total_cost_usd")))
+        self._cost.inc(cost_in(said))
         for kind, tokens in tokens_in(said).items():
             self._tokens.labels(kind).inc(tokens)
 
@@ -128,10 +162,6 @@ class Metrics:
 
         Each is a name, what it means, its labels, and its value; in Prometheus's text format.
         """
-        from prometheus_client import CollectorRegistry, generate_latest
-        from prometheus_client.core import GaugeMetricFamily
-        from prometheus_client.multiprocess import MultiProcessCollector
-
         families: dict[str, GaugeMetricFamily] = {}
         for name, meaning, labels, value in gauges:
             family = families.setdefault(
@@ -144,9 +174,14 @@ class Metrics:
                 return families.values()
 
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
         registry.register(Now())
         return generate_latest(registry)
+
+
+def cost_in(result: Mapping[str, Any]) -> float:
+    """What a `result` line says that the job cost, in US dollars."""
+    return _amount(result.get("total_cost_usd"))
 
 
 def tokens_in(result: Mapping[str, Any]) -> dict[str, float]:
@@ -154,20 +189,18 @@ def tokens_in(result: Mapping[str, Any]) -> dict[str, float]:
     usage = result.get("usage")
     if not isinstance(usage, dict):
         return {}
-    return {
-        kind: _amount(usage.get(name))
-        for kind, name in (
-            ("input", "input_tokens"),
-            ("output", "output_tokens"),
-            ("cache_read", "cache_read_input_tokens"),
-            ("cache_creation", "cache_creation_input_tokens"),
-        )
-    }
+    return {kind: _amount(usage.get(name)) for kind, name in _TOKENS.items()}
 
 
 def _amount(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and value > 0 else 0.0  # type: ignore[arg-type, operator]
+    """What the CLI wrote, if that can be added up: nothing makes sure of it.
+
+    >>> [_amount(value) for value in (0.25, 7, -1, True, "7", None, float("nan"), 10**400)]
+    [0.25, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MOST:
+        return float(value)
+    return 0.0
 
 
 def _make_room(file: Path) -> None:

@@ -98,10 +98,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 status, reason, code = told
                 break
         request_id = uuid4().hex
-        log.warning("request %s is refused: %s", request_id, type(exc).__name__)
+        log.warning(
+            "a request is refused: %s",
+            type(exc).__name__,
+            extra={"request_id": request_id, "status": status},
+        )
         body = json.dumps({"detail": reason, "code": code, "request_id": request_id}).encode()
         head = (
             f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+            f"X-Request-ID: {request_id}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         try:

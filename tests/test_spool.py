@@ -74,7 +74,7 @@ def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: 
     spool = Spool(tmp_path / "deep" / "state")
     spool.prepare()
     spool.prepare()
-    for folder in ("", "jobs", "live"):
+    for folder in ("", "jobs", "live", "untold"):
         assert mode_of(tmp_path / "deep" / "state" / folder) == 0o700
 
 

@@ -50,7 +50,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
 
     @views.delete("/chat/<job_id>")
     def cancel(job_id: str) -> Response:
-        ended = jobs.cancel(job_id)
+        ended = jobs.cancel(job_id, g.user)
         return jsonify(
             status="cancelled", process_id=job_id, killed=ended.killed, signal=ended.stop_signal
         )

@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Response, jsonify
 
+from app.api.failures import request_id
 from app.cli.locator import Claude
 from app.cli.login import Login
-from app.jobs.fitness import Fitness
+from app.jobs.fitness import Check, Fitness
 from app.version import VERSION
 
 
@@ -18,28 +19,38 @@ def blueprint(claude: Claude, login: Login, fitness: Fitness) -> Blueprint:
 
     @views.get("/health")
     def health() -> Response:
-        logged_in = login.logged_in()
         checks = fitness.checks()
-        well = all(check.ok for check in checks.values())
+        logged_in = login.logged_in()
         told = {name: {"ok": check.ok, **check.told} for name, check in checks.items()}
         # Jobs of who is not logged in fail by themselves and say why; the gateway is well.
         told["claude"].update(version=claude.version, logged_in=logged_in)
-        answer = jsonify(
-            status="ok" if well else "unavailable",
+        return _answer(
+            checks,
             claude_path=claude.path,
             claude_version=claude.version,
             logged_in=logged_in,
             version=VERSION,
             checks=told,
         )
-        answer.status_code = 200 if well else 503
-        return answer
 
     @views.get("/ready")
     def ready() -> Response:
-        well = all(check.ok for check in fitness.checks().values())
-        answer = jsonify(ready=well)
-        answer.status_code = 200 if well else 503
-        return answer
+        return _answer(fitness.checks())
 
     return views
+
+
+def _answer(looked_at: dict[str, Check], **fields: object) -> Response:
+    """200, or else 503 with what any error of ours has."""
+    unwell = [name for name, check in looked_at.items() if not check.ok]
+    if not unwell:
+        return jsonify(status="ok", **fields)
+    answer = jsonify(
+        status="unavailable",
+        detail=f"Jobs cannot run: {', '.join(unwell)}",
+        code="unavailable",
+        request_id=request_id(),
+        **fields,
+    )
+    answer.status_code = 503
+    return answer

@@ -35,13 +35,14 @@ def install(app: Flask) -> None:
             duration = round(time.monotonic() - began, 3)
             log.log(
                 level,
-                "%s %s from %s: %d in %.3f s%s",
-                fields["method"],
-                fields["path"],
-                fields["user"] or "nobody",
+                # What the client chose comes last: what it holds cannot pass for the rest.
+                "%d for %s in %.3f s%s: %s %s",
                 fields["status"],
+                fields["user"] or "nobody",
                 duration,
                 f", job {fields['job']}" if fields["job"] else "",
+                fields["method"],
+                fields["path"],
                 extra={**fields, "duration_seconds": duration},
             )
 

@@ -5,15 +5,17 @@ import time
 from flask import Blueprint, Response, jsonify
 
 from app.cli.locator import Claude
+from app.jobs.processes import Process, age
 from app.jobs.spool import Spool
 from app.jobs.statistics import Statistics
 from app.metrics import Metrics
 from app.version import VERSION
 
 
-def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude) -> Blueprint:
-    """What Prometheus scrapes (text format 0.0.4)."""
+def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude, owner: Process) -> Blueprint:
+    """What Prometheus scrapes (text format 0.0.4); the gateway is as old as its `owner`."""
     views = Blueprint("metrics", __name__)
+    began = time.time() - age(owner)
 
     @views.get("/metrics")
     def scrape() -> Response:
@@ -28,6 +30,7 @@ def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude) -> Bluepri
                     {"version": VERSION, "claude_version": claude.version},
                     1,
                 ),
+                ("claudecode2api_start_time_seconds", "When it started.", {}, began),
             ]
         )
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
@@ -35,11 +38,10 @@ def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude) -> Bluepri
     return views
 
 
-def stats_blueprint(spool: Spool, claude: Claude) -> Blueprint:
-    """Sums over the jobs that are kept."""
+def stats_blueprint(spool: Spool, claude: Claude, owner: Process) -> Blueprint:
+    """Sums over the jobs that are kept; the gateway is as old as its `owner`."""
     views = Blueprint("stats", __name__)
     statistics = Statistics(spool)
-    began = time.monotonic()
 
     @views.get("/stats")
     def stats() -> Response:
@@ -49,7 +51,7 @@ def stats_blueprint(spool: Spool, claude: Claude) -> Blueprint:
         return jsonify(
             version=VERSION,
             claude_version=claude.version,
-            uptime_seconds=round(time.monotonic() - began, 3),
+            uptime_seconds=round(age(owner), 3),
             **sums,
         )
 

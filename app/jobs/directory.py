@@ -7,6 +7,7 @@
                         running    who runs it; by the supervisor
                         ended      how it ended; by the supervisor, or whoever finds it dead
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
+    STATE_DIR/untold/<id>          the same link from then on, until the log has told of the end
 
 What shall become of a running job is said by the mode of its `input` (0600: run; 0400: end;
 0200: end the turn), because a mode can be changed when the disk is full.
@@ -46,7 +47,7 @@ class Job(NamedTuple):
     stands for `flag=<the job's directory>/file`. `starter` is the gateway's process that
     created the job. `kill_grace` and the two limits of time are in seconds, `max_output` in
     bytes, `prompt_length` in characters; None is no limit. `continues` is the session that the
-    job writes to: `session_id`, unless it is forked.
+    job writes to: `session_id`, unless it is forked. `request_id` is the request's.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Job(NamedTuple):
     idle_timeout: float | None = None
     max_output: int | None = None
     continues: str | None = None
+    request_id: str | None = None
 
 
 class Running(NamedTuple):
@@ -110,6 +112,7 @@ class JobDirectory:
         self.output = f"{self.path}/output"
         self.errors = f"{self.path}/errors"
         self.live = f"{state}/live/{job_id}"
+        self.untold = f"{state}/untold/{job_id}"
 
     def create(self, job: Job, input_: bytes, files: Mapping[str, bytes]) -> None:
         """Make the directory with everything that the supervisor will need.
@@ -175,11 +178,23 @@ class JobDirectory:
 
     def seal(self) -> None:
         """What follows the writing of `ended`; whoever finds it undone may do it again."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.live)
+        try:
+            os.rename(self.live, self.untold)
+        except FileNotFoundError:
+            # Done before; or the folder was removed by hand.
+            with suppress(FileNotFoundError):
+                os.unlink(self.live)
         with suppress(FileNotFoundError):
             is_first = not is_sealed(os.stat(self.output).st_mode)
             os.chmod(self.output, _SEALED[0 if is_first else 1])
+
+    def take_untold(self) -> bool:
+        """Whether the end is the caller's to tell: one is told so, once."""
+        try:
+            os.unlink(self.untold)
+        except FileNotFoundError:
+            return False
+        return True
 
     def exists(self) -> bool:
         """Whether it is still there."""

@@ -31,11 +31,14 @@ class Fitness:
         return Check(os.access(self._claude, os.X_OK), {"path": self._claude})
 
     def _state(self) -> Check:
-        writable = os.access(f"{self._spool.state}/jobs", os.W_OK | os.X_OK)
+        folders = (f"{self._spool.state}/{name}" for name in ("jobs", "live", "untold"))
+        writable = all(os.access(folder, os.W_OK | os.X_OK) for folder in folders)
         try:
             free = self._spool.free()
         except OSError:
-            return Check(False, {"writable": False, "free_bytes": 0})
+            return Check(
+                False, {"writable": False, "free_bytes": 0, "needed_bytes": self._min_free}
+            )
         told = {"writable": writable, "free_bytes": free, "needed_bytes": self._min_free}
         return Check(writable and free >= self._min_free, told)
 

@@ -67,8 +67,8 @@ class Launch:
         self._generation = generation
         self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         self._spawned: set[int] = set()
-        #: Whether there is a launcher with which we `stay`.
-        self.is_there = False
+        #: Whether there is a launcher, or none was needed yet, as far as those know that `stay`.
+        self.is_there = True
 
     def start(self, job_id: str, continues: str | None) -> bool:
         """Start a job; True once its CLI runs, False if it waits for its turn.
@@ -94,22 +94,27 @@ class Launch:
         with self._connect() as connection, contextlib.suppress(OSError):
             connection.sendall(self._request("look"))
 
-    def stay(self, ended: Callable[[str], None]) -> None:
-        """Have a launcher; returns when it has ended, or has been replaced.
+    def stay(self, tell: Callable[[str, str], None]) -> bool:
+        """Have a launcher; returns when it has ended, and whether that was to make room for ours.
 
-        Of all that stay, one is told the id of each job that ends. Raises JobNotStarted if
-        there is no launcher and none can be started.
+        Of all that stay, one is told `started` and `ended`, with a job's id, when a job's turn
+        comes and when it ends. Raises JobNotStarted if there is no launcher and none can be
+        started.
         """
         told = b""
+        stale = False
         with self._connect() as connection, contextlib.suppress(OSError):
             connection.sendall(self._request("stay"))
             self.is_there = True
             while received := connection.recv(4096):
                 *lines, told = (told + received).split(b"\n")
                 for line in lines:
-                    if line != b"stale":
-                        ended(line.decode())
-        self.is_there = False
+                    event, _, job_id = line.decode().partition(" ")
+                    if job_id:
+                        tell(event, job_id)
+                    else:
+                        stale = True
+        return stale
 
     def is_owned(self) -> bool:
         """Whether the owner, with which every launcher ends, is still there."""

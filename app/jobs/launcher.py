@@ -16,8 +16,9 @@ One request a connection, on the Unix socket `STATE_DIR/launcher`, as JSON on on
     {"ask": "look", "generation": …}
         →  nothing; whoever was cancelled while he waited is forgotten
     {"ask": "stay", "generation": …}
-        →  a line with a job's id for each job that ends, told to one of those that stay; the
-           connection is open for as long as this launcher is there
+        →  a line `started <id>` for each job whose turn comes and `ended <id>` for each that
+           ends, told to one of those that stay; the connection is open for as long as this
+           launcher is there
 
 To a request of a newer generation (other code, another CLI, environment or limits) it answers
 `stale`, whatever was asked, and makes room. A connection that closes without an answer says
@@ -123,7 +124,7 @@ class _Launcher:
         for descriptor in (owner, self._wakeup, self._listener.fileno()):
             self._poll.register(descriptor, select.POLLIN)
         pool = Pool(state, claude, dict(os.environb), self._poll)
-        self._turns = Turns(state, queue, pool, self._poll, min_free, self._tell_ended)
+        self._turns = Turns(state, queue, pool, self._poll, min_free, self._tell)
         #: Connections that stay, by their descriptors.
         self._staying: dict[int, socket.socket] = {}
         self._done = False
@@ -182,11 +183,11 @@ class _Launcher:
             self._staying[connection.fileno()] = connection
             self._poll.register(connection, select.POLLIN)
 
-    def _tell_ended(self, job_id: str) -> None:
-        """Tell one of those that stay that a job has ended; nobody may be there."""
+    def _tell(self, event: str, job_id: str) -> None:
+        """Tell one of those that stay. Nobody may be there: they look for ends themselves, too."""
         for connection in self._staying.values():
             try:
-                connection.send(job_id.encode() + b"\n", socket.MSG_DONTWAIT)
+                connection.send(f"{event} {job_id}\n".encode(), socket.MSG_DONTWAIT)
             except OSError:
                 # It has gone, or does not listen at the moment.
                 continue

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -42,6 +43,11 @@ def identify(pid: int) -> Process | None:
     if fields is None or fields[0] in (b"Z", b"X"):
         return None
     return Process(pid, int(fields[19]))
+
+
+def age(process: Process) -> float:
+    """Seconds since this process was started."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started / os.sysconf("SC_CLK_TCK")
 
 
 def child(pid: int) -> Process:

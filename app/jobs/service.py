@@ -25,9 +25,10 @@ from app.jobs.launch import Launch
 from app.jobs.order import Limits, Order, narrower
 from app.jobs.queue import place_of, queued
 from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor_of
+from app.jobs.report import report
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
-from app.jobs.telling import seconds_between, tell_end, tell_record, tell_running
+from app.jobs.telling import tell_end, tell_record, tell_running
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class JobService:
             idle_timeout=narrower("idle_timeout", order.idle_timeout, self._limits.idle_timeout),
             max_output=self._limits.max_output or None,
             continues=order.continues,
+            request_id=order.request_id,
         )
         directory.create(job, order.command.input, order.command.files)
         return directory
@@ -150,17 +152,19 @@ class JobService:
     def abandon(self, directory: JobDirectory) -> None:
         """Cancel a job without waiting for its end; nothing happens if it has ended."""
         if directory.ended() is None:
-            log.info("job %s is cancelled: its client went away", directory.id)
+            told = {"job": directory.id}
+            log.info("job %s is cancelled: its client went away", directory.id, extra=told)
             self._ask_to_end(directory)
 
-    def cancel(self, job_id: str) -> Ended:
-        """End a job; returns how it ended, once nothing of it is left running.
+    def cancel(self, job_id: str, user: str) -> Ended:
+        """End a job as this user asked; returns how it ended, once nothing of it is left running.
 
         Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
         moment, and JobNotEnded if SIGKILL was not enough.
         """
         directory = self._find_running(job_id)
-        log.info("job %s is cancelled: as asked", job_id)
+        told = {"job": job_id, "user": user}
+        log.info("job %s is cancelled: %s asked for it", job_id, user, extra=told)
         with self._watch(directory) as watch:
             self._ask_to_end(directory)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
@@ -180,7 +184,8 @@ class JobService:
         Raises JobNotFound for a job that is unknown or has ended.
         """
         directory = self._find_running(job_id)
-        log.info("job %s is interrupted by %s", job_id, user)
+        told = {"job": job_id, "user": user}
+        log.info("job %s is interrupted: %s asked for it", job_id, user, extra=told)
         self._ask_to_end(directory, gently=True)
 
     def find(self, job_id: str) -> JobDirectory:
@@ -239,14 +244,21 @@ class JobService:
             return
         for process in processes.marked(directory.id):
             processes.send_signal(process, signal.SIGKILL)
+        self._report(directory)
         self._spool.remove(directory)
 
     def look_after(self) -> None:
-        """Close the jobs that nobody is left to end, and remove those that ended long ago."""
+        """Close the jobs that nobody is left to end, and remove those that ended long ago.
+
+        Tells of the ends that the launcher could tell nobody.
+        """
         for directory in self._spool.living():
             self._close_if_dead(directory)
+        for directory in self._spool.untold():
+            self._report(directory)
         for directory in self._spool.ended_before(time.time() - self._limits.retention):
-            log.info("job %s is removed: it ended long ago", directory.id)
+            told = {"job": directory.id}
+            log.info("job %s is removed: it ended long ago", directory.id, extra=told)
             self._spool.remove(directory)
         self._keys.forget_removed()
 
@@ -257,40 +269,35 @@ class JobService:
         """
         while not self.stopped_by and self._launch.is_owned():
             begun = time.monotonic()
+            made_room = False
             try:
-                self._launch.stay(self._tell_ended)
+                made_room = self._launch.stay(self._hear)
             except (JobNotStarted, OSError) as error:
+                self._launch.is_there = False
                 log.error("cannot keep a launcher: %s", error)
-            if time.monotonic() - begun < _SHORT_LIFE:
+            if not made_room and time.monotonic() - begun < _SHORT_LIFE:
+                self._launch.is_there = False
                 # Whatever ends it would end the next one, too.
                 time.sleep(_SHORT_LIFE)
 
     def has_launcher(self) -> bool:
-        """Whether jobs can be started and are taken from the queue."""
+        """Whether jobs can be started and are taken from the queue, as far as is known."""
         return self._launch.is_there
 
-    def _tell_ended(self, job_id: str) -> None:
-        """Log a job's end, and count it; one process of the gateway does it."""
+    def _hear(self, event: str, job_id: str) -> None:
+        """What the launcher tells one process of the gateway."""
         directory = JobDirectory(self._spool.state, job_id)
-        job, ended = directory.job(), directory.ended()
-        if job is None or ended is None:
-            # It did not start, and who wanted it was told so.
-            return
-        seconds = seconds_between(job.started_at, ended.ended_at)
-        log.info(
-            "job %s %s after %.3f s%s",
-            job_id,
-            ended.status,
-            seconds,
-            f": {ended.reason}" if ended.reason else "",
-            extra={
-                "job": job_id,
-                "user": job.user,
-                "status": ended.status,
-                "duration_seconds": seconds,
-            },
-        )
-        self.metrics.count_end(ended.status, seconds, ended.result)
+        if event == "ended":
+            self._report(directory)
+        elif event == "started" and (job := directory.job()) is not None:
+            told = {"job": job_id, "user": job.user, "request_id": job.request_id}
+            log.info("job %s started: its turn has come", job_id, extra=told)
+
+    def _report(self, directory: JobDirectory) -> None:
+        """Log a job's end, and count it, unless that has been done."""
+        ended = report(directory)
+        if ended is not None:
+            self.metrics.count_end(ended.status, ended.seconds, ended.result)
 
     def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
         ask_to_end(directory, gently)
@@ -306,7 +313,8 @@ class JobService:
                 # Removed by hand.
                 self._spool.remove(directory)
             elif is_dead(directory) and close_lost(directory):
-                log.warning("job %s lost its supervisor", directory.id)
+                told = {"job": directory.id}
+                log.warning("job %s lost its supervisor", directory.id, extra=told)
         except OSError as error:
             # One job that cannot be closed, on a full disk say, must not disturb the others.
             log.error("cannot close job %s: %s", directory.id, error)

@@ -19,7 +19,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Make the folders, for this user's eyes only. Raises OSError."""
-        for folder in ("", "/jobs", "/live", "/keys"):
+        for folder in ("", "/jobs", "/live", "/untold", "/keys"):
             os.makedirs(self.state + folder, mode=0o700, exist_ok=True)
 
     def directory(self, job_id: str) -> JobDirectory | None:
@@ -37,6 +37,11 @@ class Spool:
     def living(self) -> Iterator[JobDirectory]:
         """The jobs that have not ended, or whose end nobody has written down yet."""
         for job_id in os.listdir(f"{self.state}/live"):
+            yield JobDirectory(self.state, job_id)
+
+    def untold(self) -> Iterator[JobDirectory]:
+        """The jobs of whose end the log has not told."""
+        for job_id in os.listdir(f"{self.state}/untold"):
             yield JobDirectory(self.state, job_id)
 
     def count(self) -> tuple[int, int]:
@@ -74,6 +79,7 @@ class Spool:
 
     def remove(self, directory: JobDirectory) -> None:
         """Remove a job and every trace of it; nothing happens if there is none."""
-        with suppress(FileNotFoundError):
-            os.unlink(directory.live)
+        for link in (directory.live, directory.untold):
+            with suppress(FileNotFoundError):
+                os.unlink(link)
         shutil.rmtree(directory.path, ignore_errors=True)

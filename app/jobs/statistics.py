@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.jobs.directory import JobDirectory
 from app.jobs.spool import Spool
-from app.metrics import tokens_in
+from app.metrics import cost_in, tokens_in
 
 # Records are read in portions, and others are served in between.
 _PORTION = 50
@@ -70,13 +70,12 @@ def _summarize(directory: JobDirectory) -> _Summary | None:
     if job is None or ended is None:
         return None
     said = ended.result or {}
-    cost = said.get("total_cost_usd")
     return _Summary(
         status=ended.status,
         day=ended.ended_at.partition("T")[0],
         model=job.model or "",
         user=job.user,
-        cost=float(cost) if isinstance(cost, int | float) else 0.0,
+        cost=cost_in(said),
         tokens=tokens_in(said),
     )
 

@@ -25,8 +25,9 @@ AGAIN = 100
 class Turns:
     """Starts jobs when their turn comes, and has those closed whose supervisor died.
 
-    Descriptors to wait for are registered with `poll`; `ended` is told the id of each job that
-    has ended. With fewer than `min_free` bytes of the disk left, nothing is started.
+    Descriptors to wait for are registered with `poll`. `tell` is told `started` and the id of
+    each job whose turn comes after it has waited, and `ended` and that of each that ends. With
+    fewer than `min_free` bytes of the disk left, nothing is started.
     """
 
     def __init__(
@@ -36,14 +37,14 @@ class Turns:
         pool: Pool,
         poll: "select.poll",
         min_free: int,
-        ended: Callable[[str], None],
+        tell: Callable[[str, str], None],
     ) -> None:
         self._state = state
         self._queue = queue
         self._pool = pool
         self._poll = poll
         self._min_free = max(min_free, NO_ROOM)
-        self._ended = ended
+        self._tell = tell
         #: Jobs that supervisors of an earlier launcher run, by a descriptor of the supervisor.
         self._adopted: dict[int, JobDirectory] = {}
         #: Jobs that somebody claimed, or closes, just now; who it is will be seen soon.
@@ -185,6 +186,8 @@ class Turns:
             except OSError:
                 self._queue.put_back(job_id)
                 raise
+            if job_id != asking:
+                self._tell("started", job_id)
 
     def _require_room(self) -> None:
         """Raises OSError if the disk has too little room for a job to start."""
@@ -229,4 +232,4 @@ class Turns:
         self._queue.forget(directory.id)
         self._unlucky.discard(directory.id)
         self._unheard.discard(directory.id)
-        self._ended(directory.id)
+        self._tell("ended", directory.id)

@@ -8,6 +8,7 @@ import time
 
 from app.jobs.directory import JobDirectory
 from app.jobs.recovery import ask_to_end, close_lost, is_dead
+from app.jobs.report import report
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 
@@ -29,7 +30,10 @@ def recover(spool: Spool) -> list[str]:
 
 
 def end_all(spool: Spool) -> list[str]:
-    """Cancel every job; returns their ids when all have ended, or their grace is over."""
+    """Cancel every job; returns their ids when all have ended, or their grace is over.
+
+    Logs the ends of which nobody has told: no worker is left for it.
+    """
     cancelled = []
     longest = 0.0
     # Those that wait come first, or each end would have one of them started.
@@ -46,4 +50,6 @@ def end_all(spool: Spool) -> list[str]:
     while time.monotonic() < deadline and any(not is_dead(each) for each in spool.living()):
         time.sleep(0.02)
     recover(spool)
+    for directory in spool.untold():
+        report(directory)
     return cancelled

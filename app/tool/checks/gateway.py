@@ -3,7 +3,6 @@
 import errno
 import socket
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 from app.settings import Settings
@@ -32,7 +31,7 @@ def check(settings: Settings, client: Client) -> Iterator[Check]:
         yield failed("gateway", f"nothing answers at {client.url}: it does not run", _START)
         return
     try:
-        health = client.ask("GET", "/health")
+        client.ask("GET", "/")
     except Failure as error:
         fix = f"ss -ltnp 'sport = :{port}' shows what it is: end it, or set another PORT in .env"
         yield failed("port", f"{port} of {host} is taken: {error}", fix)
@@ -41,10 +40,15 @@ def check(settings: Settings, client: Client) -> Iterator[Check]:
     master = master_of(settings.state_dir)
     whose = f", process {master}" if master else ""
     yield ok("port", f"{port} of {host} is the gateway's{whose}")
-    yield _signed_in(client, health)
+    yield _signed_in(client)
 
 
-def _signed_in(client: Client, health: dict[str, Any]) -> Check:
+def _signed_in(client: Client) -> Check:
+    try:
+        health = client.ask("GET", "/health")
+    except Failure as error:
+        fix = f"curl {client.url}/health shows which of its checks failed"
+        return failed("gateway", f"jobs cannot run: {error}", fix)
     try:
         count = client.ask("GET", "/processes")["count"]
     except Refused as error:
