@@ -187,9 +187,8 @@ def cost_in(result: Mapping[str, Any]) -> float:
 def tokens_in(result: Mapping[str, Any]) -> dict[str, float]:
     """The tokens of a `result` line, by their kind."""
     usage = result.get("usage")
-    if not isinstance(usage, dict):
-        return {}
-    return {kind: _amount(usage.get(name)) for kind, name in _TOKENS.items()}
+    said = usage if isinstance(usage, dict) else {}
+    return {kind: _amount(said.get(name)) for kind, name in _TOKENS.items()}
 
 
 def _amount(value: object) -> float:
@@ -204,8 +203,16 @@ def _amount(value: object) -> float:
 
 
 def _make_room(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    """Have the file, with all the room it needs; nobody sees one without. Raises OSError."""
+    if file.exists():
+        return
+    new = file.with_suffix(".new")
+    descriptor = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.posix_fallocate(descriptor, 0, _SIZE)
+        new.replace(file)
+    except OSError:
+        new.unlink()
+        raise
     finally:
         os.close(descriptor)

@@ -104,7 +104,7 @@ KINDS = {
 def kill_its_worker(gateway: Gateway, job_id: str) -> None:
     """End the worker that serves the job's client; the master starts another."""
     (line,) = [each for each in gateway.log().splitlines() if f"job {job_id} started" in each]
-    gateway.kill_workers(int(line.split()[3]))
+    gateway.kill_workers(int(line.split()[2]))
 
 
 def kill_all_workers(gateway: Gateway, _: str) -> None:

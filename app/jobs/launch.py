@@ -97,9 +97,9 @@ class Launch:
     def stay(self, tell: Callable[[str, str], None]) -> bool:
         """Have a launcher; returns when it has ended, and whether that was to make room for ours.
 
-        Of all that stay, one is told `started` and `ended`, with a job's id, when a job's turn
-        comes and when it ends. Raises JobNotStarted if there is no launcher and none can be
-        started.
+        `tell` is told `staying` once, and of all that stay one is told `started` and `ended`,
+        with a job's id, when a job's turn comes and when it ends. Raises JobNotStarted if there
+        is no launcher and none can be started.
         """
         told = b""
         stale = False
@@ -110,10 +110,8 @@ class Launch:
                 *lines, told = (told + received).split(b"\n")
                 for line in lines:
                     event, _, job_id = line.decode().partition(" ")
-                    if job_id:
-                        tell(event, job_id)
-                    else:
-                        stale = True
+                    tell(event, job_id)
+                    stale = event == "stale"
         return stale
 
     def is_owned(self) -> bool:

@@ -16,9 +16,9 @@ One request a connection, on the Unix socket `STATE_DIR/launcher`, as JSON on on
     {"ask": "look", "generation": …}
         →  nothing; whoever was cancelled while he waited is forgotten
     {"ask": "stay", "generation": …}
-        →  a line `started <id>` for each job whose turn comes and `ended <id>` for each that
-           ends, told to one of those that stay; the connection is open for as long as this
-           launcher is there
+        →  `staying`, then a line `started <id>` for each job whose turn comes and `ended <id>`
+           for each that ends, told to one of those that stay; the connection is open for as
+           long as this launcher is there
 
 To a request of a newer generation (other code, another CLI, environment or limits) it answers
 `stale`, whatever was asked, and makes room. A connection that closes without an answer says
@@ -182,6 +182,9 @@ class _Launcher:
         else:
             self._staying[connection.fileno()] = connection
             self._poll.register(connection, select.POLLIN)
+            # From now on it is told of ends; what was before it must look for itself.
+            with suppress(OSError):
+                connection.send(b"staying\n", socket.MSG_DONTWAIT)
 
     def _tell(self, event: str, job_id: str) -> None:
         """Tell one of those that stay. Nobody may be there: they look for ends themselves, too."""

@@ -254,8 +254,7 @@ class JobService:
         """
         for directory in self._spool.living():
             self._close_if_dead(directory)
-        for directory in self._spool.untold():
-            self._report(directory)
+        self._report_all()
         for directory in self._spool.ended_before(time.time() - self._limits.retention):
             told = {"job": directory.id}
             log.info("job %s is removed: it ended long ago", directory.id, extra=told)
@@ -287,11 +286,18 @@ class JobService:
     def _hear(self, event: str, job_id: str) -> None:
         """What the launcher tells one process of the gateway."""
         directory = JobDirectory(self._spool.state, job_id)
-        if event == "ended":
+        if event == "staying":
+            # Of what ended while there was no launcher, nobody is told.
+            self._report_all()
+        elif event == "ended":
             self._report(directory)
         elif event == "started" and (job := directory.job()) is not None:
             told = {"job": job_id, "user": job.user, "request_id": job.request_id}
             log.info("job %s started: its turn has come", job_id, extra=told)
+
+    def _report_all(self) -> None:
+        for directory in self._spool.untold():
+            self._report(directory)
 
     def _report(self, directory: JobDirectory) -> None:
         """Log a job's end, and count it, unless that has been done."""
