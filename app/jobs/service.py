@@ -266,6 +266,7 @@ class JobService:
 
         Returns when the gateway's first process has gone.
         """
+        was_short = False
         while not self.stopped_by and self._launch.is_owned():
             begun = time.monotonic()
             made_room = False
@@ -274,10 +275,12 @@ class JobService:
             except (JobNotStarted, OSError) as error:
                 self._launch.is_there = False
                 log.error("cannot keep a launcher: %s", error)
-            if not made_room and time.monotonic() - begun < _SHORT_LIFE:
-                self._launch.is_there = False
-                # Whatever ends it would end the next one, too.
+            is_short = not made_room and time.monotonic() - begun < _SHORT_LIFE
+            if is_short:
+                # Whatever ends it would end the next one, too; once alone is no alarm.
+                self._launch.is_there &= not was_short
                 time.sleep(_SHORT_LIFE)
+            was_short = is_short
 
     def has_launcher(self) -> bool:
         """Whether jobs can be started and are taken from the queue, as far as is known."""
