@@ -27,8 +27,7 @@ def create_app(
 
     from flask import Flask
 
-    from app.api import access, chat, failures, health, jobs, origins
-    from app.api.intake import Intake
+    from app.api import chat, health, jobs
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
@@ -37,6 +36,8 @@ def create_app(
     from app.jobs.service import JobService, Limits
     from app.jobs.spool import Spool
     from app.throttle import Throttle
+    from app.web import access, failures, origins
+    from app.web.intake import Intake
 
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
@@ -61,7 +62,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    failures.install(app)
+    failures.install(app, {})
     trusted.install(app)
     intake = Intake(defaults, claude.number, settings.cwd_roots, settings.max_body)
     protected = [

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from flask import Blueprint, Response, g, jsonify, request
 
 from app.api.forms import choose
-from app.api.intake import Intake
 from app.api.stream import Events, Form, Lines, stream
 from app.api.waiting import answer_when_ended
 from app.errors import BadEventId
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
+from app.web.intake import Intake
 
 
 def blueprint(jobs: JobService, intake: Intake) -> Blueprint:

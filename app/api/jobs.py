@@ -4,11 +4,10 @@ import math
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api.client import watch_client
-from app.api.stream import CLIENT_LEFT
 from app.errors import InvalidRequest
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
+from app.web.client import CLIENT_LEFT, watch_client
 
 #: Rows of one page of GET /jobs, if not asked otherwise, and at most.
 PAGE = 50

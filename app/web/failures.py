@@ -1,7 +1,9 @@
-"""How the raw face tells errors: JSON with `detail`, `code` and `request_id`."""
+"""How errors are told: JSON with `detail`, `code` and `request_id`, or in a face's own shape."""
 
 import logging
 import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
@@ -14,14 +16,32 @@ log = logging.getLogger(__name__)
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def install(app: Flask) -> None:
-    """Give every request an id, and every error our shape; no error is an HTML page."""
+class Told(NamedTuple):
+    """An error as a client is told it."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+#: How a face tells an error.
+Shape = Callable[[GatewayError], Told]
+
+
+def install(app: Flask, shapes: Mapping[str, Shape]) -> None:
+    """Give every request an id, and every error a shape; no error is an HTML page.
+
+    `shapes` are those of the paths that begin so; all others are told in our own.
+    """
     app.before_request(_identify_request)
     app.after_request(_tell_request_id)
 
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
-        return _answer(error.status, error.detail, error.code, error.headers())
+        for prefix, shape in shapes.items():
+            if request.path.startswith(prefix):
+                return _answer(shape(error))
+        return _answer(_own_shape(error))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -30,8 +50,12 @@ def install(app: Flask) -> None:
             for name, value in error.get_headers(request.environ)
             if name not in ("Content-Type", "Content-Length")
         }
-        code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
-        return _answer(error.code or 500, error.name, code, headers)
+        told = GatewayError(error.name)
+        told.status = error.code or 500
+        told.code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
+        answer = gateway_error(told)
+        answer.headers.extend(headers)
+        return answer
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
@@ -59,10 +83,15 @@ def _tell_request_id(response: Response) -> Response:
     return response
 
 
-def _answer(status: int, detail: object, code: str, headers: dict[str, str]) -> Response:
-    response = jsonify(detail=detail, code=code, request_id=request_id())
-    response.status_code = status
-    response.headers.extend(headers)
+def _own_shape(error: GatewayError) -> Told:
+    body = {"detail": error.detail, "code": error.code, "request_id": request_id()}
+    return Told(error.status, body, error.headers())
+
+
+def _answer(told: Told) -> Response:
+    response = jsonify(told.body)
+    response.status_code = told.status
+    response.headers.extend(told.headers)
     return response
 
 

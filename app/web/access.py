@@ -5,8 +5,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 from flask import Blueprint, g, request
 
-from app.api.origins import Origins
 from app.auth import Authenticator, client_address
+from app.web.origins import Origins
 
 
 def protect(
