@@ -63,6 +63,21 @@ DEFAULTS: dict[str, Any] = {
     "cors_origins": (),
     "allowed_hosts": (),
     "cwd_roots": (),
+    "workspaces": None,
+    "models": (
+        "claude-code",
+        "sonnet",
+        "opus",
+        "haiku",
+        "claude-opus-5-5",
+        "claude-sonnet-5-5",
+        "claude-haiku-5-5",
+        "claude-opus-4-8",
+        "claude-sonnet-4-6",
+        "claude-haiku-4-5",
+    ),
+    "prompt_options": False,
+    "mcp_config": None,
     "environment": {},
 }
 

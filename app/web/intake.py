@@ -13,8 +13,8 @@ from typing import Any
 import gevent
 from flask import Request
 
-from app.cli.command import Defaults, build
-from app.cli.request import read_fields, read_request
+from app.cli.command import Defaults, Extras, build
+from app.cli.request import ChatRequest, read_fields, read_request
 from app.errors import (
     BadBody,
     BadDirectory,
@@ -52,28 +52,44 @@ class Intake:
         list is a name that is repeated, and an object is JSON.
         """
         if request.mimetype == "application/json":
-            body = self._body(request)
+            body = self.body(request)
             asked = read_request(body)
         elif request.mimetype == "text/plain":
-            body = self._body(request)
+            body = self.body(request)
             asked = read_fields({**_query(request), "prompt": _text(body)})
         else:
             raise UnsupportedMediaType
+        return self.order(asked, _key(request, body))
+
+    def json(self, request: Request) -> bytes:
+        """A request's body, declared as JSON."""
+        if request.mimetype != "application/json":
+            raise UnsupportedMediaType
+        return self.body(request)
+
+    def order(
+        self,
+        asked: ChatRequest,
+        key: Key | None = None,
+        extras: Extras = Extras(),  # noqa: B008 - frozen
+    ) -> Order:
+        """What these fields ask for. Raises what tells why it cannot be had."""
         self._check_directory(asked.cwd)
         return Order(
-            build(asked, self.defaults, self.version),
+            build(asked, self.defaults, self.version, extras),
             cwd=asked.cwd,
             model=asked.model if "model" in asked.model_fields_set else self.defaults.model,
-            session_id=asked.session_id,
+            session_id=asked.session_id or extras.new_session,
             fork_session=bool(asked.fork_session),
             prompt_length=len(asked.prompt),
             detached=bool(asked.detach),
             timeout=asked.timeout,
             idle_timeout=asked.idle_timeout,
-            key=_key(request, body),
+            key=key,
         )
 
-    def _body(self, request: Request) -> bytes:
+    def body(self, request: Request) -> bytes:
+        """A request's whole body. Raises BodyTooLarge, BodyTooSlow and BadBody."""
         if (request.content_length or 0) > self.max_body:
             raise BodyTooLarge(self.max_body)
         with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
