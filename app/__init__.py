@@ -24,6 +24,7 @@ def create_app(
     `app.extensions["jobs"]` is the JobService, for who stops the process.
     """
     import os
+    from pathlib import Path
 
     from flask import Flask
 
@@ -32,12 +33,20 @@ def create_app(
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
     from app.cli.login import Login
+    from app.cli.transcripts import Transcripts
     from app.jobs.launch import Capacity, Launch
     from app.jobs.service import JobService, Limits
     from app.jobs.spool import Spool
+    from app.openai import catalog, completions
+    from app.openai import errors as openai_errors
+    from app.openai.images import Images
+    from app.openai.models import Models
+    from app.openai.sessions import Sessions
+    from app.openai.task import Tasks
     from app.throttle import Throttle
     from app.web import access, failures, origins
     from app.web.intake import Intake
+    from app.web.workspaces import Workspaces
 
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
@@ -57,17 +66,30 @@ def create_app(
         settings.auth_user, settings.auth_password, settings.api_keys, throttle
     )
     trusted = origins.Origins(settings.allowed_hosts, settings.cors_origins)
-    defaults = Defaults(settings.default_model or None, settings.default_permission_mode or None)
+    defaults = Defaults(
+        settings.default_model or None,
+        settings.default_permission_mode or None,
+        str(settings.mcp_config) if settings.mcp_config else None,
+    )
+    workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
+    # They are the operator's choice, too.
+    roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    failures.install(app, {})
+    failures.install(app, {"/v1/": openai_errors.tell})
     trusted.install(app)
-    intake = Intake(defaults, claude.number, settings.cwd_roots, settings.max_body)
+    intake = Intake(defaults, claude.number, roots, settings.max_body)
+    models = Models(settings.models, int(Path(claude.path).stat().st_mtime))
+    sessions = Sessions(settings.state_dir, Transcripts(environment))
+    images = Images(settings.cwd_roots)
+    tasks = Tasks(intake, models, images, sessions, workspaces, settings.prompt_options)
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
+        completions.blueprint(service, tasks, f"claude-code-{claude.version.split()[0]}"),
+        catalog.blueprint(models, sessions, intake),
     ]
     for blueprint in protected:
         access.protect(blueprint, authenticator, trusted, settings.forwarded_allow_ips)

@@ -51,7 +51,8 @@ def test_every_route_has_a_row(tmp_path: Path) -> None:
     settings = Settings.load({"AUTH_PASSWORD": "x", "STATE_DIR": str(tmp_path)})
     app = create_app(settings, Claude("/bin/true", "1.0", "PATH"), "", this_process())
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<(?:\w+:)?job_id>", "{process_id}", rule.rule)
+        path = rule.rule.replace("<job_id>", "{process_id}")
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             assert f"{method} {path}" in first_cells()
 

@@ -59,7 +59,7 @@ class Intake:
             asked = read_fields({**_query(request), "prompt": _text(body)})
         else:
             raise UnsupportedMediaType
-        return self.order(asked, _key(request, body))
+        return self.order(asked, key_of(request, body))
 
     def json(self, request: Request) -> bytes:
         """A request's body, declared as JSON."""
@@ -122,7 +122,8 @@ class Intake:
             raise DirectoryNotAllowed(f"Directory is outside of CWD_ROOTS: {cwd}")
 
 
-def _key(request: Request, body: bytes) -> Key | None:
+def key_of(request: Request, body: bytes) -> Key | None:
+    """What the client calls its request, if it does. Raises BadIdempotencyKey."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None
