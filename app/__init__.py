@@ -29,6 +29,7 @@ def create_app(
     from flask import Flask
 
     from app.api import chat, health, jobs
+    from app.api import claude as api_claude
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
@@ -88,6 +89,7 @@ def create_app(
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
+        api_claude.blueprint(service, intake, workspaces),
         completions.blueprint(service, tasks, f"claude-code-{claude.version.split()[0]}"),
         catalog.blueprint(models, sessions, intake),
     ]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from app.errors import InvalidRequest
 
@@ -16,6 +16,8 @@ LONGEST_NAME = 100
 _Complaint = tuple[tuple[str | int, ...], str, str]
 
 Item = Annotated[str, StringConstraints(min_length=1)]
+
+_OBJECT = TypeAdapter(dict[str, Any])
 
 
 class ChatRequest(BaseModel):
@@ -54,6 +56,15 @@ class ChatRequest(BaseModel):
 def read_request(body: bytes) -> ChatRequest:
     """The request in a JSON body. Raises InvalidRequest, which names each wrong field."""
     return _checked(lambda: ChatRequest.model_validate_json(body))
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is. Raises InvalidRequest."""
+    try:
+        return _OBJECT.validate_json(body)
+    except ValidationError as error:
+        told = [_told(dict(each)) for each in error.errors(include_input=False)[:MOST_ERRORS]]
+        raise InvalidRequest(told) from None
 
 
 def read_fields(fields: Mapping[str, Any]) -> ChatRequest:
