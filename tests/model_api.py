@@ -157,7 +157,8 @@ def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]
         given = json.loads(text)
     elif verb == "json":
         name, given = "StructuredOutput", json.loads(rest)
-    return (name, given) if name in offered else None
+    # The tools of MCP servers are there without being offered (the CLI has the model search them).
+    return (name, given) if name in offered or name.startswith("mcp__") else None
 
 
 def _last_said(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:

@@ -10,7 +10,9 @@ from typing import Any
 from app.errors import GatewayError, JobNotStarted
 from app.openai.errors import CompletionFailed
 
-_NO_SESSION = "No conversation found with session ID"
+_NO_SESSION = ("No conversation found with session ID", "--resume requires a valid session ID")
+# Clients know this case by OpenAI's words.
+_TOO_LONG = "This model's maximum context length is exceeded."
 #: Characters of the CLI's words that are told.
 LONGEST_WORDS = 2000
 
@@ -37,7 +39,7 @@ def _cli_failure(end: Mapping[str, Any], result: Mapping[str, Any]) -> Completio
     words = _words(end, result)
     upstream = result.get("api_error_status")
     if result.get("terminal_reason") == "prompt_too_long" or words.startswith("Prompt is too long"):
-        return CompletionFailed(400, "context_length_exceeded", words, "messages")
+        return CompletionFailed(400, "context_length_exceeded", f"{_TOO_LONG} {words}", "messages")
     if upstream == 429:
         return CompletionFailed(429, "rate_limit_exceeded", words, again=True)
     if upstream in (503, 529):
@@ -57,7 +59,7 @@ def _cli_failure(end: Mapping[str, Any], result: Mapping[str, Any]) -> Completio
             "The Claude Code CLI is not logged in on the gateway's machine;"
             " its operator can run claude there, or set ANTHROPIC_API_KEY",
         )
-    if _NO_SESSION in words:
+    if any(sign in words for sign in _NO_SESSION):
         return CompletionFailed(404, "session_not_found", words, "session_id")
     subtype = result.get("subtype")
     code = subtype if isinstance(subtype, str) and subtype.startswith("error_max") else "cli_failed"
