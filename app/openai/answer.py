@@ -108,29 +108,29 @@ class Answer:
     def _event(self, event: Mapping[str, Any]) -> Iterator[Said]:
         kind = event.get("type")
         if kind == "content_block_delta":
-            delta = event.get("delta") or {}
+            delta = _object(event.get("delta"))
             if delta.get("type") == "text_delta" and not self.structured:
                 text = str(delta.get("text", ""))
                 self._unfinished.append(text)
                 yield from self._say(text)
         elif kind == "message_start":
-            message = event.get("message") or {}
+            message = _object(event.get("message"))
             self._message = str(message.get("id"))
-            self.usage[self._message] = dict(message.get("usage") or {})
+            self.usage[self._message] = dict(_object(message.get("usage")))
             yield from self._begin()
         elif kind == "content_block_start":
             self._unfinished = []
             self._between = self._has_text
         elif kind == "message_delta":
-            told = {name: n for name, n in (event.get("usage") or {}).items() if n}
+            told = {name: n for name, n in _object(event.get("usage")).items() if n}
             self.usage.setdefault(self._message, {}).update(told)
 
     def _message_line(self, fields: Mapping[str, Any]) -> Iterator[Said]:
         """A whole block: it was streamed before, unless the CLI asked without streaming."""
-        message = fields.get("message") or {}
+        message = _object(fields.get("message"))
         content = message.get("content")
         blocks = content if isinstance(content, list) else []
-        texts = [str(block.get("text")) for block in blocks if block.get("type") == "text"]
+        texts = [str(block.get("text")) for block in map(_object, blocks) if "text" in block]
         was_streamed = message.get("id") == self._message
         if not texts or was_streamed or fields.get("error") or self.structured:
             return
@@ -160,3 +160,8 @@ class Answer:
         between = _BETWEEN if self._between else ""
         self._has_text, self._between = True, False
         yield Text(between + text)
+
+
+def _object(value: object) -> dict[str, Any]:
+    """The value, if it is an object; nobody promises what is in a line."""
+    return value if isinstance(value, dict) else {}

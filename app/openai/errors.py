@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import GatewayError
-from app.web.failures import Told
+from app.web.told import Told
 
 # Our codes that OpenAI's clients know under another name.
 _CODES = {

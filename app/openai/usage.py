@@ -25,21 +25,21 @@ def usage_of(result: Mapping[str, Any], seen: Iterable[Mapping[str, Any]]) -> di
     """
     by_model = result.get("modelUsage")
     models = by_model.values() if isinstance(by_model, dict) else ()
-    renamed = [{_BY_MODEL.get(name, name): n for name, n in model.items()} for model in models]
-    sums = [_sum([result.get("usage") or {}]), _sum(renamed), _sum(seen)]
+    renamed = [
+        {_BY_MODEL.get(name, name): n for name, n in _object(model).items()} for model in models
+    ]
+    sums = [_sum([_object(result.get("usage"))]), _sum(renamed), _sum(seen)]
     known = next((counts for counts in sums if any(counts.values())), sums[0])
     prompt = known["input_tokens"] + known["cache_read_input_tokens"]
     prompt += known["cache_creation_input_tokens"]
     completion = known["output_tokens"]
-    thought = ((result.get("usage") or {}).get("output_tokens_details") or {}).get(
-        "thinking_tokens"
-    )
+    details = _object(_object(result.get("usage")).get("output_tokens_details"))
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": known["cache_read_input_tokens"]},
-        "completion_tokens_details": {"reasoning_tokens": _count(thought)},
+        "completion_tokens_details": {"reasoning_tokens": _count(details.get("thinking_tokens"))},
     }
 
 
@@ -49,6 +49,11 @@ def _sum(usages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         for kind in _KINDS:
             counts[kind] += _count(usage.get(kind))
     return counts
+
+
+def _object(value: object) -> dict[str, Any]:
+    """The value, if it is an object; nobody promises what is in a line."""
+    return value if isinstance(value, dict) else {}
 
 
 def _count(number: object) -> int:

@@ -2,30 +2,18 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import GatewayError
+from app.web.told import Shape, Told
 
 log = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-class Told(NamedTuple):
-    """An error as a client is told it."""
-
-    status: int
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-
-
-#: How a face tells an error.
-Shape = Callable[[GatewayError], Told]
 
 
 def install(app: Flask, shapes: Mapping[str, Shape]) -> None:
