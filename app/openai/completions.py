@@ -49,16 +49,16 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
             jobs,
             directory,
             Answer(task.structured, task.events),
-            Cut(asked.stops(), asked.most_tokens()),
+            Cut(asked.stop, asked.most_tokens()),
             request.environ,
             (lambda: None) if detached else (lambda: jobs.abandon(directory)),
         )
         sent = _Sent(tasks, task, g.user, directory, asked, fingerprint)
         if asked.stream:
             # A failure before the model begins is still told by a status.
-            first = list(_next(events))
+            first = next(events, [])
             answer = Response(
-                sent.stream(chain(first, events)), content_type="text/event-stream; charset=utf-8"
+                sent.stream(chain([first], events)), content_type="text/event-stream; charset=utf-8"
             )
             answer.call_on_close(events.close)  # type: ignore[attr-defined]  # a generator
             answer.headers["Cache-Control"] = "no-cache, no-transform"
@@ -82,12 +82,6 @@ def _tell_job(job_id: str, response: Response) -> Response:
     return response
 
 
-def _next(events: Iterator[Event]) -> Iterator[Event]:
-    for event in events:
-        yield event
-        return
-
-
 class _Sent:
     """One completion on its way to its client."""
 
@@ -108,14 +102,16 @@ class _Sent:
         self._model = asked.model or task.order.model or ""
         self._with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
         self._texts: list[str] = []
+        self._writer: Chunks | None = None
         self._created = int(time.time())
         #: The session, as far as it is known.
         self.session_id = None if task.order.fork_session else task.order.session_id
 
-    def stream(self, events: Iterator[Event]) -> Iterator[bytes]:
+    def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
         """The chunks, as what is in them is said."""
         try:
-            yield from self._chunks(events)
+            for together in events:
+                yield b"".join(self._chunks(together))
         except GatewayError as error:
             yield chunks.failure(error_object(error))
         except BrokenPipeError:
@@ -124,11 +120,11 @@ class _Sent:
             log.error("the completion %s failed: %s", self._directory.id, type(error).__name__)
             yield chunks.failure(error_object(GatewayError()))
 
-    def in_one_piece(self, events: Iterator[Event]) -> Response:
+    def in_one_piece(self, events: Iterator[list[Event]]) -> Response:
         """The whole, once it has ended."""
         reason, usage, size = None, {}, 0
         lines: list[object] | None = [] if self._task.events else None
-        for event in events:
+        for event in chain.from_iterable(events):
             self._note(event)
             if isinstance(event, Line) and lines is not None:
                 size += len(str(event.fields))
@@ -143,15 +139,15 @@ class _Sent:
             return Response(status=499)
         return jsonify(chunks.whole(self._head(), "".join(self._texts), reason, usage, lines))
 
-    def _chunks(self, events: Iterator[Event]) -> Iterator[bytes]:
-        writer: Chunks | None = None
+    def _chunks(self, events: list[Event]) -> Iterator[bytes]:
         for event in events:
             self._note(event)
             if isinstance(event, Comment):
                 yield b": %b\n\n" % event.text.encode()
                 continue
+            writer = self._writer
             if writer is None:
-                writer = Chunks(self._head(), self._with_usage)
+                writer = self._writer = Chunks(self._head(), self._with_usage)
                 yield writer.begin()
             if isinstance(event, Text):
                 yield writer.text(event.text)

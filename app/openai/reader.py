@@ -51,11 +51,12 @@ def read(
     cut: Cut,
     environ: Mapping[str, Any],
     client_left: Callable[[], None],
-) -> Iterator[Event]:
+) -> Iterator[list[Event]]:
     """What is said in a job, until its end. Raises the GatewayError with which it failed.
 
-    Where the answer is cut, the job is ended, and then told what it took. If the client goes
-    away, `client_left` is called, and nothing more is said.
+    What is read together comes together, so that it is sent together. Where the answer is cut,
+    the job is ended, and then told what it took. If the client goes away, `client_left` is
+    called, and nothing more is said.
     """
     stopped_by: str | None = None
     was_cut = False
@@ -66,18 +67,20 @@ def read(
         ):
             for chunk in follower:
                 if isinstance(chunk, Place):
-                    yield Comment(f"queued {chunk.number}")
+                    yield [Comment(f"queued {chunk.number}")]
                 elif not chunk:
-                    yield Comment("ping")
+                    yield [Comment("ping")]
                 elif not was_cut:
-                    yield from _shortened(answer.feed(chunk), cut)
+                    said = list(_shortened(answer.feed(chunk), cut))
                     was_cut = cut.reason is not None
                     if was_cut:
-                        yield Finish(str(cut.reason), whole=False)
+                        said.append(Finish(str(cut.reason), whole=False))
                         jobs.abandon(directory, "its answer is as long as was asked for")
+                    if said:
+                        yield said
             stopped_by = follower.stopped_by
         if stopped_by is None:
-            yield from _end(jobs, directory, answer, cut)
+            yield list(_end(jobs, directory, answer, cut))
         elif stopped_by != CLIENT_LEFT:
             raise GatewayStops(f"/chat/{directory.id}")
     except GeneratorExit:

@@ -56,6 +56,13 @@ class ImagePart(BaseModel):
 Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
 
 
+def _as_list(value: object) -> object:
+    """One text is a list of one, and none is an empty one."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
+
+
 def _as_parts(content: object) -> object:
     """A text alone is a list of one part, and no content is an empty list."""
     if content is None:
@@ -131,7 +138,7 @@ class CompletionRequest(BaseModel):
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
+    stop: Annotated[list[Stop], Field(max_length=16), BeforeValidator(_as_list)] = []
     max_tokens: int | None = Field(None, gt=0)
     max_completion_tokens: int | None = Field(None, gt=0)
     response_format: ResponseFormat | None = None
@@ -139,10 +146,6 @@ class CompletionRequest(BaseModel):
     conversation_id: str | None = None
     session_id: str | None = None
     claude: dict[str, Any] | None = None
-
-    def stops(self) -> list[str]:
-        """The texts at which the answer ends."""
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
     def most_tokens(self) -> int | None:
         """How many tokens the answer may have."""
@@ -186,19 +189,10 @@ def read_completion(body: bytes) -> CompletionRequest:
 
 
 def _place(location: tuple[str | int, ...]) -> list[str | int]:
-    """A place without the names of the alternatives that were tried there."""
-    tags = {"text", "refusal", "image_url", "str", "constrained-str"}
+    """A place without the name of the kind of part that was tried there."""
+    kinds = {"text", "refusal", "image_url"}
     return [
         part
         for index, part in enumerate(location)
-        if not (
-            isinstance(part, str)
-            and (part.startswith("list[") or (part in tags and _is_tag(location, index)))
-        )
+        if not (part in kinds and index and isinstance(location[index - 1], int))
     ]
-
-
-def _is_tag(location: tuple[str | int, ...], index: int) -> bool:
-    """Whether this names an alternative: it follows a number, or the parameter `stop`."""
-    before = location[index - 1] if index else ""
-    return isinstance(before, int) or before == "stop"
