@@ -9,6 +9,9 @@ import pytest
 
 from tests.gateway import Gateway, running_gateway, write_fake
 
+# Programs for the Python of another environment.
+collect_ignore = ["clients", "node"]
+
 _KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE"}
 
 

@@ -57,7 +57,7 @@ def is_loopback(address: str) -> bool:
 
 
 def test_the_name_is_asked_for_at_the_address_that_was_looked_at(site: str) -> None:
-    assert fetch(f"{site}/size/3", 10, lambda address: address == "127.0.0.1") == b"xxx"
+    assert fetch(f"{site}/size/3", 10, is_loopback) == b"xxx"
     assert Site.hosts == [site.removeprefix("http://")]
 
 

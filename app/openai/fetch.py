@@ -28,12 +28,12 @@ class CannotFetch(Exception):
 
 
 class _Place(NamedTuple):
-    """Where a URL leads: the address to connect to, and what to ask for there."""
+    """Where a URL leads: the addresses to connect to, and what to ask for there."""
 
     scheme: str
     host: str
     port: int
-    address: str
+    addresses: list[str]
     path: str
     authority: str
 
@@ -73,7 +73,7 @@ def _locate(url: str, allowed: Callable[[str], bool]) -> _Place:
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not all(allowed(address) for address in addresses):
         raise CannotFetch("its host is not on the public internet")
-    return _Place(parts.scheme, host, port, addresses[0], _target(parts), _authority(parts, host))
+    return _Place(parts.scheme, host, port, addresses, _target(parts), _authority(parts, host))
 
 
 def _target(parts: SplitResult) -> str:
@@ -86,11 +86,23 @@ def _authority(parts: SplitResult, host: str) -> str:
     return f"{name}:{parts.port}" if parts.port else name
 
 
+def _connect(place: _Place) -> http.client.HTTPConnection:
+    """A connection to the first of the addresses that takes one. Raises OSError."""
+    for address in place.addresses:
+        connection = http.client.HTTPConnection(address, place.port, timeout=PATIENCE)
+        try:
+            connection.connect()
+        except OSError:
+            connection.close()
+            continue
+        return connection
+    raise ConnectionError("no address of the host takes a connection")
+
+
 def _get(place: _Place, limit: int) -> tuple[bytes, str | None]:
     """The content, or where it has gone to."""
-    connection = http.client.HTTPConnection(place.address, place.port, timeout=PATIENCE)
+    connection = _connect(place)
     try:
-        connection.connect()
         if place.scheme == "https":
             context = ssl.create_default_context()
             connection.sock = context.wrap_socket(connection.sock, server_hostname=place.host)
