@@ -11,6 +11,7 @@ from app.errors import GatewayError, JobNotStarted
 from app.openai.errors import CompletionFailed
 
 _NO_SESSION = ("No conversation found with session ID", "--resume requires a valid session ID")
+_NO_SCHEMA = "--json-schema is not a valid JSON Schema"
 # Clients know this case by OpenAI's words.
 _TOO_LONG = "This model's maximum context length is exceeded."
 #: Characters of the CLI's words that are told.
@@ -59,6 +60,8 @@ def _cli_failure(end: Mapping[str, Any], result: Mapping[str, Any]) -> Completio
             "The Claude Code CLI is not logged in on the gateway's machine;"
             " its operator can run claude there, or set ANTHROPIC_API_KEY",
         )
+    if _NO_SCHEMA in words:
+        return CompletionFailed(400, "invalid_json_schema", words, "response_format")
     if any(sign in words for sign in _NO_SESSION):
         return CompletionFailed(404, "session_not_found", words, "session_id")
     subtype = result.get("subtype")

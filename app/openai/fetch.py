@@ -16,7 +16,7 @@ import gevent
 
 from app.openai.addresses import is_public
 
-#: Seconds that one URL may take, with all its redirects.
+#: Seconds that a URL may take, with all its redirects.
 PATIENCE = 20.0
 MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
@@ -38,20 +38,25 @@ class _Place(NamedTuple):
     authority: str
 
 
-def fetch(url: str, limit: int, allowed: Callable[[str], bool] = is_public) -> bytes:
-    """What is at this URL, at most `limit` bytes. Raises CannotFetch.
+def fetch(
+    url: str,
+    limit: int,
+    allowed: Callable[[str], bool] = is_public,
+    patience: float = PATIENCE,
+) -> bytes:
+    """What is at this URL, at most `limit` bytes, within `patience` seconds. Raises CannotFetch.
 
     `allowed` judges each address.
     """
     try:
-        with gevent.Timeout(PATIENCE):
+        with gevent.Timeout(patience):
             for _ in range(MOST_REDIRECTS + 1):
                 content, target = _get(_locate(url, allowed), limit)
                 if target is None:
                     return content
                 url = urljoin(url, target)
     except gevent.Timeout:
-        raise CannotFetch(f"it took longer than {PATIENCE:g} s") from None
+        raise CannotFetch(f"it took longer than {patience:.1f} s") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise CannotFetch(f"{type(error).__name__}") from None
     raise CannotFetch(f"it leads on more than {MOST_REDIRECTS} times")

@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from urllib.parse import unquote, unquote_to_bytes
 from app.openai.errors import BadParameter
 from app.openai.fetch import CannotFetch, fetch
 
-#: Bytes of one image, and how many one request may name.
+#: Bytes of one image, and of all that one request names; how many it may name.
 LARGEST = 10 << 20
+LARGEST_TOGETHER = 32 << 20
 MOST = 50
+#: Seconds that all URLs of one request may take.
+PATIENCE = 20.0
 
 _PARAM = "messages"
 
@@ -29,15 +33,24 @@ class Images:
         """The block of each. Raises BadParameter for one that cannot be had, or is no image."""
         if len(urls) > MOST:
             raise BadParameter(_PARAM, f"There are more than {MOST} images")
-        return {url: _block(url, self._content(url)) for url in urls}
+        blocks, size, deadline = {}, 0, time.monotonic() + PATIENCE
+        for url in urls:
+            content = self._content(url, deadline - time.monotonic())
+            size += len(content)
+            if size > LARGEST_TOGETHER:
+                raise BadParameter(
+                    _PARAM, f"The images have more than {LARGEST_TOGETHER} bytes together"
+                )
+            blocks[url] = _block(url, content)
+        return blocks
 
-    def _content(self, url: str) -> bytes:
+    def _content(self, url: str, patience: float) -> bytes:
         scheme = url.partition(":")[0].lower()
         if scheme == "data":
             content = _data(url)
         elif scheme in ("http", "https"):
             try:
-                content = fetch(url, LARGEST)
+                content = fetch(url, LARGEST, patience=max(patience, 0.01))
             except CannotFetch as error:
                 raise _refused(url, str(error)) from None
         elif url.startswith(("/", "file:///")):

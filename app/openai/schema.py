@@ -126,7 +126,7 @@ class ResponseFormat(BaseModel):
         return given if self.type == "json_schema" and given is not None else {"type": "object"}
 
 
-Stop = Annotated[str, Field(min_length=1, max_length=1000)]
+Stop = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class CompletionRequest(BaseModel):

@@ -128,6 +128,9 @@ def errors_have_their_classes() -> None:
     refused(bad, "context_length_exceeded", "messages", messages=user(long))
     gone = user("fail: 404 not_found_error model: x")
     refused(missing, "model_not_found", "model", messages=gone)
+    wrong = {"type": "object", "properties": {"n": {"type": "number"}}, "required": "n"}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": wrong}}
+    refused(bad, "invalid_json_schema", "response_format", response_format=form)
     limit = user("fail: 429 rate_limit_error slow down")
     refused(openai.RateLimitError, "rate_limit_exceeded", None, messages=limit)
     busy = user("fail: 529 overloaded_error Overloaded")
