@@ -95,7 +95,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         log.warning("request %s is refused: %s", request_id, type(exc).__name__)
         body = json.dumps({"detail": reason, "code": code, "request_id": request_id}).encode()
         head = (
-            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nX-Request-ID: {request_id}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         try:
