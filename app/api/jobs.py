@@ -4,9 +4,12 @@ import math
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from app.api import schemas
 from app.api.client import watch_client
+from app.api.describe import Answer, Parameter, describes
+from app.api.reading import JOB
 from app.api.stream import CLIENT_LEFT
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, JobNotFound
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
 
@@ -24,11 +27,37 @@ def blueprint(jobs: JobService) -> Blueprint:
     views = Blueprint("jobs", __name__)
 
     @views.get("/processes")
+    @describes("The jobs that run now, or wait for their turn.", {200: schemas.Processes})
     def processes() -> Response:
         rows = jobs.running()
         return jsonify(processes=rows, count=len(rows))
 
     @views.get("/jobs")
+    @describes(
+        "The jobs' records, the newest first.",
+        {200: schemas.Jobs},
+        errors=[InvalidRequest, JobNotFound],
+        parameters=[
+            Parameter(
+                "status",
+                "query",
+                {"type": "string", "enum": list(_STATUSES)},
+                "Only jobs that are so.",
+            ),
+            Parameter(
+                "limit",
+                "query",
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE},
+                "So many at most.",
+            ),
+            Parameter(
+                "before",
+                "query",
+                {"type": "string", "format": "uuid"},
+                "Only jobs that were started earlier than this one.",
+            ),
+        ],
+    )
     def newest() -> Response:
         status = request.args.get("status")
         if status is not None and status not in _STATUSES:
@@ -43,6 +72,21 @@ def blueprint(jobs: JobService) -> Blueprint:
         return jsonify(jobs=rows, count=len(rows))
 
     @views.get("/jobs/<job_id>")
+    @describes(
+        "One job's record.",
+        {200: schemas.JobRecord},
+        details="Records are there after a restart, too, until `JOB_RETENTION` after their end.",
+        errors=[InvalidRequest, JobNotFound],
+        parameters=[
+            JOB,
+            Parameter(
+                "wait",
+                "query",
+                {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+                "Wait so many seconds for the job's end.",
+            ),
+        ],
+    )
     def one(job_id: str) -> Response:
         directory = jobs.find(job_id)
         seconds = _number("wait", 0.0, 0.0, LONGEST_WAIT)
@@ -57,6 +101,18 @@ def blueprint(jobs: JobService) -> Blueprint:
         return jsonify(jobs.record(directory))
 
     @views.post("/jobs/<job_id>/interrupt")
+    @describes(
+        "End the turn, and with it the job, gently.",
+        {
+            202: Answer(
+                "The CLI is sent one SIGINT. The turn stops, the CLI writes its `result`, and the"
+                " job ends as `cancelled`.",
+                {"application/json": schemas.Interrupted},
+            )
+        },
+        errors=[JobNotFound],
+        parameters=[JOB],
+    )
     def interrupt(job_id: str) -> tuple[Response, int]:
         jobs.interrupt(job_id, g.user)
         return jsonify(status="interrupted", process_id=job_id), 202

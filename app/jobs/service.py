@@ -12,9 +12,9 @@ from uuid import uuid4
 from app.cli.command import Command
 from app.errors import (
     DiskFull,
-    GatewayError,
     GatewayStops,
     InvalidRequest,
+    JobNotEnded,
     JobNotFound,
     JobNotStarted,
 )
@@ -30,13 +30,6 @@ from app.jobs.sweep import SWEEP_LIMIT
 from app.jobs.telling import tell_end, tell_record, tell_running
 
 log = logging.getLogger(__name__)
-
-
-class JobNotEnded(GatewayError):
-    """Processes of a job are left: another user's, or stuck in the kernel."""
-
-    status = 504
-    code = "job_not_ended"
 
 
 class Order(NamedTuple):

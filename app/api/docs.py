@@ -1,0 +1,137 @@
+"""`/openapi.json`, and two pages that show it: `/docs` (Swagger UI) and `/redoc`."""
+
+import hashlib
+import json
+import secrets
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, request
+from werkzeug.wsgi import wrap_file
+
+from app.api.describe import Answer, Parameter, Text, describes
+from app.api.openapi import make_document
+from app.errors import NotFound
+
+_PAGES = Path(__file__).with_name("pages")
+_KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+}
+_FILES = {
+    path.name: path
+    for folder in (_PAGES, _PAGES / "vendored")
+    for path in sorted(folder.iterdir())
+    if path.suffix in _KINDS
+}
+
+# Nothing but our own files. Both show images that are part of their style sheets or made up
+# on the way (data:), and nobody may show the pages in a frame.
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
+# Redoc makes styles while it runs, which only those who know the nonce may, and searches in
+# a worker that it makes from its own text (blob:).
+_REDOC_POLICY = f"{_POLICY}; style-src 'self' 'nonce-{{nonce}}'; worker-src blob:"
+
+_IF_NONE_MATCH = Parameter(
+    "If-None-Match", "header", {"type": "string"}, "The ETag of what is there already."
+)
+_NOT_CHANGED = Answer("Nothing has changed.", headers=["ETag"])
+_ANY_JSON = Text("An OpenAPI document.", schema={"type": "object"})
+
+
+_PAGE = Answer(
+    "The page.",
+    {"text/html": Text("It loads nothing but our own files.")},
+    ["Content-Security-Policy"],
+)
+
+
+def blueprint() -> Blueprint:
+    """The views."""
+    views = Blueprint("docs", __name__)
+    document: list[bytes] = []
+
+    @views.get("/openapi.json")
+    @describes(
+        "This document.",
+        {200: Answer("OpenAPI 3.1.", {"application/json": _ANY_JSON}, ["ETag"]), 304: _NOT_CHANGED},
+        parameters=[_IF_NONE_MATCH],
+    )
+    def openapi() -> Response:
+        if not document:
+            # Only now all routes are known.
+            document.append(json.dumps(make_document(current_app)).encode())
+        return _cached(Response(document[0], mimetype="application/json"), _digest(document[0]))
+
+    @views.get("/docs")
+    @describes("This API, to read and to try out (Swagger UI).", {200: _PAGE})
+    def swagger_ui() -> Response:
+        return _html("docs.html", _POLICY)
+
+    @views.get("/redoc")
+    @describes("This API, to read (Redoc).", {200: _PAGE})
+    def redoc() -> Response:
+        nonce = secrets.token_urlsafe(16)
+        return _html("redoc.html", _REDOC_POLICY.format(nonce=nonce), NONCE=nonce)
+
+    @views.get("/docs/<name>")
+    @describes(
+        "A file of these pages.",
+        {
+            200: Answer(
+                "The file.",
+                {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
+                ["ETag"],
+            ),
+            304: _NOT_CHANGED,
+        },
+        errors=[NotFound],
+        parameters=[
+            Parameter("name", "path", {"type": "string", "enum": list(_FILES)}, "Its name."),
+            _IF_NONE_MATCH,
+        ],
+    )
+    def file(name: str) -> Response:
+        path = _FILES.get(name)
+        if path is None:
+            raise NotFound
+        answer = Response(content_type=_KINDS[path.suffix])
+        answer.content_length = path.stat().st_size
+        _cached(answer, _digest(path))
+        if answer.status_code == HTTPStatus.OK and request.method == "GET":
+            # Sent in pieces, between which others have their turn.
+            answer.response = wrap_file(request.environ, path.open("rb"))
+            answer.direct_passthrough = True
+        return answer
+
+    return views
+
+
+def _html(name: str, policy: str, **values: str) -> Response:
+    text = (_PAGES / name).read_text(encoding="utf-8")
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    answer = Response(text, mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["X-Frame-Options"] = "DENY"
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def _cached(answer: Response, digest: str) -> Response:
+    """Have clients keep this, but ask whether it is still so; 304 tells them that it is."""
+    answer.set_etag(digest)
+    answer.headers["Cache-Control"] = "no-cache"
+    answer.make_conditional(request)
+    return answer
+
+
+@cache
+def _digest(of: bytes | Path) -> str:
+    content = of if isinstance(of, bytes) else of.read_bytes()
+    return hashlib.sha256(content).hexdigest()[:32]
