@@ -140,6 +140,49 @@ class BadRequest(GatewayError):
     status = 400
     code = "bad_request"
 
+    def __init__(self, detail: str = "Bad Request") -> None:
+        super().__init__(detail)
+
+
+class UriTooLong(GatewayError):
+    """The request line is too long."""
+
+    status = 414
+    code = "uri_too_long"
+
+    def __init__(self) -> None:
+        super().__init__("URI Too Long")
+
+
+class HeadersTooLarge(GatewayError):
+    """The headers are too long, or too many."""
+
+    status = 431
+    code = "headers_too_large"
+
+    def __init__(self) -> None:
+        super().__init__("Request Header Fields Too Large")
+
+
+class ExpectationFailed(GatewayError):
+    """The header Expect asks for what there is not."""
+
+    status = 417
+    code = "expectation_failed"
+
+    def __init__(self) -> None:
+        super().__init__("Expectation Failed")
+
+
+class TransferCodingNotSupported(GatewayError):
+    """The body is sent in a way that is not known here."""
+
+    status = 501
+    code = "transfer_coding_not_supported"
+
+    def __init__(self) -> None:
+        super().__init__("Not Implemented")
+
 
 class BadBody(BadRequest):
     """The body is not what HTTP says that a body is."""

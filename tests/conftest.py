@@ -9,7 +9,7 @@ import pytest
 
 from tests.gateway import Gateway, running_gateway, write_fake
 
-_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE"}
+_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE", "TEST_ORACLES"}
 
 
 @pytest.fixture(autouse=True)

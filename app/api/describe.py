@@ -28,15 +28,15 @@ Model = type[BaseModel]
 
 
 class Text(NamedTuple):
-    """A body that is no JSON, in words, with an example.
+    """A body that is no JSON of ours, in words, with an example.
 
-    `models` are those that the words speak of, by what they are there: `{"done": Done}`.
+    `schema` may speak of `models` (see `app.api.json_schema.reference`).
     """
 
     description: str
     example: str = ""
-    models: Mapping[str, Model] = {}
     schema: Mapping[str, Any] = {"type": "string"}
+    models: Collection[Model] = ()
 
 
 class Parameter(NamedTuple):

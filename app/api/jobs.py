@@ -1,6 +1,6 @@
 """`/processes` and `/jobs`: what runs, what ran, and how it went."""
 
-import math
+import re
 
 from flask import Blueprint, Response, g, jsonify, request
 
@@ -18,6 +18,10 @@ PAGE = 50
 LARGEST_PAGE = 500
 #: The longest wait of GET /jobs/<id>, in seconds.
 LONGEST_WAIT = 300.0
+
+# As JSON writes them: float() and int() take more, like 1_0.
+_WHOLE = re.compile("[0-9]{1,9}")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
@@ -64,7 +68,7 @@ def blueprint(jobs: JobService) -> Blueprint:
             raise InvalidRequest.of(
                 "unknown_status", ("query", "status"), f"This is none of {', '.join(_STATUSES)}"
             )
-        limit = int(_number("limit", PAGE, 1, LARGEST_PAGE))
+        limit = int(_number("limit", PAGE, 1, LARGEST_PAGE, _WHOLE))
         before = request.args.get("before")
         if before is not None:
             jobs.find(before)
@@ -120,17 +124,16 @@ def blueprint(jobs: JobService) -> Blueprint:
     return views
 
 
-def _number(name: str, default: float, least: float, most: float) -> float:
-    """A number in the query. Raises InvalidRequest."""
+def _number(
+    name: str, default: float, least: float, most: float, shape: re.Pattern[str] = _NUMBER
+) -> float:
+    """A number of this shape in the query. Raises InvalidRequest."""
     text = request.args.get(name)
     if text is None:
         return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
+    if not shape.fullmatch(text) or not least <= float(text) <= most:
+        what = "whole number" if shape is _WHOLE else "number"
         raise InvalidRequest.of(
-            "out_of_range", ("query", name), f"This is no number from {least:g} to {most:g}"
+            "out_of_range", ("query", name), f"This is no {what} from {least:g} to {most:g}"
         )
-    return number
+    return float(text)

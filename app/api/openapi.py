@@ -13,11 +13,24 @@ from app.api import access
 from app.api.describe import Answer, Body, Description, Model, Parameter, Text, description_of
 from app.api.headers import HEADERS, Header
 from app.api.json_schema import components, reference
-from app.errors import BadRequest, GatewayError, HostNotAllowed, InternalError
+from app.errors import (
+    BadRequest,
+    GatewayError,
+    HeadersTooLarge,
+    HostNotAllowed,
+    InternalError,
+    UriTooLong,
+)
 from app.version import VERSION
 
 #: What any view may answer.
-ERRORS: tuple[type[GatewayError], ...] = (BadRequest, HostNotAllowed, InternalError)
+ERRORS: tuple[type[GatewayError], ...] = (
+    BadRequest,
+    HostNotAllowed,
+    UriTooLong,
+    HeadersTooLarge,
+    InternalError,
+)
 
 REQUEST_ID = Parameter(
     "X-Request-ID",
@@ -33,7 +46,7 @@ machine, and its JSON lines come back as server-sent events.
 
 **Errors** are JSON with `detail`, `code` and `request_id`. Beside those that are listed with each
 operation: 404 `not_found` where there is no such path, 405 `method_not_allowed` with `Allow`,
-414 `uri_too_long` and 431 `headers_too_large`.
+417 `expectation_failed`, and 501 `transfer_coding_not_supported`.
 
 **Web pages** of other sites are refused (403 `cross_site_request`) unless the operator names them.
 """
@@ -232,8 +245,6 @@ def _media(held: Model | Text) -> dict[str, Any]:
     if not isinstance(held, Text):
         return {"schema": reference(held)}
     media: dict[str, Any] = {"schema": {**held.schema, "description": held.description}}
-    if held.models:
-        media["x-data"] = {name: reference(model) for name, model in held.models.items()}
     if held.example:
         media["example"] = held.example
     return media
@@ -248,7 +259,7 @@ def _models_of(description: Description) -> set[Model]:
     models: set[Model] = {description.error_body}
     for content in held:
         for one in content.values():
-            models.update(one.models.values() if isinstance(one, Text) else [one])
+            models.update(one.models if isinstance(one, Text) else [one])
     return models
 
 

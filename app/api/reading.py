@@ -1,6 +1,9 @@
 """What reading a job answers, in each form that `app.api.forms` knows, in words."""
 
-from app.api.describe import Answer, Parameter, Text
+from typing import Any
+
+from app.api.describe import Answer, Model, Parameter, Text
+from app.api.json_schema import reference
 from app.api.schemas import Done, JobRecord, StreamError
 from app.errors import GatewayError, GatewayStops, JobNotFound, JobNotStarted
 
@@ -35,20 +38,44 @@ data: {{"process_id":"{_ID}","status":"succeeded","exit_code":0,"signal":null,\
 id: end
 
 """
+
+
+def _event(name: str, data: dict[str, Any], *needed: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "event": {"const": name},
+            "data": {"type": "string", **data},
+            "id": {"type": "string"},
+        },
+        "required": ["event", "data", *needed],
+    }
+
+
+def _json(model: Model) -> dict[str, Any]:
+    return {"contentMediaType": "application/json", "contentSchema": reference(model)}
+
+
 EVENTS = Text(
-    "Server-sent events (the WHATWG's HTML standard, section 9.2).\n\n"
+    "Server-sent events (the WHATWG's HTML standard, section 9.2); this describes each of them.\n\n"
     "- `message`: one line of the CLI's standard output, its bytes untouched. Usually JSON, but"
     " nothing makes sure of it. A raw CR in it begins a second `data:` line of the same event."
     " Blank lines are left out.\n"
-    "- `done`: how the job ended (the schema `Done`). The last event.\n"
-    "- `error`: what the gateway itself could not do (the schema `StreamError`). The last event;"
-    " there is no `done`.\n\n"
+    "- `done`: how the job ended. The last event.\n"
+    "- `error`: what the gateway itself could not do. The last event; there is no `done`.\n\n"
     "Each `message` and `done` has an `id:`, an opaque string, with which the stream can be"
     " resumed. `retry:` tells a browser when to come back. `: ping` is a comment, and so is"
     " `: queued 3`, the place of a job that waits for its turn. A stream that ends without `done`"
     " or `error` was cut off; its job goes on.",
     _EXAMPLE,
-    {"done": Done, "error": StreamError},
+    {
+        "oneOf": [
+            _event("message", {}, "id"),
+            _event("done", _json(Done), "id"),
+            _event("error", _json(StreamError)),
+        ]
+    },
+    (Done, StreamError),
 )
 LINES = Text(
     "The CLI's bytes and nothing else; the connection breaks if the gateway cannot go on.",
