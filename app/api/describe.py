@@ -57,13 +57,15 @@ class Parameter(NamedTuple):
 class Answer(NamedTuple):
     """One status that a view answers with: in words, by media type, with these headers.
 
-    The headers are those of `app.api.headers`. `links` names the views for which the header
+    The headers are those of `app.api.headers`; `sometimes` are those that not every answer of
+    this status has. `links` names the views for which the header
     X-Process-ID of this answer is the job's id.
     """
 
     description: str
     content: Mapping[str, Model | Text] = {}
     headers: Sequence[str] = ()
+    sometimes: Sequence[str] = ()
     links: Collection[str] = ()
 
 

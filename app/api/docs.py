@@ -41,16 +41,17 @@ _REDOC_POLICY = f"{_POLICY}; style-src 'self' {_EMPTY} {_SCROLLBAR}; worker-src 
 _IF_NONE_MATCH = Parameter(
     "If-None-Match", "header", {"type": "string"}, "The ETag of what is there already."
 )
-_NOT_CHANGED = Answer("Nothing has changed.", headers=["ETag"])
+_KEPT = ["Cache-Control", "ETag"]
+_NOT_CHANGED = Answer("Nothing has changed.", headers=_KEPT)
 _ANY_JSON = Text("An OpenAPI document.", schema={"type": "object"})
 
 
 _PAGE = Answer(
     "The page.",
     {"text/html": Text("It loads nothing but our own files.")},
-    ["Content-Security-Policy", "ETag"],
+    [*_KEPT, "Content-Security-Policy"],
 )
-_NOT_CHANGED_PAGE = Answer("Nothing has changed.", headers=["Content-Security-Policy", "ETag"])
+_NOT_CHANGED_PAGE = Answer("Nothing has changed.", headers=[*_KEPT, "Content-Security-Policy"])
 
 
 def blueprint() -> Blueprint:
@@ -61,7 +62,7 @@ def blueprint() -> Blueprint:
     @views.get("/openapi.json")
     @describes(
         "This document.",
-        {200: Answer("OpenAPI 3.1.", {"application/json": _ANY_JSON}, ["ETag"]), 304: _NOT_CHANGED},
+        {200: Answer("OpenAPI 3.1.", {"application/json": _ANY_JSON}, _KEPT), 304: _NOT_CHANGED},
         parameters=[_IF_NONE_MATCH],
     )
     def openapi() -> Response:
@@ -95,7 +96,7 @@ def blueprint() -> Blueprint:
             200: Answer(
                 "The file.",
                 {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
-                ["ETag"],
+                _KEPT,
             ),
             304: _NOT_CHANGED,
         },

@@ -24,5 +24,7 @@ HEADERS = {
     "WWW-Authenticate": Header("The challenge of RFC 7617.", _TEXT),
     "Retry-After": Header("Seconds after which to come back.", {"type": "integer", "minimum": 0}),
     "ETag": Header("What this version of the answer is called (If-None-Match).", _TEXT),
+    "Cache-Control": Header("Whether this may be kept, and changed on the way.", _TEXT),
+    "X-Accel-Buffering": Header("`no`: a proxy is to pass each event on at once.", {"const": "no"}),
     "Content-Security-Policy": Header("What the page may load: our own files alone.", _TEXT),
 }

@@ -195,8 +195,9 @@ def _headers(answer: Answer | None, errors: list[type[GatewayError]]) -> dict[st
     sets = [set(error.header_names) for error in errors]
     if answer is not None:
         sets.append(set(answer.headers))
+    sometimes = () if answer is None else answer.sometimes
     headers: dict[str, dict[str, Any]] = {}
-    for name in sorted({"X-Request-ID", *set.union(*sets)}):
+    for name in sorted({"X-Request-ID", *set.union(*sets), *sometimes}):
         headers[name] = {"$ref": f"#/components/headers/{name}"}
         if name != "X-Request-ID" and not all(name in each for each in sets):
             headers[name] = {**_header(HEADERS[name]), "required": False}

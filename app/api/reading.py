@@ -100,6 +100,8 @@ ANSWERS = {
             "text/plain": _ANSWER,
         },
         _JOB_HEADERS,
+        # Those that wait for the end are answers like others.
+        sometimes=("Cache-Control", "X-Accel-Buffering"),
         links=("chat.resume", "chat.cancel", "jobs.one", "jobs.interrupt"),
     ),
     502: Answer(
