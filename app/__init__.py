@@ -41,7 +41,7 @@ def create_app(
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     launch = Launch(spool.state, claude.path, environment, capacity, generation, owner)
     limits = Limits(
         timeout=settings.job_timeout,

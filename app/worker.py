@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -26,11 +28,14 @@ from app.errors import (
     TransferCodingNotSupported,
     UriTooLong,
 )
+from app.notify import ASK_AGAIN, Notifier, answers
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for jobs that nobody is left to end.
 LOOK_AFTER = 30.0
+#: Seconds that the gateway's first answer may take.
+ASK_PATIENCE = 10.0
 #: Seconds that streams have for their last words when the worker stops.
 STOP_PATIENCE = 1.0
 #: Seconds and bytes that are spent on what a refused client still sends.
@@ -56,6 +61,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **named)
         self._idle: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
+        #: Who tells systemd that workers answer, if there is a systemd.
+        self.notifier: Notifier | None = None
 
     def init_process(self) -> None:
         """Begin, in the worker's own process; returns when it is over."""
@@ -115,7 +122,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
         gevent.spawn(self._look_after_jobs)
-        gevent.spawn(self._keep_launcher)
+        gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)
@@ -126,32 +133,39 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 server.max_accept = 1
             server.start()
             servers.append(server)
+        if self.notifier is not None:
+            gevent.spawn(self._vouch, self.notifier)
         while self.alive:
             self.notify()
             self._told_to_stop.wait(1.0)
         for server in servers:
-            server.close()
+            # Not closed yet: who was accepted just now is asked for the listener's name.
+            server.stop_accepting()
         self._end_connections()
         for server in servers:
             server.stop(timeout=1)
 
+    def _vouch(self, notifier: Notifier) -> None:
+        """Prove that the gateway answers: from this worker's hub, over the network."""
+        proved = False
+        while self.alive and not (proved and notifier.interval is None):
+            if answers(self.sockets[0].getsockname(), notifier.interval or ASK_PATIENCE):
+                notifier.vouch()
+                if not proved:
+                    # Wakes the master's loop, and does nothing else: it can say so at once.
+                    os.kill(self.ppid, signal.SIGCHLD)
+                proved = True
+            gevent.sleep(notifier.interval if proved and notifier.interval else ASK_AGAIN)
+
     def _look_after_jobs(self) -> None:
         jobs = self.wsgi.extensions["jobs"]
         while self.alive:
-            gevent.sleep(LOOK_AFTER)
             try:
                 jobs.look_after()
-            except OSError as error:
-                log.error("cannot look after the jobs: %s", error)
-
-    def _keep_launcher(self) -> None:
-        jobs = self.wsgi.extensions["jobs"]
-        while self.alive:
-            try:
-                jobs.keep_launcher()
-            except (GatewayError, OSError) as error:
-                log.error("cannot keep a launcher: %s", error)
-            gevent.sleep(1.0)
+            except Exception:
+                # What cannot be looked after now must not keep us from it for ever.
+                log.exception("cannot look after the jobs")
+            gevent.sleep(LOOK_AFTER)
 
     def _end_connections(self) -> None:
         self.wsgi.extensions["jobs"].stop(STOPPING)

@@ -73,7 +73,7 @@ def test_schemathesis_finds_nothing(
         PROJECT=str(gateway.project),
         SCHEMATHESIS_HOOKS=str(ORACLES / "hooks.py"),
     )
-    jobs = gateway.ask("GET", "/jobs?limit=500", auth=("admin", PASSWORD)).json()["jobs"]
+    jobs = gateway.ask("GET", "/jobs?limit=500").json()["jobs"]
     assert {job["status"] for job in jobs} >= {"succeeded", "failed", "cancelled"}
     assert "Traceback" not in gateway.log()
     assert " ERROR " not in gateway.log()

@@ -11,6 +11,8 @@ import pytest
 from app.api.openapi import make_document
 from app.cli.request import ChatRequest
 from app.settings import setting_names
+from app.tool.main import COMMANDS
+from app.tool.parser import EXIT_CODES
 from tests.described import application
 from tests.gateway import PASSWORD, ROOT, Gateway
 from tests.test_real_cli import claude, model, real  # noqa: F401 - fixtures
@@ -50,6 +52,14 @@ def test_every_route_has_a_row() -> None:
     for path, methods in make_document(application())["paths"].items():
         for method in methods:
             assert f"{method.upper()} {path}" in first_cells()
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    section = README.partition("\n## The claudecode2api command\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z]+)[^`]*` \|", section, re.MULTILINE)
+    assert rows == list(COMMANDS)
+    statuses = re.findall(r"^\| (\d+) \|", section, re.MULTILINE)
+    assert statuses == re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
 
 
 @pytest.mark.real
