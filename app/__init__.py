@@ -27,7 +27,7 @@ def create_app(
 
     from flask import Flask
 
-    from app.api import access, chat, failures, health, jobs, origins
+    from app.api import access, chat, docs, failures, health, jobs, origins
     from app.api.intake import Intake
     from app.auth import Authenticator
     from app.cli.command import Defaults
@@ -74,4 +74,5 @@ def create_app(
     app.register_blueprint(
         health.blueprint(claude, Login(settings.state_dir, claude.path, environment))
     )
+    app.register_blueprint(docs.blueprint())
     return app

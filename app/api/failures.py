@@ -7,7 +7,7 @@ from uuid import uuid4
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.errors import GatewayError
+from app.errors import GatewayError, InternalError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def install(app: Flask) -> None:
         log.error(
             "request %s failed: %s", request_id(), type(error).__name__, exc_info=_bare(error)
         )
-        return gateway_error(GatewayError())
+        return gateway_error(InternalError())
 
 
 def request_id() -> str:

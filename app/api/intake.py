@@ -13,9 +13,48 @@ from typing import Any
 import gevent
 from flask import Request
 
+from app.api.describe import Body, Text, query_of
 from app.cli.command import Defaults, build
-from app.cli.request import read_fields, read_request
+from app.cli.request import ChatRequest, read_fields, read_request
 from app.errors import (
+    BadBody,
+    BadDirectory,
+    BadIdempotencyKey,
+    BodyTooLarge,
+    BodyTooSlow,
+    DirectoryNotAllowed,
+    GatewayError,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
+from app.jobs.keys import Key
+from app.jobs.service import Order
+
+#: Seconds that a request's body may take.
+BODY_PATIENCE = 60.0
+
+#: What `Intake.read` reads, for the document, and what it raises.
+BODY = Body(
+    {
+        "application/json": ChatRequest,
+        "text/plain": Text(
+            "The prompt itself, in UTF-8; the other fields are in the query.",
+            "Which files are here?",
+        ),
+    },
+    {
+        "a question": {"prompt": "Which files are here?", "cwd": "/tmp"},  # noqa: S108
+        "a narrow job that may go on without its client": {
+            "prompt": "Fix the failing test.",
+            "cwd": "/home/me/project",
+            "allowed_tools": ["Read", "Edit", "Bash(pytest:*)"],
+            "detach": True,
+            "timeout": 600,
+        },
+    },
+)
+QUERY = query_of(ChatRequest, "With a body of text/plain: ", leave_out=["prompt"])
+REFUSALS: tuple[type[GatewayError], ...] = (
     BadBody,
     BadDirectory,
     BadIdempotencyKey,
@@ -25,11 +64,6 @@ from app.errors import (
     InvalidRequest,
     UnsupportedMediaType,
 )
-from app.jobs.keys import Key
-from app.jobs.service import Order
-
-#: Seconds that a request's body may take.
-BODY_PATIENCE = 60.0
 
 _SANE_KEY = re.compile(r"[!-~]{1,255}")
 _LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}

@@ -12,9 +12,9 @@ from uuid import uuid4
 from app.cli.command import Command
 from app.errors import (
     DiskFull,
-    GatewayError,
     GatewayStops,
     InvalidRequest,
+    JobNotEnded,
     JobNotFound,
     JobNotStarted,
     QueueFull,
@@ -34,13 +34,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds below which a launcher's life was so short that another one is not started at once.
 _SHORT_LIFE = 1.0
-
-
-class JobNotEnded(GatewayError):
-    """Processes of a job are left: another user's, or stuck in the kernel."""
-
-    status = 504
-    code = "job_not_ended"
 
 
 class Order(NamedTuple):
