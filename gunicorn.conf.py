@@ -26,6 +26,8 @@ from app.jobs import upkeep
 from app.jobs.launch import Capacity, generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
+from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.notify import Notifier
 from app.settings import Settings
 from app.worker import Worker
 
@@ -65,7 +67,7 @@ try:
     spool = Spool(settings.state_dir)
     _prepare(spool)
     # Once for all workers: they must agree about it.
-    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     environment = build_environment(os.environ, settings.environment)
     code = generation(claude.path, environment, capacity)
 except ConfigurationError as error:
@@ -97,18 +99,22 @@ max_requests = 0
 keepalive = 10
 graceful_timeout = 15
 timeout = 60
+# A worker counts as frozen when its file there is not touched in time: let no disk delay that.
+worker_tmp_dir = os.environ.get("RUNTIME_DIRECTORY") or None
 worker_connections = 10_000
 control_socket_disable = True
 # An access line may be forged through the user's name; the application logs what matters.
 accesslog = None
 errorlog = "-"
 loglevel = settings.log_level.lower()
+# The journal notes the time and the process of every line by itself.
+_stderr = os.fstat(2)
+_to_journal = os.environ.get("JOURNAL_STREAM") == f"{_stderr.st_dev}:{_stderr.st_ino}"
+_when, _who = ("", "") if _to_journal else ("%(asctime)s ", "%(process)d ")
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"}
-    },
+    "formatters": {"line": {"format": f"{_when}%(levelname)s {_who}%(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": settings.log_level, "handlers": ["stderr"]},
     "loggers": {
@@ -122,6 +128,11 @@ def _allow_descriptors():
     """Each stream costs a few; the usual limit of 1024 is meant for programs of another kind."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
+
+
+def _patience():
+    """Seconds that a stop may take: workers first, then every job and what it leaves."""
+    return graceful_timeout + settings.kill_grace + SWEEP_PATIENCE + SWEEP_LIMIT + 5
 
 
 def on_starting(server):
@@ -142,10 +153,21 @@ def on_starting(server):
             reload()
 
     server.handle_hup = handle_hup
+    server.notifier = Notifier.take(os.environ)
+    if server.notifier is not None:
+        server.notifier.stop_patience = _patience()
+        server.notifier.attach(server, spool.count)
+
+
+def post_fork(server, worker):
+    """Have the worker prove to systemd that the gateway answers."""
+    worker.notifier = server.notifier
 
 
 def on_reload(server):
     """Tell what the new workers will use."""
+    if server.notifier is not None:
+        server.notifier.stop_patience = _patience()
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
 
 

@@ -28,7 +28,7 @@ def create_app(
 
     from flask import Flask
 
-    from app.api import chat, health, jobs
+    from app.api import chat, docs, health, jobs
     from app.api import claude as api_claude
     from app.auth import Authenticator
     from app.cli.command import Defaults
@@ -52,7 +52,7 @@ def create_app(
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    capacity = Capacity(settings.max_jobs, settings.queue_size)
+    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     launch = Launch(spool.state, claude.path, environment, capacity, generation, owner)
     limits = Limits(
         timeout=settings.job_timeout,
@@ -99,4 +99,5 @@ def create_app(
     app.register_blueprint(
         health.blueprint(claude, Login(settings.state_dir, claude.path, environment))
     )
+    app.register_blueprint(docs.blueprint())
     return app

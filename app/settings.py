@@ -78,7 +78,7 @@ class Settings:
         Raises ConfigurationError, which names the setting and what would help, and never
         the value of a secret.
         """
-        written = _read_env_file(env_file) if env_file else {}
+        written = read_env_file(env_file) if env_file else {}
         for name in written:
             _refuse_near_miss(name)
         values: dict[str, Any] = {}
@@ -97,8 +97,11 @@ def setting_names() -> frozenset[str]:
     return frozenset(_READERS)
 
 
-def _read_env_file(path: Path) -> dict[str, str]:
-    """Every variable of a dotenv file, values taken literally."""
+def read_env_file(path: Path) -> dict[str, str]:
+    """Every variable of a dotenv file, values taken literally; none if there is no file.
+
+    Raises ConfigurationError, which names the first line that cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

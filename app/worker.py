@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -17,12 +19,23 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.errors import GatewayError
+from app.errors import (
+    BadRequest,
+    ExpectationFailed,
+    GatewayError,
+    HeadersTooLarge,
+    InternalError,
+    TransferCodingNotSupported,
+    UriTooLong,
+)
+from app.notify import ASK_AGAIN, Notifier, answers
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for jobs that nobody is left to end.
 LOOK_AFTER = 30.0
+#: Seconds that the gateway's first answer may take.
+ASK_PATIENCE = 10.0
 #: Seconds that streams have for their last words when the worker stops.
 STOP_PATIENCE = 1.0
 #: Seconds and bytes that are spent on what a refused client still sends.
@@ -32,12 +45,12 @@ LINGER_BYTES = 1 << 20
 STOPPING = "the gateway stops or reloads"
 
 # What gunicorn refuses before a request exists; the first kind that fits counts.
-_REFUSED: dict[type[Exception], tuple[int, str, str]] = {
-    errors.LimitRequestLine: (414, "URI Too Long", "uri_too_long"),
-    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large", "headers_too_large"),
-    errors.ExpectationFailed: (417, "Expectation Failed", "expectation_failed"),
-    errors.UnsupportedTransferCoding: (501, "Not Implemented", "transfer_coding_not_supported"),
-    errors.ParseException: (400, "Bad Request", "bad_request"),
+_REFUSED: dict[type[Exception], GatewayError] = {
+    errors.LimitRequestLine: UriTooLong(),
+    errors.LimitRequestHeaders: HeadersTooLarge(),
+    errors.ExpectationFailed: ExpectationFailed(),
+    errors.UnsupportedTransferCoding: TransferCodingNotSupported(),
+    errors.ParseException: BadRequest(),
 }
 
 
@@ -48,6 +61,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **named)
         self._idle: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
+        #: Who tells systemd that workers answer, if there is a systemd.
+        self.notifier: Notifier | None = None
 
     def init_process(self) -> None:
         """Begin, in the worker's own process; returns when it is over."""
@@ -86,20 +101,20 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
         gunicorn would answer a page of HTML and log the message, which may quote a header.
         """
-        status, reason, code = 500, "Internal Server Error", "internal_error"
-        for kind, told in _REFUSED.items():
-            if isinstance(exc, kind):
-                status, reason, code = told
-                break
+        kinds = (told for kind, told in _REFUSED.items() if isinstance(exc, kind))
+        told = next(kinds, InternalError())
         request_id = uuid4().hex
         log.warning("request %s is refused: %s", request_id, type(exc).__name__)
-        body = json.dumps({"detail": reason, "code": code, "request_id": request_id}).encode()
+        body = json.dumps({"detail": told.detail, "code": told.code, "request_id": request_id})
         head = (
-            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"HTTP/1.1 {told.status} {told.detail}",
+            "Connection: close",
+            f"X-Request-ID: {request_id}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
         )
         try:
-            util.write_nonblock(client, head.encode() + body)
+            util.write_nonblock(client, "\r\n".join((*head, "", body)).encode())
             _linger(client)
         except OSError:
             log.debug("request %s: its client has gone", request_id)
@@ -107,7 +122,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
         gevent.spawn(self._look_after_jobs)
-        gevent.spawn(self._keep_launcher)
+        gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)
@@ -118,32 +133,39 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 server.max_accept = 1
             server.start()
             servers.append(server)
+        if self.notifier is not None:
+            gevent.spawn(self._vouch, self.notifier)
         while self.alive:
             self.notify()
             self._told_to_stop.wait(1.0)
         for server in servers:
-            server.close()
+            # Not closed yet: who was accepted just now is asked for the listener's name.
+            server.stop_accepting()
         self._end_connections()
         for server in servers:
             server.stop(timeout=1)
 
+    def _vouch(self, notifier: Notifier) -> None:
+        """Prove that the gateway answers: from this worker's hub, over the network."""
+        proved = False
+        while self.alive and not (proved and notifier.interval is None):
+            if answers(self.sockets[0].getsockname(), notifier.interval or ASK_PATIENCE):
+                notifier.vouch()
+                if not proved:
+                    # Wakes the master's loop, and does nothing else: it can say so at once.
+                    os.kill(self.ppid, signal.SIGCHLD)
+                proved = True
+            gevent.sleep(notifier.interval if proved and notifier.interval else ASK_AGAIN)
+
     def _look_after_jobs(self) -> None:
         jobs = self.wsgi.extensions["jobs"]
         while self.alive:
-            gevent.sleep(LOOK_AFTER)
             try:
                 jobs.look_after()
-            except OSError as error:
-                log.error("cannot look after the jobs: %s", error)
-
-    def _keep_launcher(self) -> None:
-        jobs = self.wsgi.extensions["jobs"]
-        while self.alive:
-            try:
-                jobs.keep_launcher()
-            except (GatewayError, OSError) as error:
-                log.error("cannot keep a launcher: %s", error)
-            gevent.sleep(1.0)
+            except Exception:
+                # What cannot be looked after now must not keep us from it for ever.
+                log.exception("cannot look after the jobs")
+            gevent.sleep(LOOK_AFTER)
 
     def _end_connections(self) -> None:
         self.wsgi.extensions["jobs"].stop(STOPPING)

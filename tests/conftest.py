@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.gateway import Gateway, running_gateway, write_fake
+from tests.tool import Tool, tool_of
 
 # Programs for the Python of another environment.
 collect_ignore = ["clients", "node"]
 
-_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE"}
+_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE", "TEST_MACHINE", "TEST_ORACLES"}
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +53,9 @@ def start_gateway(fake_claude: Path, tmp_path: Path) -> Iterator[Callable[..., G
             return stack.enter_context(running_gateway(tmp_path, claude, **settings))
 
         yield start
+
+
+@pytest.fixture
+def tool(gateway: Gateway, tmp_path: Path) -> Tool:
+    """The command `claudecode2api` with the settings of `gateway`."""
+    return tool_of(gateway, tmp_path / "checkout")

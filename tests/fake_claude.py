@@ -3,6 +3,7 @@
 Run with the interpreter's isolated mode, from the wrapper that `tests.gateway` writes.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -54,11 +55,16 @@ def environment(_: str) -> None:
 
 def big(size: str) -> None:
     """Print one line of so many bytes."""
+    part(size)
+    raw("0a")
+
+
+def part(size: str) -> None:
+    """Write so many bytes of a line, which goes on."""
     block = b"x" * (1 << 20)
     left = int(size)
     while left:
         left -= os.write(1, block[:left])
-    raw("0a")
 
 
 def lines(count: str) -> None:
@@ -81,6 +87,16 @@ def chatter(text: str) -> None:
     for number in range(int(count)):
         time.sleep(float(seconds))
         line(f"line {number}")
+
+
+def babble(text: str) -> None:
+    """Print numbered lines, with so many seconds after each, until there is such a file."""
+    seconds, path = text.split(maxsplit=1)
+    for number in itertools.count():
+        if Path(path).exists():
+            return
+        line(f"line {number}")
+        time.sleep(float(seconds))
 
 
 def complain(text: str) -> None:
@@ -179,6 +195,12 @@ def seal(_: str) -> None:
     os.fchmod(1, 0o400)
 
 
+def shell(command: str) -> None:
+    """Run a command; print what it prints, and a line with its exit code."""
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.STDOUT)
+    line(f"exit {done.returncode}")
+
+
 def leave(code: str) -> None:
     """End now with this exit code."""
     os._exit(int(code))
@@ -190,9 +212,22 @@ def die(number: str) -> None:
     time.sleep(10)
 
 
+def cost(_: str) -> None:
+    """Answer a question that the CLI needs no model for."""
+    result("ok")
+
+
+def say(text: str) -> None:
+    """Print the line of an answer with this text, in which \\ begins an escape of JSON's."""
+    block = {"type": "text", "text": json.loads(f'"{text}"')}
+    line(json.dumps({"type": "assistant", "message": {"content": [block]}}))
+
+
 VERBS: dict[str, Callable[[str], None]] = {
+    "/cost": cost,
     "arguments": arguments,
     "await": await_file,
+    "babble": babble,
     "big": big,
     "chatter": chatter,
     "repeat": repeat,
@@ -208,10 +243,13 @@ VERBS: dict[str, Callable[[str], None]] = {
     "hopper": hopper,
     "line": line,
     "lines": lines,
+    "part": part,
     "polite": polite,
     "raw": raw,
     "result": result,
+    "say": say,
     "seal": seal,
+    "shell": shell,
     "silent": silent,
     "system": system,
 }

@@ -1,10 +1,12 @@
 """A real gateway for tests: gunicorn with its workers, a scratch home, and a client for it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -14,7 +16,9 @@ from typing import Any, NamedTuple
 
 import requests
 
+from app.api.schemas import Done, StreamError
 from app.jobs import processes
+from tests.described import check_answer, check_body
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "p:äss wörd"  # noqa: S105 - a colon, a space and letters that are not ASCII
@@ -36,6 +40,8 @@ class Stream:
     def __init__(self, response: requests.Response) -> None:
         self.response = response
         self.job_id: str = response.headers["X-Process-ID"]
+        #: Bytes, also of events that are not complete yet.
+        self.received = 0
         self._chunks = response.raw.stream(65536, decode_content=False)
         self._events = self._read()
 
@@ -57,6 +63,7 @@ class Stream:
         """What `event: done` says, after all that comes before it."""
         last = list(self._events)[-1]
         assert last.name == "done", last
+        check_body(Done, last.data)
         told: dict[str, Any] = json.loads(last.data)
         return told
 
@@ -67,14 +74,22 @@ class Stream:
     def _read(self) -> Iterator[Event]:
         name, identity = "message", None
         data: list[bytes] = []
-        rest = b""
+        pieces: list[bytes] = []
         for chunk in self._chunks:
-            *lines, rest = (rest + chunk).split(b"\n")
+            self.received += len(chunk)
+            pieces.append(chunk)
+            if b"\n" not in chunk:
+                # Joined once at its end, however long the line is.
+                continue
+            *lines, rest = b"".join(pieces).split(b"\n")
+            pieces = [rest]
             for line in lines:
                 field, _, value = line.partition(b":")
                 value = value.removeprefix(b" ")
                 if not line:
                     if data:
+                        if name == "error":
+                            check_body(StreamError, b"\n".join(data))
                         yield Event(name, b"\n".join(data), identity)
                     name, identity, data = "message", None, []
                 elif not field:
@@ -113,11 +128,14 @@ class Gateway:
             "LOG_LEVEL": "DEBUG",
             **settings,
         }
+        self.auth = ("admin", self.environment["AUTH_PASSWORD"].encode())
         self.process: subprocess.Popen[bytes] | None = None
         self._streams: list[Stream] = []
 
     def start(self) -> "Gateway":
         """Start gunicorn, and wait until it answers."""
+        # The workers of a killed master serve on until they notice.
+        eventually(self._port_is_free)
         self.process = self.launch()
         eventually(self._answers, lambda: f"the gateway does not start:\n{self.log()}")
         return self
@@ -158,13 +176,45 @@ class Gateway:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
         return [int(child) for child in children.split()]
 
+    def launcher(self) -> int:
+        """The pid of the launcher: the holder of its lock (F_GETLK of fcntl(2))."""
+        layout = "hhqqi4x"
+        with (self.state / "launcher.lock").open("rb") as lock:
+            asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            pid: int = struct.unpack(layout, fcntl.fcntl(lock, fcntl.F_GETLK, asked))[4]
+        return pid
+
+    def reload(self) -> None:
+        """Have all workers replaced in order, and wait until they are."""
+        assert self.process is not None
+        before = set(self.workers())
+        self.process.send_signal(signal.SIGHUP)
+        self._await_others_than(before)
+
+    def kill_workers(self, *pids: int) -> None:
+        """End these workers, or all, with SIGKILL; wait until there are others."""
+        killed = set(pids or self.workers())
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        self._await_others_than(killed)
+
+    def kill_master(self) -> None:
+        """End gunicorn's first process with SIGKILL, and wait until its launcher has noticed."""
+        assert self.process is not None
+        launcher = self.launcher()
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        eventually(lambda: not alive(launcher))
+
     def ask(self, method: str, path: str, **named: Any) -> requests.Response:
         """One request, signed in, on a connection of its own."""
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(
-                method, self.url + path, **{"auth": AUTH, "timeout": PATIENCE, **named}
+            answer = session.request(
+                method, self.url + path, **{"auth": self.auth, "timeout": PATIENCE, **named}
             )
+        check_answer(answer, whole=not named.get("stream"))
+        return answer
 
     def post(self, prompt: str, **fields: Any) -> requests.Response:
         """POST /chat; the answer's body is not read."""
@@ -180,10 +230,14 @@ class Gateway:
         headers = {} if after is None else {"Last-Event-ID": after}
         return self.opened(self.ask("GET", f"/chat/{job_id}", headers=headers, stream=True))
 
-    def hang_up(self) -> None:
-        """Close every stream that was opened here, and wait until no job runs."""
+    def close_streams(self) -> None:
+        """Close every stream that was opened here."""
         while self._streams:
             self._streams.pop().close()
+
+    def hang_up(self) -> None:
+        """Close every stream that was opened here, and wait until no job runs."""
+        self.close_streams()
         for live in (self.state / "live").iterdir():
             # A link to the job's record, which is there also if its folder was removed.
             if json.loads(live.read_bytes() or b"{}").get("detached"):
@@ -207,6 +261,20 @@ class Gateway:
         self._streams.append(stream)
         return stream
 
+    def _await_others_than(self, pids: set[int]) -> None:
+        count = int(self.environment.get("WORKERS", "2"))
+        eventually(lambda: len(self.workers()) == count and not pids & set(self.workers()))
+
+    def _port_is_free(self) -> bool:
+        with socket.socket() as probe:
+            # As gunicorn does: what is left of old connections is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError:
+                return False
+        return True
+
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log()
@@ -228,6 +296,7 @@ def running_gateway(folder: Path, claude: Path, **settings: str) -> Iterator[Gat
                 gateway.hang_up()
                 gateway.stop()
         finally:
+            gateway.close_streams()
             gateway.kill()
     left = marked_in(gateway.state)
     assert not left, f"these outlived their gateway: {left}"

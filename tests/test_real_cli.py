@@ -2,18 +2,23 @@
 
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import model_api
-from tests.gateway import Gateway, Stream, alive, eventually, marked_in, running_gateway
+from tests.gateway import Gateway, alive, eventually, marked_in, running_gateway
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+#: Moments of a job's first second, by chance but always the same; the tests' names tell them.
+MOMENTS = [round(chance.random(), 3) for chance in [random.Random(20)] for _ in range(20)]  # noqa: S311
 
 
 @pytest.fixture(scope="module")
@@ -217,15 +222,24 @@ def test_hanging_up_while_the_cli_is_silent_ends_it(real: Gateway) -> None:
     assert real.record(stream.job_id, "ended")["status"] == "cancelled"
 
 
-def test_cancelling_a_starting_cli_is_never_told_as_success(real: Gateway) -> None:
-    streams: list[Stream] = []
-    for tenth in range(0, 10, 3):
-        stream = real.chat("wait: 60")
-        time.sleep(tenth / 10)
-        assert real.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
-        streams.append(stream)
-    assert [stream.done()["status"] for stream in streams] == ["cancelled"] * 4
+@pytest.mark.parametrize(("moment", "prompt"), list(zip(MOMENTS, cycle(["hello", "wait: 60"]))))
+def test_a_cancelled_start_is_never_told_as_success(
+    real: Gateway, moment: float, prompt: str
+) -> None:
+    # One of the prompts is answered within that second, the other is not.
+    stream = real.chat(prompt)
+    time.sleep(moment)
+    answer = real.ask("DELETE", f"/chat/{stream.job_id}")
+    *messages, done = stream
+    status = json.loads(done.data)["status"]
     assert not marked_in(real.state)
+    if answer.status_code == 200:
+        assert status == "cancelled"
+    else:
+        # It had ended, or was about to.
+        assert (answer.status_code, status, prompt) == (404, "succeeded", "hello")
+        result = json.loads(messages[-1].data)
+        assert (result["type"], result["is_error"]) == ("result", False)
 
 
 def test_health_knows_that_the_cli_is_logged_in(real: Gateway) -> None:

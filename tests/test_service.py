@@ -71,6 +71,21 @@ def test_root_and_health(gateway: Gateway) -> None:
     assert Path(health["claude_path"]).name == "claude"
 
 
+def test_a_cli_that_tells_its_login_in_no_time_is_heard(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    claude = tmp_path / "quick"
+    claude.write_text(
+        "#!/bin/sh\ncase $1 in --version) echo 1.0 ;; *) echo '{\"loggedIn\": false}' ;; esac\n",
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    gateway = start_gateway(claude=claude)
+    # Asked without a request, each of which would wake the worker.
+    eventually(lambda: (gateway.state / "login.json").exists())
+    assert gateway.ask("GET", "/health", auth=None).json()["logged_in"] is False
+
+
 def test_health_tells_whether_the_cli_is_logged_in(gateway: Gateway) -> None:
     eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)
 

@@ -324,7 +324,8 @@ def test_no_text_leads_out_of_the_folder(text: str) -> None:
         (0o400, True),
         (0o100600, False),
         (0o100644, False),
-        (0o100440, False),
+        (0o100440, True),
+        (0o100200, False),
         (0o100000, False),
     ],
 )

@@ -6,11 +6,14 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from app import sse
+from app.api import reading
 from app.api.stream import Events, stream
 from app.cli.request import read_fields, read_object
+from app.errors import DiskFull, QueueFull
 from app.jobs.service import JobService
 from app.web import options
-from app.web.intake import Intake
+from app.web.describe import Answer, Body, Text, describes
+from app.web.intake import REFUSALS, Intake
 from app.web.workspaces import SHARED, Workspaces
 
 
@@ -30,11 +33,39 @@ class BareEvents(Events):
         return self._framer.finish()
 
 
+_LINES = Text(
+    "Server-sent events without a name: each is one line of the CLI's standard output.",
+    'data: {"type":"system","subtype":"init"}\n\n',
+)
+_BODY = Text(
+    "`prompt`, and any other field of POST /chat or option; without `cwd` the job runs in the"
+    " folder of its `workspace`.",
+    schema={
+        "type": "object",
+        "properties": {"prompt": {"type": "string", "minLength": 1}},
+        "required": ["prompt"],
+    },
+)
+
+
 def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Blueprint:
     """The view."""
     views = Blueprint("claude", __name__)
 
     @views.post("/api/claude")
+    @describes(
+        "Start a job and read its lines.",
+        {
+            200: Answer(
+                "The CLI's lines.",
+                {"text/event-stream": _LINES},
+                ("X-Process-ID", "Cache-Control", "X-Accel-Buffering"),
+            )
+        },
+        details="For the clients of Claude-Code-Server: names with dashes are taken, too.",
+        body=Body({"application/json": _BODY}),
+        errors=[*REFUSALS, *reading.ERRORS, DiskFull, QueueFull],
+    )
     def start() -> Response:
         body = read_object(intake.json(request))
         given = {name: value for name, value in body.items() if name != "prompt"}

@@ -7,17 +7,24 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import gevent
+from gevent import monkey
 from gevent.socket import wait_read
+
+from app.cli.account import PATIENCE, logged_in
 
 log = logging.getLogger(__name__)
 
+# The bare ones: gevent's wait for a SIGCHLD, and for ever if the CLI has exited before its
+# handler was there (26.9.0).
+_posix_spawn = monkey.get_original("os", "posix_spawn")
+_waitpid = monkey.get_original("os", "waitpid")
+
 #: Seconds that an answer counts. Asking costs 0.3 s of CPU time.
 FRESH = 60.0
-#: Seconds that the CLI may take to answer.
-PATIENCE = 30.0
 
 
 class Login:
@@ -75,7 +82,7 @@ class Login:
         output = os.memfd_create("login")
         try:
             # posix_spawn takes a tenth of a millisecond and needs no thread.
-            pid = os.posix_spawn(
+            pid = _posix_spawn(
                 self._claude,
                 [self._claude, "auth", "status"],
                 self._environment,
@@ -90,7 +97,7 @@ class Login:
             )
             _wait_for_exit(pid)
             os.lseek(output, 0, os.SEEK_SET)
-            return _logged_in(os.read(output, 1 << 20))
+            return logged_in(os.read(output, 1 << 20))
         finally:
             os.close(output)
 
@@ -103,21 +110,7 @@ def _wait_for_exit(pid: int) -> None:
     except TimeoutError:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
-        os.waitpid(pid, 0)
+        # libev reaps every child, once anybody here has spawned one through gevent.
+        with suppress(ChildProcessError):
+            _waitpid(pid, 0)
         os.close(descriptor)
-
-
-def _logged_in(answer: bytes) -> bool | None:
-    """The answer as of version 2.1.330: JSON with `loggedIn`; exit 1 when logged out.
-
-    >>> _logged_in(b'{"loggedIn": false, "authMethod": "none"}')
-    False
-    >>> _logged_in(b"unknown command") is None
-    True
-    """
-    try:
-        fields = json.loads(answer)
-    except ValueError:
-        return None
-    logged_in = fields.get("loggedIn") if isinstance(fields, dict) else None
-    return logged_in if isinstance(logged_in, bool) else None

@@ -25,8 +25,13 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field(min_length=1, description="What is said to Claude.")
-    cwd: str = Field(min_length=1, description="Working directory: the full path of a folder.")
+    prompt: str = Field(min_length=1, description="What is said to Claude; not blank.")
+    cwd: str = Field(
+        min_length=1,
+        description="Working directory: the full path of a folder on the gateway's machine.",
+        # Said, not checked: what is no directory here has an error of its own.
+        json_schema_extra={"pattern": "^/"},
+    )
     model: str | None = Field(
         None, description="An alias or a full name; left out, DEFAULT_MODEL; null, the CLI's own."
     )

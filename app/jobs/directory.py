@@ -32,7 +32,8 @@ from app.jobs.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
 
-_SEALED = 0o400
+# Two, because readers notice only a change, and a job may have set the first one itself.
+_SEALED = (0o400, 0o440)
 _OPEN = 0o600
 _TO_END = 0o400
 _TO_INTERRUPT = 0o200
@@ -159,6 +160,10 @@ class JobDirectory:
         except TypeError:
             return None
 
+    def has_ended(self) -> bool:
+        """Whether it is written how the job ended; says nothing of what is written."""
+        return os.access(f"{self.path}/ended", os.F_OK)
+
     def set_running(self, running: Running) -> None:
         """Write who runs the job."""
         self._put("running", running._asdict())
@@ -173,7 +178,8 @@ class JobDirectory:
         with suppress(FileNotFoundError):
             os.unlink(self.live)
         with suppress(FileNotFoundError):
-            os.chmod(self.output, _SEALED)
+            is_first = not is_sealed(os.stat(self.output).st_mode)
+            os.chmod(self.output, _SEALED[0 if is_first else 1])
 
     def exists(self) -> bool:
         """Whether it is still there."""
@@ -299,7 +305,7 @@ def read_at(path: str, length: int, offset: int) -> bytes:
 
 def is_sealed(mode: int) -> bool:
     """Whether an output with this mode (`st_mode`) grows no more."""
-    return mode & 0o777 == _SEALED
+    return mode & 0o777 in _SEALED
 
 
 def now() -> str:

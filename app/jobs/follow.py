@@ -81,6 +81,13 @@ class Watch:
         """What the output holds there, at most a chunk; empty at its end."""
         return os.pread(self._output, CHUNK, position)
 
+    def exists(self) -> bool:
+        """Whether the job is still there: its folder may have been removed by hand."""
+        if self._directory.exists():
+            return True
+        self._close_if_dead(self._directory)
+        return False
+
     def place(self) -> Place | None:
         """The job's place in the queue; None if it does not wait there, or any more."""
         if self._supervisor is not None or self._directory.is_claimed():
@@ -127,7 +134,7 @@ class Follower:
 
     Iterating yields bytes as they come, and b"" for each `heartbeat` seconds without any. While
     the job waits in the queue, it yields its place at first, whenever that changes, and instead
-    of b"". It ends when all has been read, or soon after `stop`.
+    of b"". It ends when all has been read, or soon after `stop`, or when the job was removed.
     """
 
     def __init__(self, watch: Watch, position: int, heartbeat: float) -> None:
@@ -172,6 +179,8 @@ class Follower:
                 if patience <= 0:
                     return
             if not self._watch.wait(patience):
+                if not self._watch.exists():
+                    return
                 yield place or b""
 
 

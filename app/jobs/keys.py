@@ -9,12 +9,16 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from app.errors import IdempotencyKeyReused
 from app.jobs.directory import JobDirectory, read_record, write_record
+
+# Others are served between two portions of keys.
+_PORTION = 50
 
 
 class Key(NamedTuple):
@@ -41,10 +45,7 @@ class Keys:
         """
         digest = hashlib.sha256(json.dumps([user, key.text]).encode()).hexdigest()
         path = f"{self._folder}/{digest}"
-        lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            # For the time of a few system calls, in which this process does nothing else.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._locked():
             directory = self._job(path)
             if directory is not None:
                 if (read_record(path) or {}).get("request") != key.request:
@@ -53,24 +54,34 @@ class Keys:
             directory = create()
             write_record(path, {"job": directory.id, "request": key.request})
             return directory, True
+
+    def forget_removed(self) -> None:
+        """Remove the keys of jobs that are kept no more."""
+        for number, name in enumerate(os.listdir(self._folder)):
+            if number % _PORTION == 0:
+                time.sleep(0)
+            path = f"{self._folder}/{name}"
+            # A key may be taken anew at any moment.
+            with self._locked(), suppress(FileNotFoundError):
+                if self._job(path) is None:
+                    os.unlink(path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """For the time of a few system calls, in which this process does nothing else."""
+        lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
         finally:
             # Under gevent the descriptor is closed only when others have had their turn, and
             # one of them may wait for this lock.
             fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
-    def forget_removed(self) -> None:
-        """Remove the keys of jobs that are kept no more."""
-        for name in os.listdir(self._folder):
-            path = f"{self._folder}/{name}"
-            with suppress(FileNotFoundError):
-                # One that is written at this moment has no job that we could find.
-                if "." not in name and self._job(path) is None:
-                    os.unlink(path)
-
     def _job(self, path: str) -> JobDirectory | None:
-        record = read_record(path)
-        if record is None:
+        job_id = (read_record(path) or {}).get("job")
+        if not isinstance(job_id, str):
             return None
-        directory = JobDirectory(self._state, record["job"])
+        directory = JobDirectory(self._state, job_id)
         return None if directory.job() is None else directory

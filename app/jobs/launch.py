@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,10 +35,11 @@ main(sys.argv[2:])"""
 
 
 class Capacity(NamedTuple):
-    """How many jobs run at once, and how many may wait for that."""
+    """How many jobs run at once, how many may wait for that, and the disk's bytes for a start."""
 
     running: int
     waiting: int
+    min_free: int
 
 
 class Launch:
@@ -66,6 +67,8 @@ class Launch:
         self._generation = generation
         self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         self._spawned: set[int] = set()
+        #: Whether there is a launcher with which we `stay`.
+        self.is_there = False
 
     def start(self, job_id: str, continues: str | None) -> bool:
         """Start a job; True once its CLI runs, False if it waits for its turn.
@@ -91,14 +94,22 @@ class Launch:
         with self._connect() as connection, contextlib.suppress(OSError):
             connection.sendall(self._request("look"))
 
-    def stay(self) -> None:
+    def stay(self, ended: Callable[[str], None]) -> None:
         """Have a launcher; returns when it has ended, or has been replaced.
 
-        Raises JobNotStarted if there is none and none can be started.
+        Of all that stay, one is told the id of each job that ends. Raises JobNotStarted if
+        there is no launcher and none can be started.
         """
+        told = b""
         with self._connect() as connection, contextlib.suppress(OSError):
             connection.sendall(self._request("stay"))
-            connection.recv(64)
+            self.is_there = True
+            while received := connection.recv(4096):
+                *lines, told = (told + received).split(b"\n")
+                for line in lines:
+                    if line != b"stale":
+                        ended(line.decode())
+        self.is_there = False
 
     def is_owned(self) -> bool:
         """Whether the owner, with which every launcher ends, is still there."""
@@ -156,8 +167,7 @@ class Launch:
             self._state,
             self._claude,
             self._generation,
-            str(self._capacity.running),
-            str(self._capacity.waiting),
+            *(str(number) for number in self._capacity),
             str(self._owner.pid),
             str(self._owner.started),
         ]

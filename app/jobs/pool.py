@@ -31,6 +31,7 @@ _ORPHAN_ROUNDS = 200
 class Reaped(NamedTuple):
     """A child that has ended: the job that it worked for, "" for none, and its exit."""
 
+    pid: int
     job_id: str
     status: int
 
@@ -88,7 +89,8 @@ class Pool:
             return None
         except ConnectionResetError:
             said = b""
-        if not said:
+        if not said or pid not in self._jobs:
+            # It ends, or has died since it said so.
             self._dismiss(descriptor)
             return None
         ended, self._jobs[pid] = self._jobs[pid], ""
@@ -103,7 +105,7 @@ class Pool:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            yield Reaped(self._jobs.pop(pid, ""), status)
+            yield Reaped(pid, self._jobs.pop(pid, ""), status)
 
     def end_orphans(self) -> None:
         """End what a dead supervisor left: it has become ours, even if it has lost its mark."""
@@ -161,7 +163,11 @@ class Pool:
         processes.become_subreaper()
         wakeup = watch_signals()
         for left in reversed(range(JOBS_EACH)):
-            job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1)
+            try:
+                job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1)
+            except ConnectionResetError:
+                # The launcher was killed, and had not read what we said.
+                return
             if not job_id:
                 return
             connection = None

@@ -37,6 +37,11 @@ class Queue:
         self._taken: list[str] = []
         self._published: list[list[str]] = []
 
+    def take_over(self) -> list[str]:
+        """The jobs that an earlier launcher answered for, as it published them."""
+        self._published = [[job_id, what] for job_id, what in _read(self._state)]
+        return [job_id for job_id, _ in self._published]
+
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._continues
 
@@ -87,15 +92,28 @@ class Queue:
         """A job has ended, or waits no more."""
         self._continues.pop(job_id, None)
         self._running.pop(job_id, None)
-        with suppress(ValueError):
-            self._waiting.remove(job_id)
+        for jobs in (self._waiting, self._taken):
+            with suppress(ValueError):
+                jobs.remove(job_id)
 
-    def forget_cancelled(self) -> None:
-        """Forget who waited and was cancelled meanwhile, or removed."""
-        for job_id in list(self._waiting):
-            directory = JobDirectory(self._state, job_id)
-            if directory.is_claimed() or not directory.exists():
-                self.forget(job_id)
+    def forget_ended(self) -> bool:
+        """Forget who ran and has ended; whether there was anybody.
+
+        The end is known here by a message that may still be on its way, when a client has
+        seen it already.
+        """
+        ended = [each for each in self._running if JobDirectory(self._state, each).has_ended()]
+        for job_id in ended:
+            self.forget(job_id)
+        return bool(ended)
+
+    def take_claimed(self) -> list[JobDirectory]:
+        """Forget who waited and was claimed by somebody else meanwhile, or removed; these."""
+        waiting = [JobDirectory(self._state, job_id) for job_id in self._waiting]
+        found = [each for each in waiting if each.is_claimed() or not each.exists()]
+        for directory in found:
+            self.forget(directory.id)
+        return found
 
     def publish(self) -> None:
         """Write down who waits, if that has changed. Raises OSError.
@@ -153,7 +171,14 @@ def queued(state: str) -> list[str]:
     return [job_id for job_id, _ in _read(state)]
 
 
-def _read(state: str) -> list[list[Any]]:
+def _read(state: str) -> list[tuple[str, Any]]:
     record = read_record(queue_file(state)) or {}
+    rows = record.get("rows")
     # What was written before the machine's last start may be damaged, and so may those jobs.
-    return record.get("rows", []) if record.get("boot_id") == processes.boot_id() else []
+    if record.get("boot_id") != processes.boot_id() or not isinstance(rows, list):
+        return []
+    return [
+        (row[0], row[1])
+        for row in rows
+        if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)
+    ]

@@ -5,6 +5,7 @@ Standard library alone, because the launcher imports this.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -51,15 +52,27 @@ def ask_to_end(directory: JobDirectory, gently: bool = False) -> None:
     """
     # The mark comes first: a supervisor looks for it once it can be found here.
     directory.ask_to_cancel(gently)
-    if _claim(directory):
-        job = directory.job()
-        directory.end(judge(directory, "cancelled", job and job.session_id))
+    if claim(directory):
+        _end_unstarted(directory)
         return
     supervisor = supervisor_of(directory)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)
         # It may have been stopped.
         processes.send_signal(supervisor, signal.SIGCONT)
+
+
+def _end_unstarted(directory: JobDirectory) -> None:
+    job = directory.job()
+    ended = judge(directory, "cancelled", job and job.session_id)
+    try:
+        directory.end(ended)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # What was to be said to the CLI is not needed any more.
+        os.truncate(directory.input, 0)
+        directory.end(ended)
 
 
 def close_lost(directory: JobDirectory) -> bool:
@@ -82,15 +95,16 @@ def close_lost(directory: JobDirectory) -> bool:
         if directory.ended() is not None:
             directory.seal()
             return False
-        if not directory.is_claimed() and not _claim(directory):
+        if not directory.is_claimed() and not claim(directory):
             # A supervisor was faster.
             return False
         swept = sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
         job = directory.job()
+        never_ran = directory.running() is None
         directory.end(
             judge(
                 directory,
-                "lost",
+                "cancelled" if never_ran and directory.is_to_be_cancelled() else "lost",
                 job and job.session_id,
                 stop_signal=swept.highest.name if swept.highest else None,
                 killed=len(swept.ended),
@@ -100,7 +114,7 @@ def close_lost(directory: JobDirectory) -> bool:
         return True
 
 
-def _claim(directory: JobDirectory) -> bool:
+def claim(directory: JobDirectory) -> bool:
     """Keep everybody else from starting the job, or return False: somebody has."""
     try:
         os.close(directory.claim())

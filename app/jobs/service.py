@@ -12,11 +12,12 @@ from uuid import uuid4
 from app.cli.command import Command
 from app.errors import (
     DiskFull,
-    GatewayError,
     GatewayStops,
     InvalidRequest,
+    JobNotEnded,
     JobNotFound,
     JobNotStarted,
+    QueueFull,
 )
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, now
@@ -24,19 +25,15 @@ from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.keys import Key, Keys
 from app.jobs.launch import Launch
 from app.jobs.queue import place_of, queued
-from app.jobs.recovery import ask_to_end, close_lost, is_dead, supervisor_of
+from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor_of
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
 from app.jobs.telling import result_fields, tell_end, tell_record, tell_running
 
 log = logging.getLogger(__name__)
 
-
-class JobNotEnded(GatewayError):
-    """Processes of a job are left: another user's, or stuck in the kernel."""
-
-    status = 504
-    code = "job_not_ended"
+#: Seconds below which a launcher's life was so short that another one is not started at once.
+_SHORT_LIFE = 1.0
 
 
 class Order(NamedTuple):
@@ -52,6 +49,11 @@ class Order(NamedTuple):
     timeout: float | None
     idle_timeout: float | None
     key: Key | None
+
+    @property
+    def continues(self) -> str | None:
+        """The session that the job writes to, if it is not its own."""
+        return None if self.fork_session else self.session_id or None
 
 
 class Limits(NamedTuple):
@@ -104,10 +106,15 @@ class JobService:
                 create = partial(self._create, directory, order, user, detached)
                 directory, is_new = self._keys.find_or_create(user, order.key, create)
             if is_new or not directory.is_claimed():
-                continues = None if order.fork_session else order.session_id
-                runs = self._launch.start(directory.id, continues)
+                runs = self._launch.start(directory.id, order.continues)
                 state = "started" if runs else "queued"
                 log.info("job %s %s for %s in %r", directory.id, state, user, order.cwd)
+        except QueueFull:
+            # Another request with the same key may have got what was refused to us.
+            if directory.exists() and not claim(directory):
+                return directory
+            self._spool.remove(directory)
+            raise
         except BaseException as error:
             if is_new and directory.exists():
                 self._undo(directory)
@@ -136,7 +143,7 @@ class JobService:
             timeout=_narrower("timeout", order.timeout, self._limits.timeout),
             idle_timeout=_narrower("idle_timeout", order.idle_timeout, self._limits.idle_timeout),
             max_output=self._limits.max_output or None,
-            continues=None if order.fork_session else order.session_id,
+            continues=order.continues,
         )
         directory.create(job, order.command.input, order.command.files)
         return directory
@@ -271,11 +278,23 @@ class JobService:
     def keep_launcher(self) -> None:
         """Have a launcher until this process stops, so that those who wait are started.
 
-        Returns when the gateway's first process has gone. Raises JobNotStarted if no launcher
-        can be started.
+        Returns when the gateway's first process has gone.
         """
         while not self.stopped_by and self._launch.is_owned():
-            self._launch.stay()
+            begun = time.monotonic()
+            try:
+                self._launch.stay(self._tell_ended)
+            except (JobNotStarted, OSError) as error:
+                log.error("cannot keep a launcher: %s", error)
+            if time.monotonic() - begun < _SHORT_LIFE:
+                # Whatever ends it would end the next one, too.
+                time.sleep(_SHORT_LIFE)
+
+    def _tell_ended(self, job_id: str) -> None:
+        """Log a job's end; one process of the gateway does it."""
+        ended = JobDirectory(self._spool.state, job_id).ended()
+        if ended is not None:
+            log.info("job %s ended: %s", job_id, ended.status)
 
     def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
         ask_to_end(directory, gently)

@@ -39,6 +39,11 @@ class Spool:
         for job_id in os.listdir(f"{self.state}/live"):
             yield JobDirectory(self.state, job_id)
 
+    def count(self) -> tuple[int, int]:
+        """How many jobs run, and how many wait for their supervisor."""
+        claimed = [directory.claimed_for() is not None for directory in self.living()]
+        return sum(claimed), len(claimed) - sum(claimed)
+
     def newest(self, before: str | None) -> Iterator[JobDirectory]:
         """All jobs, the newest first; only those older than the job `before`, if given."""
         found = []

@@ -6,6 +6,7 @@ Ordinary blocking Python.
 import logging
 import time
 
+from app.jobs.directory import JobDirectory
 from app.jobs.recovery import ask_to_end, close_lost, is_dead
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
@@ -31,7 +32,8 @@ def end_all(spool: Spool) -> list[str]:
     """Cancel every job; returns their ids when all have ended, or their grace is over."""
     cancelled = []
     longest = 0.0
-    for directory in spool.living():
+    # Those that wait come first, or each end would have one of them started.
+    for directory in sorted(spool.living(), key=JobDirectory.is_claimed):
         job = directory.job()
         if job is not None and not is_dead(directory):
             try:

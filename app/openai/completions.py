@@ -11,7 +11,7 @@ from flask import Blueprint, Response, after_this_request, g, jsonify, request
 from app.errors import GatewayError
 from app.jobs.directory import JobDirectory
 from app.jobs.service import JobService
-from app.openai import chunks
+from app.openai import answers, chunks
 from app.openai.answer import Answer, Begun, Line, Text
 from app.openai.chunks import Chunks, Head
 from app.openai.cut import Cut
@@ -19,6 +19,7 @@ from app.openai.errors import error_object
 from app.openai.reader import Comment, Event, Finish, Usage, read
 from app.openai.schema import CompletionRequest, read_completion
 from app.openai.task import Task, Tasks
+from app.web.describe import Body, describes
 from app.web.intake import key_of
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,14 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
     views = Blueprint("completions", __name__)
 
     @views.post("/v1/chat/completions")
+    @describes(
+        "Complete a chat.",
+        answers.COMPLETION,
+        details="As OpenAI's API has it. Each completion is a job: its id is in `X-Process-ID`.",
+        body=Body({"application/json": CompletionRequest}),
+        errors=answers.NOT_BEGUN,
+        error_body=answers.OpenAIError,
+    )
     def complete() -> Response:
         body = tasks.intake.json(request)
         asked = read_completion(body)

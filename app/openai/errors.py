@@ -6,8 +6,8 @@ from typing import Any
 from app.errors import GatewayError
 from app.web.told import Told
 
-# Our codes that OpenAI's clients know under another name.
-_CODES = {
+#: Our codes that OpenAI's clients know under another name.
+CODES = {
     "not_authenticated": "invalid_api_key",
     "invalid_credentials": "invalid_api_key",
     "queue_full": "rate_limit_exceeded",
@@ -94,7 +94,7 @@ def error_object(error: GatewayError) -> dict[str, Any]:
         "message": message,
         "type": _type(error.status),
         "param": param,
-        "code": _CODES.get(error.code, error.code),
+        "code": CODES.get(error.code, error.code),
     }
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.errors import GatewayError
+from app.errors import GatewayError, InternalError
 from app.web.told import Shape, Told
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def install(app: Flask, shapes: Mapping[str, Shape]) -> None:
         log.error(
             "request %s failed: %s", request_id(), type(error).__name__, exc_info=_bare(error)
         )
-        return gateway_error(GatewayError())
+        return gateway_error(InternalError())
 
 
 def request_id() -> str:

@@ -22,6 +22,7 @@ from app.errors import (
     BodyTooLarge,
     BodyTooSlow,
     DirectoryNotAllowed,
+    GatewayError,
     InvalidRequest,
     UnsupportedMediaType,
 )
@@ -30,6 +31,18 @@ from app.jobs.service import Order
 
 #: Seconds that a request's body may take.
 BODY_PATIENCE = 60.0
+
+#: What `Intake.read` raises.
+REFUSALS: tuple[type[GatewayError], ...] = (
+    BadBody,
+    BadDirectory,
+    BadIdempotencyKey,
+    BodyTooLarge,
+    BodyTooSlow,
+    DirectoryNotAllowed,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
 
 _SANE_KEY = re.compile(r"[!-~]{1,255}")
 _LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}

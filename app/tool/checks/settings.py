@@ -1,0 +1,38 @@
+"""Whether `.env` is there, is for its owner's eyes alone, and can be used."""
+
+import os
+import stat
+
+from app.settings import Settings
+from app.tool.check import Check, failed, ok, warning
+from app.tool.checkout import Checkout
+from app.tool.failure import Failure
+
+
+def check(checkout: Checkout) -> tuple[list[Check], Settings | None]:
+    """The rows, and the settings if they can be used."""
+    try:
+        settings = checkout.settings()
+    except Failure as error:
+        fix = f"correct {checkout.env_file}; .env.example tells of each setting"
+        if "AUTH_PASSWORD" in str(error):
+            fix = "claudecode2api password"
+        return [_file(checkout), failed("settings", str(error), fix)], None
+    return [_file(checkout), ok("settings", "all can be used")], settings
+
+
+def _file(checkout: Checkout) -> Check:
+    path = checkout.env_file
+    if not path.exists():
+        fix = f"claudecode2api password makes it from {checkout.folder}/.env.example"
+        detail = f"{path} does not exist"
+        if "AUTH_PASSWORD" in checkout.environ:
+            return warning(".env", f"{detail}; the environment has a password", fix)
+        return failed(".env", detail, fix)
+    if not os.access(path, os.R_OK):
+        return failed(".env", f"cannot read {path}", checkout.whose())
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        detail = f"{path} has mode {mode:04o}: other users may read the password"
+        return failed(".env", detail, f"chmod 600 {path}")
+    return ok(".env", f"{path}, mode {mode:04o}")

@@ -1,0 +1,55 @@
+r"""Bytes of an event stream to its events, after the WHATWG's HTML standard, section 9.2. Pure.
+
+A line ends at b"\n" and nowhere else: that is how the gateway writes, and its lines may hold
+anything that other programs take for a line's end.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+
+class Event(NamedTuple):
+    """One event of a stream, or a comment, whose name is empty."""
+
+    name: str
+    data: bytes
+    id: str | None
+
+
+def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
+    r"""The events that are whole; what is broken off at the end is none.
+
+    >>> list(read_events([b"event: done\nda", b"ta: a\ndata: b\nid: 7\n\ndata: x"]))
+    [Event(name='done', data=b'a\nb', id='7')]
+    >>> list(read_events([b": ping\n\n"]))
+    [Event(name='', data=b'ping', id=None)]
+    """
+    name, identity = "message", None
+    data: list[bytes] = []
+    for line in _lines(chunks):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if not line:
+            if data:
+                yield Event(name, b"\n".join(data), identity)
+            name, identity, data = "message", None, []
+        elif not field:
+            yield Event("", value, None)
+        elif field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode(errors="replace")
+        elif field == b"id":
+            identity = value.decode(errors="replace")
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    # Joined once a line: adding each chunk to what there is would be quadratic.
+    begun: list[bytes] = []
+    for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        if others:
+            yield b"".join(begun)
+            yield from others[:-1]
+            begun = others[-1:]

@@ -1,0 +1,45 @@
+"""The gateway's jobs by their ids, of which a beginning is enough."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.tool.client import Client
+from app.tool.failure import Failure
+
+#: Letters of an id that are shown: enough to tell it from others.
+SHOWN = 8
+_PAGE = 200
+_WHOLE = 36
+
+
+def all_jobs(client: Client, page: int = _PAGE) -> Iterator[dict[str, Any]]:
+    """The records of all jobs, the newest first."""
+    params = {"limit": str(page)}
+    while True:
+        rows = client.ask("GET", "/jobs", params=params)["jobs"]
+        yield from rows
+        if len(rows) < page:
+            return
+        params["before"] = rows[-1]["process_id"]
+
+
+def find(client: Client, beginning: str) -> str:
+    """The id of the one job whose id begins so. Raises Failure."""
+    wanted = beginning.lower()
+    if not wanted or not set(wanted) <= set("0123456789abcdef-"):
+        raise Failure(f"cannot find job {beginning!r}: that is no id; see claudecode2api ps --all")
+    if len(wanted) == _WHOLE:
+        return wanted
+    found = [
+        str(row["process_id"])
+        for row in all_jobs(client)
+        if str(row["process_id"]).startswith(wanted)
+    ]
+    if not found:
+        raise Failure(f"cannot find job {beginning!r}; see claudecode2api ps --all")
+    if len(found) > 1:
+        raise Failure(
+            f"cannot tell which job {beginning!r} is; write more of its id, out of"
+            f" {', '.join(found[:5])}"
+        )
+    return found[0]

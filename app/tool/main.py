@@ -1,0 +1,51 @@
+"""The command's entrance: from a command line to a subcommand, and from its end to a status."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from app.tool.cancel import cancel
+from app.tool.checkout import Checkout
+from app.tool.doctor import doctor
+from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
+from app.tool.logs import logs
+from app.tool.parser import build_parser
+from app.tool.password import password
+from app.tool.ps import ps
+from app.tool.run import run
+from app.tool.screen import note
+from app.tool.serve import serve
+
+COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
+    "serve": serve,
+    "doctor": doctor,
+    "ps": ps,
+    "run": run,
+    "logs": logs,
+    "cancel": cancel,
+    "password": password,
+}
+
+
+def main(folder: str) -> int:
+    """Do what `sys.argv` says with the checkout in this folder; returns the exit status."""
+    parser = build_parser()
+    arguments = parser.parse_args()
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return MISUSED
+    try:
+        status = COMMANDS[arguments.command](Checkout(Path(folder), os.environ), arguments)
+        sys.stdout.flush()
+    except Failure as error:
+        note(str(error))
+        return error.status
+    except KeyboardInterrupt:
+        return CANCELLED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status

@@ -1,0 +1,22 @@
+"""`claudecode2api serve`: the gateway in the foreground."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from app.tool.checkout import Checkout
+from app.tool.failure import Failure
+
+
+def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
+    """Become gunicorn, in the folder of its configuration and of `.env`."""
+    gunicorn = Path(sys.executable).parent / "gunicorn"
+    os.chdir(checkout.folder)
+    try:
+        os.execve(gunicorn, [str(gunicorn)], dict(checkout.environ))  # noqa: S606 - no shell
+    except OSError as error:
+        raise Failure(
+            f"cannot run {gunicorn}: {error.strerror}; make venv/ anew (install.sh does)"
+        ) from None
