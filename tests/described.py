@@ -70,7 +70,8 @@ def check_answer(answer: requests.Response, whole: bool) -> None:
     where = f"{method} {url} answers {status} {kind} {told}"
     names = {name for name in HEADERS if name in answer.headers}
     if view is None:
-        assert told.get("code") in (NOWHERE.get(status), "host_not_allowed"), where
+        code = told.get("code") or told.get("error", {}).get("code")
+        assert code in (NOWHERE.get(status), "host_not_allowed"), where
         assert names == {"X-Request-ID"}, where
         return
     errors = view.errors.get(status, {})

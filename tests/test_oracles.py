@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.oracles, pytest.mark.timeout(150)]
 ORACLES = ROOT / "tests/oracles"
 #: What is put on a command line and must need no quoting.
 PASSWORD = "plain-password"  # noqa: S105
-SECONDS = 35
+SECONDS = 50
 
 
 @pytest.fixture

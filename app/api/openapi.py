@@ -172,7 +172,7 @@ def _body(body: Body) -> dict[str, Any]:
             content[kind]["examples"] = {
                 name: {"value": value} for name, value in body.examples.items()
             }
-    return {"required": True, "content": content}
+    return {"required": body.required, "content": content}
 
 
 def _responses(description: Description, errors: list[type[GatewayError]]) -> dict[str, Any]:

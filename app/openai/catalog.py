@@ -49,7 +49,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         "Begin a conversation.",
         {200: answers.Conversation},
         errors=answers.REFUSED,
-        body=Body({"application/json": NewConversation}),
+        body=Body({"application/json": NewConversation}, required=False),
     )
     def create() -> Response:
         body = intake.json(request) if request.content_length else b"{}"

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+)
 
 from app.errors import InvalidRequest
 from app.openai.errors import BadParameter
@@ -78,7 +85,9 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[Part], BeforeValidator(_as_parts)] = []
+    content: Annotated[
+        list[Part], BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None)
+    ] = []
     name: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
 
@@ -97,7 +106,7 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    include_usage: bool = False
+    include_usage: StrictBool = False
 
 
 class JsonSchema(BaseModel):
@@ -136,11 +145,15 @@ class CompletionRequest(BaseModel):
 
     messages: list[Message] = Field(min_length=1)
     model: str | None = None
-    stream: bool | None = None
+    stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    stop: Annotated[list[Stop], Field(max_length=16), BeforeValidator(_as_list)] = []
-    max_tokens: int | None = Field(None, gt=0)
-    max_completion_tokens: int | None = Field(None, gt=0)
+    stop: Annotated[
+        list[Stop],
+        Field(max_length=16),
+        BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop] | None),
+    ] = []
+    max_tokens: int | None = Field(None, gt=0, strict=True)
+    max_completion_tokens: int | None = Field(None, gt=0, strict=True)
     response_format: ResponseFormat | None = None
     metadata: dict[str, Any] | None = None
     conversation_id: str | None = None

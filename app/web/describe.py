@@ -75,6 +75,7 @@ class Body:
 
     content: Mapping[str, Model | Text]
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    required: bool = True
 
 
 @dataclass(frozen=True)
