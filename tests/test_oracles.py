@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.oracles, pytest.mark.timeout(150)]
 ORACLES = ROOT / "tests/oracles"
 #: What is put on a command line and must need no quoting.
 PASSWORD = "plain-password"  # noqa: S105
-SECONDS = 50
+SECONDS = 40
 
 
 @pytest.fixture
@@ -74,6 +74,6 @@ def test_schemathesis_finds_nothing(
         SCHEMATHESIS_HOOKS=str(ORACLES / "hooks.py"),
     )
     jobs = gateway.ask("GET", "/jobs?limit=500").json()["jobs"]
-    assert {job["status"] for job in jobs} >= {"succeeded", "failed", "cancelled"}
+    assert {job["status"] for job in jobs} >= {"succeeded", "failed"}
     assert "Traceback" not in gateway.log()
     assert " ERROR " not in gateway.log()
