@@ -25,22 +25,33 @@ def create_app(
     `app.extensions["jobs"]` is the JobService, for who stops the process.
     """
     import os
+    from pathlib import Path
 
     from flask import Flask
 
-    from app.api import access, chat, failures, health, jobs, origins, request_log, watch
-    from app.api.intake import Intake
+    from app.api import chat, docs, health, jobs, request_log, watch
+    from app.api import claude as api_claude
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
     from app.cli.login import Login
+    from app.cli.transcripts import Transcripts
     from app.jobs.fitness import Fitness
     from app.jobs.launch import Capacity, Launch
     from app.jobs.order import Limits
     from app.jobs.service import JobService
     from app.jobs.spool import Spool
     from app.metrics import Metrics
+    from app.openai import catalog, completions
+    from app.openai import errors as openai_errors
+    from app.openai.images import Images
+    from app.openai.models import Models
+    from app.openai.sessions import Sessions
+    from app.openai.task import Tasks
     from app.throttle import Throttle
+    from app.web import access, failures, origins
+    from app.web.intake import Intake
+    from app.web.workspaces import Workspaces
 
     environment = build_environment(os.environ, settings.environment)
     spool = Spool(settings.state_dir)
@@ -61,19 +72,33 @@ def create_app(
         settings.auth_user, settings.auth_password, settings.api_keys, throttle
     )
     trusted = origins.Origins(settings.allowed_hosts, settings.cors_origins)
-    defaults = Defaults(settings.default_model or None, settings.default_permission_mode or None)
+    defaults = Defaults(
+        settings.default_model or None,
+        settings.default_permission_mode or None,
+        str(settings.mcp_config) if settings.mcp_config else None,
+    )
+    workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
+    # They are the operator's choice, too.
+    roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    failures.install(app, metrics)
+    failures.install(app, {"/v1/": openai_errors.tell}, metrics)
     request_log.install(app)
     trusted.install(app)
-    intake = Intake(defaults, claude.number, settings.cwd_roots, settings.max_body)
+    intake = Intake(defaults, claude.number, roots, settings.max_body)
+    models = Models(settings.models, int(Path(claude.path).stat().st_mtime))
+    sessions = Sessions(settings.state_dir, Transcripts(environment))
+    images = Images(settings.cwd_roots)
+    tasks = Tasks(intake, models, images, sessions, workspaces, settings.prompt_options)
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
         watch.stats_blueprint(spool, claude, owner),
+        api_claude.blueprint(service, intake, workspaces),
+        completions.blueprint(service, tasks, f"claude-code-{claude.version.split()[0]}"),
+        catalog.blueprint(models, sessions, intake),
     ]
     scraped = watch.metrics_blueprint(metrics, spool, claude, owner)
     if settings.metrics_public:
@@ -83,7 +108,8 @@ def create_app(
     for blueprint in protected:
         access.protect(blueprint, authenticator, trusted, settings.forwarded_allow_ips)
         app.register_blueprint(blueprint)
-    fitness = Fitness(spool, service, claude.path, settings.min_free_disk)
+    fitness = Fitness(spool, service, claude.path, settings.min_free_disk, settings.mcp_config)
     login = Login(settings.state_dir, claude.path, environment)
     app.register_blueprint(health.blueprint(claude, login, fitness))
+    app.register_blueprint(docs.blueprint())
     return app

@@ -9,10 +9,15 @@ class ConfigurationError(Exception):
 
 
 class GatewayError(Exception):
-    """An error that a client is told. `detail` is for people, `code` for programs."""
+    """An error that a client is told. `detail` is for people, `code` for programs.
+
+    `header_names` are those of `headers` that a client needs. The first line of each class's
+    description is told to clients, too, in the OpenAPI document.
+    """
 
     status = 500
     code = "internal_error"
+    header_names: tuple[str, ...] = ()
 
     def __init__(self, detail: str | Sequence[Mapping[str, Any]] = "Internal Server Error") -> None:
         super().__init__(detail)
@@ -23,11 +28,16 @@ class GatewayError(Exception):
         return {}
 
 
+class InternalError(GatewayError):
+    """A mistake of the gateway's; its log has the `request_id`."""
+
+
 class NotAuthenticated(GatewayError):
     """No credentials, or a header that holds none."""
 
     status = 401
     code = "not_authenticated"
+    header_names = ("WWW-Authenticate",)
 
     def __init__(self, detail: str = "Not authenticated") -> None:
         super().__init__(detail)
@@ -47,10 +57,14 @@ class InvalidCredentials(NotAuthenticated):
 
 
 class TooManyAttempts(GatewayError):
-    """Too many failed attempts came from this address; `retry_after` is in seconds."""
+    """Too many failed attempts came from this address.
+
+    `retry_after` is in seconds.
+    """
 
     status = 429
     code = "too_many_attempts"
+    header_names = ("Retry-After",)
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many failed attempts; try again in {retry_after} s")
@@ -120,11 +134,58 @@ class BodyTooLarge(GatewayError):
         super().__init__(f"The request body exceeds {limit} bytes (MAX_BODY)")
 
 
-class BadBody(GatewayError):
-    """The body is not what HTTP says that a body is."""
+class BadRequest(GatewayError):
+    """This is not HTTP as it should be."""
 
     status = 400
     code = "bad_request"
+
+    def __init__(self, detail: str = "Bad Request") -> None:
+        super().__init__(detail)
+
+
+class UriTooLong(GatewayError):
+    """The request line is too long."""
+
+    status = 414
+    code = "uri_too_long"
+
+    def __init__(self) -> None:
+        super().__init__("URI Too Long")
+
+
+class HeadersTooLarge(GatewayError):
+    """The headers are too long, or too many."""
+
+    status = 431
+    code = "headers_too_large"
+
+    def __init__(self) -> None:
+        super().__init__("Request Header Fields Too Large")
+
+
+class ExpectationFailed(GatewayError):
+    """The header Expect asks for what there is not."""
+
+    status = 417
+    code = "expectation_failed"
+
+    def __init__(self) -> None:
+        super().__init__("Expectation Failed")
+
+
+class TransferCodingNotSupported(GatewayError):
+    """The body is sent in a way that is not known here."""
+
+    status = 501
+    code = "transfer_coding_not_supported"
+
+    def __init__(self) -> None:
+        super().__init__("Not Implemented")
+
+
+class BadBody(BadRequest):
+    """The body is not what HTTP says that a body is."""
 
     def __init__(self) -> None:
         super().__init__("The request body is broken off, or its chunks are malformed")
@@ -199,6 +260,7 @@ class GatewayStops(GatewayError):
 
     status = 503
     code = "gateway_stops"
+    header_names = ("Retry-After",)
 
     def __init__(self, path: str) -> None:
         super().__init__(f"The gateway stops or reloads; ask again for {path}")
@@ -206,6 +268,16 @@ class GatewayStops(GatewayError):
     def headers(self) -> dict[str, str]:
         """When to come back, on a new connection."""
         return {"Retry-After": "1", "Connection": "close"}
+
+
+class NotFound(GatewayError):
+    """There is no such path."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Not Found")
 
 
 class JobNotFound(GatewayError):
@@ -218,18 +290,12 @@ class JobNotFound(GatewayError):
         super().__init__(f"Process not found: {job_id}")
 
 
-class JobNotEnded(GatewayError):
-    """Processes of a job are left: another user's, or stuck in the kernel."""
-
-    status = 504
-    code = "job_not_ended"
-
-
 class QueueFull(GatewayError):
     """As many jobs run and wait as may."""
 
     status = 429
     code = "queue_full"
+    header_names = ("Retry-After",)
 
     def __init__(self, waiting: int) -> None:
         super().__init__(f"No job can start: MAX_JOBS run, and {waiting} wait already (QUEUE_SIZE)")
@@ -254,3 +320,17 @@ class JobNotStarted(GatewayError):
 
     status = 503
     code = "job_not_started"
+
+
+class JobNotEnded(GatewayError):
+    """Processes of the job are left: another user's, or stuck in the kernel."""
+
+    status = 504
+    code = "job_not_ended"
+
+
+class Unavailable(GatewayError):
+    """Jobs cannot run here now; `detail` names what is not well."""
+
+    status = 503
+    code = "unavailable"

@@ -13,10 +13,17 @@ from dotenv.parser import parse_stream
 
 from app.errors import ConfigurationError
 from app.machine import job_capacity
+from app.mcp import servers_in
 
 _PLACEHOLDERS = {"changeme", "your-secure-password"}
 # Spaces around these are part of them.
 _AS_WRITTEN = {"AUTH_USER", "AUTH_PASSWORD"}
+# What clients are offered: the CLI's aliases, and full names that its version 2.1.330 knows.
+# claude-code is DEFAULT_MODEL.
+_MODELS = (
+    "claude-code,sonnet,opus,haiku,claude-opus-5-5,claude-sonnet-5-5,claude-haiku-5-5,"
+    "claude-opus-4-8,claude-sonnet-4-6,claude-haiku-4-5"
+)
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -55,6 +62,10 @@ class Settings:
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     cwd_roots: tuple[Path, ...]
+    workspaces: Path | None
+    models: tuple[str, ...]
+    prompt_options: bool
+    mcp_config: Path | None
     metrics_public: bool
     environment: Mapping[str, str]
 
@@ -217,6 +228,29 @@ def _full_path(value: str) -> Path:
     return path
 
 
+def _optional_path(value: str) -> Path | None:
+    return _full_path(value) if value else None
+
+
+def _mcp_config(value: str) -> Path | None:
+    path = _optional_path(value)
+    if path is not None:
+        servers_in(path)
+    return path
+
+
+def _yes_or_no(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value.lower() == "true"
+
+
+def _models(value: str) -> tuple[str, ...]:
+    if not _names(value):
+        raise ValueError("it names no model")
+    return _names(value)
+
+
 def _log_level(value: str) -> str:
     if value.upper() not in _LOG_LEVELS:
         raise ValueError(f"{value!r} is none of {', '.join(_LOG_LEVELS)}")
@@ -296,4 +330,8 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], ob
     "CORS_ORIGINS": (_is(""), _origins),
     "ALLOWED_HOSTS": (_is(""), _host_names),
     "CWD_ROOTS": (_is(""), _directories),
+    "WORKSPACES": (_is(""), _optional_path),
+    "MODELS": (_is(_MODELS), _models),
+    "PROMPT_OPTIONS": (_is("false"), _yes_or_no),
+    "MCP_CONFIG": (_is(""), _mcp_config),
 }

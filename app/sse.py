@@ -14,7 +14,9 @@ LONGEST_HELD = 1 << 16
 
 _BEGIN = b"event: message\ndata: "
 _END = b"\nid: %d\n\n"
-_FRAME = b"event: message\ndata: %b\nid: %d\n\n"
+# Without a name and an id; %.0a writes nothing.
+_BARE_BEGIN = b"data: "
+_BARE_END = b"\n\n%.0a"
 
 
 class Framer:
@@ -31,7 +33,11 @@ class Framer:
     b'event: message\ndata: two\nid: 8\n\n'
     """
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, named: bool = True) -> None:
+        """`position` is where the first chunk begins. Not `named`: events are data alone."""
+        self._begin = _BEGIN if named else _BARE_BEGIN
+        self._end = _END if named else _BARE_END
+        self._frame = self._begin + b"%b" + self._end
         self._position = position
         self._held = b""
         #: Whether an event has begun that only the rest of its line can end.
@@ -51,29 +57,29 @@ class Framer:
             frames.append(self._pass_on())
         elif len(self._held) > LONGEST_HELD:
             self.inside = True
-            frames += (_BEGIN, self._pass_on())
+            frames += (self._begin, self._pass_on())
         return b"".join(frames)
 
     def finish(self) -> bytes:
         """What is left when no more bytes come: a last line without a newline."""
         if self.inside:
-            return _END % self._position
+            return self._end % self._position
         if not self._held:
             return b""
         self._position += len(self._held)
-        return _BEGIN + _data(self._held) + _END % self._position
+        return self._begin + _data(self._held) + self._end % self._position
 
     def _frames(self, lines: list[bytes], escape: bool) -> bytes:
         end = self._position
         if escape:
             frames = [
-                _FRAME % (_data(line), end)
+                self._frame % (_data(line), end)
                 for line in lines
                 if (end := end + len(line) + 1) and line
             ]
         else:
             frames = [
-                _FRAME % (line, end) for line in lines if (end := end + len(line) + 1) and line
+                self._frame % (line, end) for line in lines if (end := end + len(line) + 1) and line
             ]
         self._position = end
         return b"".join(frames)
@@ -81,7 +87,7 @@ class Framer:
     def _close(self, rest: bytes) -> bytes:
         self.inside = False
         self._position += len(rest) + 1
-        return _data(rest) + _END % self._position
+        return _data(rest) + self._end % self._position
 
     def _pass_on(self) -> bytes:
         part, self._held = self._held, b""

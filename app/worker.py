@@ -19,6 +19,15 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.errors import (
+    BadRequest,
+    ExpectationFailed,
+    GatewayError,
+    HeadersTooLarge,
+    InternalError,
+    TransferCodingNotSupported,
+    UriTooLong,
+)
 from app.notify import ASK_AGAIN, Notifier, answers
 
 log = logging.getLogger(__name__)
@@ -36,12 +45,12 @@ LINGER_BYTES = 1 << 20
 STOPPING = "the gateway stops or reloads"
 
 # What gunicorn refuses before a request exists; the first kind that fits counts.
-_REFUSED: dict[type[Exception], tuple[int, str, str]] = {
-    errors.LimitRequestLine: (414, "URI Too Long", "uri_too_long"),
-    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large", "headers_too_large"),
-    errors.ExpectationFailed: (417, "Expectation Failed", "expectation_failed"),
-    errors.UnsupportedTransferCoding: (501, "Not Implemented", "transfer_coding_not_supported"),
-    errors.ParseException: (400, "Bad Request", "bad_request"),
+_REFUSED: dict[type[Exception], GatewayError] = {
+    errors.LimitRequestLine: UriTooLong(),
+    errors.LimitRequestHeaders: HeadersTooLarge(),
+    errors.ExpectationFailed: ExpectationFailed(),
+    errors.UnsupportedTransferCoding: TransferCodingNotSupported(),
+    errors.ParseException: BadRequest(),
 }
 
 
@@ -92,25 +101,24 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
         gunicorn would answer a page of HTML and log the message, which may quote a header.
         """
-        status, reason, code = 500, "Internal Server Error", "internal_error"
-        for kind, told in _REFUSED.items():
-            if isinstance(exc, kind):
-                status, reason, code = told
-                break
+        kinds = (told for kind, told in _REFUSED.items() if isinstance(exc, kind))
+        told = next(kinds, InternalError())
         request_id = uuid4().hex
         log.warning(
             "a request is refused: %s",
             type(exc).__name__,
-            extra={"request_id": request_id, "status": status},
+            extra={"request_id": request_id, "status": told.status},
         )
-        body = json.dumps({"detail": reason, "code": code, "request_id": request_id}).encode()
+        body = json.dumps({"detail": told.detail, "code": told.code, "request_id": request_id})
         head = (
-            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
-            f"X-Request-ID: {request_id}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"HTTP/1.1 {told.status} {told.detail}",
+            "Connection: close",
+            f"X-Request-ID: {request_id}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
         )
         try:
-            util.write_nonblock(client, head.encode() + body)
+            util.write_nonblock(client, "\r\n".join((*head, "", body)).encode())
             _linger(client)
         except OSError:
             log.debug("request %s: its client has gone", request_id)

@@ -58,6 +58,19 @@ make_claude_environment() {
     make_environment venv-claude requirements-claude.txt -- --no-deps
 }
 
+# The environments of the clients with which the OpenAI face is tested: Python's and Node's.
+make_client_environments() {
+    local folder=tests/node stamp
+    make_environment venv-clients requirements-clients.txt
+    stamp=$(node --version && cat -- "$folder/package-lock.json")
+    if [[ "$(cat "$folder/node_modules/stamp" 2>/dev/null)" != "$stamp" ]]; then
+        say "making $folder/node_modules/ from $folder/package-lock.json"
+        logged "${TMPDIR:-/tmp}/npm-$$.log" npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund
+        rm -f "${TMPDIR:-/tmp}/npm-$$.log"
+        printf '%s\n' "$stamp" >"$folder/node_modules/stamp"
+    fi
+}
+
 # The full path of the CLI in venv-claude/.
 bundled_claude() {
     local claude

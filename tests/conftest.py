@@ -10,7 +10,10 @@ import pytest
 from tests.gateway import Gateway, running_gateway, write_fake
 from tests.tool import Tool, tool_of
 
-_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE", "TEST_MACHINE"}
+# Programs for the Python of another environment.
+collect_ignore = ["clients", "node"]
+
+_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE", "TEST_MACHINE", "TEST_ORACLES"}
 
 
 @pytest.fixture(autouse=True)

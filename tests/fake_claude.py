@@ -74,6 +74,13 @@ def lines(count: str) -> None:
         raw(block.encode().hex())
 
 
+def repeat(text: str) -> None:
+    """Print one line so many times."""
+    count, _, one = text.partition(" ")
+    for start in range(0, int(count), 1000):
+        raw((f"{one}\n" * min(1000, int(count) - start)).encode().hex())
+
+
 def chatter(text: str) -> None:
     """Print so many lines with so many seconds before each."""
     count, seconds = text.split()
@@ -223,6 +230,7 @@ VERBS: dict[str, Callable[[str], None]] = {
     "babble": babble,
     "big": big,
     "chatter": chatter,
+    "repeat": repeat,
     "child": child,
     "complain": complain,
     "deaf": deaf,
@@ -256,6 +264,8 @@ def main() -> None:
         sys.stdout.write('{"loggedIn": true, "authMethod": "fake"}\n')
         return
     content = json.loads(sys.stdin.readline())["message"]["content"]
+    if isinstance(content, list):
+        content = "\n".join(block["text"] for block in content if block["type"] == "text")
     for said in content.split("\n"):
         verb, _, rest = said.partition(" ")
         if verb:

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 import requests
 
+from app.api.schemas import Done, StreamError
 from app.jobs import processes
+from tests.described import check_answer, check_body
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "p:äss wörd"  # noqa: S105 - a colon, a space and letters that are not ASCII
@@ -61,6 +63,7 @@ class Stream:
         """What `event: done` says, after all that comes before it."""
         last = list(self._events)[-1]
         assert last.name == "done", last
+        check_body(Done, last.data)
         told: dict[str, Any] = json.loads(last.data)
         return told
 
@@ -85,6 +88,8 @@ class Stream:
                 value = value.removeprefix(b" ")
                 if not line:
                     if data:
+                        if name == "error":
+                            check_body(StreamError, b"\n".join(data))
                         yield Event(name, b"\n".join(data), identity)
                     name, identity, data = "message", None, []
                 elif not field:
@@ -205,9 +210,11 @@ class Gateway:
         """One request, signed in, on a connection of its own."""
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(
+            answer = session.request(
                 method, self.url + path, **{"auth": self.auth, "timeout": PATIENCE, **named}
             )
+        check_answer(answer, whole=not named.get("stream"))
+        return answer
 
     def post(self, prompt: str, **fields: Any) -> requests.Response:
         """POST /chat; the answer's body is not read."""

@@ -3,7 +3,14 @@
 It does what the last thing said to it asks, one verb at a line's beginning:
 
     bash: <command>   say so, call the Bash tool with it, report its result afterwards
+    call: <tool> <json>        the same with any tool that the CLI offers
+    json: <json>               the same with the CLI's tool for structured answers
     wait: <seconds>   say nothing for so long, then answer
+    slow: <count> <seconds>    answer so many words, with so many seconds before each
+    cached: <read> <written>   answer, and tell so many tokens of the cache
+    cut: <reason>              answer, and tell this as the reason why the answer ends
+    fail: <status> <type> <message>   answer with an error instead
+    break: <text>              begin an answer, and end it with an error
     anything else     answer "You said: …"
 
 Run as a program it prints `listening on http://127.0.0.1:<port>` and serves until it is ended.
@@ -48,6 +55,12 @@ class ModelApi(BaseHTTPRequestHandler):
             return
         if isinstance(self.server, Server):
             self.server.asked.append(asked)
+        verb, _, rest = _last_said(asked.get("messages", []))[0].partition(": ")
+        if verb == "fail":
+            status, kind, message = rest.split(" ", 2)
+            error = {"type": kind, "message": message}
+            self._send_json(int(status), {"type": "error", "error": error})
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -77,26 +90,32 @@ def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The events that answer a request."""
     text, results = _last_said(asked.get("messages", []))
     verb, _, rest = text.partition(": ")
-    has_bash = any(tool.get("name") == "Bash" for tool in asked.get("tools", []))
-    calls = verb == "bash" and has_bash and not results
+    call = None if results else _call(verb, rest, [tool["name"] for tool in asked.get("tools", [])])
     if results:
         said = "The tool said: " + " ".join(results)
-    elif calls:
+    elif call:
         said = "I run it."
+    elif verb == "slow":
+        said = " ".join(f"word-{number}" for number in range(int(rest.split()[0])))
     else:
         said = f"You said: {text}"
+    pause = float(rest.split()[1]) if verb == "slow" else 0.0
     if verb == "wait":
         time.sleep(float(rest))
     words = [{"type": "text_delta", "text": word} for word in _words(said)]
     blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
         ({"type": "text", "text": ""}, words)
     ]
-    if calls:
-        call = {"command": rest, "description": "Run what was asked"}
-        block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": "Bash"}
-        delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}
+    if call:
+        name, given = call
+        block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": name}
+        delta = {"type": "input_json_delta", "partial_json": json.dumps(given)}
         blocks.append(({**block, "input": {}}, [delta]))
     usage = {"input_tokens": len(text), "output_tokens": 1}
+    if verb == "cached":
+        read, written = rest.split()
+        usage["cache_read_input_tokens"] = int(read)
+        usage["cache_creation_input_tokens"] = int(written)
     yield {
         "type": "message_start",
         "message": {
@@ -113,14 +132,33 @@ def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for index, (block, deltas) in enumerate(blocks):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         for delta in deltas:
+            time.sleep(pause)
             yield {"type": "content_block_delta", "index": index, "delta": delta}
+        if verb == "break":
+            yield {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+            return
         yield {"type": "content_block_stop", "index": index}
+    reason = "tool_use" if call else rest if verb == "cut" else "end_turn"
     yield {
         "type": "message_delta",
-        "delta": {"stop_reason": "tool_use" if calls else "end_turn", "stop_sequence": None},
+        "delta": {"stop_reason": reason, "stop_sequence": None},
         "usage": {**usage, "output_tokens": len(words)},
     }
     yield {"type": "message_stop"}
+
+
+def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]] | None:
+    """The tool that shall be called and what it is given, if the CLI offers it."""
+    name, given = "", {}
+    if verb == "bash":
+        name, given = "Bash", {"command": rest, "description": "Run what was asked"}
+    elif verb == "call":
+        name, _, text = rest.partition(" ")
+        given = json.loads(text)
+    elif verb == "json":
+        name, given = "StructuredOutput", json.loads(rest)
+    # The tools of MCP servers are there without being offered (the CLI has the model search them).
+    return (name, given) if name in offered or name.startswith("mcp__") else None
 
 
 def _last_said(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:

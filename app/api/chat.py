@@ -5,14 +5,25 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from app.api import reading
+from app.api.asking import BODY, QUERY
 from app.api.forms import choose
-from app.api.intake import Intake
+from app.api.schemas import Cancelled, Started
 from app.api.stream import Events, Form, Lines, stream
 from app.api.waiting import answer_when_ended
-from app.errors import BadEventId
+from app.errors import (
+    BadEventId,
+    DiskFull,
+    IdempotencyKeyReused,
+    JobNotEnded,
+    JobNotFound,
+    QueueFull,
+)
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
+from app.web.describe import Answer, Parameter, describes
+from app.web.intake import REFUSALS, Intake
 
 
 def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
@@ -20,6 +31,45 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
     views = Blueprint("chat", __name__)
 
     @views.post("/chat")
+    @describes(
+        "Start a job and read its stream.",
+        {
+            **reading.ANSWERS,
+            202: Answer(
+                "The job runs or waits for its turn; it needs no client (`Prefer: respond-async`).",
+                {"application/json": Started},
+                ("X-Process-ID", "Location", "Preference-Applied"),
+                links=reading.ANSWERS[200].links,
+            ),
+        },
+        details="The head is sent at once, before the CLI says anything. If the client closes the"
+        " connection before the job's end, the job is cancelled, unless it is detached.",
+        body=BODY,
+        errors=[
+            *REFUSALS,
+            *reading.ERRORS,
+            DiskFull,
+            IdempotencyKeyReused,
+            QueueFull,
+        ],
+        parameters=[
+            Parameter(
+                "Prefer",
+                "header",
+                {"type": "string"},
+                "`respond-async`: 202 as soon as the CLI runs or the job waits for its turn; the"
+                " job is detached (RFC 7240).",
+            ),
+            Parameter(
+                "Idempotency-Key",
+                "header",
+                {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                "The same key with the same body gives the same job, its stream from the start,"
+                " for as long as the job is kept. Such a job is detached.",
+            ),
+            *QUERY,
+        ],
+    )
     def start() -> Response:
         asked_at = time.monotonic()
         asked = intake.read(request)
@@ -38,6 +88,31 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         return _tell(directory, 0, left, asked_at)
 
     @views.get("/chat/<job_id>")
+    @describes(
+        "Read a job's stream, again or from where it broke off.",
+        {
+            **reading.ANSWERS,
+            204: Answer("There is nothing after the event `done`: a browser is not to come back."),
+        },
+        details="The same stream for anyone, of a job that runs or has ended. No line is lost and"
+        " none comes twice. Whoever reads in this way can leave without ending the job.",
+        errors=[*reading.ERRORS, BadEventId],
+        parameters=[
+            reading.JOB,
+            Parameter(
+                "Last-Event-ID",
+                "header",
+                {"type": "string"},
+                "The id of the event after which to go on; without it, from the start.",
+            ),
+            Parameter(
+                "last_event_id",
+                "query",
+                {"type": "string"},
+                "The same, for who cannot send headers; the header counts if there are both.",
+            ),
+        ],
+    )
     def resume(job_id: str) -> Response:
         directory = jobs.find(job_id)
         given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
@@ -49,6 +124,16 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         return _tell(directory, int(given), lambda: None)
 
     @views.delete("/chat/<job_id>")
+    @describes(
+        "Cancel a job.",
+        {200: Cancelled},
+        details="Whoever started it, and whether it runs or waits. The CLI gets SIGINT, so that it"
+        " can stop its tools and write a last `result`; it and everything that it started get"
+        " SIGTERM at half of `KILL_GRACE` and SIGKILL at its end. The answer comes once nothing"
+        " of the job is left running.",
+        errors=[JobNotFound, JobNotEnded],
+        parameters=[reading.JOB],
+    )
     def cancel(job_id: str) -> Response:
         ended = jobs.cancel(job_id, g.user)
         return jsonify(

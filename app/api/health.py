@@ -2,11 +2,16 @@
 
 from flask import Blueprint, Response, jsonify
 
-from app.api.failures import request_id
+from app.api import schemas
 from app.cli.locator import Claude
 from app.cli.login import Login
+from app.errors import Unavailable
 from app.jobs.fitness import Check, Fitness
 from app.version import VERSION
+from app.web.describe import Answer, describes
+from app.web.failures import request_id
+
+_UNWELL = Answer("Jobs cannot run here now.", {"application/json": schemas.Unwell})
 
 
 def blueprint(claude: Claude, login: Login, fitness: Fitness) -> Blueprint:
@@ -14,10 +19,17 @@ def blueprint(claude: Claude, login: Login, fitness: Fitness) -> Blueprint:
     views = Blueprint("health", __name__)
 
     @views.get("/")
+    @describes("Who this is.", {200: schemas.Root})
     def root() -> Response:
         return jsonify(message="Claude Code API Gateway", docs="/docs", health="/health")
 
     @views.get("/health")
+    @describes(
+        "Is it up; which CLI; is the CLI logged in.",
+        {200: schemas.Health, 503: _UNWELL},
+        errors=[Unavailable],
+        error_body=schemas.Unwell,
+    )
     def health() -> Response:
         checks = fitness.checks()
         logged_in = login.logged_in()
@@ -34,6 +46,12 @@ def blueprint(claude: Claude, login: Login, fitness: Fitness) -> Blueprint:
         )
 
     @views.get("/ready")
+    @describes(
+        "Can jobs run? For balancers.",
+        {200: schemas.Ready, 503: _UNWELL},
+        errors=[Unavailable],
+        error_body=schemas.Unwell,
+    )
     def ready() -> Response:
         return _answer(fitness.checks())
 

@@ -1,20 +1,26 @@
 """`/processes` and `/jobs`: what runs, what ran, and how it went."""
 
-import math
+import re
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api.client import watch_client
-from app.api.stream import CLIENT_LEFT
-from app.errors import InvalidRequest
+from app.api import schemas
+from app.api.reading import JOB
+from app.errors import InvalidRequest, JobNotFound
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
+from app.web.client import CLIENT_LEFT, watch_client
+from app.web.describe import Answer, Parameter, describes
 
 #: Rows of one page of GET /jobs, if not asked otherwise, and at most.
 PAGE = 50
 LARGEST_PAGE = 500
 #: The longest wait of GET /jobs/<id>, in seconds.
 LONGEST_WAIT = 300.0
+
+# As JSON writes them: float() and int() take more, like 1_0.
+_WHOLE = re.compile("[0-9]{1,9}")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
@@ -24,18 +30,44 @@ def blueprint(jobs: JobService) -> Blueprint:
     views = Blueprint("jobs", __name__)
 
     @views.get("/processes")
+    @describes("The jobs that run now, or wait for their turn.", {200: schemas.Processes})
     def processes() -> Response:
         rows = jobs.running()
         return jsonify(processes=rows, count=len(rows))
 
     @views.get("/jobs")
+    @describes(
+        "The jobs' records, the newest first.",
+        {200: schemas.Jobs},
+        errors=[InvalidRequest, JobNotFound],
+        parameters=[
+            Parameter(
+                "status",
+                "query",
+                {"type": "string", "enum": list(_STATUSES)},
+                "Only jobs that are so.",
+            ),
+            Parameter(
+                "limit",
+                "query",
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE},
+                "So many at most.",
+            ),
+            Parameter(
+                "before",
+                "query",
+                {"type": "string", "format": "uuid"},
+                "Only jobs that were started earlier than this one.",
+            ),
+        ],
+    )
     def newest() -> Response:
         status = request.args.get("status")
         if status is not None and status not in _STATUSES:
             raise InvalidRequest.of(
                 "unknown_status", ("query", "status"), f"This is none of {', '.join(_STATUSES)}"
             )
-        limit = int(_number("limit", PAGE, 1, LARGEST_PAGE))
+        limit = int(_number("limit", PAGE, 1, LARGEST_PAGE, _WHOLE))
         before = request.args.get("before")
         if before is not None:
             jobs.find(before)
@@ -43,6 +75,21 @@ def blueprint(jobs: JobService) -> Blueprint:
         return jsonify(jobs=rows, count=len(rows))
 
     @views.get("/jobs/<job_id>")
+    @describes(
+        "One job's record.",
+        {200: schemas.JobRecord},
+        details="Records are there after a restart, too, until `JOB_RETENTION` after their end.",
+        errors=[InvalidRequest, JobNotFound],
+        parameters=[
+            JOB,
+            Parameter(
+                "wait",
+                "query",
+                {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+                "Wait so many seconds for the job's end.",
+            ),
+        ],
+    )
     def one(job_id: str) -> Response:
         directory = jobs.find(job_id)
         seconds = _number("wait", 0.0, 0.0, LONGEST_WAIT)
@@ -57,6 +104,18 @@ def blueprint(jobs: JobService) -> Blueprint:
         return jsonify(jobs.record(directory))
 
     @views.post("/jobs/<job_id>/interrupt")
+    @describes(
+        "End the turn, and with it the job, gently.",
+        {
+            202: Answer(
+                "The CLI is sent one SIGINT. The turn stops, the CLI writes its `result`, and the"
+                " job ends as `cancelled`.",
+                {"application/json": schemas.Interrupted},
+            )
+        },
+        errors=[JobNotFound],
+        parameters=[JOB],
+    )
     def interrupt(job_id: str) -> tuple[Response, int]:
         jobs.interrupt(job_id, g.user)
         return jsonify(status="interrupted", process_id=job_id), 202
@@ -64,17 +123,16 @@ def blueprint(jobs: JobService) -> Blueprint:
     return views
 
 
-def _number(name: str, default: float, least: float, most: float) -> float:
-    """A number in the query. Raises InvalidRequest."""
+def _number(
+    name: str, default: float, least: float, most: float, shape: re.Pattern[str] = _NUMBER
+) -> float:
+    """A number of this shape in the query. Raises InvalidRequest."""
     text = request.args.get(name)
     if text is None:
         return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
+    if not shape.fullmatch(text) or not least <= float(text) <= most:
+        what = "whole number" if shape is _WHOLE else "number"
         raise InvalidRequest.of(
-            "out_of_range", ("query", name), f"This is no number from {least:g} to {most:g}"
+            "out_of_range", ("query", name), f"This is no {what} from {least:g} to {most:g}"
         )
-    return number
+    return float(text)

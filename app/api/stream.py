@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from app import sse
-from app.api.client import watch_client
 from app.errors import JobNotStarted
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END
 from app.jobs.queue import Place
 from app.jobs.service import JobService
+from app.web.client import CLIENT_LEFT, watch_client
 
 log = logging.getLogger(__name__)
 
-#: The reason for which a stream ends if its client does not want it any more.
-CLIENT_LEFT = "the client went away"
 #: Milliseconds after which a browser's EventSource comes back by itself.
 RETRY = 1000
 

@@ -5,12 +5,11 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.api.client import watch_client
-from app.api.stream import CLIENT_LEFT
 from app.errors import GatewayStops, JobNotStarted
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
+from app.web.client import CLIENT_LEFT, watch_client
 
 _STATUSES = {"succeeded": 200, "timed_out": 504}
 

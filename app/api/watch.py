@@ -4,12 +4,19 @@ import time
 
 from flask import Blueprint, Response, jsonify
 
+from app.api import schemas
 from app.cli.locator import Claude
 from app.jobs.processes import Process, age
 from app.jobs.spool import Spool
 from app.jobs.statistics import Statistics
 from app.metrics import Metrics
 from app.version import VERSION
+from app.web.describe import Answer, Text, describes
+
+_METRICS = Text(
+    "Names begin with `claudecode2api_`.",
+    'claudecode2api_jobs{status="running"} 1.0\n',
+)
 
 
 def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude, owner: Process) -> Blueprint:
@@ -18,6 +25,10 @@ def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude, owner: Pro
     began = time.time() - age(owner)
 
     @views.get("/metrics")
+    @describes(
+        "Counters for Prometheus.",
+        {200: Answer("In Prometheus's text format.", {"text/plain": _METRICS})},
+    )
     def scrape() -> Response:
         running, queued = spool.count()
         text = metrics.render(
@@ -44,6 +55,7 @@ def stats_blueprint(spool: Spool, claude: Claude, owner: Process) -> Blueprint:
     statistics = Statistics(spool)
 
     @views.get("/stats")
+    @describes("What the jobs that are kept came to and cost.", {200: schemas.Stats})
     def stats() -> Response:
         running, queued = spool.count()
         sums = statistics.sums()

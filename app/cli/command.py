@@ -44,10 +44,28 @@ class Command:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the operator chose for requests that do not say."""
+    """What the operator chose: for requests that do not say, and `mcp_config` for all.
+
+    The latter is the full path of a file.
+    """
 
     model: str | None
     permission_mode: str | None
+    mcp_config: str | None = None
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What no field of `POST /chat` says.
+
+    `content` is the user's message in blocks of the Messages API, in place of the prompt.
+    `new_session` is the id (a UUID) that a new session shall have. With `partial_messages` the
+    CLI also writes what the model says while it says it, as lines of type `stream_event`.
+    """
+
+    content: list[dict[str, Any]] | None = None
+    new_session: str | None = None
+    partial_messages: bool = False
 
 
 class _ByFile(NamedTuple):
@@ -60,7 +78,12 @@ class _ByFile(NamedTuple):
 _Writer = Callable[[Any], Iterator[str | _ByFile]]
 
 
-def build(request: ChatRequest, defaults: Defaults, version: tuple[int, ...]) -> Command:
+def build(
+    request: ChatRequest,
+    defaults: Defaults,
+    version: tuple[int, ...],
+    extras: Extras = Extras(),
+) -> Command:
     """The command for a request, for a CLI of this version.
 
     Raises InvalidRequest for a value that no command line can hold.
@@ -80,20 +103,26 @@ def build(request: ChatRequest, defaults: Defaults, version: tuple[int, ...]) ->
     for argument in _permission(request, defaults):
         _refuse_long("permission_mode", argument)
         arguments.append(argument)
+    if defaults.mcp_config:
+        arguments.append(f"--mcp-config={defaults.mcp_config}")
+    if extras.new_session:
+        arguments.append(f"--session-id={extras.new_session}")
+    if extras.partial_messages:
+        arguments.append("--include-partial-messages")
     if sum(len(str(argument).encode()) for argument in arguments) > LONGEST_COMMAND:
         raise InvalidRequest.of(
             "too_long", ("body",), f"The options exceed {LONGEST_COMMAND} bytes together"
         )
-    return Command(arguments, user_message(request.prompt), files)
+    return Command(arguments, user_message(extras.content or request.prompt), files)
 
 
-def user_message(text: str) -> bytes:
-    r"""A user's message as a line of stream-json input.
+def user_message(content: str | list[dict[str, Any]]) -> bytes:
+    r"""A user's message, a text or blocks, as a line of stream-json input.
 
     >>> user_message("hi")
     b'{"type": "user", "message": {"role": "user", "content": "hi"}}\n'
     """
-    message = {"type": "user", "message": {"role": "user", "content": text}}
+    message = {"type": "user", "message": {"role": "user", "content": content}}
     return json.dumps(message).encode() + b"\n"
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from app.errors import InvalidRequest
 
@@ -17,14 +17,21 @@ _Complaint = tuple[tuple[str | int, ...], str, str]
 
 Item = Annotated[str, StringConstraints(min_length=1)]
 
+_OBJECT = TypeAdapter(dict[str, Any])
+
 
 class ChatRequest(BaseModel):
     """One run of the CLI. A field that is left out, or null, leaves the choice to the CLI."""
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field(min_length=1, description="What is said to Claude.")
-    cwd: str = Field(min_length=1, description="Working directory: the full path of a folder.")
+    prompt: str = Field(min_length=1, description="What is said to Claude; not blank.")
+    cwd: str = Field(
+        min_length=1,
+        description="Working directory: the full path of a folder on the gateway's machine.",
+        # Said, not checked: what is no directory here has an error of its own.
+        json_schema_extra={"pattern": "^/"},
+    )
     model: str | None = Field(
         None, description="An alias or a full name; left out, DEFAULT_MODEL; null, the CLI's own."
     )
@@ -54,6 +61,15 @@ class ChatRequest(BaseModel):
 def read_request(body: bytes) -> ChatRequest:
     """The request in a JSON body. Raises InvalidRequest, which names each wrong field."""
     return _checked(lambda: ChatRequest.model_validate_json(body))
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is. Raises InvalidRequest."""
+    try:
+        return _OBJECT.validate_json(body)
+    except ValidationError as error:
+        told = [_told(dict(each)) for each in error.errors(include_input=False)[:MOST_ERRORS]]
+        raise InvalidRequest(told) from None
 
 
 def read_fields(fields: Mapping[str, Any]) -> ChatRequest:

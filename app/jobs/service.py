@@ -28,7 +28,7 @@ from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor
 from app.jobs.report import report
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT
-from app.jobs.telling import tell_end, tell_record, tell_running
+from app.jobs.telling import result_fields, tell_end, tell_record, tell_running
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -149,11 +149,11 @@ class JobService:
         for follower in self._followers:
             follower.stop(reason)
 
-    def abandon(self, directory: JobDirectory) -> None:
+    def abandon(self, directory: JobDirectory, why: str = "its client went away") -> None:
         """Cancel a job without waiting for its end; nothing happens if it has ended."""
         if directory.ended() is None:
             told = {"job": directory.id}
-            log.info("job %s is cancelled: its client went away", directory.id, extra=told)
+            log.info("job %s is cancelled: %s", directory.id, why, extra=told)
             self._ask_to_end(directory)
 
     def cancel(self, job_id: str, user: str) -> Ended:
@@ -236,6 +236,11 @@ class JobService:
         if ended is None:
             raise JobNotFound(directory.id)
         return tell_end(directory, ended)
+
+    def result_of(self, directory: JobDirectory) -> dict[str, Any]:
+        """All that the CLI's last `result` line says; {} if it wrote none, or has not ended."""
+        ended = directory.ended()
+        return {} if ended is None else result_fields(directory, ended)
 
     def _undo(self, directory: JobDirectory) -> None:
         """Remove a job that did not start, or cancel it if it started all the same."""

@@ -87,10 +87,15 @@ def seconds_between(earlier: str, later: str) -> float:
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
+def result_fields(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
+    """All that the CLI's last `result` line says; {} if it wrote none."""
+    if ended.result_at is None:
+        return {}
+    offset, length = ended.result_at
+    return parse(read_at(directory.output, length, offset))
+
+
 def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
     """The answer's text in the CLI's last `result` line, if it wrote one."""
-    if ended.result_at is None:
-        return None
-    offset, length = ended.result_at
-    text = parse(read_at(directory.output, length, offset)).get("result")
+    text = result_fields(directory, ended).get("result")
     return text if isinstance(text, str) else None

@@ -7,7 +7,7 @@ from flask import Flask, Request, Response, request
 
 from app.errors import CrossSite, HostNotAllowed
 
-_EXPOSED = "Location, Retry-After, X-Process-ID, X-Request-ID"
+_EXPOSED = "Location, Retry-After, X-Claude-Ignored, X-Process-ID, X-Request-ID, X-Session-ID"
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "Authorization, Content-Type, Last-Event-ID, X-Request-ID"
 
@@ -61,8 +61,11 @@ class Origins:
             response.headers["Access-Control-Allow-Credentials"] = "true"
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
             if request.method == "OPTIONS":
+                # OpenAI's SDKs send a dozen headers of their own.
                 response.headers["Access-Control-Allow-Methods"] = _METHODS
-                response.headers["Access-Control-Allow-Headers"] = _HEADERS
+                response.headers["Access-Control-Allow-Headers"] = request.headers.get(
+                    "Access-Control-Request-Headers", _HEADERS
+                )
                 response.headers["Access-Control-Max-Age"] = "600"
         return response
 

@@ -13,10 +13,28 @@ from typing import Any
 import gevent
 from flask import Request
 
-from app.api.failures import request_id
-from app.cli.command import Defaults, build
-from app.cli.request import read_fields, read_request
+from app.cli.command import Defaults, Extras, build
+from app.cli.request import ChatRequest, read_fields, read_request
 from app.errors import (
+    BadBody,
+    BadDirectory,
+    BadIdempotencyKey,
+    BodyTooLarge,
+    BodyTooSlow,
+    DirectoryNotAllowed,
+    GatewayError,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
+from app.jobs.keys import Key
+from app.jobs.order import Order
+from app.web.failures import request_id
+
+#: Seconds that a request's body may take.
+BODY_PATIENCE = 60.0
+
+#: What `Intake.read` raises.
+REFUSALS: tuple[type[GatewayError], ...] = (
     BadBody,
     BadDirectory,
     BadIdempotencyKey,
@@ -26,11 +44,6 @@ from app.errors import (
     InvalidRequest,
     UnsupportedMediaType,
 )
-from app.jobs.keys import Key
-from app.jobs.order import Order
-
-#: Seconds that a request's body may take.
-BODY_PATIENCE = 60.0
 
 _SANE_KEY = re.compile(r"[!-~]{1,255}")
 _LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
@@ -53,29 +66,45 @@ class Intake:
         list is a name that is repeated, and an object is JSON.
         """
         if request.mimetype == "application/json":
-            body = self._body(request)
+            body = self.body(request)
             asked = read_request(body)
         elif request.mimetype == "text/plain":
-            body = self._body(request)
+            body = self.body(request)
             asked = read_fields({**_query(request), "prompt": _text(body)})
         else:
             raise UnsupportedMediaType
+        return self.order(asked, key_of(request, body))
+
+    def json(self, request: Request) -> bytes:
+        """A request's body, declared as JSON."""
+        if request.mimetype != "application/json":
+            raise UnsupportedMediaType
+        return self.body(request)
+
+    def order(
+        self,
+        asked: ChatRequest,
+        key: Key | None = None,
+        extras: Extras = Extras(),  # noqa: B008 - frozen
+    ) -> Order:
+        """What these fields ask for. Raises what tells why it cannot be had."""
         self._check_directory(asked.cwd)
         return Order(
-            build(asked, self.defaults, self.version),
+            build(asked, self.defaults, self.version, extras),
             cwd=asked.cwd,
             model=asked.model if "model" in asked.model_fields_set else self.defaults.model,
-            session_id=asked.session_id,
+            session_id=asked.session_id or extras.new_session,
             fork_session=bool(asked.fork_session),
             prompt_length=len(asked.prompt),
             detached=bool(asked.detach),
             timeout=asked.timeout,
             idle_timeout=asked.idle_timeout,
-            key=_key(request, body),
+            key=key,
             request_id=request_id(),
         )
 
-    def _body(self, request: Request) -> bytes:
+    def body(self, request: Request) -> bytes:
+        """A request's whole body. Raises BodyTooLarge, BodyTooSlow and BadBody."""
         if (request.content_length or 0) > self.max_body:
             raise BodyTooLarge(self.max_body)
         with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
@@ -108,7 +137,8 @@ class Intake:
             raise DirectoryNotAllowed(f"Directory is outside of CWD_ROOTS: {cwd}")
 
 
-def _key(request: Request, body: bytes) -> Key | None:
+def key_of(request: Request, body: bytes) -> Key | None:
+    """What the client calls its request, if it does. Raises BadIdempotencyKey."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None

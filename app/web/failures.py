@@ -1,22 +1,27 @@
-"""How the raw face tells errors: JSON with `detail`, `code` and `request_id`."""
+"""How errors are told: JSON with `detail`, `code` and `request_id`, or in a face's own shape."""
 
 import logging
 import re
+from collections.abc import Mapping
 from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.errors import GatewayError, NotAuthenticated, TooManyAttempts
+from app.errors import GatewayError, InternalError, NotAuthenticated, TooManyAttempts
 from app.metrics import Metrics
+from app.web.told import Shape, Told
 
 log = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def install(app: Flask, metrics: Metrics) -> None:
-    """Give every request an id, and every error our shape; no error is an HTML page."""
+def install(app: Flask, shapes: Mapping[str, Shape], metrics: Metrics) -> None:
+    """Give every request an id, and every error a shape; no error is an HTML page.
+
+    `shapes` are those of the paths that begin so; all others are told in our own.
+    """
     app.before_request(_identify_request)
     app.after_request(_tell_request_id)
 
@@ -24,7 +29,10 @@ def install(app: Flask, metrics: Metrics) -> None:
     def gateway_error(error: GatewayError) -> Response:
         if isinstance(error, NotAuthenticated | TooManyAttempts):
             metrics.count_refusal(error.code)
-        return _answer(error.status, error.detail, error.code, error.headers())
+        for prefix, shape in shapes.items():
+            if request.path.startswith(prefix):
+                return _answer(shape(error))
+        return _answer(_own_shape(error))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -33,8 +41,12 @@ def install(app: Flask, metrics: Metrics) -> None:
             for name, value in error.get_headers(request.environ)
             if name not in ("Content-Type", "Content-Length")
         }
-        code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
-        return _answer(error.code or 500, error.name, code, headers)
+        told = GatewayError(error.name)
+        told.status = error.code or 500
+        told.code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
+        answer = gateway_error(told)
+        answer.headers.extend(headers)
+        return answer
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
@@ -42,7 +54,7 @@ def install(app: Flask, metrics: Metrics) -> None:
         log.error(
             "request %s failed: %s", request_id(), type(error).__name__, exc_info=_bare(error)
         )
-        return gateway_error(GatewayError())
+        return gateway_error(InternalError())
 
 
 def request_id() -> str:
@@ -62,10 +74,15 @@ def _tell_request_id(response: Response) -> Response:
     return response
 
 
-def _answer(status: int, detail: object, code: str, headers: dict[str, str]) -> Response:
-    response = jsonify(detail=detail, code=code, request_id=request_id())
-    response.status_code = status
-    response.headers.extend(headers)
+def _own_shape(error: GatewayError) -> Told:
+    body = {"detail": error.detail, "code": error.code, "request_id": request_id()}
+    return Told(error.status, body, error.headers())
+
+
+def _answer(told: Told) -> Response:
+    response = jsonify(told.body)
+    response.status_code = told.status
+    response.headers.extend(told.headers)
     return response
 
 

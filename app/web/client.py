@@ -7,6 +7,9 @@ from typing import Any
 
 from gevent import get_hub
 
+#: The reason for which a stream ends if its client does not want it any more.
+CLIENT_LEFT = "the client went away"
+
 _READABLE = 1
 
 

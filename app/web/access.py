@@ -3,10 +3,28 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Flask, g, request
+from flask.sansio.blueprints import BlueprintSetupState
 
-from app.api.origins import Origins
 from app.auth import Authenticator, client_address
+from app.errors import (
+    CrossSite,
+    GatewayError,
+    InvalidCredentials,
+    NotAuthenticated,
+    TooManyAttempts,
+)
+from app.web.origins import Origins
+
+#: What any protected view may answer.
+ERRORS: tuple[type[GatewayError], ...] = (
+    NotAuthenticated,
+    InvalidCredentials,
+    TooManyAttempts,
+    CrossSite,
+)
+
+_PROTECTED = "protected"
 
 
 def protect(
@@ -29,3 +47,12 @@ def protect(
             proxies,
         )
         g.user = authenticator.check(request.headers.get("Authorization"), address)
+
+    @blueprint.record
+    def remember(state: BlueprintSetupState) -> None:
+        state.app.extensions.setdefault(_PROTECTED, set()).add(blueprint.name)
+
+
+def is_protected(app: Flask, endpoint: str) -> bool:
+    """Whether one must sign in for this view."""
+    return endpoint.rpartition(".")[0] in app.extensions.get(_PROTECTED, ())

@@ -1,0 +1,92 @@
+"""`POST /api/claude`: a job for the clients of Claude-Code-Server, in their names and form."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from app import sse
+from app.api import reading
+from app.api.stream import Events, stream
+from app.cli.request import read_fields, read_object
+from app.errors import DiskFull, QueueFull
+from app.jobs.service import JobService
+from app.web import options
+from app.web.describe import Answer, Body, Text, describes
+from app.web.intake import REFUSALS, Intake
+from app.web.workspaces import SHARED, Workspaces
+
+
+class BareEvents(Events):
+    """Each line as an event without a name, and no word on how the job ended."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._framer = sse.Framer(0, named=False)
+
+    def begin(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def finish(self, end: Mapping[str, Any]) -> bytes:
+        """The last line."""
+        return self._framer.finish()
+
+
+_LINES = Text(
+    "Server-sent events without a name: each is one line of the CLI's standard output.",
+    'data: {"type":"system","subtype":"init"}\n\n',
+)
+_BODY = Text(
+    "`prompt`, and any other field of POST /chat or option; without `cwd` the job runs in the"
+    " folder of its `workspace`.",
+    schema={
+        "type": "object",
+        "properties": {"prompt": {"type": "string", "minLength": 1}},
+        "required": ["prompt"],
+    },
+)
+
+
+def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Blueprint:
+    """The view."""
+    views = Blueprint("claude", __name__)
+
+    @views.post("/api/claude")
+    @describes(
+        "Start a job and read its lines.",
+        {
+            200: Answer(
+                "The CLI's lines.",
+                {"text/event-stream": _LINES},
+                ("X-Process-ID", "Cache-Control", "X-Accel-Buffering"),
+            )
+        },
+        details="For the clients of Claude-Code-Server: names with dashes are taken, too.",
+        body=Body({"application/json": _BODY}),
+        errors=[*REFUSALS, *reading.ERRORS, DiskFull, QueueFull],
+    )
+    def start() -> Response:
+        body = read_object(intake.json(request))
+        given = {name: value for name, value in body.items() if name != "prompt"}
+        chosen = options.resolve(options.given(given, ""), "")
+        fields = {**chosen.fields}
+        if "prompt" in body:
+            fields["prompt"] = body["prompt"]
+        fields.setdefault("cwd", None)
+        if fields["cwd"] is None:
+            fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
+        order = intake.order(read_fields(fields))
+        directory = jobs.start(order, user=g.user, detached=order.detached)
+        left = (lambda: None) if order.detached else (lambda: jobs.abandon(directory))
+        return Response(
+            stream(jobs, directory, 0, BareEvents(), request.environ, left),
+            content_type="text/event-stream; charset=utf-8",
+            headers={
+                "X-Process-ID": directory.id,
+                "Cache-Control": "no-cache, no-transform",
+                "X-Accel-Buffering": "no",
+            },
+        )
+
+    return views

@@ -1,0 +1,57 @@
+"""Where the CLI keeps what was said in each session: `<home>/.claude/projects/<folder>/<id>.jsonl`.
+
+As seen in the versions 2.1.197 to 2.1.330. Who cannot find a transcript here must be able to do
+without it: the CLI may keep them elsewhere tomorrow.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from uuid import UUID
+
+#: The CLI shortens the name of a folder that is longer than this.
+_LONGEST_NAME = 200
+
+
+class Transcripts:
+    """The sessions of the CLI that runs with this environment."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
+        base = environment.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude"
+        self._projects = f"{base}/projects"
+
+    def size(self, session_id: str, cwd: str) -> int | None:
+        """Bytes of a session's transcript in this working directory; None if it has none.
+
+        It grows with whatever is said in the session, by whomever.
+        """
+        if not is_session_id(session_id):
+            return None
+        name = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(cwd))
+        try:
+            if len(name) <= _LONGEST_NAME:
+                return os.stat(f"{self._projects}/{name}/{session_id}.jsonl").st_size  # noqa: PTH116
+            return self._size_somewhere(session_id)
+        except OSError:
+            return None
+
+    def _size_somewhere(self, session_id: str) -> int | None:
+        with os.scandir(self._projects) as folders:
+            for folder in folders:
+                path = f"{folder.path}/{session_id}.jsonl"
+                if os.access(path, os.F_OK):
+                    return os.stat(path).st_size  # noqa: PTH116
+        return None
+
+
+def is_session_id(text: str) -> bool:
+    """Whether this is a UUID in its usual spelling, as the CLI's session ids are.
+
+    >>> is_session_id("54eb236b-b0ff-442a-9ae3-2e06374f0602"), is_session_id("../x")
+    (True, False)
+    """
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,99 @@
+"""`GET /v1/models` and `/v1/conversations`."""
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.errors import InvalidRequest
+from app.openai import answers
+from app.openai.errors import ConversationNotFound, ModelNotFound
+from app.openai.models import Models
+from app.openai.sessions import Sessions
+from app.web import describe
+from app.web.describe import Body, Parameter
+from app.web.intake import Intake
+
+
+class NewConversation(BaseModel):
+    """The body of `POST /v1/conversations`, which may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metadata: dict[str, Any] | None = None
+
+
+def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
+    """The views."""
+    views = Blueprint("catalog", __name__)
+    describes = partial(describe.describes, error_body=answers.OpenAIError)
+
+    @views.get("/v1/models")
+    @describes("The models that can be asked for.", {200: answers.ModelList})
+    def all_models() -> Response:
+        return jsonify(object="list", data=models.rows())
+
+    @views.get("/v1/models/<path:model>")
+    @describes(
+        "One model.",
+        {200: answers.ModelRow},
+        errors=[ModelNotFound],
+        parameters=[Parameter("model", "path", {"type": "string"}, "Its name.")],
+    )
+    def one_model(model: str) -> Response:
+        return jsonify(models.row(model))
+
+    @views.post("/v1/conversations")
+    @describes(
+        "Begin a conversation.",
+        {200: answers.Conversation},
+        errors=answers.REFUSED,
+        body=Body({"application/json": NewConversation}, required=False),
+    )
+    def create() -> Response:
+        body = intake.json(request) if request.content_length else b"{}"
+        try:
+            asked = NewConversation.model_validate_json(body or b"{}")
+        except ValidationError as error:
+            raise InvalidRequest(
+                [
+                    {"type": each["type"], "loc": ["body", *each["loc"]], "msg": each["msg"]}
+                    for each in error.errors(include_input=False, include_url=False)
+                ]
+            ) from None
+        return jsonify(_tell(sessions.create(g.user, asked.metadata or {})))
+
+    @views.get("/v1/conversations")
+    @describes("Your conversations, the last used first.", {200: answers.ConversationList})
+    def all_conversations() -> Response:
+        return jsonify(object="list", data=[_tell(record) for record in sessions.of(g.user)])
+
+    @views.get("/v1/conversations/<conversation_id>")
+    @describes(
+        "One conversation.",
+        {200: answers.Conversation},
+        errors=[ConversationNotFound],
+        parameters=[Parameter("conversation_id", "path", {"type": "string"}, "Its id.")],
+    )
+    def one_conversation(conversation_id: str) -> Response:
+        record = sessions.find(conversation_id, g.user)
+        if record is None:
+            raise ConversationNotFound(conversation_id)
+        return jsonify(_tell(record))
+
+    return views
+
+
+def _tell(record: dict[str, Any]) -> dict[str, Any]:
+    """A conversation as OpenAI's SDKs know it, with fields of our own."""
+    return {
+        "id": record["id"],
+        "object": "conversation",
+        "created_at": record["created_at"],
+        "metadata": record["metadata"],
+        "updated_at": record["updated_at"],
+        "turns": record["turns"],
+        "model": record["model"],
+        "cwd": record["cwd"],
+    }

@@ -1,0 +1,137 @@
+"""OpenAI's messages as the CLI takes them: a system prompt and one user's message. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from app.openai.schema import ImagePart, Message, TextPart
+
+Block = dict[str, Any]
+
+_SYSTEM = ("system", "developer")
+_HISTORY = (
+    "This conversation has taken place so far. Go on with it: what comes after it is to be"
+    " answered now."
+)
+_GO_ON = "Go on from there."
+
+
+class Conversation(NamedTuple):
+    """Messages by what becomes of them: `system` texts come before all others."""
+
+    system: str
+    messages: list[Message]
+
+
+def split(messages: Sequence[Message]) -> Conversation:
+    """Take the system prompt off: the system and developer messages that come first."""
+    count = 0
+    while count < len(messages) and messages[count].role in _SYSTEM:
+        count += 1
+    system = "\n\n".join(text for message in messages[:count] if (text := message.text()))
+    return Conversation(system, list(messages[count:]))
+
+
+def first_new(messages: Sequence[Message]) -> int:
+    """The index of the first message that nobody has answered yet."""
+    answered = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    return answered[-1] + 1 if answered else 0
+
+
+def image_urls(messages: Sequence[Message]) -> list[str]:
+    """The images in these messages, each once, in order."""
+    urls = [
+        part.image_url.url
+        for message in messages
+        for part in message.content
+        if isinstance(part, ImagePart)
+    ]
+    return list(dict.fromkeys(urls))
+
+
+def compose(
+    history: Sequence[Message], new: Sequence[Message], images: Mapping[str, Block]
+) -> list[Block]:
+    """The blocks of one user's message: what was said before, and what is new.
+
+    The history stands between tags that occur in none of its texts, so that nothing that was
+    said can pass for somebody else's words. `images` has the block of each image's URL.
+    """
+    tag = _tag([*history, *new])
+    page = _Page(images)
+    if history:
+        page.write(_HISTORY)
+        for message in history:
+            page.write_tagged(tag, message)
+        page.end_block()
+    for message in new:
+        if message.role == "user" and not message.name:
+            page.write_parts(message)
+        else:
+            page.write_tagged(tag, message)
+        page.end_block()
+    if not any(message.role == "user" for message in new):
+        page.write(_GO_ON)
+    page.end_block()
+    return page.blocks
+
+
+def plain(blocks: Sequence[Block]) -> str:
+    """The text of these blocks, for whoever counts its letters.
+
+    >>> plain([{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}])
+    'a\\nb'
+    """
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+
+
+class _Page:
+    """Blocks as they are written; texts that follow each other are one block."""
+
+    def __init__(self, images: Mapping[str, Block]) -> None:
+        self.blocks: list[Block] = []
+        self._images = images
+        self._texts: list[str] = []
+
+    def write(self, text: str) -> None:
+        if text:
+            self._texts.append(text)
+
+    def write_parts(self, message: Message) -> None:
+        for part in message.content:
+            if isinstance(part, ImagePart):
+                self.end_block()
+                self.blocks.append(self._images[part.image_url.url])
+            else:
+                self.write(part.text if isinstance(part, TextPart) else part.refusal)
+
+    def write_tagged(self, tag: str, message: Message) -> None:
+        name = f" name={message.name!r}" if message.name else ""
+        self.write(f'<{tag} role="{message.role}"{name}>')
+        self.write_parts(message)
+        for call in _calls(message):
+            self.write(f"[called {call}]")
+        self.write(f"</{tag}>")
+
+    def end_block(self) -> None:
+        if self._texts:
+            self.blocks.append({"type": "text", "text": "\n".join(self._texts)})
+            self._texts = []
+
+
+def _calls(message: Message) -> list[str]:
+    functions = [call.get("function") for call in message.tool_calls or []]
+    return [
+        f"{function.get('name')}({function.get('arguments')})"
+        for function in functions
+        if isinstance(function, dict)
+    ]
+
+
+def _tag(messages: Sequence[Message]) -> str:
+    """A tag's name that no text closes."""
+    texts = [text for message in messages for text in (message.text(), *_calls(message))]
+    number, tag = 1, "message"
+    while any(f"</{tag}" in text for text in texts):
+        number += 1
+        tag = f"message-{number}"
+    return tag

@@ -1,0 +1,146 @@
+"""Which of the CLI's sessions goes on with which conversation; kept on disk, for all workers.
+
+    STATE_DIR/histories/<digest>       the session that was left by a conversation (`history`)
+    STATE_DIR/conversations/<session>  the conversations that clients know by the session's id
+
+A session goes on with a history only if nothing was said in it since: its transcript has the
+size that it had then. Whoever uses a history takes it away, so that of two requests that go on
+with the same history only one gets the session.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from app.cli.transcripts import Transcripts, is_session_id
+from app.jobs.directory import read_record, write_record
+
+#: Seconds after which what nobody went on with is forgotten; the CLI keeps sessions as long.
+KEPT = 30 * 86_400.0
+#: Seconds between two looks for what is that old.
+LOOK_AFTER = 3600.0
+
+
+class Left(NamedTuple):
+    """A session as a conversation left it: `size` is its transcript's, in bytes."""
+
+    digest: str
+    session_id: str
+    size: int
+
+
+class Sessions:
+    """The conversations of one state folder."""
+
+    def __init__(self, state: Path, transcripts: Transcripts) -> None:
+        self._histories = state / "histories"
+        self._conversations = state / "conversations"
+        self._transcripts = transcripts
+        self._cleaned = 0.0
+        for folder in (self._histories, self._conversations):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def exists(self, session_id: str, cwd: str) -> bool:
+        """Whether something was said in this session already."""
+        return self._transcripts.size(session_id, cwd) is not None
+
+    def take(self, digest: str, cwd: str) -> Left | None:
+        """The session that goes on with this history, or None. Nobody else gets it."""
+        path = self._histories / digest
+        record = read_record(str(path))
+        if record is None:
+            return None
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            # Somebody else was faster.
+            return None
+        left = Left(digest, str(record.get("session_id")), int(record.get("size", -1)))
+        return left if self._transcripts.size(left.session_id, cwd) == left.size else None
+
+    def give_back(self, left: Left) -> None:
+        """Undo `take`: nothing was said in the session."""
+        record = {"session_id": left.session_id, "size": left.size}
+        write_record(str(self._histories / left.digest), record)
+
+    def leave(self, digest: str, session_id: str, cwd: str) -> None:
+        """Remember that a session has come to the end of this history."""
+        size = self._transcripts.size(session_id, cwd)
+        if size is not None:
+            self.give_back(Left(digest, session_id, size))
+        self._clean()
+
+    def create(self, user: str, metadata: dict[str, Any]) -> dict[str, Any]:
+        """A conversation in which nothing was said yet."""
+        moment = int(time.time())
+        record: dict[str, Any] = {
+            "id": str(uuid4()),
+            "user": user,
+            "created_at": moment,
+            "updated_at": moment,
+            "turns": 0,
+            "model": None,
+            "cwd": None,
+            "metadata": metadata,
+        }
+        write_record(str(self._conversations / record["id"]), record)
+        return record
+
+    def find(self, conversation_id: str, user: str) -> dict[str, Any] | None:
+        """A user's conversation, or None."""
+        if not is_session_id(conversation_id):
+            return None
+        record = read_record(str(self._conversations / conversation_id))
+        return record if record is not None and record.get("user") == user else None
+
+    def note(self, session_id: str, user: str, cwd: str, model: str | None) -> None:
+        """Remember a turn of a session that this user's client may know."""
+        if not is_session_id(session_id):
+            return
+        moment = int(time.time())
+        known = self.find(session_id, user) or {"created_at": moment, "turns": 0, "metadata": {}}
+        record = {
+            "id": session_id,
+            "user": user,
+            "created_at": known["created_at"],
+            "updated_at": moment,
+            "turns": known["turns"] + 1,
+            "model": model,
+            "cwd": cwd,
+            "metadata": known["metadata"],
+        }
+        write_record(str(self._conversations / session_id), record)
+
+    def of(self, user: str) -> list[dict[str, Any]]:
+        """A user's conversations, the last used first."""
+        records = (
+            read_record(entry.path)
+            for entry in self._entries(self._conversations)
+            if is_session_id(entry.name)
+        )
+        mine = [record for record in records if record and record.get("user") == user]
+        return sorted(mine, key=lambda record: int(record["updated_at"]), reverse=True)
+
+    def _clean(self) -> None:
+        now = time.time()
+        if now - self._cleaned < LOOK_AFTER:
+            return
+        self._cleaned = now
+        for folder in (self._histories, self._conversations):
+            for entry in self._entries(folder):
+                with suppress(FileNotFoundError):
+                    if now - entry.stat().st_mtime > KEPT:
+                        Path(entry.path).unlink()
+
+    @staticmethod
+    def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                if number % 50 == 49:
+                    # There may be many, and others want to be served.
+                    time.sleep(0)
+                yield entry

@@ -1,0 +1,206 @@
+"""What a completion asks of a job, and what is remembered of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from werkzeug.datastructures import Headers
+
+from app.cli.command import Extras
+from app.cli.request import read_fields
+from app.errors import InvalidRequest
+from app.jobs.keys import Key
+from app.jobs.order import Order
+from app.openai import history
+from app.openai.errors import BadParameter
+from app.openai.images import Images
+from app.openai.messages import compose, first_new, image_urls, plain, split
+from app.openai.models import DEFAULT, Models
+from app.openai.schema import CompletionRequest, Message, TextPart
+from app.openai.sessions import Left, Sessions
+from app.web import options
+from app.web.intake import Intake
+from app.web.workspaces import SHARED, Workspaces
+
+#: How many answers of a history may be looked up.
+MOST_LOOKED_UP = 50
+
+
+class Task(NamedTuple):
+    """A completion before its start. `digest` is the history's that it answers."""
+
+    order: Order
+    digest: str
+    taken: Left | None
+    structured: bool
+    events: bool
+
+
+class _Place(NamedTuple):
+    """Where a conversation goes on: in a session, or in a new one of this id."""
+
+    resumed: str | None
+    new: str | None
+    sent_from: int
+    taken: Left | None
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Makes tasks of requests; `prompt_options` is the operator's choice."""
+
+    intake: Intake
+    models: Models
+    images: Images
+    sessions: Sessions
+    workspaces: Workspaces
+    prompt_options: bool
+
+    def prepare(
+        self, asked: CompletionRequest, headers: Headers, user: str, key: Key | None
+    ) -> Task:
+        """The task of a request. Raises what tells why it cannot be done.
+
+        A session that it takes is given back by `forget`, if the job does not start.
+        """
+        if asked.model:
+            self.models.check(asked.model)
+        given, messages = self._options(asked, headers)
+        chosen = options.resolve(given, "claude")
+        fields = chosen.fields
+        session = _session(asked, headers, fields)
+        known = self.sessions.find(session, user) if session else None
+        cwd = fields.get("cwd") or (
+            self.workspaces.path(chosen.workspace or SHARED)
+            if chosen.workspace or not (known and known["cwd"])
+            else known["cwd"]
+        )
+        conversation = split(messages)
+        said = split(asked.messages).messages
+        start = history.begin(user, str(cwd), f"{chosen.system}:{conversation.system}")
+        digests = history.digests(start, said)
+        place = self._place(session, known is not None, str(cwd), said, digests)
+        try:
+            sent = conversation.messages[place.sent_from :]
+            new = first_new(sent)
+            content = compose(sent[:new], sent[new:], self.images.load(image_urls(sent)))
+            schema = asked.response_format and asked.response_format.schema_of_answer()
+            fields = {
+                **_model(asked.model),
+                **fields,
+                **_system(conversation.system, chosen.system, fields),
+                **({"json_schema": schema} if schema else {}),
+                "cwd": cwd,
+                "session_id": place.resumed,
+                "prompt": plain(content) or "(an image)",
+            }
+            # A text alone may be a command of the CLI's own, like /compact.
+            is_text = len(content) == 1 and content[0]["type"] == "text"
+            extras = Extras(None if is_text else content, place.new, partial_messages=True)
+            order = self._order(fields, key, extras)
+        except BaseException:
+            self._give_back(place.taken)
+            raise
+        structured = bool(fields.get("json_schema"))
+        digest = digests[-1] if digests else start
+        return Task(order, digest, place.taken, structured, chosen.events)
+
+    def forget(self, task: Task) -> None:
+        """Undo what `prepare` took: the job did not start."""
+        self._give_back(task.taken)
+
+    def remember(self, task: Task, user: str, session_id: str | None, answer: str | None) -> None:
+        """Note that a session has answered; `answer` is None if not all of it was sent."""
+        if session_id is None:
+            return
+        cwd = task.order.cwd
+        self.sessions.note(session_id, user, cwd, task.order.model)
+        if answer is not None:
+            self.sessions.leave(history.add_answer(task.digest, answer), session_id, cwd)
+
+    def _give_back(self, taken: Left | None) -> None:
+        if taken is not None:
+            self.sessions.give_back(taken)
+
+    def _options(
+        self, asked: CompletionRequest, headers: Headers
+    ) -> tuple[dict[str, Any], list[Message]]:
+        """All options, those in the body last, and the messages without theirs."""
+        given: dict[str, Any] = {}
+        messages = list(asked.messages)
+        for index, message in enumerate(messages) if self.prompt_options else ():
+            first = message.content[0] if message.content else None
+            if message.role == "user" and isinstance(first, TextPart):
+                found, text = options.in_prompt(first.text)
+                given.update(found)
+                parts = [TextPart(type="text", text=text), *message.content[1:]]
+                messages[index] = message.model_copy(update={"content": parts})
+        given.update(options.in_headers(headers.items()))
+        given.update(options.given(asked.claude or {}, "claude"))
+        return given, messages
+
+    def _place(
+        self, session: str | None, is_known: bool, cwd: str, said: list[Message], digests: list[str]
+    ) -> _Place:
+        if session is not None:
+            if is_known and not self.sessions.exists(session, cwd):
+                return _Place(None, session, 0, None)
+            return _Place(session, None, first_new(said), None)
+        answered = [index for index, message in enumerate(said) if message.role == "assistant"]
+        for index in answered[: -MOST_LOOKED_UP - 1 : -1]:
+            if index + 1 == len(said):
+                continue
+            taken = self.sessions.take(digests[index], cwd)
+            if taken is not None:
+                return _Place(taken.session_id, None, index + 1, taken)
+        return _Place(None, str(uuid4()), 0, None)
+
+    def _order(self, fields: dict[str, Any], key: Key | None, extras: Extras) -> Order:
+        try:
+            return self.intake.order(read_fields(fields), key, extras)
+        except InvalidRequest as error:
+            raise _relocated(error) from None
+
+
+def _session(asked: CompletionRequest, headers: Headers, fields: dict[str, Any]) -> str | None:
+    """The session that the request names, in whichever way; takes it from the fields."""
+    named = {
+        "claude.session_id": fields.pop("session_id", None),
+        "X-Session-ID": headers.get("X-Session-ID"),
+        "metadata.session_id": (asked.metadata or {}).get("session_id"),
+        "conversation_id": asked.conversation_id,
+        "session_id": asked.session_id,
+    }
+    found = {name: value for name, value in named.items() if value}
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise BadParameter(name, f"{name} must be a text")
+    if len(set(found.values())) > 1:
+        raise BadParameter(list(found)[-1], f"{' and '.join(found)} name different sessions")
+    return next(iter(found.values()), None)
+
+
+def _model(name: str | None) -> dict[str, Any]:
+    return {} if name in (None, "", DEFAULT) else {"model": name}
+
+
+def _system(text: str, mode: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The system prompt, behind one that an option brings."""
+    if not text:
+        return {}
+    name = "system_prompt" if mode == "replace" else "append_system_prompt"
+    before = fields.get(name)
+    return {name: f"{before}\n\n{text}" if isinstance(before, str) and before else text}
+
+
+def _relocated(error: InvalidRequest) -> InvalidRequest:
+    """The error with the names that the request has here."""
+    if isinstance(error.detail, str):
+        return error
+    here = []
+    for complaint in error.detail:
+        _, *rest = complaint["loc"]
+        place = ["messages"] if rest == ["prompt"] else ["claude", *rest] if rest else []
+        here.append({**complaint, "loc": ["body", *place]})
+    return InvalidRequest(here)

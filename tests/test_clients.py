@@ -1,0 +1,187 @@
+"""Real clients of OpenAI's API at the gateway, with the real CLI."""
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import model_api
+from tests.gateway import ROOT, Gateway, eventually, running_gateway
+from tests.test_real_cli import claude, model, without_network  # noqa: F401 - fixtures
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+KEY = "a-key-for-tests"
+PYTHON = ROOT / "venv-clients/bin/python"
+SDK = ROOT / "tests/clients/openai_sdk.py"
+BUSY = "a_full_gateway_is_asked_again"
+STORIES = [
+    node.name
+    for node in ast.parse(SDK.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1 and node.name != BUSY
+]
+EXAMPLES = re.findall(
+    r"^```(bash|python|javascript)\n(.*?)^```$",
+    (ROOT / "README.md")
+    .read_text(encoding="utf-8")
+    .partition("\n## OpenAI\n")[2]
+    .partition("\n### ")[0],
+    re.MULTILINE | re.DOTALL,
+)
+RUNNERS: dict[str, Callable[[Path], list[str]]] = {
+    "bash": lambda path: ["bash", str(path)],
+    "python": lambda path: [str(PYTHON), str(path)],
+    "javascript": lambda path: ["node", str(path)],
+}
+
+
+@pytest.fixture(scope="module")
+def face(
+    claude: Path,  # noqa: F811
+    model: model_api.Server,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gateway]:
+    """A gateway that takes a key, and whose CLI gives up at the first error."""
+    with running_gateway(tmp_path_factory.mktemp("face"), claude, **settings(model)) as gateway:
+        yield gateway
+
+
+def settings(model: model_api.Server) -> dict[str, str]:  # noqa: F811
+    """What makes a gateway one for these tests."""
+    return {
+        **without_network(model),
+        "ANTHROPIC_API_KEY": "dummy",
+        "API_KEYS": KEY,
+        "CLAUDE_CODE_MAX_RETRIES": "0",
+        "KILL_GRACE": "8",
+    }
+
+
+def run(command: list[str], gateway: Gateway, home: Path) -> str:
+    """What a client prints; it must succeed."""
+    done = subprocess.run(
+        command,
+        env={
+            "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "OPENAI_BASE_URL": f"{gateway.url}/v1",
+            "OPENAI_API_KEY": KEY,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        },
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def told(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What went wrong in each of the SDK's stories."""
+    home = tmp_path_factory.mktemp("home")
+    stories: dict[str, str | None] = json.loads(run([str(PYTHON), str(SDK)], face, home))
+    return stories
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_python_sdk(told: dict[str, str | None], story: str) -> None:
+    assert told[story] is None, told[story]
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs_as_it_is_written(face: Gateway, number: int, tmp_path: Path) -> None:
+    language, text = EXAMPLES[number]
+    program = tmp_path / {"bash": "x.sh", "python": "x.py", "javascript": "x.mjs"}[language]
+    program.write_text(text, encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+    output = run(RUNNERS[language](program), face, tmp_path)
+    assert "said" in output, output
+
+
+def test_every_client_has_an_example() -> None:
+    text = "\n".join(example for _, example in EXAMPLES)
+    for name in ("from openai", 'from "openai"', "langchain_openai", "litellm", "llm ", "curl"):
+        assert name in text
+
+
+def test_litellm_and_langchain_know_the_errors(face: Gateway, tmp_path: Path) -> None:
+    program = """
+import litellm, openai
+litellm.suppress_debug_info = True
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+
+long = "fail: 400 invalid_request_error prompt is too long: 250000 tokens > 200000 maximum"
+ask = [{"role": "user", "content": long}]
+try:
+    litellm.completion(model="openai/sonnet", messages=ask, max_retries=0)
+except litellm.ContextWindowExceededError:
+    print("litellm")
+
+class Number(BaseModel):
+    n: int
+
+claude = ChatOpenAI(model="sonnet", max_retries=0)
+print(claude.with_structured_output(Number, method="json_schema").invoke('json: {"n": 7}'))
+try:
+    claude.invoke(long)
+except openai.BadRequestError as error:
+    print("langchain", error.code)
+"""
+    output = run([str(PYTHON), "-c", program], face, tmp_path)
+    assert output.splitlines()[-3:] == ["litellm", "n=7", "langchain context_length_exceeded"]
+
+
+def test_the_node_sdk(face: Gateway, tmp_path: Path) -> None:
+    program = tmp_path / "x.mjs"
+    program.write_text(
+        """
+import OpenAI from "openai";
+const client = new OpenAI({ maxRetries: 0 });
+const ask = (content, rest) => client.chat.completions.create(
+  { model: "sonnet", messages: [{ role: "user", content }], ...rest });
+const whole = await ask("hello");
+console.log(whole.choices[0].message.content, whole.usage.total_tokens > 0);
+const failed = async (promise, kind) => {
+  try { await promise; console.log("no error"); }
+  catch (error) { console.log(error instanceof kind, error.code); }
+};
+await failed(ask("hello", { n: 3 }), OpenAI.BadRequestError);
+await failed(ask("fail: 429 rate_limit_error slow down"), OpenAI.RateLimitError);
+const broken = async () => {
+  for await (const chunk of await ask("break: a b", { stream: true })) {
+    if (chunk.choices[0].finish_reason) console.log("a false end");
+  }
+};
+await failed(broken(), OpenAI.APIError);
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+    assert run(["node", str(program)], face, tmp_path).splitlines() == [
+        "You said: hello true",
+        "true unsupported_parameter",
+        "true rate_limit_exceeded",
+        "true cli_failed",
+    ]
+
+
+def test_a_full_gateway_is_asked_again_by_the_sdk(
+    claude: Path,  # noqa: F811
+    model: model_api.Server,  # noqa: F811
+    start_gateway: Callable[..., Gateway],
+    tmp_path: Path,
+) -> None:
+    gateway = start_gateway(claude, **settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
+    stream = gateway.chat("wait: 4")
+    eventually(gateway.running)
+    told = json.loads(run([str(PYTHON), str(SDK), BUSY], gateway, tmp_path))
+    assert told == {BUSY: None}
+    assert stream.done()["status"] == "succeeded"

@@ -1,0 +1,80 @@
+"""Which session goes on with which conversation, as it is kept on disk."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.cli.transcripts import Transcripts
+from app.openai.sessions import KEPT, Sessions
+
+SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
+CWD = "/srv/a project.x"
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Path:
+    """The CLI's transcript of SESSION in CWD."""
+    file = tmp_path / ".claude/projects/-srv-a-project-x" / f"{SESSION}.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("said\n", encoding="ascii")
+    return file
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Sessions:
+    """The sessions of a state folder of the test's own."""
+    return Sessions(tmp_path / "state", Transcripts({"HOME": str(tmp_path)}))
+
+
+def test_a_history_is_taken_once(sessions: Sessions, transcript: Path) -> None:
+    sessions.leave("d", SESSION, CWD)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: sessions.take("d", CWD), range(50)))
+    (left,) = [each for each in taken if each is not None]
+    assert left.session_id == SESSION
+    sessions.give_back(left)
+    assert sessions.take("d", CWD) == left
+
+
+def test_a_session_in_which_something_was_said_since_is_not_taken(
+    sessions: Sessions, transcript: Path
+) -> None:
+    sessions.leave("d", SESSION, CWD)
+    with transcript.open("a") as more:
+        more.write("more\n")
+    assert sessions.take("d", CWD) is None
+
+
+def test_a_session_without_a_transcript_is_not_kept(sessions: Sessions) -> None:
+    sessions.leave("d", SESSION, CWD)
+    assert sessions.take("d", CWD) is None
+    assert not sessions.exists(SESSION, CWD)
+    assert not sessions.exists("../../x", CWD)
+
+
+def test_a_long_folder_is_found_by_its_session(
+    sessions: Sessions, transcript: Path, tmp_path: Path
+) -> None:
+    transcript.parent.rename(transcript.parent.parent / "shortened-by-the-cli")
+    assert sessions.exists(SESSION, f"/srv/{'x' * 300}")
+
+
+def test_each_user_sees_his_own(sessions: Sessions) -> None:
+    made = sessions.create("a", {"topic": "t"})
+    sessions.note(made["id"], "a", CWD, "sonnet")
+    assert [(row["id"], row["turns"]) for row in sessions.of("a")] == [(made["id"], 1)]
+    assert sessions.of("b") == []
+    assert sessions.find(made["id"], "b") is None
+    assert sessions.find("../x", "a") is None
+
+
+def test_what_is_old_is_forgotten(sessions: Sessions, transcript: Path, tmp_path: Path) -> None:
+    made = sessions.create("a", {})
+    old = time.time() - KEPT - 1
+    os.utime(tmp_path / "state/conversations" / made["id"], (old, old))
+    sessions.leave("d", SESSION, CWD)
+    assert sessions.of("a") == []
+    assert sessions.take("d", CWD) is not None
