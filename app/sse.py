@@ -34,6 +34,8 @@ class Framer:
     def __init__(self, position: int) -> None:
         self._position = position
         self._held = b""
+        #: How many lines have come to their end so far.
+        self.lines = 0
         #: Whether an event has begun that only the rest of its line can end.
         self.inside = False
 
@@ -42,6 +44,7 @@ class Framer:
         data = self._held + chunk
         lines = data.split(b"\n")
         self._held = lines.pop()
+        self.lines += len(lines)
         frames = []
         if lines and self.inside:
             frames.append(self._close(lines.pop(0)))
