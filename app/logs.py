@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: What a record may carry beside its message, by its name there, in this order.
-FIELDS = ("request_id", "job", "user", "method", "path", "status", "duration_seconds")
+FIELDS = (
+    *("request_id", "job", "job_status", "user"),
+    *("method", "path", "status", "duration_seconds"),
+)
 
 _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"

@@ -40,6 +40,8 @@ class Framer:
         self._frame = self._begin + b"%b" + self._end
         self._position = position
         self._held = b""
+        #: How many lines have come to their end so far.
+        self.lines = 0
         #: Whether an event has begun that only the rest of its line can end.
         self.inside = False
 
@@ -48,6 +50,7 @@ class Framer:
         data = self._held + chunk
         lines = data.split(b"\n")
         self._held = lines.pop()
+        self.lines += len(lines)
         frames = []
         if lines and self.inside:
             frames.append(self._close(lines.pop(0)))

@@ -35,7 +35,7 @@ def report(directory: JobDirectory) -> Reported | None:
             "request_id": job.request_id,
             "job": job.id,
             "user": job.user,
-            "status": ended.status,
+            "job_status": ended.status,
             "duration_seconds": seconds,
         },
     )
