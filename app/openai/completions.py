@@ -11,6 +11,7 @@ from flask import Blueprint, Response, after_this_request, g, jsonify, request
 from app.errors import GatewayError
 from app.jobs.directory import JobDirectory
 from app.jobs.service import JobService
+from app.metrics import Metrics
 from app.openai import answers, chunks
 from app.openai.answer import Answer, Begun, Line, Text
 from app.openai.chunks import Chunks, Head
@@ -62,7 +63,7 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
             request.environ,
             (lambda: None) if detached else (lambda: jobs.abandon(directory)),
         )
-        sent = _Sent(tasks, task, g.user, directory, asked, fingerprint)
+        sent = _Sent(tasks, task, g.user, directory, asked, fingerprint, jobs.metrics)
         if asked.stream:
             # A failure before the model begins is still told by a status.
             first = next(events, [])
@@ -102,7 +103,9 @@ class _Sent:
         directory: JobDirectory,
         asked: CompletionRequest,
         fingerprint: str,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._tasks = tasks
         self._task = task
         self._user = user
@@ -118,6 +121,7 @@ class _Sent:
 
     def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
         """The chunks, as what is in them is said."""
+        self._metrics.count_stream(1)
         try:
             for together in events:
                 yield b"".join(self._chunks(together))
@@ -128,6 +132,8 @@ class _Sent:
         except Exception as error:
             log.error("the completion %s failed: %s", self._directory.id, type(error).__name__)
             yield chunks.failure(error_object(GatewayError()))
+        finally:
+            self._metrics.count_stream(-1)
 
     def in_one_piece(self, events: Iterator[list[Event]]) -> Response:
         """The whole, once it has ended."""
