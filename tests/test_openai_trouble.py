@@ -527,11 +527,11 @@ def test_the_launchers_death_ends_no_completion(
 ) -> None:
     gateway = start_gateway()
     answers: list[requests.Response] = []
-    go = tmp_path / "go"
-    verbs = (BEGIN, DELTA, f"await {go}", ANSWER)
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    verbs = (BEGIN, DELTA, f"shell touch {begun}", f"await {go}", ANSWER)
     thread = threading.Thread(target=lambda: answers.append(ask(gateway, *verbs, stream=stream)))
     thread.start()
-    eventually(gateway.running)
+    eventually(begun.exists)
     os.kill(gateway.launcher(), signal.SIGKILL)
     go.touch()
     thread.join(PATIENCE)
