@@ -76,7 +76,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
         # Who names a request wants to send it again if the answer is lost.
         detached = asked.detached or respond_async or asked.key is not None
-        directory = jobs.start(asked, user=g.user, detached=detached)
+        directory, _ = jobs.start(asked, user=g.user, detached=detached)
         if respond_async:
             answer = jsonify(process_id=directory.id)
             answer.status_code = 202

@@ -77,7 +77,7 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         if fields["cwd"] is None:
             fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
         order = intake.order(read_fields(fields))
-        directory = jobs.start(order, user=g.user, detached=order.detached)
+        directory, _ = jobs.start(order, user=g.user, detached=order.detached)
         left = (lambda: None) if order.detached else (lambda: jobs.abandon(directory))
         return Response(
             stream(jobs, directory, 0, BareEvents(), request.environ, left),

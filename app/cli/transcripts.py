@@ -28,12 +28,13 @@ class Transcripts:
         """
         if not is_session_id(session_id):
             return None
-        name = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(cwd))
         try:
+            name = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(cwd))
             if len(name) <= _LONGEST_NAME:
                 return os.stat(f"{self._projects}/{name}/{session_id}.jsonl").st_size  # noqa: PTH116
             return self._size_somewhere(session_id)
-        except OSError:
+        except (OSError, ValueError):
+            # A NUL is in no path.
             return None
 
     def _size_somewhere(self, session_id: str) -> int | None:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from app.cli.command import Command
 from app.errors import InvalidRequest
+from app.jobs.directory import JobDirectory
 from app.jobs.keys import Key
 
 
@@ -26,6 +27,13 @@ class Order(NamedTuple):
     def continues(self) -> str | None:
         """The session that the job writes to, if it is not its own."""
         return None if self.fork_session else self.session_id or None
+
+
+class Begun(NamedTuple):
+    """A job that an order has; not `is_new` if an earlier one with the same key began it."""
+
+    directory: JobDirectory
+    is_new: bool
 
 
 class Limits(NamedTuple):

@@ -22,7 +22,7 @@ from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.keys import Keys
 from app.jobs.launch import Launch
-from app.jobs.order import Limits, Order, narrower
+from app.jobs.order import Begun, Limits, Order, narrower
 from app.jobs.queue import place_of, queued
 from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor_of
 from app.jobs.report import report
@@ -61,7 +61,7 @@ class JobService:
         #: Why this process follows no job any more, or None.
         self.stopped_by: str | None = None
 
-    def start(self, order: Order, *, user: str, detached: bool) -> JobDirectory:
+    def start(self, order: Order, *, user: str, detached: bool) -> Begun:
         """Start a job, or let it wait for its turn; returns once its CLI runs or it waits.
 
         A request whose key was seen before gives the job that it started. Raises JobNotStarted
@@ -93,7 +93,7 @@ class JobService:
         except QueueFull:
             # Another request with the same key may have got what was refused to us.
             if directory.exists() and not claim(directory):
-                return directory
+                return Begun(directory, False)
             self._spool.remove(directory)
             raise
         except BaseException as error:
@@ -102,7 +102,7 @@ class JobService:
             if isinstance(error, OSError):
                 raise JobNotStarted(f"cannot start the job: {error}") from error
             raise
-        return directory
+        return Begun(directory, is_new)
 
     def _create(
         self, directory: JobDirectory, order: Order, user: str, detached: bool

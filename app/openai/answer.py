@@ -5,6 +5,7 @@ model's API comes as a line of type `stream_event` when it happens, and each fin
 text once more in a line of type `assistant`. What subagents say has a `parent_tool_use_id`.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from app.cli.lines import parse
 
 #: A line longer than this holds nothing that we need: it is not kept to be looked at.
 LONGEST_LINE = 1 << 20
+#: Bytes of lines that wait for the model to begin.
+MOST_WAITING = 1 << 20
 
 _BETWEEN = "\n\n"
 _MARKS = (b'"stream_event"', b'"assistant"', b'"init"')
@@ -58,6 +61,7 @@ class Answer:
         # Of the block that is being streamed, until the CLI has said that it is whole.
         self._unfinished: list[str] = []
         self._waiting: list[Line] = []
+        self._waiting_size = 0
         self._has_text = False
         self._between = False
         #: Usage of each of the model's messages so far, for when the CLI does not tell it.
@@ -81,7 +85,9 @@ class Answer:
         yield from self._begin()
         if self.structured:
             # The CLI writes it as JSON in `result`, too.
-            yield from self._say(str(result.get("result", "")))
+            told = result.get("result")
+            structured = json.dumps(result.get("structured_output"))
+            yield from self._say(told if isinstance(told, str) else structured)
         elif not self._has_text and isinstance(result.get("result"), str):
             # A command of the CLI's own (/cost) answers without the model.
             yield from self._say(result["result"])
@@ -102,6 +108,9 @@ class Answer:
             # What comes before the model begins waits for it, so that a failure to begin can
             # still be told by a status.
             self._waiting.append(Line(fields))
+            self._waiting_size += len(line)
+            if self._waiting_size > MOST_WAITING:
+                yield from self._begin()
             if self._begun:
                 yield from self._lines()
 
@@ -110,7 +119,8 @@ class Answer:
         if kind == "content_block_delta":
             delta = _object(event.get("delta"))
             if delta.get("type") == "text_delta" and not self.structured:
-                text = str(delta.get("text", ""))
+                text = delta.get("text")
+                text = text if isinstance(text, str) else ""
                 self._unfinished.append(text)
                 yield from self._say(text)
         elif kind == "message_start":
@@ -151,7 +161,7 @@ class Answer:
 
     def _lines(self) -> Iterator[Said]:
         yield from self._waiting
-        self._waiting = []
+        self._waiting, self._waiting_size = [], 0
 
     def _say(self, text: str) -> Iterator[Said]:
         if not text:

@@ -1,19 +1,23 @@
 """`GET /v1/models` and `/v1/conversations`."""
 
+import json
 from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, UnsupportedMediaType
 from app.openai import answers
-from app.openai.errors import ConversationNotFound, ModelNotFound
+from app.openai.errors import BadParameter, ConversationNotFound, ModelNotFound
 from app.openai.models import Models
 from app.openai.sessions import Sessions
 from app.web import describe
 from app.web.describe import Body, Parameter
 from app.web.intake import Intake
+
+#: Characters of a conversation's metadata, as JSON.
+LARGEST_METADATA = 16_384
 
 
 class NewConversation(BaseModel):
@@ -52,7 +56,9 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         body=Body({"application/json": NewConversation}, required=False),
     )
     def create() -> Response:
-        body = intake.json(request) if request.content_length else b"{}"
+        body = intake.body(request)
+        if body and request.mimetype != "application/json":
+            raise UnsupportedMediaType
         try:
             asked = NewConversation.model_validate_json(body or b"{}")
         except ValidationError as error:
@@ -62,7 +68,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
                     for each in error.errors(include_input=False, include_url=False)
                 ]
             ) from None
-        return jsonify(_tell(sessions.create(g.user, asked.metadata or {})))
+        return jsonify(_tell(sessions.create(g.user, _checked(asked.metadata or {}))))
 
     @views.get("/v1/conversations")
     @describes("Your conversations, the last used first.", {200: answers.ConversationList})
@@ -83,6 +89,17 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         return jsonify(_tell(record))
 
     return views
+
+
+def _checked(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata that can be told again. Raises BadParameter."""
+    try:
+        size = len(json.dumps(metadata, allow_nan=False))
+    except ValueError:
+        raise BadParameter("metadata", "metadata must hold finite numbers") from None
+    if size > LARGEST_METADATA:
+        raise BadParameter("metadata", f"metadata must take at most {LARGEST_METADATA} characters")
+    return metadata
 
 
 def _tell(record: dict[str, Any]) -> dict[str, Any]:

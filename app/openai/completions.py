@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of what the agent did that one answer in one piece holds; the rest is left out.
 MOST_LINES = 8 << 20
+#: Characters of the names of what is ignored that are told.
+MOST_IGNORED = 1000
 
 
 def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
@@ -49,10 +51,12 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
         task = tasks.prepare(asked, request.headers, g.user, key)
         detached = task.order.detached or key is not None
         try:
-            directory = jobs.start(task.order, user=g.user, detached=detached)
+            directory, is_new = jobs.start(task.order, user=g.user, detached=detached)
         except BaseException:
             tasks.forget(task)
             raise
+        if not is_new:
+            tasks.forget(task)
         # Also an error's answer tells it.
         after_this_request(partial(_tell_job, directory.id))
         events = read(
@@ -63,7 +67,7 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
             request.environ,
             (lambda: None) if detached else (lambda: jobs.abandon(directory)),
         )
-        sent = _Sent(tasks, task, g.user, directory, asked, fingerprint, jobs.metrics)
+        sent = _Sent(tasks, task, g.user, directory, asked, fingerprint, jobs.metrics, is_new)
         if asked.stream:
             # A failure before the model begins is still told by a status.
             first = next(events, [])
@@ -79,9 +83,9 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
             answer.headers["X-Session-ID"] = sent.session_id
         ignored = asked.ignored()
         if ignored:
-            answer.headers["X-Claude-Ignored"] = ", ".join(
-                name for name in ignored if name.isascii() and name.isidentifier()
-            )
+            names = ", ".join(name for name in ignored if name.isascii() and name.isidentifier())
+            # A header has no room for thousands.
+            answer.headers["X-Claude-Ignored"] = names[:MOST_IGNORED]
         return answer
 
     return views
@@ -104,7 +108,9 @@ class _Sent:
         asked: CompletionRequest,
         fingerprint: str,
         metrics: Metrics,
+        is_new: bool,
     ) -> None:
+        self._is_new = is_new
         self._metrics = metrics
         self._tasks = tasks
         self._task = task
@@ -116,8 +122,11 @@ class _Sent:
         self._texts: list[str] = []
         self._writer: Chunks | None = None
         self._created = int(time.time())
-        #: The session, as far as it is known.
+        #: The session, as far as it is known. Of a job that is told again, its record knows.
         self.session_id = None if task.order.fork_session else task.order.session_id
+        if not is_new:
+            job = directory.job()
+            self.session_id = job and job.session_id
 
     def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
         """The chunks, as what is in them is said."""
@@ -179,10 +188,14 @@ class _Sent:
             self.session_id = event.session_id or self.session_id
         elif isinstance(event, Text):
             self._texts.append(event.text)
-        elif isinstance(event, Finish):
+        elif isinstance(event, Finish) and self._is_new:
             # Before the client is told, which may go on at once.
             answer = "".join(self._texts) if event.whole else None
-            self._tasks.remember(self._task, self._user, self.session_id, answer)
+            try:
+                self._tasks.remember(self._task, self._user, self.session_id, answer)
+            except OSError as error:
+                # The answer is whole; the next turn begins a new session.
+                log.error("cannot remember the session of job %s: %s", self._directory.id, error)
 
     def _head(self) -> Head:
         return Head(

@@ -13,7 +13,7 @@ CODES = {
     "queue_full": "rate_limit_exceeded",
 }
 # What the SDKs would send again although it cannot go better then.
-_FINAL = {"too_many_attempts", "insufficient_storage", "not_implemented"}
+_FINAL = {"too_many_attempts", "insufficient_storage", "not_implemented", "internal_error"}
 
 
 class BadParameter(GatewayError):

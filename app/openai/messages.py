@@ -1,5 +1,7 @@
 """OpenAI's messages as the CLI takes them: a system prompt and one user's message. Pure."""
 
+import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -49,14 +51,17 @@ def image_urls(messages: Sequence[Message]) -> list[str]:
 
 
 def compose(
-    history: Sequence[Message], new: Sequence[Message], images: Mapping[str, Block]
+    history: Sequence[Message],
+    new: Sequence[Message],
+    images: Mapping[str, Block],
+    tag: str | None = None,
 ) -> list[Block]:
     """The blocks of one user's message: what was said before, and what is new.
 
-    The history stands between tags that occur in none of its texts, so that nothing that was
-    said can pass for somebody else's words. `images` has the block of each image's URL.
+    The history stands between tags of a name that nobody can have known, so that nothing that
+    was said can pass for somebody else's words. `images` has the block of each image's URL.
     """
-    tag = _tag([*history, *new])
+    tag = tag or f"message-{secrets.token_hex(8)}"
     page = _Page(images)
     if history:
         page.write(_HISTORY)
@@ -105,7 +110,7 @@ class _Page:
                 self.write(part.text if isinstance(part, TextPart) else part.refusal)
 
     def write_tagged(self, tag: str, message: Message) -> None:
-        name = f" name={message.name!r}" if message.name else ""
+        name = f" name={json.dumps(message.name)}" if message.name else ""
         self.write(f'<{tag} role="{message.role}"{name}>')
         self.write_parts(message)
         for call in _calls(message):
@@ -125,13 +130,3 @@ def _calls(message: Message) -> list[str]:
         for function in functions
         if isinstance(function, dict)
     ]
-
-
-def _tag(messages: Sequence[Message]) -> str:
-    """A tag's name that no text closes."""
-    texts = [text for message in messages for text in (message.text(), *_calls(message))]
-    number, tag = 1, "message"
-    while any(f"</{tag}" in text for text in texts):
-        number += 1
-        tag = f"message-{number}"
-    return tag

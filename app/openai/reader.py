@@ -1,5 +1,6 @@
 """A completion's job, read from its first line to its end: one reader of it like any other."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ from app.openai.errors import CompletionFailed
 from app.openai.failures import failure_of
 from app.openai.usage import usage_of
 from app.web.client import CLIENT_LEFT, watch_client
+
+#: Bytes of a job's output that are looked at at a time.
+PIECE = 1 << 12
 
 # Why the model ended its last message, and what OpenAI calls that.
 _REASONS = {
@@ -71,18 +75,25 @@ def read(
                 elif not chunk:
                     yield [Comment("ping")]
                 elif not was_cut:
-                    said = list(_shortened(answer.feed(chunk), cut))
+                    for start in range(0, len(chunk), PIECE):
+                        piece = chunk[start : start + PIECE]
+                        said = list(_shortened(answer.feed(piece), cut))
+                        if said:
+                            yield said
+                        # There may be a thousand lines in it, and others want to be served.
+                        time.sleep(0)
+                        if cut.reason is not None:
+                            break
                     was_cut = cut.reason is not None
                     if was_cut:
-                        said.append(Finish(str(cut.reason), whole=False))
+                        yield [Finish(str(cut.reason), whole=False)]
                         jobs.abandon(directory, "its answer is as long as was asked for")
-                    if said:
-                        yield said
             stopped_by = follower.stopped_by
         if stopped_by is None:
             yield list(_end(jobs, directory, answer, cut))
         elif stopped_by != CLIENT_LEFT:
-            raise GatewayStops(f"/chat/{directory.id}")
+            # The job goes on: to ask the same again would do its work twice.
+            raise CompletionFailed(503, GatewayStops.code, str(GatewayStops("it").detail))
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
         raise

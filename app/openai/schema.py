@@ -14,6 +14,8 @@ from pydantic import (
 from app.errors import InvalidRequest
 from app.openai.errors import BadParameter
 
+#: Messages of a request, and parts of a message.
+MOST_MESSAGES = 10_000
 #: Of many errors in one body so many are told.
 MOST_ERRORS = 20
 
@@ -86,7 +88,9 @@ class Message(BaseModel):
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
-        list[Part], BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None)
+        list[Part],
+        Field(max_length=MOST_MESSAGES),
+        BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None),
     ] = []
     name: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
@@ -143,7 +147,7 @@ class CompletionRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    messages: list[Message] = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES)
     model: str | None = None
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None

@@ -97,9 +97,16 @@ class Sessions:
         record = read_record(str(self._conversations / conversation_id))
         return record if record is not None and record.get("user") == user else None
 
+    def is_anothers(self, conversation_id: str, user: str) -> bool:
+        """Whether this is a conversation of somebody else's."""
+        if not is_session_id(conversation_id):
+            return False
+        record = read_record(str(self._conversations / conversation_id))
+        return record is not None and record.get("user") != user
+
     def note(self, session_id: str, user: str, cwd: str, model: str | None) -> None:
         """Remember a turn of a session that this user's client may know."""
-        if not is_session_id(session_id):
+        if not is_session_id(session_id) or self.is_anothers(session_id, user):
             return
         moment = int(time.time())
         known = self.find(session_id, user) or {"created_at": moment, "turns": 0, "metadata": {}}
@@ -122,7 +129,12 @@ class Sessions:
             for entry in self._entries(self._conversations)
             if is_session_id(entry.name)
         )
-        mine = [record for record in records if record and record.get("user") == user]
+        oldest = time.time() - KEPT
+        mine = [
+            record
+            for record in records
+            if record and record.get("user") == user and record["updated_at"] >= oldest
+        ]
         return sorted(mine, key=lambda record: int(record["updated_at"]), reverse=True)
 
     def _clean(self) -> None:

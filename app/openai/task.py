@@ -1,5 +1,6 @@
 """What a completion asks of a job, and what is remembered of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from app.errors import InvalidRequest
 from app.jobs.keys import Key
 from app.jobs.order import Order
 from app.openai import history
-from app.openai.errors import BadParameter
+from app.openai.errors import BadParameter, ConversationNotFound
 from app.openai.images import Images
 from app.openai.messages import compose, first_new, image_urls, plain, split
 from app.openai.models import DEFAULT, Models
@@ -23,6 +24,7 @@ from app.web import options
 from app.web.intake import Intake
 from app.web.workspaces import SHARED, Workspaces
 
+_SANE_SESSION = re.compile(r"[!-~]{1,200}")
 #: How many answers of a history may be looked up.
 MOST_LOOKED_UP = 50
 
@@ -71,6 +73,8 @@ class Tasks:
         fields = chosen.fields
         session = _session(asked, headers, fields)
         known = self.sessions.find(session, user) if session else None
+        if session and known is None and self.sessions.is_anothers(session, user):
+            raise ConversationNotFound(session)
         cwd = fields.get("cwd") or (
             self.workspaces.path(chosen.workspace or SHARED)
             if chosen.workspace or not (known and known["cwd"])
@@ -84,7 +88,10 @@ class Tasks:
         try:
             sent = conversation.messages[place.sent_from :]
             new = first_new(sent)
-            content = compose(sent[:new], sent[new:], self.images.load(image_urls(sent)))
+            images = self.images.load(image_urls(sent))
+            content = compose(sent[:new], sent[new:], images)
+            if not content:
+                raise BadParameter("messages", "There is nothing in them to answer")
             schema = asked.response_format and asked.response_format.schema_of_answer()
             fields = {
                 **_model(asked.model),
@@ -107,7 +114,7 @@ class Tasks:
         return Task(order, digest, place.taken, structured, chosen.events)
 
     def forget(self, task: Task) -> None:
-        """Undo what `prepare` took: the job did not start."""
+        """Undo what `prepare` took: the job did not start, or had been started before."""
         self._give_back(task.taken)
 
     def remember(self, task: Task, user: str, session_id: str | None, answer: str | None) -> None:
@@ -174,8 +181,8 @@ def _session(asked: CompletionRequest, headers: Headers, fields: dict[str, Any])
     }
     found = {name: value for name, value in named.items() if value}
     for name, value in found.items():
-        if not isinstance(value, str):
-            raise BadParameter(name, f"{name} must be a text")
+        if not isinstance(value, str) or not _SANE_SESSION.fullmatch(value):
+            raise BadParameter(name, f"{name} must be 1 to 200 visible ASCII characters")
     if len(set(found.values())) > 1:
         raise BadParameter(list(found)[-1], f"{' and '.join(found)} name different sessions")
     return next(iter(found.values()), None)
@@ -191,7 +198,10 @@ def _system(text: str, mode: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     name = "system_prompt" if mode == "replace" else "append_system_prompt"
     before = fields.get(name)
-    return {name: f"{before}\n\n{text}" if isinstance(before, str) and before else text}
+    if before is not None and not isinstance(before, str):
+        # It will be refused.
+        return {}
+    return {name: f"{before}\n\n{text}" if before else text}
 
 
 def _relocated(error: InvalidRequest) -> InvalidRequest:

@@ -144,7 +144,14 @@ def key_of(request: Request, body: bytes) -> Key | None:
         return None
     if not _SANE_KEY.fullmatch(text):
         raise BadIdempotencyKey
-    digest = hashlib.sha256(request.query_string + b"\0" + body)
+    # Whatever may change what is done.
+    meant = sorted(
+        (name.lower(), value)
+        for name, value in request.headers.items()
+        if name.lower().startswith("x-claude-") or name.lower() == "x-session-id"
+    )
+    asked = json.dumps([request.path, request.query_string.decode("latin-1"), meant])
+    digest = hashlib.sha256(asked.encode() + b"\0" + body)
     return Key(text, digest.hexdigest())
 
 

@@ -118,7 +118,10 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
     if more is not None:
         if not isinstance(more, list):
             raise _wrong(where, "mcp_allowed_tools", "a list")
-        fields["allowed_tools"] = [*(fields.get("allowed_tools") or []), *more]
+        allowed = fields.get("allowed_tools") or []
+        if not isinstance(allowed, list):
+            raise _wrong(where, "allowed_tools", "a list")
+        fields["allowed_tools"] = [*allowed, *more]
     skip = options.get("dangerously_skip_permissions")
     if skip is not None:
         if not isinstance(skip, bool):
@@ -157,7 +160,10 @@ def _read(name: str, text: str) -> Any:
     """An option's value in a header or a line. Raises ValueError."""
     text = text.strip()
     if name in _OBJECTS or (name in _LISTS and text.startswith("[")):
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError from None
     if name in _LISTS:
         return list(_parts(text))
     if name in _SWITCHES:
