@@ -266,6 +266,7 @@ def test_ends_that_nobody_saw_are_told_by_the_next_gateway(
     flag = tmp_path / "flag"
     finished = gateway.chat(f"await {flag}", "result ok", detach=True).job_id
     lost = gateway.chat("silent", detach=True).job_id
+    eventually((gateway.state / "jobs" / lost / "running").exists)
     supervisor = gateway.record(lost, "running")["supervisor"][0]
     gateway.kill()
     os.kill(supervisor, signal.SIGKILL)

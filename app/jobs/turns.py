@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -49,6 +50,8 @@ class Turns:
         self._adopted: dict[int, JobDirectory] = {}
         #: Jobs that somebody claimed, or closes, just now; who it is will be seen soon.
         self._unsettled: list[JobDirectory] = []
+        #: Jobs that nobody runs any more and that could not be closed yet.
+        self._unclosed: list[JobDirectory] = []
         #: The job that each child closes, by its pid.
         self._closing: dict[int, JobDirectory] = {}
         #: Jobs whose supervisor died before it had claimed them.
@@ -56,6 +59,7 @@ class Turns:
         #: Jobs that were started when their turn came: no worker waits for an answer.
         self._unheard: set[str] = set()
         self._blocked = False
+        self._settle_at = 0.0
 
     def __contains__(self, descriptor: int) -> bool:
         return descriptor in self._pool or descriptor in self._adopted
@@ -85,15 +89,21 @@ class Turns:
         except OSError:
             # No process, no descriptor or no room on the disk; others may end meanwhile.
             self._blocked = True
-        again = self._unsettled or (self._blocked and not self._queue.is_empty())
+        again = self._unsettled or self._unclosed or (self._blocked and not self._queue.is_empty())
         self._blocked = False
         return AGAIN if again else None
 
     def settle(self) -> None:
-        """Look again at what could not be decided."""
+        """Look again at what could not be decided, now and then."""
+        if time.monotonic() < self._settle_at:
+            return
+        self._settle_at = time.monotonic() + AGAIN / 1000
         unsettled, self._unsettled = self._unsettled, []
         for directory in unsettled:
             self._adopt(directory)
+        unclosed, self._unclosed = self._unclosed, []
+        for directory in unclosed:
+            self._close(directory)
 
     def publish(self) -> None:
         """Publish who waits, for the last time."""
@@ -153,8 +163,8 @@ class Turns:
                 if closed.has_ended() or not closed.exists():
                     self._forget(closed)
                 else:
-                    # Somebody else is at it.
-                    self._unsettled.append(closed)
+                    # Somebody else is at it, or the disk is full.
+                    self._unclosed.append(closed)
             if not reaped.job_id:
                 continue
             directory = JobDirectory(self._state, reaped.job_id)
@@ -226,7 +236,7 @@ class Turns:
             self._closing[self._pool.fork(partial(close_lost, directory))] = directory
         except OSError:
             # No process to be had.
-            self._unsettled.append(directory)
+            self._unclosed.append(directory)
 
     def _forget(self, directory: JobDirectory) -> None:
         self._queue.forget(directory.id)
