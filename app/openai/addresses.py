@@ -3,16 +3,19 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 # What Python (3.11.7) takes for global and leads elsewhere: NAT64 (RFC 6052, RFC 8215), 6to4
-# (RFC 3056) and Teredo (RFC 4380) carry IPv4 addresses, also private ones.
+# (RFC 3056) and Teredo (RFC 4380) carry IPv4 addresses, also private ones. At 168.63.129.16 each
+# machine of Azure finds the host that runs it; 3fff::/20 is for documentation (RFC 9637).
 _REFUSED = [
     ip_network(network)
     for network in (
+        "168.63.129.16/32",
         "192.0.0.0/24",
         "192.88.99.0/24",
         "64:ff9b::/96",
         "64:ff9b:1::/48",
         "2001::/32",
         "2002::/16",
+        "3fff::/20",
         "fec0::/10",
         "::/96",
     )

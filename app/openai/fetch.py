@@ -6,10 +6,11 @@ in between (DNS rebinding) leads nowhere. Each redirect is looked at anew.
 """
 
 import http.client
+import io
 import socket
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import gevent
@@ -19,6 +20,8 @@ from app.openai.addresses import is_public
 #: Seconds that a URL may take, with all its redirects.
 PATIENCE = 20.0
 MOST_REDIRECTS = 3
+#: Bytes that may come before an answer's content, and with it as sizes of chunks and trailers.
+_MOST_BESIDES = 256 << 10
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -36,6 +39,43 @@ class _Place(NamedTuple):
     addresses: list[str]
     path: str
     authority: str
+
+
+class _Wire(io.RawIOBase):
+    """What comes over a connection: each read lets others run, and `left` bytes may come.
+
+    gevent changes to another greenlet only where it has to wait. Without this, a site that sends
+    faster than it is read would have the worker for itself, and no timeout would end it. And
+    http.client reads interim answers, trailers and a chunk of size -1 without any end.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self.left = _MOST_BESIDES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        gevent.sleep(0)
+        count = self._raw.readinto(buffer)
+        self.left -= count or 0
+        if self.left < 0:
+            raise CannotFetch("it sends too much")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read from a _Wire, over TLS or not."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock, method="GET")
+        self.wire = _Wire(self.fp.detach())
+        self.fp = io.BufferedReader(self.wire)
 
 
 def fetch(
@@ -116,17 +156,26 @@ def _get(place: _Place, limit: int) -> tuple[bytes, str | None]:
         connection.putheader("User-Agent", "claudecode2api")
         connection.putheader("Accept", "image/*")
         connection.endheaders()
-        answer = connection.getresponse()
-        if answer.status in _REDIRECTS:
-            target = answer.getheader("Location")
-            if not target:
-                raise CannotFetch("it leads on to nowhere")
-            return b"", target
-        if answer.status != 200:
-            raise CannotFetch(f"the answer's status is {answer.status}")
-        content = answer.read(limit + 1)
-        if len(content) > limit:
-            raise CannotFetch(f"it has more than {limit} bytes")
-        return content, None
+        with _Answer(connection.sock) as answer:
+            return _read(answer, limit)
     finally:
         connection.close()
+
+
+def _read(answer: _Answer, limit: int) -> tuple[bytes, str | None]:
+    answer.begin()
+    if answer.status in _REDIRECTS:
+        target = answer.getheader("Location")
+        if not target:
+            raise CannotFetch("it leads on to nowhere")
+        return b"", target
+    if answer.status != 200:
+        raise CannotFetch(f"the answer's status is {answer.status}")
+    answer.wire.left += limit
+    content = answer.read(limit + 1)
+    if len(content) > limit:
+        raise CannotFetch(f"it has more than {limit} bytes")
+    # Given a size, read() takes an early end for the end. What is missing is left in `length`.
+    if answer.length:
+        raise CannotFetch(f"its last {answer.length} bytes are missing")
+    return content, None

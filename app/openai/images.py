@@ -1,7 +1,6 @@
 """Images that messages name, as the blocks in which the CLI takes them."""
 
 import base64
-import binascii
 import os
 import stat
 import time
@@ -17,10 +16,14 @@ from app.openai.fetch import CannotFetch, fetch
 LARGEST = 10 << 20
 LARGEST_TOGETHER = 32 << 20
 MOST = 50
+#: Escapes (%41) in one data URL: to decode one takes some 300 bytes for a moment.
+MOST_ESCAPES = 350_000
 #: Seconds that all URLs of one request may take.
 PATIENCE = 20.0
 
 _PARAM = "messages"
+# Characters of LARGEST bytes in base64.
+_LONGEST = -(-LARGEST // 3) * 4
 
 
 class Images:
@@ -35,6 +38,8 @@ class Images:
             raise BadParameter(_PARAM, f"There are more than {MOST} images")
         blocks, size, deadline = {}, 0, time.monotonic() + PATIENCE
         for url in urls:
+            # To decode one takes a while: others run between two.
+            time.sleep(0)
             content = self._content(url, deadline - time.monotonic())
             size += len(content)
             if size > LARGEST_TOGETHER:
@@ -62,14 +67,19 @@ class Images:
         return content
 
     def _file(self, path: str) -> bytes:
+        missing = _refused(path, "there is no such file that can be read")
         try:
-            real = Path(path).resolve(strict=True)
-            if not any(real.is_relative_to(root) for root in self._roots):
+            # Not strict: whether something exists is looked at only below the roots.
+            real = os.path.realpath(path)
+            if not any(Path(real).is_relative_to(root) for root in self._roots):
                 raise _refused(path, "paths are taken only below CWD_ROOTS")
+            # After a circle of links, links are left in it, which might lead out again.
+            if os.path.realpath(real, strict=True) != real:
+                raise missing
             # A pipe would hold everybody up.
             descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        except (OSError, ValueError):
-            raise _refused(path, "there is no such file that can be read") from None
+        except (OSError, ValueError, RecursionError):
+            raise missing from None
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -103,12 +113,17 @@ def _data(url: str) -> bytes:
     head, comma, data = url.partition(",")
     if not comma:
         raise _refused(url, "it is no data URL")
-    content = unquote_to_bytes(data)
-    if not head.lower().endswith(";base64"):
-        return content
+    # Both before it is decoded: that takes memory, and nobody else runs meanwhile.
+    if len(data) > _LONGEST:
+        raise _refused(url, f"it has more than {LARGEST} bytes")
+    if data.count("%") > MOST_ESCAPES:
+        raise _refused(url, f"it has more than {MOST_ESCAPES} escapes: use base64")
     try:
+        content = unquote_to_bytes(data) if "%" in data else data.encode()
+        if not head.lower().endswith(";base64"):
+            return content
         return base64.b64decode(content, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _refused(url, "its data is not base64") from None
 
 
