@@ -154,3 +154,18 @@ def test_the_readme_shows_what_health_answers(gateway: Gateway) -> None:
     told = gateway.ask("GET", "/health").json()
     for name in (*told, *told["checks"], *told["checks"]["state"]):
         assert f'"{name}"' in section
+
+
+def test_the_file_with_mcp_servers_is_looked_at(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    config = tmp_path / "mcp.json"
+    config.write_text('{"mcpServers": {"one": {"command": "true"}}}', encoding="utf-8")
+    gateway = start_gateway(MCP_CONFIG=str(config))
+    well = gateway.ask("GET", "/health", auth=None)
+    assert well.status_code == 200
+    assert well.json()["checks"]["mcp"] == {"ok": True, "servers": ["one"]}
+    config.write_text("{", encoding="utf-8")
+    unwell = gateway.ask("GET", "/health", auth=None)
+    assert unwell.status_code == 503
+    assert "is not JSON" in unwell.json()["checks"]["mcp"]["error"]
