@@ -1,16 +1,14 @@
 """Failed attempts to sign in, counted per address over all workers."""
 
-import fcntl
 import hashlib
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from app.errors import TooManyAttempts
+from app.lock import locked
 
 #: Seconds from an address's first failure until its failures are forgotten.
 WINDOW = 60.0
@@ -46,7 +44,7 @@ class Throttle:
         if not self._limit:
             return
         file = self._file(address)
-        with self._locked():
+        with locked(self._folder):
             self.check(address)
             if self._read(file)[1] == 0:
                 self._clean()
@@ -80,18 +78,6 @@ class Throttle:
         for file in self._folder.iterdir():
             if now - file.stat().st_mtime > WINDOW:
                 file.unlink(missing_ok=True)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            # Under gevent the descriptor is closed only when others have had their turn, and
-            # one of them may wait for this lock.
-            fcntl.flock(folder, fcntl.LOCK_UN)
-            os.close(folder)
 
 
 def _network(address: str) -> str:

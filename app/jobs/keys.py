@@ -5,17 +5,17 @@ its request arrived sends it once more. `STATE_DIR/keys/<digest of user and key>
 job and a digest of the request, for as long as the job is kept.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from app.errors import IdempotencyKeyReused
 from app.jobs.directory import JobDirectory, read_record, write_record
+from app.lock import locked
 
 # Others are served between two portions of keys.
 _PORTION = 50
@@ -45,7 +45,7 @@ class Keys:
         """
         digest = hashlib.sha256(json.dumps([user, key.text]).encode()).hexdigest()
         path = f"{self._folder}/{digest}"
-        with self._locked():
+        with locked(self._folder):
             directory = self._job(path)
             if directory is not None:
                 if (read_record(path) or {}).get("request") != key.request:
@@ -62,22 +62,9 @@ class Keys:
                 time.sleep(0)
             path = f"{self._folder}/{name}"
             # A key may be taken anew at any moment.
-            with self._locked(), suppress(FileNotFoundError):
+            with locked(self._folder), suppress(FileNotFoundError):
                 if self._job(path) is None:
                     os.unlink(path)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """For the time of a few system calls, in which this process does nothing else."""
-        lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            # Under gevent the descriptor is closed only when others have had their turn, and
-            # one of them may wait for this lock.
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            os.close(lock)
 
     def _job(self, path: str) -> JobDirectory | None:
         job_id = (read_record(path) or {}).get("job")
