@@ -66,9 +66,9 @@ def _answer(looked_at: dict[str, Check], **fields: object) -> Response:
     answer = jsonify(
         status="unavailable",
         detail=f"Jobs cannot run: {', '.join(unwell)}",
-        code="unavailable",
+        code=Unavailable.code,
         request_id=request_id(),
         **fields,
     )
-    answer.status_code = 503
+    answer.status_code = Unavailable.status
     return answer

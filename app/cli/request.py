@@ -13,6 +13,10 @@ from app.errors import InvalidRequest
 MOST_ERRORS = 20
 LONGEST_NAME = 100
 
+#: The fields that are lists, and those that are objects, for who reads them from text.
+LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
+OBJECTS = {"json_schema", "agents"}
+
 _Complaint = tuple[tuple[str | int, ...], str, str]
 
 Item = Annotated[str, StringConstraints(min_length=1)]

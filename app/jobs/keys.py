@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.errors import IdempotencyKeyReused
 from app.jobs.directory import JobDirectory, read_record, write_record
@@ -46,9 +46,10 @@ class Keys:
         digest = hashlib.sha256(json.dumps([user, key.text]).encode()).hexdigest()
         path = f"{self._folder}/{digest}"
         with locked(self._folder):
-            directory = self._job(path)
+            record = read_record(path) or {}
+            directory = self._job(record)
             if directory is not None:
-                if (read_record(path) or {}).get("request") != key.request:
+                if record.get("request") != key.request:
                     raise IdempotencyKeyReused
                 return directory, False
             directory = create()
@@ -63,11 +64,12 @@ class Keys:
             path = f"{self._folder}/{name}"
             # A key may be taken anew at any moment.
             with locked(self._folder), suppress(FileNotFoundError):
-                if self._job(path) is None:
+                if self._job(read_record(path) or {}) is None:
                     os.unlink(path)
 
-    def _job(self, path: str) -> JobDirectory | None:
-        job_id = (read_record(path) or {}).get("job")
+    def _job(self, record: Mapping[str, Any]) -> JobDirectory | None:
+        """The job that a key's record names, if it is still kept."""
+        job_id = record.get("job")
         if not isinstance(job_id, str):
             return None
         directory = JobDirectory(self._state, job_id)

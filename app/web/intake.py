@@ -14,7 +14,7 @@ import gevent
 from flask import Request
 
 from app.cli.command import Defaults, Extras, build
-from app.cli.request import ChatRequest, read_fields, read_request
+from app.cli.request import LISTS, OBJECTS, ChatRequest, read_fields, read_request
 from app.errors import (
     BadBody,
     BadDirectory,
@@ -46,8 +46,6 @@ REFUSALS: tuple[type[GatewayError], ...] = (
 )
 
 _SANE_KEY = re.compile(r"[!-~]{1,255}")
-_LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
-_OBJECTS = {"json_schema", "agents"}
 
 
 @dataclass(frozen=True)
@@ -158,9 +156,9 @@ def key_of(request: Request, body: bytes) -> Key | None:
 def _query(request: Request) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, values in request.args.lists():
-        if name in _LISTS:
+        if name in LISTS:
             fields[name] = values
-        elif name in _OBJECTS:
+        elif name in OBJECTS:
             try:
                 fields[name] = json.loads(values[-1])
             except ValueError:

@@ -15,21 +15,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from app.cli.request import ChatRequest
+from app.cli.request import LISTS, OBJECTS, ChatRequest
 from app.errors import InvalidRequest
 
 _OTHERS = {"workspace", "system", "mcp_allowed_tools", "dangerously_skip_permissions", "events"}
 _NAMES = (set(ChatRequest.model_fields) | _OTHERS) - {"prompt"}
-_LISTS = {
-    "tools",
-    "allowed_tools",
-    "disallowed_tools",
-    "mcp_allowed_tools",
-    "mcp_config",
-    "add_dir",
-    "plugin_dir",
-}
-_OBJECTS = {"json_schema", "agents"}
+_LISTS = LISTS | {"mcp_allowed_tools"}
 _SWITCHES = {
     "fork_session",
     "strict_mcp_config",
@@ -159,7 +150,7 @@ def _known(name: str, place: tuple[str, ...]) -> str:
 def _read(name: str, text: str) -> Any:
     """An option's value in a header or a line. Raises ValueError."""
     text = text.strip()
-    if name in _OBJECTS or (name in _LISTS and text.startswith("[")):
+    if name in OBJECTS or (name in _LISTS and text.startswith("[")):
         try:
             return json.loads(text)
         except RecursionError:
