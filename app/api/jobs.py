@@ -9,7 +9,7 @@ from app.api.reading import JOB
 from app.errors import InvalidRequest, JobNotFound
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
-from app.web.client import CLIENT_LEFT, watch_client
+from app.web.client import follow_for_client
 from app.web.describe import Answer, Parameter, describes
 
 #: Rows of one page of GET /jobs, if not asked otherwise, and at most.
@@ -94,10 +94,7 @@ def blueprint(jobs: JobService) -> Blueprint:
         directory = jobs.find(job_id)
         seconds = _number("wait", 0.0, 0.0, LONGEST_WAIT)
         if seconds:
-            with (
-                jobs.follow(directory, BEYOND) as follower,
-                watch_client(request.environ, lambda: follower.stop(CLIENT_LEFT)),
-            ):
+            with follow_for_client(jobs, directory, BEYOND, request.environ) as follower:
                 follower.stop_after(seconds)
                 for _ in follower:
                     continue

@@ -12,7 +12,7 @@ from app.jobs.directory import JobDirectory
 from app.jobs.follow import END
 from app.jobs.queue import Place
 from app.jobs.service import JobService
-from app.web.client import CLIENT_LEFT, watch_client
+from app.web.client import CLIENT_LEFT, follow_for_client
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +147,7 @@ def stream(
     try:
         # Also an empty chunk has gunicorn send the head now, before the CLI says anything.
         yield form.begin()
-        with (
-            jobs.follow(directory, position) as follower,
-            watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
-        ):
+        with follow_for_client(jobs, directory, position, environ) as follower:
             for chunk in follower:
                 if isinstance(chunk, Place):
                     yield form.wait(chunk)

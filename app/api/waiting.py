@@ -9,7 +9,7 @@ from app.errors import GatewayStops, JobNotStarted
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
-from app.web.client import CLIENT_LEFT, watch_client
+from app.web.client import CLIENT_LEFT, follow_for_client
 
 _STATUSES = {"succeeded": 200, "timed_out": 504}
 
@@ -27,10 +27,7 @@ def answer_when_ended(
     process stops first, and JobNotStarted if the job waited for its turn and then could not be
     started.
     """
-    with (
-        jobs.follow(directory, BEYOND) as follower,
-        watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
-    ):
+    with follow_for_client(jobs, directory, BEYOND, environ) as follower:
         for _ in follower:
             continue
     if follower.stopped_by == CLIENT_LEFT:

@@ -13,7 +13,7 @@ from app.openai.cut import Cut
 from app.openai.errors import CompletionFailed
 from app.openai.failures import failure_of
 from app.openai.usage import usage_of
-from app.web.client import CLIENT_LEFT, watch_client
+from app.web.client import CLIENT_LEFT, follow_for_client
 
 #: Bytes of a job's output that are looked at at a time.
 PIECE = 1 << 12
@@ -65,10 +65,7 @@ def read(
     stopped_by: str | None = None
     was_cut = False
     try:
-        with (
-            jobs.follow(directory, 0) as follower,
-            watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
-        ):
+        with follow_for_client(jobs, directory, 0, environ) as follower:
             for chunk in follower:
                 if isinstance(chunk, Place):
                     yield [Comment(f"queued {chunk.number}")]

@@ -7,10 +7,26 @@ from typing import Any
 
 from gevent import get_hub
 
+from app.jobs.directory import JobDirectory
+from app.jobs.follow import Follower
+from app.jobs.service import JobService
+
 #: The reason for which a stream ends if its client does not want it any more.
 CLIENT_LEFT = "the client went away"
 
 _READABLE = 1
+
+
+@contextmanager
+def follow_for_client(
+    jobs: JobService, directory: JobDirectory, position: int, environ: Mapping[str, Any]
+) -> Iterator[Follower]:
+    """A follower of a job that stops, with CLIENT_LEFT, when this request's client goes."""
+    with (
+        jobs.follow(directory, position) as follower,
+        watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
+    ):
+        yield follower
 
 
 @contextmanager
