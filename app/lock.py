@@ -2,20 +2,48 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: Seconds after which a lock is given up: a job can hold it, too.
+PATIENCE = 2.0
+_PAUSES = (0.0005, 0.02)
+
+
+class LockTimeout(TimeoutError):
+    """The lock was held by another process for too long."""
+
 
 @contextmanager
-def locked(folder: str | Path) -> Iterator[None]:
-    """Hold this folder's lock (flock(2)). Whoever waits for it does nothing else meanwhile."""
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def locked(folder: str | Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold this folder's lock (flock(2)).
+
+    Other greenlets run while it is waited for. Raises LockTimeout, an OSError, after `patience`
+    seconds, and OSError for what is not a folder.
+    """
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _acquire(lock, str(folder), patience)
         yield
     finally:
         # Under gevent the descriptor is closed only when others have had their turn, and one
         # of them may wait for this lock.
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
+
+
+def _acquire(lock: int, folder: str, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    pause, longest = _PAUSES
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise LockTimeout(f"cannot lock {folder} within {patience:g} s") from None
+            time.sleep(pause)
+            pause = min(pause * 2, longest)
+        else:
+            return
