@@ -103,6 +103,8 @@ workers = settings.workers
 _host = f"[{settings.host}]" if ":" in settings.host else settings.host
 bind = f"{_host}:{settings.port}"
 forwarded_allow_ips = ",".join(str(network) for network in settings.forwarded_allow_ips)
+# By default a proxy's client could choose SCRIPT_NAME and PATH_INFO by headers of these names.
+forwarder_headers = ""
 proc_name = "claudecode2api"
 # Streams last for hours: nothing may restart a worker for having served many requests.
 max_requests = 0

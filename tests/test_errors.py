@@ -158,6 +158,15 @@ def test_what_is_not_http_is_answered_with_json_too(
     assert "SECRET" not in gateway.log()
 
 
+def test_no_header_of_a_proxys_client_changes_what_is_asked_for(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(FORWARDED_ALLOW_IPS="127.0.0.1")
+    for header in (b"SCRIPT_NAME: /x", b"PATH_INFO: /ready", b"Script_Name: /x"):
+        head = b"GET /x/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header
+        assert speak(gateway, head + b"\r\n\r\n").startswith(b"HTTP/1.1 404 "), header
+
+
 def test_a_client_that_never_sends_its_headers_is_let_go(
     start_gateway: Callable[..., Gateway],
 ) -> None:

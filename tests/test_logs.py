@@ -306,7 +306,8 @@ def test_ends_during_reloads_are_told_once(
 
 
 def test_what_machines_ask_again_and_again_is_for_debugging(gateway: Gateway) -> None:
-    for path in ("/health", "/ready", "/metrics"):
+    # A worker asks for / all the time, to prove to systemd that the gateway answers.
+    for path in ("/", "/health", "/ready", "/metrics"):
         gateway.ask("GET", path, auth=AUTH)
         eventually(lambda path=path: lines_of(gateway, f"GET {path} ", "app.api.request_log"))
         assert all(" DEBUG " in line for line in lines_of(gateway, f": GET {path} "))

@@ -7,8 +7,9 @@ from flask import Flask, Response, g, request
 
 log = logging.getLogger(__name__)
 
-#: Asked again and again by machines.
-_QUIET = {"/health", "/ready", "/metrics"}
+#: Requested again and again by machines; `/` by each worker, which proves to systemd that the
+#: gateway answers, and by load balancers.
+_QUIET = {"/", "/health", "/ready", "/metrics"}
 
 
 def install(app: Flask) -> None:
