@@ -5,6 +5,7 @@
                         errors     the CLI's standard error; its creation claims the job
                         output     the CLI's standard output, written by the CLI itself
                         running    who runs it; by the supervisor
+                        temporary  a link to its folder for temporary files; by the supervisor
                         ended      how it ended; by the supervisor, or whoever finds it dead
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
     STATE_DIR/untold/<id>          the same link from then on, until the log has told of the end

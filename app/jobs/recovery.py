@@ -11,7 +11,7 @@ import os
 import signal
 import time
 
-from app.jobs import processes
+from app.jobs import processes, temporary
 from app.jobs.directory import JobDirectory
 from app.jobs.ending import judge
 from app.jobs.processes import Process
@@ -20,6 +20,8 @@ from app.jobs.sweep import SWEEP_PATIENCE, sweep
 
 #: Seconds that a supervisor has from claiming its job until it has written who it is.
 CLAIM_PATIENCE = 30.0
+#: Seconds that are spent on the temporary files of a job whose supervisor died.
+_TIDY_PATIENCE = 5.0
 
 
 def supervisor_of(directory: JobDirectory) -> Process | None:
@@ -111,6 +113,7 @@ def close_lost(directory: JobDirectory) -> bool:
                 left=len(swept.left),
             )
         )
+        temporary.remove_of(directory.path, _TIDY_PATIENCE, lambda: time.sleep(0))
         return True
 
 

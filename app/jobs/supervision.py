@@ -36,13 +36,14 @@ _TICK = 5.0
 
 
 class Started(NamedTuple):
-    """A job whose CLI runs."""
+    """A job whose CLI runs. `temporary` is the path of its folder for temporary files."""
 
     directory: JobDirectory
     job: Job
     cli: int
     errors: int
     feeder: Feeder
+    temporary: str
 
 
 class Supervision:

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 
-from app.jobs import processes
+from app.jobs import processes, temporary
 from app.jobs.directory import Ended, JobDirectory, Running
 from app.jobs.ending import judge
 from app.jobs.feeder import Feeder
@@ -29,6 +29,15 @@ _RESET = (
 )
 
 
+#: What an update of the CLI makes of its binary for a moment: it is not there, or not whole.
+_BEING_REPLACED = (errno.ENOENT, errno.ETXTBSY, errno.EACCES, errno.ENOEXEC)
+#: Seconds for which a start is tried again then, and between two tries.
+UPDATE_PATIENCE = 5.0
+_TRY_AGAIN = 0.05
+#: Seconds that are spent on a job's temporary files before its end is written, and after it.
+_TIDY_BEFORE, _TIDY_AFTER = 0.05, 1.0
+
+
 class CannotStart(Exception):
     """The CLI could not be started; the message is what the launcher's client is answered."""
 
@@ -43,8 +52,8 @@ def supervise(
     """Run one job to its end; then `ended` is written, unless it was claimed before.
 
     `wakeup` is from `watch_signals`; the caller is a subreaper and has no other children, and
-    if this returns False it must not take another job, because some are left. `report` is told
-    once: `started`, `known` if somebody claimed it before, or `failed` and why.
+    if this returns False it must end, because processes or temporary files are left. `report` is
+    called once: with `started`, `known` if another process has claimed it, or `failed` and why.
     """
     try:
         started = _start(directory, claude, environment)
@@ -58,13 +67,17 @@ def supervise(
             Running(processes.this_process(), processes.child(started.cli), processes.boot_id())
         )
         ended = Supervision(started, wakeup).until_end()
+        # Little is left as a rule. Whatever it is, no client waits for it.
+        is_tidy = temporary.remove(started.temporary, _TIDY_BEFORE)
         _write_end(directory, ended)
+        is_tidy = is_tidy or temporary.remove(started.temporary, _TIDY_AFTER)
     except BaseException:
         # Nobody is left who would end them.
         sweep(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
         raise
     os.close(started.errors)
-    return ended.left == 0
+    # Once this process has ended, the launcher has the rest removed.
+    return is_tidy and ended.left == 0
 
 
 def _write_end(directory: JobDirectory, ended: Ended) -> None:
@@ -93,25 +106,22 @@ def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, byt
         raise CannotStart("failed cannot start the job: it has no record")
     output = os.open(directory.output, os.O_WRONLY | os.O_APPEND)
     reader, writer = os.pipe()
+    folder = ""
     try:
+        folder = temporary.make(directory.path, environment)
         # posix_spawn knows no working directory, so it is ours for a moment.
         os.chdir(job.cwd)
-        cli = os.posix_spawn(
-            claude,
+        own = dict.fromkeys(temporary.VARIABLES, folder.encode())
+        cli = _spawn(
+            directory,
             [claude, *(_argument(directory, argument) for argument in job.arguments)],
-            {**environment, processes.MARK.encode(): job.id.encode()},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, reader, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, errors, 2),
-            ],
-            setsid=True,
-            setsigmask=[],
-            setsigdef=_RESET,
+            {**environment, **own, processes.MARK.encode(): job.id.encode()},
+            (reader, output, errors),
         )
     except OSError as error:
         os.close(errors)
         os.close(writer)
+        temporary.remove(folder, _TIDY_AFTER)
         message = f"cannot start {claude} in {job.cwd}: {error.strerror}"
         directory.end(judge(directory, "failed", job.session_id, error=message))
         raise CannotStart(f"failed {message}") from None
@@ -119,9 +129,39 @@ def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, byt
         os.chdir("/")
         os.close(reader)
         os.close(output)
-    return Started(
-        directory, job, cli, errors, Feeder(os.open(directory.input, os.O_RDONLY), writer)
-    )
+    feeder = Feeder(os.open(directory.input, os.O_RDONLY), writer)
+    return Started(directory, job, cli, errors, feeder, folder)
+
+
+def _spawn(
+    directory: JobDirectory,
+    command: list[str],
+    environment: Mapping[bytes, bytes],
+    streams: tuple[int, int, int],
+) -> int:
+    """Start the CLI with these standard streams; returns its pid. Raises OSError.
+
+    A binary that an update replaces just now is waited for.
+    """
+    deadline = time.monotonic() + UPDATE_PATIENCE
+    while True:
+        try:
+            return os.posix_spawn(
+                command[0],
+                command,
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, stream, number) for number, stream in enumerate(streams)
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=_RESET,
+            )
+        except OSError as error:
+            is_over = time.monotonic() > deadline or directory.is_to_be_cancelled()
+            if is_over or error.errno not in _BEING_REPLACED:
+                raise
+        time.sleep(_TRY_AGAIN)
 
 
 def watch_signals() -> int:

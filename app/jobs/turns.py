@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from app.jobs import processes
+from app.jobs import processes, temporary
 from app.jobs.directory import JobDirectory
 from app.jobs.pool import Pool, answer
 from app.jobs.queue import Queue
@@ -58,6 +58,9 @@ class Turns:
         self._unlucky: set[str] = set()
         #: Jobs that were started when their turn came: no worker waits for an answer.
         self._unheard: set[str] = set()
+        #: The pid of the child that removes temporary files, and whether another look is due.
+        self._tidying: int | None = None
+        self._untidy = True
         self._blocked = False
         self._settle_at = 0.0
 
@@ -75,6 +78,7 @@ class Turns:
             if job is not None and job_id not in self._queue:
                 self._queue.add(job_id, job.continues)
         self.look()
+        self._tidy()
 
     def go_on(self) -> int | None:
         """Start whose turn it is, and publish who waits; returns how long to wait for more.
@@ -165,8 +169,12 @@ class Turns:
                 else:
                     # Somebody else is at it, or the disk is full.
                     self._unclosed.append(closed)
+            if reaped.pid == self._tidying:
+                self._tidying = None
             if not reaped.job_id:
                 continue
+            # A supervisor that ends with its job may have left temporary files.
+            self._untidy = True
             directory = JobDirectory(self._state, reaped.job_id)
             if reaped.status == 0:
                 self._settle(directory)
@@ -176,6 +184,7 @@ class Turns:
             else:
                 self._unlucky.add(directory.id)
                 self._queue.put_back(directory.id)
+        self._tidy()
 
     def _start_who_may(
         self, asking: str | None = None, connection: socket.socket | None = None
@@ -237,6 +246,16 @@ class Turns:
         except OSError:
             # No process to be had.
             self._unclosed.append(directory)
+
+    def _tidy(self) -> None:
+        """Have the temporary files removed of jobs that have ended, if there may be some."""
+        if self._untidy and self._tidying is None:
+            try:
+                self._tidying = self._pool.fork(partial(temporary.sweep, self._state))
+            except OSError:
+                # No process to be had; the next child that ends has us look again.
+                return
+            self._untidy = False
 
     def _forget(self, directory: JobDirectory) -> None:
         self._queue.forget(directory.id)
