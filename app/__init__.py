@@ -25,7 +25,6 @@ def create_app(
     `app.extensions["jobs"]` is the JobService, for who stops the process.
     """
     import os
-    from pathlib import Path
 
     from flask import Flask
 
@@ -34,6 +33,7 @@ def create_app(
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
+    from app.cli.installed import Installed
     from app.cli.login import Login
     from app.cli.transcripts import Transcripts
     from app.jobs.fitness import Fitness
@@ -54,6 +54,7 @@ def create_app(
     from app.web.workspaces import Workspaces
 
     environment = build_environment(os.environ, settings.environment)
+    installed = Installed(claude, environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
     capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
@@ -87,20 +88,20 @@ def create_app(
     failures.install(app, {"/v1/": openai_errors.tell}, metrics)
     request_log.install(app)
     trusted.install(app)
-    intake = Intake(defaults, claude.number, roots, settings.max_body)
-    models = Models(settings.models, int(Path(claude.path).stat().st_mtime))
+    intake = Intake(defaults, installed, roots, settings.max_body)
+    models = Models(settings.models, installed.since)
     sessions = Sessions(settings.state_dir, Transcripts(environment))
     images = Images(settings.cwd_roots)
     tasks = Tasks(intake, models, images, sessions, workspaces, settings.prompt_options)
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
-        watch.stats_blueprint(spool, claude, owner),
+        watch.stats_blueprint(spool, installed, owner),
         api_claude.blueprint(service, intake, workspaces),
-        completions.blueprint(service, tasks, f"claude-code-{claude.version.split()[0]}"),
+        completions.blueprint(service, tasks, installed),
         catalog.blueprint(models, sessions, intake),
     ]
-    scraped = watch.metrics_blueprint(metrics, spool, claude, owner)
+    scraped = watch.metrics_blueprint(metrics, spool, installed, owner)
     if settings.metrics_public:
         app.register_blueprint(scraped)
     else:
@@ -110,6 +111,6 @@ def create_app(
         app.register_blueprint(blueprint)
     fitness = Fitness(spool, service, claude.path, settings.min_free_disk, settings.mcp_config)
     login = Login(settings.state_dir, claude.path, environment)
-    app.register_blueprint(health.blueprint(claude, login, fitness))
+    app.register_blueprint(health.blueprint(installed, login, fitness))
     app.register_blueprint(docs.blueprint())
     return app

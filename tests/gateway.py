@@ -115,6 +115,8 @@ class Gateway:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "log"
+        #: The folder of the gateway's code.
+        self.code = ROOT
         self.environment = {
             "PATH": os.defpath,
             "HOME": str(self.home),
@@ -144,7 +146,7 @@ class Gateway:
         """Start gunicorn; its output is in the log."""
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                [Path(sys.executable).parent / "gunicorn", "-c", ROOT / "gunicorn.conf.py"],
+                [Path(sys.executable).parent / "gunicorn", "-c", self.code / "gunicorn.conf.py"],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

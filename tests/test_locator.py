@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.cli import locator
-from app.cli.locator import Claude, locate
+from app.cli.locator import Claude, locate, number_in
 from app.errors import ConfigurationError
 
+_BUNDLED = "claude_agent_sdk/_bundled/claude"
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 PLACES = [
     "PATH",
@@ -17,6 +18,7 @@ PLACES = [
     "~/.claude/local",
     "npm's global folder",
     "claude-agent-sdk beside this Python",
+    "venv-claude/ beside the gateway",
 ]
 
 
@@ -29,6 +31,7 @@ class Machine:
         self.home = root / "home"
         self.npm = root / "npm"
         self.packages = root / "packages"
+        self.checkout = root / "checkout"
         for folder in (self.bin, self.home, self.packages):
             folder.mkdir()
         self.environ = {"PATH": str(self.bin), "HOME": str(self.home)}
@@ -40,7 +43,8 @@ class Machine:
                     self.home / ".local/bin/claude",
                     self.home / ".claude/local/claude",
                     self.npm / "bin/claude",
-                    self.packages / "claude_agent_sdk/_bundled/claude",
+                    self.packages / _BUNDLED,
+                    self.checkout / "venv-claude/lib/python3.11/site-packages" / _BUNDLED,
                 ],
                 strict=True,
             )
@@ -55,7 +59,7 @@ class Machine:
         return script(self.files[place], f"echo '2.1.330 ({place})'".replace("npm's", "npm"))
 
     def locate(self, claude_path: str | None = None) -> Claude:
-        return locate(claude_path, self.environ, self.packages)
+        return locate(claude_path, self.environ, self.packages, self.checkout)
 
     def refusal(self, claude_path: str | None = None) -> str:
         """What is told when there is no usable claude."""
@@ -88,7 +92,7 @@ def test_each_place_is_looked_at(place: str, machine: Machine) -> None:
     found = machine.locate()
     assert (found.path, found.place) == (str(path), place)
     assert found.version.startswith("2.1.330 (")
-    assert found.number == (2, 1, 330)
+    assert number_in(found.version) == (2, 1, 330)
 
 
 def test_the_first_place_wins(machine: Machine) -> None:
@@ -169,11 +173,13 @@ def test_every_place_is_told_with_why_it_was_not_used(machine: Machine) -> None:
     machine.files["~/.claude/local"].mkdir(parents=True)
     assert machine.refusal() == (
         "cannot find claude; set CLAUDE_PATH, or install it. Looked in: PATH (none);"
-        f" ~/.local/bin ({machine.home}/.local/bin/claude: --version ended with 3 and printed '');"
+        f" ~/.local/bin ({machine.home}/.local/bin/claude:"
+        " --version exited with status 3 and printed nothing);"
         f" ~/.claude/local ({machine.home}/.claude/local/claude: not a file);"
         f" npm's global folder ({machine.npm}/bin/claude: no such file);"
         " claude-agent-sdk beside this Python"
-        f" ({machine.packages}/claude_agent_sdk/_bundled/claude: no such file)"
+        f" ({machine.packages}/claude_agent_sdk/_bundled/claude: no such file);"
+        " venv-claude/ beside the gateway (none)"
     )
 
 
@@ -224,18 +230,38 @@ def test_a_script_without_its_interpreter_is_told_as_such(machine: Machine) -> N
 def test_a_binary_that_fails_is_told_with_its_exit(machine: Machine) -> None:
     path = script(machine.root / "failing", "echo 'no node here'", "exit 7")
     message = machine.refusal(str(path))
-    assert "failing: --version ended with 7 and printed 'no node here'" in message
+    assert "failing: --version exited with status 7: no node here" in message
 
 
 def test_a_binary_that_crashes_is_told_with_its_signal(machine: Machine) -> None:
     path = script(machine.root / "crashing", "kill -SEGV $$")
-    assert "crashing: --version ended with -11" in machine.refusal(str(path))
+    assert "crashing: --version was ended by signal 11 and printed nothing" in machine.refusal(
+        str(path)
+    )
 
 
-@pytest.mark.parametrize("lines", ["true", "echo", "echo 2.1.330 >&2"])
-def test_a_binary_that_prints_no_version_is_not_used(lines: str, machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("true", " and printed nothing"),
+        ("echo", " and printed nothing"),
+        ("echo 2.1.330 >&2", ": 2.1.330"),
+    ],
+)
+def test_a_binary_that_prints_no_version_is_not_used(
+    lines: str, words: str, machine: Machine
+) -> None:
     path = script(machine.root / "silent", lines)
-    assert "silent: --version ended with 0 and printed ''" in machine.refusal(str(path))
+    assert f"silent: --version exited with status 0{words}" in machine.refusal(str(path))
+
+
+def test_a_binary_whose_interpreter_is_missing_is_told_with_its_words(machine: Machine) -> None:
+    path = machine.root / "claude"
+    path.write_text("#!/usr/bin/env no-such-node\n")
+    path.chmod(0o755)
+    message = machine.refusal(str(path))
+    assert "claude: --version exited with status 127: " in message
+    assert "no-such-node" in message.rpartition("status 127")[2]
 
 
 def test_a_binary_that_hangs_is_given_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,8 +317,8 @@ def test_the_binary_runs_in_the_clis_environment(
 
 def test_the_folder_beside_our_interpreter_is_looked_at_by_itself(machine: Machine) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        locate(None, machine.environ)
-    assert f"{sys.prefix}/" in str(refused.value).rpartition("beside this Python")[2]
+        locate(None, machine.environ, checkout=machine.checkout)
+    assert f"{sys.prefix}/" in str(refused.value).partition("beside this Python")[2]
 
 
 @pytest.mark.parametrize(
@@ -303,13 +329,19 @@ def test_the_folder_beside_our_interpreter_is_looked_at_by_itself(machine: Machi
         ("2.1.330-beta.1", "2.1.330-beta.1", (2, 1, 330)),
         ("10.20.30.40", "10.20.30.40", (10, 20, 30, 40)),
         ("nightly", "nightly", ()),
-        ("v2.1", "v2.1", ()),
+        ("v2.1", "v2.1", (2, 1)),
+        (
+            "Now using node v22.1.0\nWelcome 3.0!\n2.1.330 (Claude Code)",
+            "2.1.330 (Claude Code)",
+            (2, 1, 330),
+        ),
+        ("2 updates are there\n\n 2.1.197 ", "2.1.197", (2, 1, 197)),
         ("\n 2.0 \nmore", "2.0", (2, 0)),
     ],
 )
-def test_the_version_is_the_first_line_and_its_number_compares(
+def test_the_version_is_the_line_that_looks_like_one_and_its_number_compares(
     printed: str, version: str, number: tuple[int, ...], machine: Machine
 ) -> None:
     found = machine.locate(str(script(machine.root / "claude", f"printf '%s' '{printed}'")))
     assert found.version.rstrip() == version
-    assert found.number == number
+    assert number_in(found.version) == number

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from app.jobs.pool import JOBS_EACH
-from tests.gateway import PASSWORD, Gateway, Stream, alive, eventually, marked_in
+from tests.gateway import PASSWORD, ROOT, Gateway, Stream, alive, eventually, marked_in
 
 EX_CONFIG = 78
 
@@ -39,9 +39,21 @@ def test_it_refuses_to_start_with_one_plain_line(
 
 def test_without_a_claude_it_says_where_it_looked(tmp_path: Path, fake_claude: Path) -> None:
     gateway = Gateway(tmp_path, fake_claude, CLAUDE_PATH="", PATH=str(tmp_path))
+    # A checkout in which the tests have made no venv-claude/.
+    gateway.code = tmp_path / "checkout"
+    gateway.code.mkdir()
+    for name in ("app", "gunicorn.conf.py"):
+        (gateway.code / name).symlink_to(ROOT / name)
     assert gateway.launch().wait(20) == EX_CONFIG
     (line,) = gateway.log().splitlines()
-    for place in ("PATH", "~/.local/bin", "~/.claude/local", "npm", "claude-agent-sdk"):
+    for place in (
+        "PATH",
+        "~/.local/bin",
+        "~/.claude/local",
+        "npm",
+        "claude-agent-sdk",
+        "venv-claude",
+    ):
         assert place in line
 
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from app.api import schemas
-from app.cli.locator import Claude
+from app.cli.installed import Installed
 from app.cli.login import Login
 from app.errors import Unavailable
 from app.jobs.fitness import Check, Fitness
@@ -14,7 +14,7 @@ from app.web.failures import request_id
 _UNWELL = Answer("Jobs cannot run here now.", {"application/json": schemas.Unwell})
 
 
-def blueprint(claude: Claude, login: Login, fitness: Fitness) -> Blueprint:
+def blueprint(claude: Installed, login: Login, fitness: Fitness) -> Blueprint:
     """The views."""
     views = Blueprint("health", __name__)
 

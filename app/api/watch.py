@@ -5,7 +5,7 @@ import time
 from flask import Blueprint, Response, jsonify
 
 from app.api import schemas
-from app.cli.locator import Claude
+from app.cli.installed import Installed
 from app.jobs.processes import Process, age
 from app.jobs.spool import Spool
 from app.jobs.statistics import Statistics
@@ -19,7 +19,9 @@ _METRICS = Text(
 )
 
 
-def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude, owner: Process) -> Blueprint:
+def metrics_blueprint(
+    metrics: Metrics, spool: Spool, claude: Installed, owner: Process
+) -> Blueprint:
     """What Prometheus scrapes (text format 0.0.4); the gateway is as old as its `owner`."""
     views = Blueprint("metrics", __name__)
     began = time.time() - age(owner)
@@ -49,7 +51,7 @@ def metrics_blueprint(metrics: Metrics, spool: Spool, claude: Claude, owner: Pro
     return views
 
 
-def stats_blueprint(spool: Spool, claude: Claude, owner: Process) -> Blueprint:
+def stats_blueprint(spool: Spool, claude: Installed, owner: Process) -> Blueprint:
     """Sums over the jobs that are kept; the gateway is as old as its `owner`."""
     views = Blueprint("stats", __name__)
     statistics = Statistics(spool)

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.errors import ConfigurationError
@@ -15,43 +15,91 @@ from app.errors import ConfigurationError
 #: Seconds that `claude --version` may take; a cold start from a slow disk takes several.
 VERSION_PATIENCE = 60.0
 _NPM_PATIENCE = 20.0
+# Characters of what a binary that does not run has printed.
+_WORDS = 200
+
+_CHECKOUT = Path(__file__).parents[2]
+# Where the wheel of claude-agent-sdk holds it.
+_BUNDLED = "claude_agent_sdk/_bundled/claude"
+
+
+#: What a binary is known by: where its links lead, and what stat(2) says of that.
+Identity = tuple[str, int, int, int, int]
+
+# "2.1.330 (Claude Code)", and not what a wrapper printed before it.
+_NUMBER = re.compile(r"v?(\d+(?:\.\d+)*)")
+_VERSION = re.compile(r"v?\d+(\.\d+)+[\w.+-]*( \(.*\))?")
 
 
 @dataclass(frozen=True)
 class Claude:
-    """A claude binary that runs: its path, what `--version` printed, and which place won."""
+    """A claude binary that runs: its path, what `--version` printed, and which place won.
+
+    `identity` changes when the binary does; `since` is when it was written (Unix).
+    """
 
     path: str
     version: str
     place: str
+    identity: Identity | None = field(default=None, compare=False)
 
     @property
-    def number(self) -> tuple[int, ...]:
-        """The version for comparing, empty if it holds no number.
+    def since(self) -> float:
+        """When the binary was written, in seconds since the epoch; 0 if that is not known."""
+        return self.identity[3] / 1e9 if self.identity else 0.0
 
-        >>> Claude("/bin/claude", "2.1.330 (Claude Code)", "PATH").number
-        (2, 1, 330)
-        """
-        match = re.match(r"\d+(\.\d+)*", self.version)
-        return tuple(int(part) for part in match.group().split(".")) if match else ()
+
+def number_in(version: str) -> tuple[int, ...]:
+    """A version for comparing, empty if it holds no number.
+
+    >>> number_in("2.1.330 (Claude Code)")
+    (2, 1, 330)
+    """
+    match = _NUMBER.match(version)
+    return tuple(int(part) for part in match[1].split(".")) if match else ()
+
+
+def version_in(printed: bytes) -> str:
+    """The version in what `--version` printed: the line that looks like one, else the first.
+
+    >>> version_in(b"Using Node 22\\n2.1.330 (Claude Code)\\n")
+    '2.1.330 (Claude Code)'
+    """
+    lines = [line.strip() for line in printed.decode(errors="replace").split("\n")]
+    lines = [line for line in lines if line]
+    likely = (line for line in lines if _VERSION.fullmatch(line))
+    return next(likely, lines[0] if lines else "")
+
+
+def identity(path: str) -> Identity | None:
+    """What a binary is known by, None if there is none."""
+    try:
+        real = os.path.realpath(path, strict=True)
+        found = os.stat(real)  # noqa: PTH116 - a path may hold anything
+    except (OSError, ValueError):
+        return None
+    return real, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def locate(
-    claude_path: str | None, environ: Mapping[str, str], beside: Path | None = None
+    claude_path: str | None,
+    environ: Mapping[str, str],
+    beside: Path | None = None,
+    checkout: Path = _CHECKOUT,
 ) -> Claude:
     """The first usable claude binary.
 
     `claude_path` is the setting: if it is set, no other place is looked at, because a wrong
-    path is a mistake to be told and not to be covered. `environ` is the CLI's environment.
-    `beside` is our interpreter's folder of packages. Raises ConfigurationError, which names
-    every place and why it was not used.
+    path is a mistake that must show. `environ` is the CLI's environment. `beside` is our
+    interpreter's folder of packages, and `checkout` the gateway's own folder. Raises
+    ConfigurationError, which names every place and why it was not used.
     """
     if claude_path:
         places: Iterator[tuple[str, Callable[[], str | None]]] = iter(
             [("CLAUDE_PATH", lambda: claude_path)]
         )
     else:
-        places = _places(environ, beside or Path(sysconfig.get_path("purelib")))
+        places = _places(environ, beside or Path(sysconfig.get_path("purelib")), checkout)
     refused = []
     for place, find in places:
         path = find()
@@ -60,16 +108,18 @@ def locate(
             continue
         # Not what a link points to: the CLI's own updates change the link.
         path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - they never fail
+        # Before it is run: if it changes meanwhile, it is asked for its version once more.
+        known_by = identity(path)
         version, why_not = _version(path, environ)
         if version is not None:
-            return Claude(path, version, place)
+            return Claude(path, version, place, known_by)
         refused.append(f"{place} ({path}: {why_not})")
     help_ = "correct CLAUDE_PATH" if claude_path else "set CLAUDE_PATH, or install it"
     raise ConfigurationError(f"cannot find claude; {help_}. Looked in: {'; '.join(refused)}")
 
 
 def _places(
-    environ: Mapping[str, str], packages: Path
+    environ: Mapping[str, str], packages: Path, checkout: Path
 ) -> Iterator[tuple[str, Callable[[], str | None]]]:
     home = Path(environ.get("HOME", "/nonexistent"))
     yield "PATH", lambda: shutil.which("claude", path=environ.get("PATH", ""))
@@ -78,8 +128,16 @@ def _places(
     yield "npm's global folder", lambda: _npm_global(environ)
     yield (
         "claude-agent-sdk beside this Python",
-        lambda: str(packages / "claude_agent_sdk/_bundled/claude"),
+        lambda: str(packages / _BUNDLED),
     )
+    # scripts/demo makes it.
+    yield "venv-claude/ beside the gateway", lambda: _in_environment(checkout / "venv-claude")
+
+
+def _in_environment(folder: Path) -> str | None:
+    """The claude of a virtual environment, the one of the newest Python if it has several."""
+    found = sorted(folder.glob(f"lib/python3*/site-packages/{_BUNDLED}"))
+    return str(found[-1]) if found else None
 
 
 def _npm_global(environ: Mapping[str, str]) -> str | None:
@@ -126,7 +184,17 @@ def _version(path: str, environ: Mapping[str, str]) -> tuple[str | None, str]:
         return None, f"--version took more than {VERSION_PATIENCE:g} s"
     except OSError as error:
         return None, f"cannot be run: {error.strerror}"
-    version = answer.stdout.decode(errors="replace").strip().partition("\n")[0]
+    version = version_in(answer.stdout)
     if answer.returncode != 0 or not version:
-        return None, f"--version ended with {answer.returncode} and printed {version[:80]!r}"
+        return None, f"--version {_ending(answer.returncode)}{_words(answer)}"
     return version, ""
+
+
+def _ending(status: int) -> str:
+    return f"exited with status {status}" if status >= 0 else f"was ended by signal {-status}"
+
+
+def _words(answer: "subprocess.CompletedProcess[bytes]") -> str:
+    """What a binary that does not run has said last, like `env: 'node': No such file`."""
+    words = (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
+    return f": {words.splitlines()[-1][:_WORDS]}" if words else " and printed nothing"

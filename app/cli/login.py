@@ -4,113 +4,94 @@ import fcntl
 import json
 import logging
 import os
-import signal
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import gevent
-from gevent import monkey
-from gevent.socket import wait_read
 
-from app.cli.account import PATIENCE, logged_in
+from app.cli import account, credentials
+from app.cli.question import Question
+from app.files import open_file, read_file, replace_file
 
 log = logging.getLogger(__name__)
 
-# The bare ones: gevent's wait for a SIGCHLD, and for ever if the CLI has exited before its
-# handler was there (26.9.0).
-_posix_spawn = monkey.get_original("os", "posix_spawn")
-_waitpid = monkey.get_original("os", "waitpid")
-
 #: Seconds that an answer counts. Asking costs 0.3 s of CPU time.
 FRESH = 60.0
+#: Seconds until a worker that could not ask, because another one does, looks again.
+_ANOTHER = 1.0
+_LONGEST = 100
 
 
 class Login:
-    """What `claude auth status` says, shared by all workers through one file.
+    """Whether the CLI is logged in, shared by all workers through one file.
 
-    The CLI is run by one worker at a time: two that start at once under one HOME have been
-    seen to corrupt its settings (2.1.197).
+    `claude auth status` is run by one worker at a time: two CLIs that start at once under one
+    HOME have been seen to corrupt its settings (2.1.197). It is never killed, and not run while
+    it might refresh the token (see `app.cli.credentials`).
     """
 
     def __init__(self, state: Path, claude: str, environment: Mapping[str, str]) -> None:
-        self._file = state / "login.json"
-        self._lock = state / "login.lock"
+        self._file = f"{state}/login.json"
+        self._lock = f"{state}/login.lock"
         self._claude = claude
         self._environment = dict(environment)
-        self._asking = False
+        self._is_asking = False
+        self._ask_at = 0.0
 
     def logged_in(self) -> bool | None:
         """What is known now, without waiting: None if the CLI has not answered yet.
 
         An old answer is given once more while a new one is fetched.
         """
-        try:
-            known = json.loads(self._file.read_bytes())
-            age = time.time() - self._file.stat().st_mtime
-        except FileNotFoundError:
-            known, age = None, FRESH
-        if not 0 <= age < FRESH and not self._asking:
-            self._asking = True
+        known, age = self._read()
+        is_due = time.monotonic() >= self._ask_at and not 0 <= age < FRESH
+        if is_due and not self._is_asking:
+            self._is_asking = True
             gevent.spawn(self._refresh)
-        return None if known is None else bool(known)
+        return known
+
+    def _read(self) -> tuple[bool | None, float]:
+        """The last answer, and its age in seconds."""
+        try:
+            known = json.loads(read_file(self._file, _LONGEST))
+            age = time.time() - os.lstat(self._file).st_mtime
+        except (OSError, ValueError):
+            return None, FRESH
+        return (known if isinstance(known, bool) else None), age
 
     def _refresh(self) -> None:
-        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        self._ask_at = time.monotonic() + FRESH
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # Another worker asks already.
-                return
-            temporary = self._file.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(self._ask()), encoding="ascii")
-            temporary.replace(self._file)
-        finally:
-            os.close(lock)
-            self._asking = False
-
-    def _ask(self) -> bool | None:
-        try:
-            return self._answer()
+            known = credentials.logged_in(self._environment)
+            if known is not None:
+                self._write(known)
+            else:
+                self._ask()
         except OSError as error:
             log.warning("cannot ask the CLI whether it is logged in: %s", error)
-            return None
-
-    def _answer(self) -> bool | None:
-        output = os.memfd_create("login")
-        try:
-            # posix_spawn takes a tenth of a millisecond and needs no thread.
-            pid = _posix_spawn(
-                self._claude,
-                [self._claude, "auth", "status"],
-                self._environment,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, output, 1),
-                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGXFSZ],
-            )
-            _wait_for_exit(pid)
-            os.lseek(output, 0, os.SEEK_SET)
-            return logged_in(os.read(output, 1 << 20))
         finally:
-            os.close(output)
+            self._is_asking = False
 
+    def _ask(self) -> None:
+        lock = open_file(self._lock, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It keeps the lock until it has exited, even if this worker ends before.
+            question = Question([self._claude, "auth", "status"], self._environment, lock)
+        except BlockingIOError:
+            self._ask_at = time.monotonic() + _ANOTHER
+            return
+        finally:
+            os.close(lock)
+        try:
+            if not question.wait(account.PATIENCE):
+                self._write(None)
+                log.warning("claude auth status has not answered within %g s", account.PATIENCE)
+                question.wait(None)
+            self._write(account.logged_in(question.answer()))
+        finally:
+            question.close()
 
-def _wait_for_exit(pid: int) -> None:
-    """Wait for a child without blocking others; it is killed when PATIENCE is over."""
-    descriptor = os.pidfd_open(pid)
-    try:
-        wait_read(descriptor, timeout=PATIENCE)
-    except TimeoutError:
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    finally:
-        # libev reaps every child, once anybody here has spawned one through gevent.
-        with suppress(ChildProcessError):
-            _waitpid(pid, 0)
-        os.close(descriptor)
+    def _write(self, known: bool | None) -> None:
+        replace_file(self._file, json.dumps(known).encode())

@@ -8,6 +8,7 @@ from itertools import chain
 
 from flask import Blueprint, Response, after_this_request, g, jsonify, request
 
+from app.cli.installed import Installed
 from app.errors import GatewayError
 from app.jobs.directory import JobDirectory
 from app.jobs.service import JobService
@@ -31,7 +32,7 @@ MOST_LINES = 8 << 20
 MOST_IGNORED = 1000
 
 
-def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
+def blueprint(jobs: JobService, tasks: Tasks, claude: Installed) -> Blueprint:
     """The view."""
     views = Blueprint("completions", __name__)
 
@@ -67,6 +68,7 @@ def blueprint(jobs: JobService, tasks: Tasks, fingerprint: str) -> Blueprint:
             request.environ,
             (lambda: None) if detached else (lambda: jobs.abandon(directory)),
         )
+        fingerprint = f"claude-code-{claude.version.split()[0]}"
         sent = _Sent(tasks, task, g.user, directory, asked, fingerprint, jobs.metrics, is_new)
         if asked.stream:
             # A failure before the model begins is still told by a status.

@@ -14,6 +14,7 @@ import gevent
 from flask import Request
 
 from app.cli.command import Defaults, Extras, build
+from app.cli.installed import Installed
 from app.cli.request import LISTS, OBJECTS, ChatRequest, read_fields, read_request
 from app.errors import (
     BadBody,
@@ -50,10 +51,10 @@ _SANE_KEY = re.compile(r"[!-~]{1,255}")
 
 @dataclass(frozen=True)
 class Intake:
-    """What the operator allows: `version` is the CLI's, `max_body` in bytes."""
+    """What the operator allows: `max_body` is in bytes."""
 
     defaults: Defaults
-    version: tuple[int, ...]
+    claude: Installed
     cwd_roots: Sequence[Path]
     max_body: int
 
@@ -88,7 +89,7 @@ class Intake:
         """What these fields ask for. Raises what tells why it cannot be had."""
         self._check_directory(asked.cwd)
         return Order(
-            build(asked, self.defaults, self.version, extras),
+            build(asked, self.defaults, self.claude.number, extras),
             cwd=asked.cwd,
             model=asked.model if "model" in asked.model_fields_set else self.defaults.model,
             session_id=asked.session_id or extras.new_session,
