@@ -26,6 +26,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
 
+#: Tools of the CLI's own that it does not offer, and that can be called all the same (2.1.330).
+SEARCHED = {"SendMessage"}
+
 _numbers = count(1)
 
 
@@ -157,8 +160,9 @@ def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]
         given = json.loads(text)
     elif verb == "json":
         name, given = "StructuredOutput", json.loads(rest)
-    # The tools of MCP servers are there without being offered (the CLI has the model search them).
-    return (name, given) if name in offered or name.startswith("mcp__") else None
+    # Some tools are there without being offered (the CLI has the model search them).
+    is_there = name in offered or name.startswith("mcp__") or name in SEARCHED
+    return (name, given) if is_there else None
 
 
 def _last_said(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:

@@ -29,6 +29,9 @@ SKIP = "--dangerously-skip-permissions"
 
 PRIVATE = "sk-ant-0123"
 JSON_TEXT = json.dumps({"env": {"KEY": PRIVATE}})
+#: What is said of messages between sessions where a request has no settings, and where it has.
+QUIET = '--settings={"crossSessionInbound":"refuse"}'
+MERGED = JSON_TEXT.replace("{", '{"crossSessionInbound":"refuse",', 1)
 
 
 def command(
@@ -48,7 +51,7 @@ def flags(found: Command) -> list[str]:
         for argument in found.arguments
     ]
     assert told[: len(ALWAYS)] == ALWAYS
-    return [argument for argument in told[len(ALWAYS) :] if argument != SKIP]
+    return [argument for argument in told[len(ALWAYS) :] if argument not in (SKIP, QUIET)]
 
 
 def refusal(fields: dict[str, Any], version: tuple[int, ...] = NEW) -> list[str | int]:
@@ -95,7 +98,7 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("strict_mcp_config", True, ["--strict-mcp-config"]),
     ("strict_mcp_config", False, []),
     ("settings", "/etc/claude.json", ["--settings=/etc/claude.json"]),
-    ("settings", JSON_TEXT, [f"--settings=<{JSON_TEXT}>"]),
+    ("settings", JSON_TEXT, [f"--settings=<{MERGED}>"]),
     ("add_dir", ["/a", "/b c"], ["--add-dir=/a", "--add-dir=/b c"]),
     ("plugin_dir", ["/p", "/q"], ["--plugin-dir=/p", "--plugin-dir=/q"]),
     ("debug", True, ["--debug"]),
@@ -329,6 +332,23 @@ def test_the_prompt_goes_by_standard_input_alone() -> None:
     assert found.input == user_message(PRIVATE)
     assert PRIVATE not in str(found.arguments)
     assert found.files == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "merged"),
+    [
+        ("{}", '{"crossSessionInbound":"refuse"}'),
+        (" { } ", '{"crossSessionInbound":"refuse" } '),
+        ('{"a":1}', '{"crossSessionInbound":"refuse","a":1}'),
+        ('{"crossSessionInbound":"hold"}', '{"crossSessionInbound":"hold"}'),
+        ("{broken", '{"crossSessionInbound":"refuse",broken'),
+    ],
+)
+def test_messages_of_other_sessions_are_refused_unless_the_request_says_otherwise(
+    settings: str, merged: str
+) -> None:
+    assert command({"settings": settings}).files == {"settings.0": merged.encode()}
+    assert QUIET in command({}).arguments
 
 
 def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:

@@ -1,18 +1,23 @@
 """Each field of POST /chat, as the CLI receives it through the whole gateway."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.gateway import Gateway
 
+# No messages from other sessions; a request's own settings are in its place.
+QUIET = '--settings={"crossSessionInbound":"refuse"}'
 ALWAYS = [
     "--print",
     "--output-format=stream-json",
     "--input-format=stream-json",
     "--verbose",
     "--model=sonnet",
+    QUIET,
     "--dangerously-skip-permissions",
 ]
 
@@ -71,7 +76,7 @@ def test_a_field_becomes_a_flag_and_its_value_stays_one(
     [
         ("system_prompt", "-be brief\n", "--system-prompt-file", "-be brief\n"),
         ("append_system_prompt", "-and ü", "--append-system-prompt-file", "-and ü"),
-        ("settings", '{"a": 1}', "--settings", '{"a": 1}'),
+        ("settings", '{"a": 1}', "--settings", '{"crossSessionInbound":"refuse","a": 1}'),
         ("mcp_config", ['{"mcpServers": {}}'], "--mcp-config", '{"mcpServers": {}}'),
         ("agents", {"-a": {"prompt": "p"}}, "--agents", '{"-a": {"prompt": "p"}}'),
     ],
@@ -80,6 +85,46 @@ def test_what_others_must_not_read_goes_by_a_file(
     gateway: Gateway, field: str, value: object, flag: str, content: str
 ) -> None:
     assert received(gateway, **{field: value})["files"] == {flag: content}
+
+
+def settings_of(gateway: Gateway, value: str) -> str:
+    """The settings that the CLI reads for these ones of a request."""
+    files = received(gateway, settings=value)["files"]
+    return str(files["--settings"])
+
+
+def test_a_file_of_settings_is_read_and_messages_are_refused_in_it_too(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('\ufeff {"env": {}}', encoding="utf-8")
+    merged = '{"crossSessionInbound":"refuse","env": {}}'
+    assert settings_of(gateway, str(path)) == merged
+    (gateway.project / "here.json").symlink_to(path)
+    assert settings_of(gateway, "here.json") == merged
+    # What is said of it stays, and so does what is no object: the CLI says what is wrong.
+    for text in ('{"crossSessionInbound": "accept"}',):
+        path.write_text(text)
+        assert settings_of(gateway, str(path)) == text
+        assert settings_of(gateway, text) == text
+    for text in ("", "[]", "no JSON"):
+        path.write_text(text)
+        assert f"--settings={path}" in received(gateway, settings=str(path))["argv"]
+
+
+def test_what_is_no_file_of_settings_is_refused_without_waiting_for_it(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    large.touch()
+    os.truncate(large, 1 << 40)
+    for path in (pipe, large, tmp_path, Path("/dev/zero")):
+        answer = gateway.post("arguments", settings=str(path))
+        assert answer.status_code == 422
+        (error,) = answer.json()["detail"]
+        assert error["loc"] == ["body", "settings"]
+        assert "at most 1048576 bytes" in error["msg"]
 
 
 @pytest.mark.parametrize("field", ["tools", "allowed_tools"])

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -258,3 +259,49 @@ def test_a_cli_that_is_not_logged_in_fails_with_its_own_words(
     done = json.loads(events[-1].data)
     assert (done["status"], done["is_error"]) == ("failed", True)
     eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is False)
+
+
+OTHER = re.compile(r"(project-[0-9a-f]+) \[[0-9a-f]{6}\]  ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "arrives"),
+    [
+        (None, False),
+        ('{"env": {"A": "1"}}', False),
+        ("settings.json", False),
+        # The proof that it would arrive.
+        ('{"crossSessionInbound": "accept"}', True),
+    ],
+)
+def test_no_job_can_put_a_message_into_the_conversation_of_another(
+    real: Gateway, model: model_api.Server, tmp_path: Path, settings: str | None, arrives: bool
+) -> None:
+    (real.project / "settings.json").write_text('{"env": {"A": "1"}}')
+    flag, marker = tmp_path / "flag", f"MARKER-{settings}"
+    working = real.chat(f"bash: until [ -e {flag} ]; do sleep 0.1; done", settings=settings)
+    next(event for event in working if b"task_started" in event.data)
+    listed = b"".join(real.chat("call: ListAgents {}").messages()).decode()
+    (other,) = set(OTHER.findall(listed))
+    message = {"to": other, "message": marker, "summary": "a message"}
+    sent = b"".join(real.chat(f"call: SendMessage {json.dumps(message)}").messages())
+    assert b"success" in sent
+    seen = len(model.asked)
+    flag.touch()
+    assert working.done()["status"] == "succeeded"
+    told = json.dumps(model.asked[seen:])
+    assert (json.dumps(marker)[1:-1] in told or marker in told) is arrives
+
+
+def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(real: Gateway) -> None:
+    shared = Path("/tmp")  # noqa: S108
+    stream = real.chat("bash: echo x >$TMPDIR/x; mktemp; (sleep 100 &) ; find $TMPDIR")
+    said = b"".join(stream.messages()).decode()
+    cli = real.record(stream.job_id, "running")["cli"][0]
+    own = re.findall(r"/tmp/cc2-[0-9a-f]{12}", said)
+    assert f"{own[0]}/cc-socks/{cli}.sock" in said
+    assert not Path(own[0]).exists()
+    # Where the CLI would have it without a folder of its own.
+    assert not (shared / f"cc-socks/{cli}.sock").exists()
+    name = str(real.project).replace("/", "-").replace("_", "-")
+    assert not (shared / f"claude-{os.geteuid()}" / name).exists()

@@ -22,6 +22,11 @@ LONGEST_COMMAND = 1024 * 1024
 #: From this version on, the CLI is known to take a file where `--agents` took JSON alone.
 AGENTS_FROM_FILE = (2, 1, 330)
 
+# Keeps the messages of other jobs out of a job's conversation: with the CLI's default (2.1.224 on)
+# every session of the same user may send some. A later --settings replaces an earlier one whole.
+_MESSAGES = "crossSessionInbound"
+_REFUSED = f'"{_MESSAGES}":"refuse"'
+
 #: An argument, or a flag whose value is the path of one of the command's files.
 Argument = str | dict[str, str]
 
@@ -100,6 +105,8 @@ def build(
             else:
                 _refuse_long(name, written)
                 arguments.append(written)
+    if not request.settings:
+        arguments.append(f"--settings={refuse_messages('{}')}")
     for argument in _permission(request, defaults):
         _refuse_long("permission_mode", argument)
         arguments.append(argument)
@@ -114,6 +121,21 @@ def build(
             "too_long", ("body",), f"The options exceed {LONGEST_COMMAND} bytes together"
         )
     return Command(arguments, user_message(extras.content or request.prompt), files)
+
+
+def refuse_messages(settings: str) -> str:
+    """Settings of the CLI, a JSON object, with messages of other sessions refused.
+
+    What they say of that themselves stays, and a text that is no object stays as it is.
+
+    >>> refuse_messages('{"env": {}}'), refuse_messages("{}")
+    ('{"crossSessionInbound":"refuse","env": {}}', '{"crossSessionInbound":"refuse"}')
+    """
+    before, brace, rest = settings.partition("{")
+    if before.strip() or not brace or f'"{_MESSAGES}"' in rest:
+        return settings
+    separator = "" if rest.lstrip().startswith("}") else ","
+    return f"{{{_REFUSED}{separator}{rest}"
 
 
 def user_message(content: str | list[dict[str, Any]]) -> bytes:
@@ -192,13 +214,13 @@ def _json_by_file(flag: str) -> _Writer:
     return write
 
 
-def _path_or_json(flag: str) -> _Writer:
+def _path_or_json(flag: str, change: Callable[[str], str] = lambda text: text) -> _Writer:
     """A text that begins with a brace is JSON and goes by a file; another is a path."""
 
     def write(value: str | list[str]) -> Iterator[str | _ByFile]:
         for text in [value] if isinstance(value, str) else value:
             if text.lstrip().startswith("{"):
-                yield _ByFile(flag, text)
+                yield _ByFile(flag, change(text))
             elif text:
                 yield f"{flag}={text}"
 
@@ -226,7 +248,7 @@ _TABLE: dict[str, _Writer] = {
     "disallowed_tools": _repeated("--disallowed-tools"),
     "mcp_config": _path_or_json("--mcp-config"),
     "strict_mcp_config": _switch("--strict-mcp-config"),
-    "settings": _path_or_json("--settings"),
+    "settings": _path_or_json("--settings", refuse_messages),
     "add_dir": _repeated("--add-dir"),
     "plugin_dir": _repeated("--plugin-dir"),
     "debug": _debug,

@@ -30,6 +30,7 @@ from app.errors import (
 from app.jobs.keys import Key
 from app.jobs.order import Order
 from app.web.failures import request_id
+from app.web.settings_file import read_settings
 
 #: Seconds that a request's body may take.
 BODY_PATIENCE = 60.0
@@ -88,6 +89,9 @@ class Intake:
     ) -> Order:
         """What these fields ask for. Raises what tells why it cannot be had."""
         self._check_directory(asked.cwd)
+        settings = read_settings(asked.settings, asked.cwd)
+        if settings != asked.settings:
+            asked = asked.model_copy(update={"settings": settings})
         return Order(
             build(asked, self.defaults, self.claude.number, extras),
             cwd=asked.cwd,
