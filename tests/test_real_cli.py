@@ -298,9 +298,10 @@ def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(real: Gateway) -
     stream = real.chat("bash: echo x >$TMPDIR/x; mktemp; (sleep 100 &) ; find $TMPDIR")
     said = b"".join(stream.messages()).decode()
     cli = real.record(stream.job_id, "running")["cli"][0]
-    own = re.findall(r"/tmp/cc2-[0-9a-f]{12}", said)
-    assert f"{own[0]}/cc-socks/{cli}.sock" in said
-    assert not Path(own[0]).exists()
+    found = re.search(rf"{shared}/cc2-[0-9a-f]{{12}}", said)
+    assert found is not None
+    assert f"{found[0]}/cc-socks/{cli}.sock" in said
+    assert not Path(found[0]).exists()
     # Where the CLI would have it without a folder of its own.
     assert not (shared / f"cc-socks/{cli}.sock").exists()
     name = str(real.project).replace("/", "-").replace("_", "-")
