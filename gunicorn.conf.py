@@ -5,7 +5,6 @@ them agree until the next reload.
 """
 
 import base64
-import fcntl
 import gc
 import itertools
 import logging
@@ -25,6 +24,7 @@ from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.errors import ConfigurationError
 from app.jobs import upkeep
+from app.jobs.exclusive import acquire
 from app.jobs.launch import Capacity, generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
@@ -61,14 +61,11 @@ def _pair(settings: Settings) -> str:
 def _claim(spool: Spool) -> None:
     """Be the only gateway of this state folder: each would end the other's jobs.
 
-    The kernel forgets the lock with this process (fcntl(2)); no worker inherits it.
+    The lock goes with this process, and no worker inherits it.
     """
-    lock = os.open(f"{spool.state}/gateway.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if acquire(f"{spool.state}/gateway.lock") is None:
         print(f"cannot use STATE_DIR: another gateway uses {spool.state}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(EX_CONFIG) from None
+        raise SystemExit(EX_CONFIG)
 
 
 try:

@@ -59,12 +59,16 @@ def create_app(
     spool.prepare()
     capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     launch = Launch(spool.state, claude.path, environment, capacity, generation, owner)
+    workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
+    # They are the operator's choice, too.
+    roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
     limits = Limits(
         timeout=settings.job_timeout,
         idle_timeout=settings.job_idle_timeout,
         max_output=settings.max_job_output,
         retention=settings.job_retention,
         min_free=settings.min_free_disk,
+        roots=roots,
     )
     metrics = Metrics(settings.state_dir / "metrics", worker)
     service = JobService(spool, launch, settings.heartbeat, settings.kill_grace, limits, metrics)
@@ -78,9 +82,6 @@ def create_app(
         settings.default_permission_mode or None,
         str(settings.mcp_config) if settings.mcp_config else None,
     )
-    workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
-    # They are the operator's choice, too.
-    roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider

@@ -10,30 +10,51 @@ Standard library alone, because the launcher and the supervisors import this.
 import errno
 import os
 import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
 
 #: Bytes of the largest file that is read whole.
 LARGEST = 8 << 20
 
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OWNERS_FOLDER = 0o700
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def open_file(path: str, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
     """A descriptor of a regular file; the caller closes it.
 
-    `flags` and `mode` are those of open(2). Raises OSError: ELOOP for a link, EINVAL for
-    anything else that is not a regular file.
+    `flags` and `mode` are those of open(2). A file or folder whose rights were taken from its
+    owner gets them back. Raises OSError: ELOOP for a link, EINVAL for anything else that is not
+    a regular file.
     """
-    folder, name = os.path.split(path)
-    parent = os.open(folder or ".", _FOLDER)
     try:
-        descriptor = os.open(name, flags | _SAFE, mode, dir_fd=parent)
-    finally:
-        os.close(parent)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "Not a regular file", path)
-    return descriptor
+        return _open(path, flags, mode)
+    except PermissionError:
+        if not _regain(path):
+            raise
+        return _open(path, flags, mode)
+
+
+def is_there(path: str) -> bool:
+    """Whether anything has this name, be it a link that leads nowhere."""
+    try:
+        os.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+def is_same(path: str, status: os.stat_result | None) -> bool:
+    """Whether a path still leads to the file that had this status, with the same mode."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return (
+        status is not None and os.path.samestat(found, status) and found.st_mode == status.st_mode
+    )
 
 
 def read_file(path: str, limit: int = LARGEST) -> bytes:
@@ -49,17 +70,20 @@ def read_file(path: str, limit: int = LARGEST) -> bytes:
 
 
 def read_at(path: str, length: int, offset: int) -> bytes:
-    """So many bytes of a regular file, fewer at its end. Raises OSError."""
+    """So many bytes of a regular file, fewer at its end, none outside of it. Raises OSError."""
     descriptor = open_file(path)
     try:
-        return os.pread(descriptor, length, offset)
+        size = os.fstat(descriptor).st_size
+        if not 0 <= offset < size or length <= 0:
+            return b""
+        return os.pread(descriptor, min(length, size - offset), offset)
     finally:
         os.close(descriptor)
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a regular file, in place of what it held. Raises OSError."""
-    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    """Make a regular file with this content. Raises OSError, FileExistsError if there is one."""
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         while content:
             content = content[os.write(descriptor, content) :]
@@ -72,29 +96,92 @@ def replace_file(path: str, content: bytes) -> None:
 
     Raises OSError; no temporary file is left then.
     """
-    temporary = f"{path}.{os.getpid()}"
+    # No name that a job can have taken before.
+    temporary = f"{path}.{os.getpid()}.{time.monotonic_ns()}"
     try:
         write_file(temporary, content)
-        os.replace(temporary, path)  # noqa: PTH105 - paths are plain strings here
+        try:
+            os.replace(temporary, path)
+        except IsADirectoryError:
+            move_aside(path)
+            os.replace(temporary, path)
     except OSError:
         discard(temporary)
         raise
 
 
+def move_aside(path: str) -> None:
+    """Give what stands in the way another name beside it. Raises OSError."""
+    os.rename(path, f"{path}.aside.{time.monotonic_ns()}")
+
+
 def change_mode(path: str, mode: int) -> None:
     """Change the mode of a regular file that may not even be readable. Raises OSError."""
-    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    _change_mode(path, mode, stat.S_ISREG)
+
+
+def make_folder(path: str) -> bool:
+    """Have a folder that its owner alone can use, not a link; whether it was missing.
+
+    What has its name and is no folder is moved aside. Raises OSError.
+    """
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", path)
-        os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101
-    finally:
-        os.close(descriptor)
+        os.mkdir(path, mode=_OWNERS_FOLDER)
+        return True
+    except FileExistsError:
+        mode = os.lstat(path).st_mode
+    if not stat.S_ISDIR(mode):
+        move_aside(path)
+        os.mkdir(path, mode=_OWNERS_FOLDER)
+        return True
+    if mode & _OWNERS_FOLDER != _OWNERS_FOLDER:
+        _change_mode(path, _OWNERS_FOLDER, stat.S_ISDIR)
+    return False
 
 
 def discard(path: str) -> None:
-    """Remove a file, if it is there and can be removed."""
+    """Remove a file, if it is there and can be removed; a folder in its place moves aside."""
+    with suppress(OSError):
+        try:
+            os.unlink(path)
+        except IsADirectoryError:
+            move_aside(path)
+
+
+def _open(path: str, flags: int, mode: int) -> int:
+    folder, name = os.path.split(path)
+    parent = os.open(folder or ".", _FOLDER)
     try:
-        os.unlink(path)  # noqa: PTH108
+        descriptor = os.open(name, flags | _SAFE, mode, dir_fd=parent)
+    finally:
+        os.close(parent)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    return descriptor
+
+
+def _regain(path: str) -> bool:
+    """Give a folder and a file in it back to their owner; whether that may have helped."""
+    try:
+        _change_mode(os.path.dirname(path), _OWNERS_FOLDER, stat.S_ISDIR)
+        # Not to write: what was made to be read alone stays so.
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            _change_mode(path, stat.S_IMODE(mode) | stat.S_IRUSR, stat.S_ISREG)
+    except FileNotFoundError:
+        return True
     except OSError:
-        return
+        return False
+    return True
+
+
+def _change_mode(path: str, mode: int, is_kind: Callable[[int], bool]) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not is_kind(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Neither a regular file nor a folder", path)
+        # fchmod(2) does not take such a descriptor.
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)

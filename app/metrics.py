@@ -3,8 +3,8 @@
 Several processes count, each in files of its own, which `render` adds up (prometheus_client's
 multiprocess mode). The files have the worker's number in their names: a worker goes on counting
 where the one ended that had the number before, so that no counter falls and the files do not
-become more. A full disk must not end a process that writes to such a file through memory, so
-the files get their room beforehand.
+become more. They are written by `app.counter_file` and not through memory: neither a full disk
+nor a job that cuts such a file off can end a process.
 """
 
 import logging
@@ -22,13 +22,16 @@ from prometheus_client import (
     multiprocess,
     values,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from app.counter_file import CounterFile
+from app.files import discard, make_folder
 
 log = logging.getLogger(__name__)
 
-# The kinds of files that our metrics lead to, and more than each comes to need.
-_FILES = ("counter", "histogram", "gauge_livesum")
-_SIZE = 1 << 16
+# Where prometheus_client takes its own kind of file from.
+for module in (multiprocess, values):
+    setattr(module, "MmapedDict", CounterFile)  # noqa: B010 - it is not one that they export
 
 _STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
 _REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
@@ -47,16 +50,13 @@ _FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
 
 def forget_all(folder: Path) -> None:
     """Before any process counts: begin with zero."""
-    try:
-        for file in folder.glob("*.db"):
-            file.unlink()
-    except OSError as error:
-        log.error("the metrics go on from an earlier run's: %s", error)
+    for file in folder.glob("*.db"):
+        discard(str(file))
 
 
 def forget_worker(folder: Path, number: int) -> None:
     """A worker has ended: what it counted stays, what it had at the moment does not."""
-    (folder / f"gauge_livesum_{number}.db").unlink(missing_ok=True)
+    discard(f"{folder}/gauge_livesum_{number}.db")
 
 
 class Metrics:
@@ -65,9 +65,7 @@ class Metrics:
     def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            for kind in _FILES:
-                _make_room(folder / f"{kind}_{number}.db")
+            make_folder(str(folder))
             # prometheus_client takes the folder from there.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
             values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
@@ -173,10 +171,26 @@ class Metrics:
             def collect(self) -> Iterable[GaugeMetricFamily]:
                 return families.values()
 
+        class Counted:
+            def collect(self) -> Iterable[Metric]:
+                return list(merge(sound))  # type: ignore[no-untyped-call]
+
+        merge = multiprocess.MultiProcessCollector.merge
+        sound = [str(file) for file in self._folder.glob("*.db") if _is_sound(file)]
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        registry.register(Counted())
         registry.register(Now())
         return generate_latest(registry)
+
+
+def _is_sound(file: Path) -> bool:
+    """Whether a file can be added up; a job can write one that cannot."""
+    try:
+        multiprocess.MultiProcessCollector.merge([str(file)])  # type: ignore[no-untyped-call]
+    except Exception as error:
+        log.warning("the metrics in %s are left out: %s", file, type(error).__name__)
+        return False
+    return True
 
 
 def cost_in(result: Mapping[str, Any]) -> float:
@@ -200,19 +214,3 @@ def _amount(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MOST:
         return float(value)
     return 0.0
-
-
-def _make_room(file: Path) -> None:
-    """Have the file, with all the room it needs; nobody sees one without. Raises OSError."""
-    if file.exists():
-        return
-    new = file.with_suffix(".new")
-    descriptor = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        os.posix_fallocate(descriptor, 0, _SIZE)
-        new.replace(file)
-    except OSError:
-        new.unlink()
-        raise
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ import json
 import logging
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from app.files import read_file, replace_file
@@ -56,7 +56,7 @@ def read_as(kind: type[Record], path: str) -> Record | None:
     return record
 
 
-def _as_kind(kind: type[Any], fields: Any) -> Any:
+def _as_kind(kind: Any, fields: Any) -> Any:
     """A named tuple of these fields, or None if one is missing or has another type.
 
     >>> class Point(NamedTuple):
@@ -81,7 +81,7 @@ def _as_kind(kind: type[Any], fields: Any) -> Any:
 
 
 @functools.cache
-def _types_of(kind: type[Any]) -> dict[str, Any]:
+def _types_of(kind: Hashable) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 

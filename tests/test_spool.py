@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.directory import Ended, Job, JobDirectory, Running, is_sealed, now
-from app.jobs.processes import Process
+from app.jobs.directory import Claim, Ended, Job, JobDirectory, Running, is_sealed, now
+from app.jobs.processes import Process, this_process
 from app.jobs.spool import Spool
 
 RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
@@ -106,7 +106,7 @@ def test_a_new_job_lives_and_nobody_runs_it(spool: Spool) -> None:
     assert ids(spool) == {directory.id}
     assert directory.running() is None
     assert directory.ended() is None
-    assert directory.claimed_for() is None
+    assert directory.claimed_by() is None
     assert directory.read_errors(10) == b""
     assert directory.read_session() is None
     assert not is_sealed(Path(directory.output).stat().st_mode)
@@ -133,7 +133,7 @@ def test_a_job_that_was_never_created_is_not_there(spool: Spool) -> None:
     assert directory.running() is None
     assert directory.ended() is None
     assert directory.read_errors(10) == b""
-    assert directory.claimed_for() is None
+    assert directory.claimed_by() is None
     spool.remove(directory)
 
 
@@ -259,14 +259,22 @@ def test_the_last_bytes_of_the_errors_are_read(
     assert directory.read_errors(limit) == read
 
 
-def test_a_claim_is_as_old_as_the_last_complaint(spool: Spool) -> None:
+def test_a_claim_names_who_has_made_it_and_is_made_once(spool: Spool) -> None:
     directory = create(spool)
-    Path(directory.errors).touch()
-    claimed_for = directory.claimed_for()
-    assert claimed_for is not None
-    assert claimed_for < 10
-    os.utime(directory.errors, (0, 0))
-    assert (directory.claimed_for() or 0) > 1_000_000
+    assert not directory.is_claimed()
+    os.close(directory.claim("supervisor"))
+    assert directory.is_claimed()
+    assert directory.claimed_by() == Claim("supervisor", this_process())
+    with pytest.raises(FileExistsError):
+        directory.claim("closer")
+
+
+def test_a_claim_of_another_boot_or_a_damaged_one_names_no_process(spool: Spool) -> None:
+    for text in ("supervisor 1 2 another-boot", "x", "supervisor one 2 boot", "/etc/passwd"):
+        directory = create(spool)
+        Path(directory.claim_link).symlink_to(text)
+        assert directory.is_claimed()
+        assert directory.claimed_by() is None
 
 
 def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
@@ -344,11 +352,12 @@ def test_now_is_utc_to_the_millisecond() -> None:
 def test_only_jobs_whose_end_is_old_are_due_for_removal(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.prepare()
-    for name, age in (("running", None), ("old", 100), ("young", 10)):
+    ages = {str(uuid4()): age for age in (None, 100, 10)}
+    for name, age in ages.items():
         (tmp_path / "jobs" / name).mkdir()
         if age is not None:
             ended = tmp_path / "jobs" / name / "ended"
             ended.touch()
             os.utime(ended, (time.time() - age, time.time() - age))
     due = [directory.id for directory in spool.ended_before(time.time() - 50)]
-    assert due == ["old"]
+    assert [ages[job_id] for job_id in due] == [100]

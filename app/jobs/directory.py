@@ -2,7 +2,8 @@
 
     STATE_DIR/jobs/<id>/job.json   what was asked; by the gateway, before the start
                         input      what is said to the CLI: stream-json messages, one a line
-                        errors     the CLI's standard error; its creation claims the job
+                        claim      a link that names who made the job his to run or to close
+                        errors     the CLI's standard error
                         output     the CLI's standard output, written by the CLI itself
                         running    who runs it; by the supervisor
                         temporary  a link to its folder for temporary files; by the supervisor
@@ -11,11 +12,12 @@
     STATE_DIR/untold/<id>          the same link from then on, until the log has told of the end
 
 What shall become of a running job is said by the mode of its `input` (0600: run; 0400: end;
-0200: end the turn), because a mode can be changed when the disk is full.
+0500: end the turn), because a mode can be changed when the disk is full.
 
 A record is written whole (a temporary file, then a rename), so that a reader sees all of it
 or none. The output is sealed (mode 0400) last of all: a sealed output grows no more, and
-`ended` lies beside it.
+`ended` lies beside it. A job runs as our user and can put anything in the place of any of these
+files: so each is opened by `app.files`, and read as what it should be or not at all.
 
 Standard library alone and little of it, because the supervisor imports this: every page of
 memory that it touches after its fork costs time and space. So paths are plain strings, and
@@ -24,12 +26,16 @@ records are named tuples.
 
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
+from app import files, records
 from app.cli.lines import read_session
+from app.jobs import processes
 from app.jobs.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
@@ -38,7 +44,9 @@ Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
 _SEALED = (0o400, 0o440)
 _OPEN = 0o600
 _TO_END = 0o400
-_TO_INTERRUPT = 0o200
+# A mode with which the supervisor can still read it.
+_TO_INTERRUPT = 0o500
+_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Job(NamedTuple):
@@ -48,7 +56,8 @@ class Job(NamedTuple):
     stands for `flag=<the job's directory>/file`. `starter` is the gateway's process that
     created the job. `kill_grace` and the two limits of time are in seconds, `max_output` in
     bytes, `prompt_length` in characters; None is no limit. `continues` is the session that the
-    job writes to: `session_id`, unless it is forked. `request_id` is the request's.
+    job writes to: `session_id`, unless it is forked. `request_id` is the request's. `roots` are
+    the folders that `cwd` must be in at the start, too; none: it may be anywhere.
     """
 
     id: str
@@ -67,6 +76,14 @@ class Job(NamedTuple):
     max_output: int | None = None
     continues: str | None = None
     request_id: str | None = None
+    roots: list[str] = []  # noqa: RUF012 - of a named tuple
+
+
+class Claim(NamedTuple):
+    """Who made a job his, to run it (`supervisor`) or to close it (`closer`)."""
+
+    role: str
+    process: Process
 
 
 class Running(NamedTuple):
@@ -112,120 +129,168 @@ class JobDirectory:
         self.input = f"{self.path}/input"
         self.output = f"{self.path}/output"
         self.errors = f"{self.path}/errors"
+        self.claim_link = f"{self.path}/claim"
         self.live = f"{state}/live/{job_id}"
         self.untold = f"{state}/untold/{job_id}"
 
-    def create(self, job: Job, input_: bytes, files: Mapping[str, bytes]) -> None:
+    def create(self, job: Job, input_: bytes, contents: Mapping[str, bytes]) -> None:
         """Make the directory with everything that the supervisor will need.
 
         Raises OSError; the caller removes what was made.
         """
         os.mkdir(self.path, mode=0o700)
-        for name, content in files.items():
-            _write(f"{self.path}/{name}", content)
-        _write(self.input, input_)
-        _write(self.output, b"")
+        for name, content in contents.items():
+            files.write_file(f"{self.path}/{name}", content)
+        files.write_file(self.input, input_)
+        files.write_file(self.output, b"")
         # Nobody looks at it before the job is on the list of the living.
-        _write(f"{self.path}/job.json", json.dumps(job._asdict()).encode())
+        files.write_file(f"{self.path}/job.json", json.dumps(job._asdict()).encode())
         # A link costs half of what a new file does.
         os.link(f"{self.path}/job.json", self.live)
 
     def job(self) -> Job | None:
         """What was asked, or None if there is no such job."""
-        record = self._get("job.json")
-        try:
-            return (
-                None
-                if record is None
-                else Job(**{**record, "starter": Process(*record["starter"])})
-            )
-        except (KeyError, TypeError):
-            return None
+        return records.read_as(Job, f"{self.path}/job.json")
 
     def running(self) -> Running | None:
         """Who runs the job, or None if the CLI was never started."""
-        record = self._get("running")
-        try:
-            return (
-                None
-                if record is None
-                else Running(
-                    Process(*record["supervisor"]), Process(*record["cli"]), record["boot_id"]
-                )
-            )
-        except (KeyError, TypeError):
-            return None
+        return records.read_as(Running, f"{self.path}/running")
 
     def ended(self) -> Ended | None:
-        """How the job ended, or None if it has not."""
-        record = self._get("ended")
-        try:
-            return None if record is None else Ended(**record)
-        except TypeError:
-            return None
+        """How the job ended, or None if it has not, or the record of it is damaged."""
+        return records.read_as(Ended, f"{self.path}/ended")
 
     def has_ended(self) -> bool:
         """Whether it is written how the job ended; says nothing of what is written."""
-        return os.access(f"{self.path}/ended", os.F_OK)
+        return files.is_there(f"{self.path}/ended")
 
     def set_running(self, running: Running) -> None:
-        """Write who runs the job."""
-        self._put("running", running._asdict())
+        """Write who runs the job. Raises OSError."""
+        records.write_record(f"{self.path}/running", running._asdict())
 
-    def end(self, ended: Ended) -> None:
-        """Write how the job ended, take it off the list of the living, seal its output."""
-        self._put("ended", ended._asdict())
-        self.seal()
+    def end(self, ended: Ended, output: int | None = None) -> None:
+        """Write how the job ended, take it off the list of the living, seal its output.
 
-    def seal(self) -> None:
-        """What follows the writing of `ended`; whoever finds it undone may do it again."""
+        `output` is the open output, if the caller has it. Raises OSError.
+        """
+        records.write_record(f"{self.path}/ended", ended._asdict())
+        self.seal(output)
+
+    def seal(self, output: int | None = None) -> None:
+        """What follows the writing of `ended`; whoever finds it undone may do it again.
+
+        Readers of the output are woken, also if the job has put something else in its place:
+        then an empty file takes its place. Raises OSError.
+        """
+        self._leave_the_living()
+        if output is not None:
+            os.fchmod(output, _SEALED[0])
+        status = self._output_status()
+        if status is None and self.exists():
+            files.replace_file(self.output, b"")
+            status = self._output_status()
+        if status is not None and (
+            output is None or not os.path.samestat(status, os.fstat(output))
+        ):
+            is_first = not is_sealed(status.st_mode)
+            files.change_mode(self.output, _SEALED[0 if is_first else 1])
+
+    def _leave_the_living(self) -> None:
         try:
             os.rename(self.live, self.untold)
-        except FileNotFoundError:
-            # Done before; or the folder was removed by hand.
-            with suppress(FileNotFoundError):
-                os.unlink(self.live)
-        with suppress(FileNotFoundError):
-            is_first = not is_sealed(os.stat(self.output).st_mode)
-            os.chmod(self.output, _SEALED[0 if is_first else 1])
+        except OSError:
+            # Done before, or the job was removed by hand, or a folder was.
+            if files.is_there(self.live):
+                for folder in (self.live, self.untold):
+                    files.make_folder(os.path.dirname(folder))
+                with suppress(OSError):
+                    os.rename(self.live, self.untold)
+            files.discard(self.live)
 
     def take_untold(self) -> bool:
         """Whether the end is the caller's to tell: one is told so, once."""
         try:
             os.unlink(self.untold)
-        except FileNotFoundError:
+        except OSError:
+            files.discard(self.untold)
             return False
         return True
 
     def exists(self) -> bool:
         """Whether it is still there."""
-        return os.access(self.path, os.F_OK)
+        try:
+            return stat.S_ISDIR(os.lstat(self.path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def size(self) -> int:
         """Bytes that the CLI has written so far; 0 if the output was removed."""
-        try:
-            return os.stat(self.output).st_size
-        except FileNotFoundError:
-            return 0
+        status = self._output_status()
+        return 0 if status is None else status.st_size
 
-    def claim(self) -> int:
+    def _output_status(self) -> os.stat_result | None:
+        """The output's status, or None if it is no regular file any more."""
+        try:
+            status = os.lstat(self.output)
+        except OSError:
+            return None
+        return status if stat.S_ISREG(status.st_mode) else None
+
+    def is_output(self, descriptor: int) -> bool:
+        """Whether this open file is still the job's output."""
+        status = self._output_status()
+        return status is not None and os.path.samestat(status, os.fstat(descriptor))
+
+    def open_output(self, flags: int = os.O_RDONLY) -> int:
+        """The open output; an empty one in place of what a job has removed or replaced."""
+        try:
+            return files.open_file(self.output, flags)
+        except OSError:
+            return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def cut_holes(self) -> None:
+        """Cut the output off where it has a hole: the CLI writes none, but a job can make one.
+
+        300 GB of nothing would keep whoever looks for its last line busy for minutes.
+        """
+        with suppress(OSError):
+            output = files.open_file(self.output, os.O_RDWR)
+            try:
+                end = data_end(output, 0)
+                if end < os.fstat(output).st_size:
+                    os.ftruncate(output, end)
+            finally:
+                os.close(output)
+
+    def claim(self, role: Literal["supervisor", "closer"]) -> int:
         """Make the job the caller's to run or to close; returns its open standard error.
 
-        Nobody else will. Raises FileExistsError if somebody else did, and OSError.
+        Nobody else will: the link is made once, and names the process from the beginning.
+        Raises FileExistsError if somebody else did, and OSError.
         """
+        process = processes.this_process()
+        text = f"{role} {process.pid} {process.started} {processes.boot_id()}"
+        os.symlink(text, self.claim_link)
+        # Version 1.0.0 knows no link: there, making this file is the claim.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        return os.open(self.errors, flags, _OPEN)
+        try:
+            return files.open_file(self.errors, flags, _OPEN)
+        except OSError:
+            files.discard(self.claim_link)
+            raise
 
     def is_claimed(self) -> bool:
         """Whether somebody has made the job his to run or to close."""
-        return os.access(self.errors, os.F_OK)
+        return files.is_there(self.claim_link) or files.is_there(self.errors)
 
-    def claimed_for(self) -> float | None:
-        """Seconds since a supervisor claimed the job or its CLI last complained, or None."""
+    def claimed_by(self) -> Claim | None:
+        """Who has claimed the job in this boot of the machine, if that can be read."""
         try:
-            return time.time() - os.stat(self.errors).st_mtime
-        except FileNotFoundError:
+            role, pid, started, boot = os.readlink(self.claim_link).split(" ")
+            claim = Claim(role, Process(int(pid), int(started)))
+        except (OSError, ValueError):
             return None
+        return claim if boot == processes.boot_id() else None
 
     def ask_to_cancel(self, gently: bool = False) -> None:
         """Leave the mark that makes a SIGTERM to the supervisor mean this job.
@@ -233,11 +298,11 @@ class JobDirectory:
         Who asks gently does not take back what another wants. A directory that was removed
         says the same.
         """
+        wish = self._wish()
+        if wish is None or (gently and wish != _OPEN):
+            return
         with suppress(FileNotFoundError):
-            if not gently:
-                os.chmod(self.input, _TO_END)
-            elif self._wish() == _OPEN:
-                os.chmod(self.input, _TO_INTERRUPT)
+            files.change_mode(self.input, _TO_INTERRUPT if gently else _TO_END)
 
     def is_to_be_cancelled(self) -> bool:
         """Whether somebody has asked for this job's end, or has removed its directory."""
@@ -247,20 +312,29 @@ class JobDirectory:
         """Whether somebody has asked for a gentle end since this was last called."""
         if self._wish() != _TO_INTERRUPT:
             return False
-        os.chmod(self.input, _OPEN)
+        files.change_mode(self.input, _OPEN)
         return True
 
     def _wish(self) -> int | None:
         try:
-            return os.stat(self.input).st_mode & 0o777
-        except FileNotFoundError:
+            mode = os.lstat(self.input).st_mode
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        return stat.S_IMODE(mode) if stat.S_ISREG(mode) else None
+
+    def forget_input(self) -> None:
+        """Free the room of what was to be said to the CLI: it has read that, or never will."""
+        with suppress(OSError):
+            wish = stat.S_IMODE(os.lstat(self.input).st_mode)
+            files.change_mode(self.input, _OPEN)
+            os.close(files.open_file(self.input, os.O_WRONLY | os.O_TRUNC))
+            files.change_mode(self.input, wish)
 
     def read_errors(self, limit: int) -> bytes:
-        """The last `limit` bytes of the CLI's standard error."""
+        """The last `limit` bytes of the CLI's standard error; none if it cannot be read."""
         try:
-            errors = os.open(self.errors, os.O_RDONLY)
-        except FileNotFoundError:
+            errors = files.open_file(self.errors)
+        except OSError:
             return b""
         try:
             return os.pread(errors, limit, max(0, os.fstat(errors).st_size - limit))
@@ -269,54 +343,25 @@ class JobDirectory:
 
     def read_session(self) -> str | None:
         """The session that the CLI has named so far, if any."""
-        try:
-            output = os.open(self.output, os.O_RDONLY)
-        except FileNotFoundError:
-            return None
+        output = self.open_output()
         try:
             return read_session(output)
         finally:
             os.close(output)
 
-    def _put(self, name: str, record: Mapping[str, Any]) -> None:
-        write_record(f"{self.path}/{name}", record)
 
-    def _get(self, name: str) -> dict[str, Any] | None:
-        return read_record(f"{self.path}/{name}")
-
-
-def write_record(path: str, record: Mapping[str, Any]) -> None:
-    """Write a record whole, in place of one that is there. Raises OSError."""
-    temporary = f"{path}.{os.getpid()}"
-    _write(temporary, json.dumps(record).encode())
-    os.replace(temporary, path)
+def is_job_id(text: str) -> bool:
+    """Whether this is a UUID in its usual spelling, so that no id from outside names a path."""
+    return _ID.fullmatch(text) is not None
 
 
-def read_record(path: str) -> dict[str, Any] | None:
-    """A record, or None if there is none that can be read."""
+def data_end(descriptor: int, position: int) -> int:
+    """Where the next hole of an open file begins, or its end (SEEK_HOLE of lseek(2))."""
     try:
-        record = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        content = os.read(record, os.fstat(record).st_size)
-    finally:
-        os.close(record)
-    try:
-        fields = json.loads(content)
-    except ValueError:
-        # Damaged: after a power cut a new file may be there and empty.
-        return None
-    return fields if isinstance(fields, dict) and fields else None
-
-
-def read_at(path: str, length: int, offset: int) -> bytes:
-    """So many bytes of a file, fewer at its end."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.pread(descriptor, length, offset)
-    finally:
-        os.close(descriptor)
+        return os.lseek(descriptor, position, os.SEEK_HOLE)
+    except OSError:
+        # There is nothing behind this position.
+        return position
 
 
 def is_sealed(mode: int) -> bool:
@@ -329,12 +374,3 @@ def now() -> str:
     moment = time.time()
     seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
     return f"{seconds}.{int(moment % 1 * 1000):03}Z"
-
-
-def _write(path: str, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OPEN)
-    try:
-        while content:
-            content = content[os.write(descriptor, content) :]
-    finally:
-        os.close(descriptor)

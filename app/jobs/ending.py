@@ -46,11 +46,7 @@ def judge(
         signal_name = processes.signal_name(os.WTERMSIG(wait_status))
     elif wait_status is not None:
         exit_code = os.waitstatus_to_exitcode(wait_status)
-    try:
-        output = os.open(directory.output, os.O_RDONLY)
-    except FileNotFoundError:
-        # A job may remove what it can reach.
-        output = os.open(os.devnull, os.O_RDONLY)
+    output = directory.open_output()
     try:
         result = last_result(output)
         said = result.fields if result else {}

@@ -6,6 +6,7 @@ whole seconds, so a mere touch it may miss. The queue it watches in the same way
 is replaced whenever a place in it changes.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,13 @@ import gevent
 from gevent import get_hub
 from gevent.event import Event
 
+from app.files import read_at
 from app.jobs import processes
-from app.jobs.directory import JobDirectory, is_sealed, read_at
+from app.jobs.directory import JobDirectory, data_end, is_sealed
 from app.jobs.queue import Place, place_of, queue_file
 from app.jobs.recovery import supervisor_of
+
+log = logging.getLogger(__name__)
 
 #: Bytes of one read; at a few hundred lines, one chunk keeps the worker busy for less than
 #: a millisecond.
@@ -50,7 +54,7 @@ class Watch:
         self._queue: Any = None
 
     def __enter__(self) -> "Watch":
-        self._output = os.open(self._directory.output, os.O_RDONLY)
+        self._output = self._directory.open_output()
         stat = get_hub().loop.stat(self._directory.output)
         stat.start(self._event.set)
         self._watchers.append(stat)
@@ -78,8 +82,14 @@ class Watch:
         return bool(woken)
 
     def read(self, position: int) -> bytes:
-        """What the output holds there, at most a chunk; empty at its end."""
-        return os.pread(self._output, CHUNK, position)
+        """What the output holds there, at most a chunk; empty at its end.
+
+        Its end is where a hole begins, which only a job makes, and not the CLI.
+        """
+        chunk = os.pread(self._output, CHUNK, position)
+        if len(chunk) == CHUNK and not any(chunk):
+            return chunk[: data_end(self._output, position) - position]
+        return chunk
 
     def exists(self) -> bool:
         """Whether the job is still there: its folder may have been removed by hand."""
@@ -106,13 +116,20 @@ class Watch:
 
     def sealed(self) -> bool:
         """Whether the output grows no more."""
-        # A job can change the mode, too.
-        sealed = is_sealed(os.fstat(self._output).st_mode)
-        return sealed and self._directory.ended() is not None
+        # A job can change the mode, too, and remove the file.
+        grows = not is_sealed(os.fstat(self._output).st_mode) and self._directory.is_output(
+            self._output
+        )
+        return not grows and self._directory.ended() is not None
 
     def _find_supervisor(self) -> None:
-        supervisor = supervisor_of(self._directory)
-        self._supervisor = supervisor and processes.open_process(supervisor)
+        try:
+            supervisor = supervisor_of(self._directory)
+            self._supervisor = supervisor and processes.open_process(supervisor)
+        except OSError as error:
+            # It may well be there: the next wake-up looks again.
+            log.error("cannot look for the supervisor of job %s: %s", self._directory.id, error)
+            return
         if self._supervisor is None:
             # Not started yet, or dead; the latter ends with a sealed output.
             self._close_if_dead(self._directory)
@@ -194,8 +211,12 @@ def is_position(directory: JobDirectory, text: str) -> bool:
     position = int(text)
     if position == 0:
         return True
-    if read_at(directory.output, 1, position - 1) == b"\n":
-        return True
+    try:
+        if read_at(directory.output, 1, position - 1) == b"\n":
+            return True
+    except OSError:
+        # A job has removed or replaced it: there is nothing to go on with.
+        return False
     return position == directory.size() and directory.ended() is not None
 
 

@@ -7,15 +7,19 @@ job and a digest of the request, for as long as the job is kept.
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from app.errors import IdempotencyKeyReused
-from app.jobs.directory import JobDirectory, read_record, write_record
-from app.lock import locked
+from app.files import discard
+from app.jobs.directory import JobDirectory, is_job_id
+from app.lock import LockTimeout, locked
+from app.records import read_record, write_record
+
+log = logging.getLogger(__name__)
 
 # Others are served between two portions of keys.
 _PORTION = 50
@@ -62,15 +66,19 @@ class Keys:
             if number % _PORTION == 0:
                 time.sleep(0)
             path = f"{self._folder}/{name}"
-            # A key may be taken anew at any moment.
-            with locked(self._folder), suppress(FileNotFoundError):
-                if self._job(read_record(path) or {}) is None:
-                    os.unlink(path)
+            try:
+                # A key may be taken anew at any moment.
+                with locked(self._folder):
+                    if self._job(read_record(path) or {}) is None:
+                        discard(path)
+            except LockTimeout as error:
+                log.warning("old idempotency keys are kept for now: %s", error)
+                return
 
     def _job(self, record: Mapping[str, Any]) -> JobDirectory | None:
         """The job that a key's record names, if it is still kept."""
         job_id = record.get("job")
-        if not isinstance(job_id, str):
+        if not isinstance(job_id, str) or not is_job_id(job_id):
             return None
         directory = JobDirectory(self._state, job_id)
         return None if directory.job() is None else directory

@@ -65,7 +65,6 @@ class Launch:
         self._capacity = capacity
         self._owner = owner
         self._generation = generation
-        self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         self._spawned: set[int] = set()
         #: Whether there is a launcher, or none was needed yet, as far as those know that `stay`.
         self.is_there = True
@@ -141,12 +140,8 @@ class Launch:
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + LAUNCHER_PATIENCE
         while True:
-            connection = socket.socket(socket.AF_UNIX)
-            try:
-                connection.connect(launcher.address(self._directory))
-            except (FileNotFoundError, ConnectionRefusedError):
-                connection.close()
-            else:
+            connection = self._reach()
+            if connection is not None:
                 return connection
             self._reap()
             if not self._spawned:
@@ -158,6 +153,22 @@ class Launch:
                     f"cannot start the launcher: it does not listen after {LAUNCHER_PATIENCE:g} s"
                 )
             time.sleep(0.005)
+
+    def _reach(self) -> socket.socket | None:
+        """A connection to the launcher, or None if none listens, or a job in its place."""
+        directory = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(launcher.address(directory))
+        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+            connection.close()
+            return None
+        finally:
+            os.close(directory)
+        if processes.is_marked(launcher.peer_of(connection)):
+            connection.close()
+            return None
+        return connection
 
     def _spawn(self) -> None:
         arguments = [

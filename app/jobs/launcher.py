@@ -21,22 +21,27 @@ One request a connection, on the Unix socket `STATE_DIR/launcher`, as JSON on on
            long as this launcher is there
 
 To a request of a newer generation (other code, another CLI, environment or limits) it answers
-`stale`, whatever was asked, and makes room. A connection that closes without an answer says
+`stale`, whatever was asked, and makes room. Only the gateway's own processes are heard: a job,
+which runs as the same user, is not. A connection that closes without an answer says
 that launcher or supervisor died. A supervisor that dies before its job's end is noticed here,
 and the job is closed as lost.
 """
 
-import fcntl
 import gc
 import json
 import os
 import select
 import signal
 import socket
+import struct
 import time
 from contextlib import suppress
+from typing import Literal, NamedTuple
 
+from app.files import discard, is_same
 from app.jobs import processes
+from app.jobs.directory import is_job_id
+from app.jobs.exclusive import acquire
 from app.jobs.pool import Pool, answer
 from app.jobs.processes import Process
 from app.jobs.queue import Queue
@@ -49,6 +54,8 @@ LOCK = "launcher.lock"
 LONGEST_REQUEST = 1 << 14
 #: Seconds that a connected worker has for its one line.
 _PATIENCE = 5.0
+#: Milliseconds between two looks at whether the socket is still there.
+LOOK_AFTER = 2000
 
 
 def main(arguments: list[str]) -> None:
@@ -62,18 +69,15 @@ def main(arguments: list[str]) -> None:
     state, claude, generation, most_running, most_waiting, min_free, *rest = arguments
     owner_pid, owner_started = rest
     owner = processes.open_process(Process(int(owner_pid), int(owner_started)))
-    # A record lock (fcntl(2)) belongs to this process alone: no supervisor inherits it.
-    lock = os.open(f"{state}/{LOCK}", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return
-    if owner is None:
+    lock = acquire(f"{state}/{LOCK}")
+    if lock is None or owner is None:
         return
     handle_signals()
     processes.become_subreaper()
     queue = Queue(state, int(most_running), int(most_waiting))
-    launcher = _Launcher(state, claude, generation, owner, queue, int(min_free))
+    launcher = _Launcher(
+        state, claude, generation, lock, owner, int(owner_pid), queue, int(min_free)
+    )
     # What exists now is shared with every supervisor; the collector must not touch it.
     gc.collect()
     gc.freeze()
@@ -81,7 +85,7 @@ def main(arguments: list[str]) -> None:
     newcomer = launcher.serve()
     if newcomer is not None:
         # Who is told so must find neither the socket nor the lock taken.
-        os.close(lock)
+        os.close(launcher.lock)
         answer(newcomer, "stale")
 
 
@@ -89,11 +93,14 @@ def listen(state: str) -> socket.socket:
     """The listening socket, in place of one that a dead launcher left."""
     listener = socket.socket(socket.AF_UNIX)
     directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
-    with suppress(FileNotFoundError):
-        os.unlink(SOCKET, dir_fd=directory)
-    listener.bind(address(directory))
-    os.close(directory)
+    try:
+        discard(f"{state}/{SOCKET}")
+        listener.bind(address(directory))
+    finally:
+        os.close(directory)
     listener.listen(1024)
+    # A connection may be gone again when its turn comes.
+    listener.setblocking(False)
     return listener
 
 
@@ -102,29 +109,90 @@ def address(directory: int) -> str:
     return f"/proc/self/fd/{directory}/{SOCKET}"
 
 
-def is_newer(generation: str, than: str) -> bool:
-    """Whether a launcher of one generation must make room for one of the other.
+def peer_of(connection: socket.socket) -> int:
+    """The pid of the process at the other end (SO_PEERCRED of unix(7))."""
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", credentials)[0])
 
-    A generation is `<when>.<what>`; the same thing read again later is not newer.
-    """
-    when, _, what = generation.partition(".")
-    other_when, _, other_what = than.partition(".")
-    return what != other_what and int(when) > int(other_when)
+
+class Generation(NamedTuple):
+    """What a launcher was started with: `<when>.<what>`."""
+
+    when: int
+    what: str
+
+    def is_newer(self, than: "Generation") -> bool:
+        """Whether a launcher of the other one must make room for one of this.
+
+        The same thing read again later is not newer.
+        """
+        return self.what != than.what and self.when > than.when
+
+
+class Request(NamedTuple):
+    """What a worker asks for."""
+
+    asked: Literal["start", "look", "stay"]
+    generation: Generation
+    job: str
+    continues: str | None
+
+
+def generation_of(text: str) -> Generation:
+    """The generation in a text. Raises ValueError."""
+    when, separator, what = text.partition(".")
+    if not separator or not when.isascii() or not when.isdigit() or len(when) > 20:
+        raise ValueError("not a generation")
+    return Generation(int(when), what)
+
+
+def read_request(line: bytes) -> Request:
+    """The request in a line: any process of our user can send one. Raises ValueError."""
+    try:
+        fields = json.loads(line)
+    except RecursionError:
+        raise ValueError("not a request") from None
+    if not isinstance(fields, dict):
+        raise ValueError("not a request")
+    asked, generation = fields.get("ask"), fields.get("generation")
+    job, continues = fields.get("job", ""), fields.get("continues")
+    if asked not in ("start", "look", "stay") or not isinstance(generation, str):
+        raise ValueError("not a request")
+    if asked == "start" and not (isinstance(job, str) and is_job_id(job)):
+        raise ValueError("not a job")
+    if continues is not None and not isinstance(continues, str):
+        raise ValueError("not a session")
+    return Request(asked, generation_of(generation), job, continues)
 
 
 class _Launcher:
     def __init__(
-        self, state: str, claude: str, generation: str, owner: int, queue: Queue, min_free: int
+        self,
+        state: str,
+        claude: str,
+        generation: str,
+        lock: int,
+        owner: int,
+        owner_pid: int,
+        queue: Queue,
+        min_free: int,
     ) -> None:
-        self._generation = generation
+        #: The open file whose lock says that no other launcher serves.
+        self.lock = lock
+        self._state = state
+        self._generation = generation_of(generation)
         self._owner = owner
+        self._owner_pid = owner_pid
         self._wakeup = watch_signals()
-        self._listener = listen(state)
         self._poll = select.poll()
-        for descriptor in (owner, self._wakeup, self._listener.fileno()):
+        for descriptor in (owner, self._wakeup):
             self._poll.register(descriptor, select.POLLIN)
+        self._listen()
         pool = Pool(state, claude, dict(os.environb), self._poll)
         self._turns = Turns(state, queue, pool, self._poll, min_free, self._tell)
+        #: Connections whose request has not come yet, by their descriptors, the oldest first.
+        self._silent: dict[int, tuple[socket.socket, float]] = {}
         #: Connections that stay, by their descriptors.
         self._staying: dict[int, socket.socket] = {}
         self._done = False
@@ -135,11 +203,14 @@ class _Launcher:
     def serve(self) -> socket.socket | None:
         """Answer, until there is a reason to end; returns who must be told that it is stale."""
         while not self._done:
-            for descriptor, _ in self._poll.poll(self._turns.go_on()):
+            again = self._turns.go_on()
+            for descriptor, _ in self._poll.poll(LOOK_AFTER if again is None else again):
                 if descriptor == self._owner:
                     return None
                 self._hear(descriptor)
             self._turns.settle()
+            self._forget_silent()
+            self._keep_address()
         self._listener.close()
         self._turns.publish()
         return self._newcomer
@@ -150,33 +221,83 @@ class _Launcher:
                 self._done = True
             self._turns.reap()
         elif descriptor == self._listener.fileno():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                # No descriptor to be had; the worker waits.
-                time.sleep(0.01)
-                return
-            self._take(connection)
+            self._accept()
+        elif descriptor in self._silent:
+            self._take(descriptor)
         elif descriptor in self._turns:
             self._turns.hear(descriptor)
         elif descriptor in self._staying:
             self._poll.unregister(descriptor)
             self._staying.pop(descriptor).close()
 
-    def _take(self, connection: socket.socket) -> None:
-        """Take one request."""
-        connection.settimeout(_PATIENCE)
+    def _accept(self) -> None:
         try:
-            request = json.loads(connection.recv(LONGEST_REQUEST))
-            asked, generation = request["ask"], request["generation"]
-        except (OSError, ValueError, KeyError, TypeError):
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            # No descriptor to be had; the worker waits.
+            time.sleep(0.01)
+            return
+        if not self._is_workers(connection):
             connection.close()
             return
-        if is_newer(generation, self._generation):
+        connection.setblocking(False)
+        self._silent[connection.fileno()] = (connection, time.monotonic() + _PATIENCE)
+        self._poll.register(connection, select.POLLIN)
+
+    def _is_workers(self, connection: socket.socket) -> bool:
+        """Whether the owner, or a child of it, is at the other end: a job never is."""
+        pid = peer_of(connection)
+        try:
+            return pid == self._owner_pid or processes.parent_of(pid) == self._owner_pid
+        except OSError:
+            return False
+
+    def _forget_silent(self) -> None:
+        """Close connections whose one line does not come in time."""
+        now = time.monotonic()
+        late = [number for number, (_, until) in self._silent.items() if until < now]
+        for descriptor in late:
+            self._poll.unregister(descriptor)
+            self._silent.pop(descriptor)[0].close()
+
+    def _listen(self) -> None:
+        self._listener = listen(self._state)
+        self._bound = os.lstat(f"{self._state}/{SOCKET}")
+        self._poll.register(self._listener, select.POLLIN)
+
+    def _keep_address(self) -> None:
+        """Listen anew if a job has removed the socket; end if another launcher has taken over."""
+        if is_same(f"{self._state}/{SOCKET}", self._bound):
+            return
+        path = f"{self._state}/{LOCK}"
+        if not is_same(path, os.fstat(self.lock)):
+            lock = acquire(path)
+            if lock is None:
+                self._done = True
+                return
+            os.close(self.lock)
+            self.lock = lock
+        self._poll.unregister(self._listener)
+        self._listener.close()
+        self._listen()
+
+    def _take(self, descriptor: int) -> None:
+        """Take one request."""
+        connection, _ = self._silent.pop(descriptor)
+        self._poll.unregister(descriptor)
+        try:
+            request = read_request(connection.recv(LONGEST_REQUEST))
+        except (OSError, ValueError):
+            connection.close()
+            return
+        connection.settimeout(_PATIENCE)
+        if request.generation.is_newer(self._generation):
             self._done, self._newcomer = True, connection
-        elif asked == "start":
-            self._turns.start(request["job"], request["continues"], connection)
-        elif asked == "look":
+        elif request.asked == "start":
+            self._turns.start(request.job, request.continues, connection)
+        elif request.asked == "look":
             connection.close()
             self._turns.look()
         else:

@@ -1,5 +1,7 @@
 """What a job is started with, and what the operator allows."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from app.cli.command import Command
@@ -40,7 +42,7 @@ class Limits(NamedTuple):
     """What the operator allows each job, and all: seconds and bytes; 0 is no limit.
 
     `retention` is how long a job is kept after its end, `min_free` what must be left of the
-    disk for another to start.
+    disk for another to start, `roots` the only folders that jobs may work in; none: all.
     """
 
     timeout: float
@@ -48,6 +50,7 @@ class Limits(NamedTuple):
     max_output: int
     retention: float
     min_free: int
+    roots: Sequence[Path] = ()
 
 
 def narrower(name: str, asked: float | None, allowed: float) -> float | None:

@@ -4,11 +4,13 @@ Standard library alone: the supervisor beside each job imports this.
 """
 
 import ctypes
+import errno
 import functools
 import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,13 @@ MARK = "CLAUDECODE2API_JOB"
 
 # From linux/prctl.h; the standard library does not offer prctl.
 _PR_SET_CHILD_SUBREAPER = 36
+# Only these say that there is no such process: after any other error it may be there.
+_GONE = (errno.ENOENT, errno.ESRCH)
+# A pid is an int of C's; a record may hold any number.
+_MOST_PID = (1 << 31) - 1
+# What a job's score for the kernel's OOM killer is raised by, and to at most (proc(5)).
+_OOM_RAISE = 500
+_OOM_MOST = 1000
 _PROC = Path("/proc")
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 _prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
@@ -38,7 +47,10 @@ def this_process() -> Process:
 
 
 def identify(pid: int) -> Process | None:
-    """The process that has this number now, or None; a zombie counts as none."""
+    """The process that has this number now, or None; a zombie counts as none.
+
+    Raises OSError if that cannot be found out, say because no descriptor is left.
+    """
     fields = _stat(pid)
     if fields is None or fields[0] in (b"Z", b"X"):
         return None
@@ -64,14 +76,24 @@ def boot_id() -> str:
 def open_process(process: Process) -> int | None:
     """A descriptor that stands for the process (pidfd_open(2)), or None if it is gone.
 
-    It becomes readable when the process ends. The caller closes it.
+    It becomes readable when the process ends. The caller closes it. Raises OSError if it
+    cannot be opened although it may be there.
     """
+    if not 0 < process.pid <= _MOST_PID:
+        return None
     try:
         descriptor = os.pidfd_open(process.pid)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
         return None
-    # The number may have passed to another process before it was opened, but not after.
-    if identify(process.pid) != process:
+    try:
+        # The number may have passed to another process before it was opened, but not after.
+        found = identify(process.pid)
+    except OSError:
+        os.close(descriptor)
+        raise
+    if found != process:
         os.close(descriptor)
         return None
     return descriptor
@@ -123,13 +145,31 @@ def marked(job_id: str) -> list[Process]:
     found = []
     for pid in _pids():
         process = identify(pid)
-        try:
-            environment = (_PROC / str(pid) / "environ").read_bytes()
-        except OSError:
-            continue
-        if process is not None and wanted in environment.split(b"\0"):
+        if process is not None and wanted in _environment(pid).split(b"\0"):
             found.append(process)
     return found
+
+
+def is_marked(pid: int) -> bool:
+    """Whether a process has the mark of any job."""
+    return any(each.startswith(f"{MARK}=".encode()) for each in _environment(pid).split(b"\0"))
+
+
+def parent_of(pid: int) -> int | None:
+    """The pid of a process's parent, or None if it is gone."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[1])
+
+
+def offer_to_kernel(pid: int) -> None:
+    """Have the kernel end this process, and what it starts, before us if memory runs out.
+
+    Sets `oom_score_adj` (proc(5)), which children inherit.
+    """
+    with suppress(OSError):
+        own = int((_PROC / "self/oom_score_adj").read_bytes())
+        raised = min(own + _OOM_RAISE, _OOM_MOST)
+        (_PROC / str(pid) / "oom_score_adj").write_bytes(b"%d" % raised)
 
 
 def become_subreaper() -> None:
@@ -172,11 +212,26 @@ def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir(_PROC) if name.isdigit())
 
 
+def _environment(pid: int) -> bytes:
+    """The environment with which a process was started; empty if it is gone or another user's."""
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
+
+
 def _stat(pid: int) -> list[bytes] | None:
-    """The fields of /proc/PID/stat from the state on, after the name, which may hold anything."""
+    """The fields of /proc/PID/stat from the state on, after the name, which may hold anything.
+
+    None if there is no such process. Raises OSError if that cannot be found out.
+    """
+    if not 0 < pid <= _MOST_PID:
+        return None
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
         return None
     try:
         return os.read(descriptor, 4096).rpartition(b") ")[2].split()

@@ -7,11 +7,16 @@ The launcher keeps this book. Those that wait are published in `STATE_DIR/queue`
 to tell a job's place, and for the next launcher to go on with. Standard library alone.
 """
 
+import errno
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
+from app.files import is_same, is_there
 from app.jobs import processes
-from app.jobs.directory import JobDirectory, read_record, write_record
+from app.jobs.directory import JobDirectory, is_job_id
+from app.records import read_record, write_record
 
 
 class Place(NamedTuple):
@@ -36,10 +41,13 @@ class Queue:
         #: Jobs that were published as waiting and are being started now.
         self._taken: list[str] = []
         self._published: list[list[str]] = []
+        #: The file that was published last.
+        self._file: os.stat_result | None = None
 
     def take_over(self) -> list[str]:
         """The jobs that an earlier launcher answered for, as it published them."""
-        self._published = [[job_id, what] for job_id, what in _read(self._state)]
+        rows = _rows(read_record(queue_file(self._state)) or {})
+        self._published = [[job_id, what] for job_id, what in rows if is_job_id(job_id)]
         return [job_id for job_id, _ in self._published]
 
     def __contains__(self, job_id: str) -> bool:
@@ -116,13 +124,11 @@ class Queue:
         return found
 
     def publish(self) -> None:
-        """Write down who waits, if that has changed. Raises OSError.
+        """Write down who waits, if that has changed, or if the file is missing. Raises OSError.
 
         Who is being started stays in it until its supervisor has claimed it: nobody may think
         in between that no one cares for it.
         """
-        if not self._waiting and not self._published:
-            return
         self._taken = [
             job_id for job_id in self._taken if not JobDirectory(self._state, job_id).is_claimed()
         ]
@@ -133,8 +139,10 @@ class Queue:
             rows.append([job_id, "session" if continues in busy else "slot"])
             if continues is not None:
                 busy.add(continues)
-        if rows != self._published:
-            write_record(queue_file(self._state), {"boot_id": processes.boot_id(), "rows": rows})
+        path = queue_file(self._state)
+        if rows != self._published or not is_same(path, self._file):
+            write_record(path, {"boot_id": processes.boot_id(), "rows": rows})
+            self._file = os.lstat(path)
             self._published = rows
 
     def _busy_sessions(self) -> set[str | None]:
@@ -158,27 +166,33 @@ def place_of(directory: JobDirectory) -> Place | None:
     if directory.is_claimed():
         return None
     number = 0
-    for job_id, what in _read(directory.state):
+    for job_id, what in _rows(read_record(queue_file(directory.state)) or {}):
         if what != "start":
             number += 1
             if job_id == directory.id:
-                return Place(number, what)
+                return Place(number, "session" if what == "session" else "slot")
     return None
 
 
 def queued(state: str) -> list[str]:
-    """The jobs that the launcher answers for: those that wait, and those that it starts now."""
-    return [job_id for job_id, _ in _read(state)]
+    """The jobs that the launcher answers for: those that wait, and those that it starts now.
+
+    Raises OSError if that is written down and cannot be read; the launcher will write it anew.
+    """
+    path = queue_file(state)
+    record = read_record(path)
+    if record is None and is_there(path):
+        raise OSError(errno.EINVAL, "The queue cannot be read", path)
+    return [job_id for job_id, _ in _rows(record or {})]
 
 
-def _read(state: str) -> list[tuple[str, Any]]:
-    record = read_record(queue_file(state)) or {}
+def _rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = record.get("rows")
     # What was written before the machine's last start may be damaged, and so may those jobs.
     if record.get("boot_id") != processes.boot_id() or not isinstance(rows, list):
         return []
     return [
-        (row[0], row[1])
+        (row[0], str(row[1]))
         for row in rows
         if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)
     ]

@@ -18,32 +18,44 @@ from app.jobs.processes import Process
 from app.jobs.queue import queued
 from app.jobs.sweep import SWEEP_PATIENCE, sweep
 
-#: Seconds that a supervisor has from claiming its job until it has written who it is.
-CLAIM_PATIENCE = 30.0
 #: Seconds that are spent on the temporary files of a job whose supervisor died.
 _TIDY_PATIENCE = 5.0
 
 
-def supervisor_of(directory: JobDirectory) -> Process | None:
-    """The living supervisor of a job, or None."""
-    running = directory.running()
-    if running is None or running.boot_id != processes.boot_id():
-        return None
-    alive = processes.identify(running.supervisor.pid) == running.supervisor
-    return running.supervisor if alive else None
+def supervisor_of(job: JobDirectory) -> Process | None:
+    """The living supervisor of a job, or None.
+
+    Raises OSError if it cannot be found out whether it lives.
+    """
+    running = job.running()
+    if running is not None and running.boot_id == processes.boot_id():
+        found = running.supervisor
+    else:
+        # It has claimed the job and not written yet who it is, or that record is damaged.
+        claim = job.claimed_by()
+        if running is not None or claim is None or claim.role != "supervisor":
+            return None
+        found = claim.process
+    return found if processes.identify(found.pid) == found else None
 
 
-def is_dead(directory: JobDirectory) -> bool:
-    """Whether nobody is left who would end this job."""
-    if directory.running() is not None:
-        return supervisor_of(directory) is None
-    claimed_for = directory.claimed_for()
-    if claimed_for is not None:
-        return claimed_for > CLAIM_PATIENCE
-    job = directory.job()
-    if job is not None and processes.identify(job.starter.pid) == job.starter:
+def is_dead(job: JobDirectory) -> bool:
+    """Whether no process is left that would end this job.
+
+    Raises OSError if that cannot be found out: then it may well be there.
+    """
+    if job.has_ended() and job.ended() is None:
+        # The record is damaged; without another one the job would run for ever.
+        return True
+    if job.running() is not None:
+        return supervisor_of(job) is None
+    if job.is_claimed():
+        claim = job.claimed_by()
+        return claim is None or processes.identify(claim.process.pid) != claim.process
+    asked = job.job()
+    if asked is not None and processes.identify(asked.starter.pid) == asked.starter:
         return False
-    return directory.id not in queued(directory.state)
+    return job.id not in queued(job.state)
 
 
 def ask_to_end(directory: JobDirectory, gently: bool = False) -> None:
@@ -72,8 +84,7 @@ def _end_unstarted(directory: JobDirectory) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        # What was to be said to the CLI is not needed any more.
-        os.truncate(directory.input, 0)
+        directory.forget_input()
         directory.end(ended)
 
 
@@ -85,14 +96,16 @@ def close_lost(directory: JobDirectory) -> bool:
     """
     with contextlib.ExitStack() as held:
         try:
-            lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
+            lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError):
             # Removed by hand.
             return False
         held.callback(os.close, lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if _is_held_by_a_job(lock):
+                sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
             return False
         if directory.ended() is not None:
             directory.seal()
@@ -103,6 +116,7 @@ def close_lost(directory: JobDirectory) -> bool:
         swept = sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
         job = directory.job()
         never_ran = directory.running() is None
+        directory.cut_holes()
         directory.end(
             judge(
                 directory,
@@ -120,10 +134,20 @@ def close_lost(directory: JobDirectory) -> bool:
 def claim(directory: JobDirectory) -> bool:
     """Keep everybody else from starting the job, or return False: somebody has."""
     try:
-        os.close(directory.claim())
+        os.close(directory.claim("closer"))
     except (FileExistsError, FileNotFoundError):
         return False
     return True
+
+
+def _is_held_by_a_job(lock: int) -> bool:
+    """Whether this lock is a job's, which can hold it too, and not another closer's."""
+    wanted = f":{os.fstat(lock).st_ino}"
+    with open("/proc/locks", encoding="ascii") as locks:
+        rows = [line.split() for line in locks]
+    # 1: FLOCK ADVISORY WRITE 708 00:13:4711 0 EOF (proc(5))
+    pids = [int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].endswith(wanted)]
+    return any(processes.is_marked(pid) or processes.identify(pid) is None for pid in pids)
 
 
 def _leftovers(job_id: str) -> list[Process]:

@@ -126,8 +126,15 @@ class JobService:
             max_output=self._limits.max_output or None,
             continues=order.continues,
             request_id=order.request_id,
+            roots=[str(root) for root in self._limits.roots],
         )
-        directory.create(job, order.command.input, order.command.files)
+        try:
+            directory.create(job, order.command.input, order.command.files)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            # A folder of ours was removed, replaced, or its rights were taken away.
+            self._spool.remove(directory)
+            self._spool.prepare()
+            directory.create(job, order.command.input, order.command.files)
         return directory
 
     @contextmanager
@@ -205,7 +212,11 @@ class JobService:
         """Records, the newest first; `before` is the id of a job that was started later."""
         rows: list[dict[str, Any]] = []
         for directory in self._spool.newest(before):
-            record = self.record(directory)
+            try:
+                record = self.record(directory)
+            except JobNotFound:
+                # Its record is damaged, or it was removed just now.
+                continue
             if status in (None, record["status"]):
                 rows.append(record)
             if len(rows) == limit:
@@ -257,6 +268,7 @@ class JobService:
 
         Tells of the ends that the launcher could tell nobody.
         """
+        self._spool.prepare()
         for directory in self._spool.living():
             self._close_if_dead(directory)
         self._report_all()
@@ -272,7 +284,7 @@ class JobService:
         Returns when the gateway's first process has gone.
         """
         was_short = False
-        while not self.stopped_by and self._launch.is_owned():
+        while not self.stopped_by and self._has_owner():
             begun = time.monotonic()
             made_room = False
             try:
@@ -286,6 +298,14 @@ class JobService:
                 self._launch.is_there &= not was_short
                 time.sleep(_SHORT_LIFE)
             was_short = is_short
+
+    def _has_owner(self) -> bool:
+        try:
+            return self._launch.is_owned()
+        except OSError as error:
+            # It may well be there.
+            log.error("cannot look for the gateway's first process: %s", error)
+            return True
 
     def has_launcher(self) -> bool:
         """Whether jobs can be started and are taken from the queue, as far as is known."""

@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from uuid import UUID
 
-from app.jobs.directory import JobDirectory
+from app import files
+from app.jobs.directory import JobDirectory, is_job_id
+
+_FOLDERS = ("jobs", "live", "untold", "keys")
 
 
 class Spool:
@@ -18,31 +20,26 @@ class Spool:
         self.state = str(state)
 
     def prepare(self) -> None:
-        """Make the folders, for this user's eyes only. Raises OSError."""
-        for folder in ("", "/jobs", "/live", "/untold", "/keys"):
-            os.makedirs(self.state + folder, mode=0o700, exist_ok=True)
+        """Make the folders that are missing or damaged, for this user's eyes only.
+
+        A job can remove one, replace it, or take its rights away. Raises OSError.
+        """
+        os.makedirs(self.state, mode=0o700, exist_ok=True)
+        made = {name for name in _FOLDERS if files.make_folder(f"{self.state}/{name}")}
+        if "live" in made:
+            self._list_the_living()
 
     def directory(self, job_id: str) -> JobDirectory | None:
-        """The directory that a job of this id has or would have; None if it is not an id.
-
-        An id is a UUID in its usual spelling, so that no id from outside names a path.
-        """
-        try:
-            if str(UUID(job_id)) != job_id:
-                return None
-        except ValueError:
-            return None
-        return JobDirectory(self.state, job_id)
+        """The directory that a job of this id has or would have; None if it is not an id."""
+        return JobDirectory(self.state, job_id) if is_job_id(job_id) else None
 
     def living(self) -> Iterator[JobDirectory]:
         """The jobs that have not ended, or whose end nobody has written down yet."""
-        for job_id in os.listdir(f"{self.state}/live"):
-            yield JobDirectory(self.state, job_id)
+        return map(self._directory, self._ids("live"))
 
     def untold(self) -> Iterator[JobDirectory]:
         """The jobs of whose end the log has not told."""
-        for job_id in os.listdir(f"{self.state}/untold"):
-            yield JobDirectory(self.state, job_id)
+        return map(self._directory, self._ids("untold"))
 
     def count(self) -> tuple[int, int]:
         """How many jobs run, and how many wait for their supervisor."""
@@ -52,10 +49,10 @@ class Spool:
     def newest(self, before: str | None) -> Iterator[JobDirectory]:
         """All jobs, the newest first; only those older than the job `before`, if given."""
         found = []
-        for job_id in os.listdir(f"{self.state}/jobs"):
-            with suppress(FileNotFoundError):
+        for job_id in self._ids("jobs"):
+            with suppress(OSError):
                 # Written once, before the start.
-                written = os.stat(f"{self.state}/jobs/{job_id}/job.json").st_mtime_ns
+                written = os.lstat(f"{self.state}/jobs/{job_id}/job.json").st_mtime_ns
                 found.append((written, job_id))
         ids = [job_id for _, job_id in sorted(found, reverse=True)]
         if before is not None:
@@ -69,17 +66,39 @@ class Spool:
 
     def ended_before(self, moment: float) -> Iterator[JobDirectory]:
         """The jobs whose end was written before this moment (seconds since the epoch)."""
-        for number, job_id in enumerate(os.listdir(f"{self.state}/jobs")):
+        for number, job_id in enumerate(self._ids("jobs")):
             if number % 50 == 0:
                 # There may be many, and others want to be served.
                 time.sleep(0)
-            with suppress(FileNotFoundError):
-                if os.stat(f"{self.state}/jobs/{job_id}/ended").st_mtime < moment:
+            with suppress(OSError):
+                if os.lstat(f"{self.state}/jobs/{job_id}/ended").st_mtime < moment:
                     yield JobDirectory(self.state, job_id)
 
     def remove(self, directory: JobDirectory) -> None:
         """Remove a job and every trace of it; nothing happens if there is none."""
         for link in (directory.live, directory.untold):
-            with suppress(FileNotFoundError):
-                os.unlink(link)
+            files.discard(link)
+        if os.path.islink(directory.path):
+            files.discard(directory.path)
         shutil.rmtree(directory.path, ignore_errors=True)
+
+    def _directory(self, job_id: str) -> JobDirectory:
+        return JobDirectory(self.state, job_id)
+
+    def _ids(self, folder: str) -> list[str]:
+        """The ids in a folder of ours, which is mended if it cannot be read. Raises OSError."""
+        path = f"{self.state}/{folder}"
+        try:
+            names = os.listdir(path)
+        except OSError:
+            self.prepare()
+            names = os.listdir(path)
+        return [name for name in names if is_job_id(name)]
+
+    def _list_the_living(self) -> None:
+        """List anew which jobs have not ended."""
+        for job_id in self._ids("jobs"):
+            job = JobDirectory(self.state, job_id)
+            if not job.has_ended():
+                with suppress(OSError):
+                    os.link(f"{job.path}/job.json", job.live)

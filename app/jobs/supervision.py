@@ -42,6 +42,7 @@ class Started(NamedTuple):
     job: Job
     cli: int
     errors: int
+    output: int
     feeder: Feeder
     temporary: str
 
@@ -81,6 +82,7 @@ class Supervision:
         killed = {process.pid for process in (self._killed | swept.ended) - swept.left}
         if self._cancelled_at is not None:
             killed.add(self._cli)
+        self._started.directory.cut_holes()
         ended = judge(
             self._started.directory,
             self._mark(),

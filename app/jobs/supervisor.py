@@ -10,9 +10,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
+from app import files
 from app.jobs import processes, temporary
-from app.jobs.directory import Ended, JobDirectory, Running
+from app.jobs.directory import Ended, Job, JobDirectory, Running
 from app.jobs.ending import judge
 from app.jobs.feeder import Feeder
 from app.jobs.supervision import Started, Supervision
@@ -69,33 +71,37 @@ def supervise(
         ended = Supervision(started, wakeup).until_end()
         # Little is left as a rule. Whatever it is, no client waits for it.
         is_tidy = temporary.remove(started.temporary, _TIDY_BEFORE)
-        _write_end(directory, ended)
+        _write_end(started, ended)
         is_tidy = is_tidy or temporary.remove(started.temporary, _TIDY_AFTER)
     except BaseException:
         # Nobody is left who would end them.
         sweep(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
         raise
     os.close(started.errors)
+    os.close(started.output)
     # Once this process has ended, the launcher has the rest removed.
     return is_tidy and ended.left == 0
 
 
-def _write_end(directory: JobDirectory, ended: Ended) -> None:
+def _write_end(started: Started, ended: Ended) -> None:
     """Write how the job ended; on a full disk, as soon as there is room."""
-    while True:
+    directory = started.directory
+    while directory.exists():
         try:
-            directory.end(ended)
+            directory.end(ended, started.output)
             return
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-        time.sleep(1)
+        # The CLI has read what was to be said to it: the room of that is enough for a record.
+        directory.forget_input()
+        time.sleep(0.1)
 
 
 def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, bytes]) -> Started:
     """Claim the job and start its CLI. Raises CannotStart."""
     try:
-        errors = directory.claim()
+        errors = directory.claim("supervisor")
     except FileExistsError:
         raise CannotStart("known") from None
     except OSError as error:
@@ -104,33 +110,58 @@ def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, byt
     if job is None:
         os.close(errors)
         raise CannotStart("failed cannot start the job: it has no record")
-    output = os.open(directory.output, os.O_WRONLY | os.O_APPEND)
-    reader, writer = os.pipe()
-    folder = ""
     try:
-        folder = temporary.make(directory.path, environment)
-        # posix_spawn knows no working directory, so it is ours for a moment.
-        os.chdir(job.cwd)
-        own = dict.fromkeys(temporary.VARIABLES, folder.encode())
-        cli = _spawn(
-            directory,
-            [claude, *(_argument(directory, argument) for argument in job.arguments)],
-            {**environment, **own, processes.MARK.encode(): job.id.encode()},
-            (reader, output, errors),
-        )
+        return _start_cli(directory, job, errors, claude, environment)
     except OSError as error:
         os.close(errors)
-        os.close(writer)
-        temporary.remove(folder, _TIDY_AFTER)
         message = f"cannot start {claude} in {job.cwd}: {error.strerror}"
         directory.end(judge(directory, "failed", job.session_id, error=message))
         raise CannotStart(f"failed {message}") from None
-    finally:
-        os.chdir("/")
-        os.close(reader)
-        os.close(output)
-    feeder = Feeder(os.open(directory.input, os.O_RDONLY), writer)
-    return Started(directory, job, cli, errors, feeder, folder)
+
+
+def _start_cli(
+    directory: JobDirectory, job: Job, errors: int, claude: str, environment: Mapping[bytes, bytes]
+) -> Started:
+    """Start the CLI of a claimed job. Raises OSError, and then nothing of it is left."""
+    with ExitStack() as held:
+
+        def hold(descriptor: int) -> int:
+            held.callback(os.close, descriptor)
+            return descriptor
+
+        output = hold(files.open_file(directory.output, os.O_WRONLY | os.O_APPEND))
+        source = hold(files.open_file(directory.input))
+        folder = temporary.make(directory.path, environment)
+        held.callback(temporary.remove, folder, _TIDY_AFTER)
+        reader, writer = os.pipe()
+        hold(writer)
+        own = dict.fromkeys(temporary.VARIABLES, folder.encode())
+        try:
+            # posix_spawn knows no working directory, so it is ours for a moment.
+            _enter(job)
+            cli = _spawn(
+                directory,
+                [claude, *(_argument(directory, argument) for argument in job.arguments)],
+                {**environment, **own, processes.MARK.encode(): job.id.encode()},
+                (reader, output, errors),
+            )
+        finally:
+            os.chdir("/")
+            os.close(reader)
+        held.pop_all()
+    processes.offer_to_kernel(cli)
+    return Started(directory, job, cli, errors, output, Feeder(source, writer), folder)
+
+
+def _enter(job: Job) -> None:
+    """Enter the job's working directory. Raises OSError.
+
+    A path that led into one of its roots when the job was asked for may lead elsewhere by now.
+    """
+    os.chdir(job.cwd)
+    here = os.getcwd()
+    if job.roots and not any(os.path.commonpath((here, root)) == root for root in job.roots):
+        raise PermissionError(errno.EACCES, "it is outside of CWD_ROOTS now")
 
 
 def _spawn(

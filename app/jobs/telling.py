@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.lines import parse
-from app.jobs.directory import Ended, Job, JobDirectory, read_at
+from app.files import read_at
+from app.jobs.directory import Ended, Job, JobDirectory
 from app.jobs.queue import Place
 
 #: Bytes of standard error that the end of a failed job tells.
@@ -84,15 +85,23 @@ def seconds_between(earlier: str, later: str) -> float:
     >>> seconds_between("2026-01-01T00:00:59.500Z", "2026-01-01T00:01:01.000Z")
     1.5
     """
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (ValueError, TypeError):
+        # A job can write into its records.
+        return 0.0
 
 
 def result_fields(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
     """All that the CLI's last `result` line says; {} if it wrote none."""
-    if ended.result_at is None:
+    if ended.result_at is None or len(ended.result_at) != 2:
         return {}
     offset, length = ended.result_at
-    return parse(read_at(directory.output, length, offset))
+    try:
+        return parse(read_at(directory.output, length, offset))
+    except OSError:
+        # The output was removed or replaced.
+        return {}
 
 
 def _result_text(directory: JobDirectory, ended: Ended) -> str | None:

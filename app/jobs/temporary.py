@@ -96,7 +96,7 @@ def sweep(state: str) -> None:
             raise InterruptedError
 
     for job_id in os.listdir(f"{state}/jobs"):
-        if not os.path.lexists(f"{state}/live/{job_id}"):
+        if os.path.lexists(f"{state}/jobs/{job_id}/ended"):
             remove_of(f"{state}/jobs/{job_id}", SWEEP_PATIENCE, check)
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from app.files import make_folder
 from app.jobs import processes, temporary
-from app.jobs.directory import JobDirectory
+from app.jobs.directory import JobDirectory, is_job_id
 from app.jobs.pool import Pool, answer
 from app.jobs.queue import Queue
 from app.jobs.recovery import close_lost, is_dead, supervisor_of
@@ -69,7 +70,9 @@ class Turns:
 
     def recover(self) -> None:
         """Go on where an earlier launcher stopped."""
-        for job_id in os.listdir(f"{self._state}/live"):
+        live = f"{self._state}/live"
+        make_folder(live)
+        for job_id in filter(is_job_id, os.listdir(live)):
             directory = JobDirectory(self._state, job_id)
             if directory.is_claimed():
                 self._adopt(directory)
@@ -226,12 +229,20 @@ class Turns:
         if directory.id not in self._queue:
             job = directory.job()
             self._queue.add_running(directory.id, job and job.continues)
-        supervisor = supervisor_of(directory)
-        descriptor = supervisor and processes.open_process(supervisor)
+        try:
+            supervisor = supervisor_of(directory)
+            descriptor = supervisor and processes.open_process(supervisor)
+            is_unsettled = (
+                descriptor is None and not directory.has_ended() and not is_dead(directory)
+            )
+        except OSError:
+            # It cannot be found out now whether its supervisor lives.
+            self._unsettled.append(directory)
+            return
         if descriptor is not None:
             self._adopted[descriptor] = directory
             self._poll.register(descriptor, select.POLLIN)
-        elif directory.ended() is None and not is_dead(directory):
+        elif is_unsettled:
             self._unsettled.append(directory)
         else:
             self._close(directory)

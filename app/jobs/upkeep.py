@@ -38,18 +38,27 @@ def end_all(spool: Spool) -> list[str]:
     longest = 0.0
     # Those that wait come first, or each end would have one of them started.
     for directory in sorted(spool.living(), key=JobDirectory.is_claimed):
+        try:
+            if is_dead(directory):
+                continue
+            ask_to_end(directory)
+        except OSError as error:
+            log.error("cannot cancel job %s: %s", directory.id, error)
         job = directory.job()
-        if job is not None and not is_dead(directory):
-            try:
-                ask_to_end(directory)
-            except OSError as error:
-                log.error("cannot cancel job %s: %s", directory.id, error)
-            longest = max(longest, job.kill_grace)
-            cancelled.append(directory.id)
+        longest = max(longest, job.kill_grace if job is not None else 0.0)
+        cancelled.append(directory.id)
     deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
-    while time.monotonic() < deadline and any(not is_dead(each) for each in spool.living()):
+    while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
     recover(spool)
     for directory in spool.untold():
         report(directory)
     return cancelled
+
+
+def _is_alive(directory: JobDirectory) -> bool:
+    try:
+        return directory.exists() and not is_dead(directory)
+    except OSError:
+        # It may well be.
+        return True

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.transcripts import Transcripts, is_session_id
-from app.jobs.directory import read_record, write_record
+from app.records import read_record, write_record
 
 #: Seconds after which what nobody went on with is forgotten; the CLI keeps sessions as long.
 KEPT = 30 * 86_400.0
