@@ -32,6 +32,7 @@ from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from app.logs import configuration, secrets_in
 from app.notify import Notifier
 from app.settings import Settings
+from app.users import Users, load_users, save_users
 from app.worker import Worker
 
 EX_CONFIG = 78
@@ -39,10 +40,11 @@ EX_CONFIG = 78
 log = logging.getLogger("app")
 
 
-def _read() -> tuple[Settings, Claude]:
+def _read() -> tuple[Settings, Claude, Users]:
     found = Settings.load(os.environ, Path(".env"))
     environment = build_environment(os.environ, found.environment)
-    return found, locate(found.claude_path, environment)
+    users = load_users(str(found.state_dir), found.auth_user, found.api_keys, found.shared_jobs)
+    return found, locate(found.claude_path, environment), users
 
 
 def _prepare(spool: Spool) -> None:
@@ -69,14 +71,15 @@ def _claim(spool: Spool) -> None:
 
 
 try:
-    settings, claude = _read()
+    settings, claude, users = _read()
     spool = Spool(settings.state_dir)
     _prepare(spool)
     # Once for all workers: they must agree about it.
     capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     environment = build_environment(os.environ, settings.environment)
     code = generation(claude.path, environment, capacity)
-    secrets = [settings.auth_password, _pair(settings), *settings.api_keys]
+    secrets = [settings.auth_password, _pair(settings)]
+    secrets += [secret for key in settings.api_keys for secret in key.secrets]
     secrets += secrets_in(environment)
 except ConfigurationError as error:
     print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
@@ -87,7 +90,7 @@ class GatewayWorker(Worker):
     """A worker with the settings that the master read last."""
 
     def load_wsgi(self):
-        self.wsgi = create_app(settings, claude, code, child(self.ppid), self.number)
+        self.wsgi = create_app(settings, claude, users, code, child(self.ppid), self.number)
         # What exists now stays; collecting it again and again would hold up the streams.
         gc.collect()
         gc.freeze()
@@ -126,6 +129,14 @@ def _allow_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
 
 
+def _warn_of_forged_addresses():
+    if any(network.prefixlen == 0 for network in settings.forwarded_allow_ips):
+        log.warning(
+            "FORWARDED_ALLOW_IPS trusts every client to say which address it has: so each can"
+            " evade AUTH_MAX_FAILURES, or lock another out; name your proxies alone"
+        )
+
+
 def _patience():
     """Seconds that a stop may take: workers first, then every job and what it leaves."""
     return graceful_timeout + settings.kill_grace + SWEEP_PATIENCE + SWEEP_LIMIT + 5
@@ -134,6 +145,12 @@ def _patience():
 def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
     _claim(spool)
+    try:
+        save_users(spool.state, users)
+    except OSError as error:
+        print(f"cannot use STATE_DIR: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(EX_CONFIG) from None
+    _warn_of_forged_addresses()
     _allow_descriptors()
     metrics.forget_all(settings.state_dir / "metrics")
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
@@ -170,6 +187,11 @@ def post_fork(server, worker):
 
 def on_reload(server):
     """Tell what the new workers will use."""
+    try:
+        save_users(spool.state, users)
+    except OSError as error:
+        log.error("cannot remember whose the keys are: %s", error)
+    _warn_of_forged_addresses()
     if server.notifier is not None:
         server.notifier.stop_patience = _patience()
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
@@ -182,5 +204,5 @@ def child_exit(server, worker):
 
 def on_exit(server):
     """No worker is left: end the jobs."""
-    for job_id in upkeep.end_all(spool):
+    for job_id in upkeep.end_all(spool, users.name_of):
         log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})

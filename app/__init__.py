@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from app.cli.locator import Claude
     from app.jobs.processes import Process
     from app.settings import Settings
+    from app.users import Users
 
 
 def create_app(
-    settings: "Settings", claude: "Claude", generation: str, owner: "Process", worker: int = 0
+    settings: "Settings",
+    claude: "Claude",
+    users: "Users",
+    generation: str,
+    owner: "Process",
+    worker: int = 0,
 ) -> "Flask":
     """The WSGI application, one of several of the same `generation` (see `app.jobs.launch`).
 
@@ -71,11 +77,11 @@ def create_app(
         roots=roots,
     )
     metrics = Metrics(settings.state_dir / "metrics", worker)
-    service = JobService(spool, launch, settings.heartbeat, settings.kill_grace, limits, metrics)
-    throttle = Throttle(settings.state_dir / "failures", settings.auth_max_failures)
-    authenticator = Authenticator(
-        settings.auth_user, settings.auth_password, settings.api_keys, throttle
+    service = JobService(
+        spool, launch, settings.heartbeat, settings.kill_grace, limits, metrics, users
     )
+    throttle = Throttle(settings.state_dir, settings.auth_max_failures)
+    authenticator = Authenticator(users, settings.auth_password, throttle)
     trusted = origins.Origins(settings.allowed_hosts, settings.cors_origins)
     defaults = Defaults(
         settings.default_model or None,
@@ -97,7 +103,7 @@ def create_app(
     protected = [
         chat.blueprint(service, intake),
         jobs.blueprint(service),
-        watch.stats_blueprint(spool, installed, owner),
+        watch.stats_blueprint(service, installed, owner),
         api_claude.blueprint(service, intake, workspaces),
         completions.blueprint(service, tasks, installed),
         catalog.blueprint(models, sessions, intake),

@@ -2,51 +2,85 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import logging
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import NoReturn
 
+from app.api_keys import digest_of
+from app.audit import Refusals
 from app.errors import InvalidCredentials, NotAuthenticated
+from app.strength import is_strong
 from app.throttle import Throttle
+from app.users import User, Users
 
 log = logging.getLogger(__name__)
 
+_WHAT_TO_SEND = (
+    "Send AUTH_USER and AUTH_PASSWORD as HTTP Basic (curl -u USER:PASSWORD), or a key in the"
+    " header Authorization: Bearer KEY."
+)
+_HOW_TO_MAKE_A_KEY = (
+    "This gateway has no keys; its operator makes one with: claudecode2api key add NAME"
+)
+
 
 class Authenticator:
-    """Knows one user with a password, and any number of keys."""
+    """Knows the operator by name and password, and every other user by a key."""
 
-    def __init__(
-        self, user: str, password: str, api_keys: Sequence[str], throttle: Throttle
-    ) -> None:
-        self._user = user
-        self._pair = _digest(f"{user}:{password}".encode())
-        self._keys = [_digest(key.encode()) for key in api_keys]
+    def __init__(self, users: Users, password: str, throttle: Throttle) -> None:
+        self._operator = users.operator
+        self._pair = digest_of(f"{users.operator.name}:{password}".encode())
+        self._keys = [(digest, user) for digests, user in users.keys for digest in digests]
         self._throttle = throttle
+        self._refusals = Refusals()
+        self._hint = _WHAT_TO_SEND if users.keys else f"{_WHAT_TO_SEND} {_HOW_TO_MAKE_A_KEY}"
 
-    def check(self, authorization: str | None, address: str) -> str:
-        """The name of who sent this header; `address` is the client's.
+    def check(self, authorization: str | None, address: str) -> User:
+        """Who sent this header; `address` is the client's.
 
-        Raises NotAuthenticated without usable credentials, InvalidCredentials for wrong
-        ones, and TooManyAttempts, whatever the credentials, if the address failed too often.
+        Raises NotAuthenticated without usable credentials, InvalidCredentials for wrong ones,
+        and TooManyAttempts if the address failed too often. Right ones are let in even then if
+        they cannot be guessed, or if the address signed in lately.
         """
-        scheme, credentials = _parse(authorization)
-        self._throttle.check(address)
-        given = _digest(credentials)
+        scheme, credentials = self._parse(authorization)
+        user = self._find(scheme, digest_of(credentials))
+        if user is None:
+            self._refuse(scheme, credentials, address)
+        secret = credentials.partition(b":")[2] if scheme == "basic" else credentials
+        if not is_strong(secret.decode(errors="replace")):
+            self._throttle.check(address, is_right=True)
+        self._throttle.welcome(address)
+        return user
+
+    def _find(self, scheme: str, given: str) -> User | None:
         # Every comparison is made, whatever the outcome of the others.
         if scheme == "basic":
-            name = self._user if hmac.compare_digest(given, self._pair) else None
+            return self._operator if hmac.compare_digest(given, self._pair) else None
+        matches = [hmac.compare_digest(given, digest) for digest, _ in self._keys]
+        return self._keys[matches.index(True)][1] if True in matches else None
+
+    def _refuse(self, scheme: str, credentials: bytes, address: str) -> NoReturn:
+        try:
+            self._throttle.count(address)
+        except OSError as error:
+            log.error("cannot count a failed attempt: %s", error)
+        if scheme == "bearer":
+            what = "a key that is none of API_KEYS"
+        elif credentials.partition(b":")[0] == self._operator.name.encode():
+            what = f"a wrong password of {self._operator.name}"
         else:
-            matches = [hmac.compare_digest(given, key) for key in self._keys]
-            name = f"key-{matches.index(True) + 1}" if True in matches else None
-        if name is None:
-            try:
-                self._throttle.count(address)
-            except OSError as error:
-                log.error("cannot count a failed attempt: %s", error)
-            raise InvalidCredentials
-        return name
+            # A name that is not ours may be a password in the wrong place.
+            what = "the name and password of no user"
+        self._refusals.refused(address, what)
+        raise InvalidCredentials(self._hint)
+
+    def _parse(self, authorization: str | None) -> tuple[str, bytes]:
+        parsed = _parse(authorization)
+        if parsed is None:
+            raise NotAuthenticated(hint=self._hint)
+        return parsed
 
 
 def client_address(
@@ -97,8 +131,8 @@ def _is_among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bo
     return any(mapped in network for network in networks)
 
 
-def _parse(authorization: str | None) -> tuple[str, bytes]:
-    """The scheme and the credentials, for Basic the decoded pair. Raises NotAuthenticated."""
+def _parse(authorization: str | None) -> tuple[str, bytes] | None:
+    """The scheme and the credentials, for Basic the decoded pair; None without usable ones."""
     scheme, _, parameter = (authorization or "").strip(" \t").partition(" ")
     # A WSGI header's bytes arrive as Latin-1 (PEP 3333), where some of them look like spaces.
     parameter_bytes = parameter.strip(" \t").encode("latin-1", errors="replace")
@@ -108,12 +142,7 @@ def _parse(authorization: str | None) -> tuple[str, bytes]:
         try:
             pair = base64.b64decode(parameter_bytes, validate=True)
         except binascii.Error:
-            raise NotAuthenticated from None
+            return None
         if b":" in pair:
             return "basic", pair
-    raise NotAuthenticated
-
-
-def _digest(secret: bytes) -> bytes:
-    # Of equal length, so that comparing them tells nothing of the secrets' lengths.
-    return hashlib.sha256(secret).digest()
+    return None

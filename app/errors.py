@@ -11,13 +11,15 @@ class ConfigurationError(Exception):
 class GatewayError(Exception):
     """An error that a client is told. `detail` is for people, `code` for programs.
 
-    `header_names` are those of `headers` that a client needs. The first line of each class's
-    description is told to clients, too, in the OpenAPI document.
+    `hint` says what would help, where `detail` must stay as clients know it. `header_names`
+    are those of `headers` that a client needs. The first line of each class's description is
+    told to clients, too, in the OpenAPI document.
     """
 
     status = 500
     code = "internal_error"
     header_names: tuple[str, ...] = ()
+    hint: str | None = None
 
     def __init__(self, detail: str | Sequence[Mapping[str, Any]] = "Internal Server Error") -> None:
         super().__init__(detail)
@@ -39,8 +41,9 @@ class NotAuthenticated(GatewayError):
     code = "not_authenticated"
     header_names = ("WWW-Authenticate",)
 
-    def __init__(self, detail: str = "Not authenticated") -> None:
+    def __init__(self, detail: str = "Not authenticated", hint: str | None = None) -> None:
         super().__init__(detail)
+        self.hint = hint
 
     def headers(self) -> dict[str, str]:
         """The challenge of RFC 7617."""
@@ -52,8 +55,8 @@ class InvalidCredentials(NotAuthenticated):
 
     code = "invalid_credentials"
 
-    def __init__(self) -> None:
-        super().__init__("Invalid credentials")
+    def __init__(self, hint: str | None = None) -> None:
+        super().__init__("Invalid credentials", hint)
 
 
 class TooManyAttempts(GatewayError):
@@ -281,7 +284,7 @@ class NotFound(GatewayError):
 
 
 class JobNotFound(GatewayError):
-    """There is no such job, or it has ended."""
+    """There is no such job that this user may see, or it has ended."""
 
     status = 404
     code = "process_not_found"

@@ -23,8 +23,8 @@ _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _CREDENTIALS = re.compile(
-    r"(?i)\bsk-ant-[\w-]{8,}|(?<=\bbasic )[\w+/=-]{8,}|(?<=\bbearer )[\w.~+/=-]{8,}"
-    r"|(?<=://)[^\s/@]+(?=@)"
+    r"(?i)\bsk-ant-[\w-]{8,}|\bc2a_[0-9a-f]{8,}"
+    r"|(?<=\bbasic )[\w+/=-]{8,}|(?<=\bbearer )[\w.~+/=-]{8,}|(?<=://)[^\s/@]+(?=@)"
 )
 _MASK = "***"
 # What is shorter would be found in every second word.
@@ -126,6 +126,7 @@ def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, An
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
+            "audit": {"level": "INFO", "handlers": [], "propagate": True},
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },

@@ -11,11 +11,12 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
+from app.api_keys import ApiKey, read_keys
 from app.errors import ConfigurationError
 from app.machine import job_capacity
 from app.mcp import servers_in
+from app.strength import is_blank, is_placeholder
 
-_PLACEHOLDERS = {"changeme", "your-secure-password"}
 # Spaces around these are part of them.
 _AS_WRITTEN = {"AUTH_USER", "AUTH_PASSWORD"}
 # What clients are offered: the CLI's aliases, and full names that its version 2.1.330 knows.
@@ -40,7 +41,8 @@ class Settings:
     workers: int
     auth_user: str
     auth_password: str
-    api_keys: tuple[str, ...]
+    api_keys: tuple[ApiKey, ...]
+    shared_jobs: bool
     auth_max_failures: int
     forwarded_allow_ips: tuple[IPv4Network | IPv6Network, ...]
     claude_path: str | None
@@ -90,8 +92,16 @@ class Settings:
                 values[name.lower()] = read(text if name in _AS_WRITTEN else text.strip())
             except ValueError as error:
                 raise ConfigurationError(f"cannot use {name}: {error}") from None
+        _refuse_namesake(values["auth_user"], values["api_keys"])
         others = {name: text for name, text in written.items() if name not in _READERS}
         return cls(environment=others, **values)
+
+
+def _refuse_namesake(user: str, keys: tuple[ApiKey, ...]) -> None:
+    if user in [key.name for key in keys]:
+        raise ConfigurationError(
+            f"cannot use API_KEYS: AUTH_USER is called {user!r}, too; give the key another name"
+        )
 
 
 def setting_names() -> frozenset[str]:
@@ -162,7 +172,9 @@ def _user(value: str) -> str:
 def _password(value: str) -> str:
     if not value:
         raise ValueError("it is not set; set it in .env to a password of your own")
-    if value in _PLACEHOLDERS:
+    if is_blank(value):
+        raise ValueError("it is blank; set it in .env to a password of your own")
+    if is_placeholder(value):
         raise ValueError("it is still the placeholder; set it in .env to a password of your own")
     return _utf_8(value)
 
@@ -179,8 +191,8 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _keys(value: str) -> tuple[str, ...]:
-    return _names(_utf_8(value))
+def _keys(value: str) -> tuple[ApiKey, ...]:
+    return read_keys(_utf_8(value))
 
 
 def _host_names(value: str) -> tuple[str, ...]:
@@ -308,6 +320,7 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], ob
     "AUTH_USER": (_is("admin"), _user),
     "AUTH_PASSWORD": (_is(""), _password),
     "API_KEYS": (_is(""), _keys),
+    "SHARED_JOBS": (_is("false"), _switch),
     "AUTH_MAX_FAILURES": (_is("10"), _whole(0, 1_000_000)),
     "FORWARDED_ALLOW_IPS": (_is(""), _networks),
     "CLAUDE_PATH": (_is(""), _optional),

@@ -19,6 +19,7 @@ from app.api.openapi import errors_of
 from app.cli.locator import Claude
 from app.jobs.processes import this_process
 from app.settings import Settings
+from app.users import assign
 from app.web import access
 from app.web.describe import Description, Text, description_of
 from app.web.error_body import ErrorBody
@@ -40,7 +41,9 @@ def application() -> Flask:
     """The application, for what it knows of itself."""
     with tempfile.TemporaryDirectory() as state:
         settings = Settings.load({"AUTH_PASSWORD": "x", "STATE_DIR": state})
-        return create_app(settings, Claude("/bin/true", "1.0", "PATH"), "", this_process())
+        users = assign("admin", [], shares=False, known=None, has_data=False)
+        claude = Claude("/bin/true", "1.0", "PATH")
+        return create_app(settings, claude, users, "", this_process())
 
 
 def view_of(method: str, path: str) -> View | None:

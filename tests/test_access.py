@@ -63,8 +63,8 @@ def test_some_pages_are_open_to_all(gateway: Gateway, path: str) -> None:
 
 
 def test_keys_are_accepted_as_bearer(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(API_KEYS="first-key, second-key")
-    for key in ("first-key", "second-key"):
+    gateway = start_gateway(API_KEYS="a-first-key-for-tests, a-second-key-for-tests")
+    for key in ("a-first-key-for-tests", "a-second-key-for-tests"):
         answer = gateway.ask(
             "GET", "/processes", auth=None, headers={"Authorization": f"Bearer {key}"}
         )

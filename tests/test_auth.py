@@ -1,6 +1,8 @@
 """Who is let in, whose address counts, and when an address has to wait."""
 
 import base64
+import fcntl
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import throttle
+from app.api_keys import hashed, read_keys
+from app.audit import MOST_REFUSALS
 from app.auth import Authenticator, client_address
 from app.errors import GatewayError, InvalidCredentials, NotAuthenticated, TooManyAttempts
-from app.throttle import WINDOW, Throttle
+from app.throttle import LATELY, PATIENCE_WITH_KNOWN, WINDOW, Throttle
+from app.users import assign
 
 HERE = "192.0.2.1"
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("2001:db8:1::/48")]
@@ -36,7 +41,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The throttle's clock, which stands still at a whole second."""
     found = Clock()
-    monkeypatch.setattr(throttle, "time", SimpleNamespace(time=found))
+    monkeypatch.setattr(
+        throttle, "time", SimpleNamespace(time=found, monotonic_ns=time.monotonic_ns)
+    )
     return found
 
 
@@ -60,9 +67,19 @@ def as_received(header: str) -> str:
     return header.encode().decode("latin-1")
 
 
-def authenticator(folder: Path, limit: int = 0) -> Authenticator:
-    """Knows `admin` with the password `pa:ss`, and two keys."""
-    return Authenticator("admin", "pa:ss", ["key-one", "schlüssel"], Throttle(folder, limit))
+LONG = "7d865e959b2466918c9863afca942d0f"
+KEYS = f"the-first-users-key, der-zweite-schlüssel, alice:{LONG}, {hashed('bob', LONG[::-1])}"
+
+
+def authenticator(folder: Path, limit: int = 0, password: str = "pa:ss") -> Authenticator:  # noqa: S107
+    """Knows `admin` with a password, and the users of KEYS."""
+    return signing_in("admin", password, KEYS, Throttle(folder, limit))
+
+
+def signing_in(user: str, password: str, keys: str, throttle: Throttle) -> Authenticator:
+    """Knows a user with a password, and those of the keys."""
+    users = assign(user, read_keys(keys), shares=False, known=None, has_data=False)
+    return Authenticator(users, password, throttle)
 
 
 def fail(found: Throttle, times: int, address: str = HERE) -> None:
@@ -78,16 +95,20 @@ def fail(found: Throttle, times: int, address: str = HERE) -> None:
         (basic("admin:pa:ss", "basic"), "admin"),
         (basic("admin:pa:ss", "BASIC"), "admin"),
         (basic("admin:pa:ss", " Basic  ") + " ", "admin"),
-        ("Bearer key-one", "key-1"),
-        ("bearer key-one", "key-1"),
-        ("Bearer   key-one ", "key-1"),
-        (as_received("Bearer schlüssel"), "key-2"),
+        ("Bearer the-first-users-key", "key-1"),
+        ("bearer the-first-users-key", "key-1"),
+        ("Bearer   the-first-users-key ", "key-1"),
+        (as_received("Bearer der-zweite-schlüssel"), "key-2"),
+        (f"Bearer {LONG}", "alice"),
+        # In 1.0 all of an entry was the key.
+        (f"Bearer alice:{LONG}", "alice"),
+        (f"Bearer {LONG[::-1]}", "bob"),
     ],
 )
 def test_who_has_the_password_or_a_key_is_let_in_by_name(
     header: str, name: str, tmp_path: Path
 ) -> None:
-    assert authenticator(tmp_path).check(header, HERE) == name
+    assert authenticator(tmp_path).check(header, HERE).name == name
 
 
 @pytest.mark.parametrize(
@@ -110,7 +131,7 @@ def test_who_has_the_password_or_a_key_is_let_in_by_name(
         "Basic:" + basic("admin:pa:ss"),
         "Bearer",
         "Bearer ",
-        "key-one",
+        "the-first-users-key",
         'Digest username="admin"',
         basic("admin:pa:ss", "Basics"),
         "admin:pa:ss",
@@ -143,15 +164,21 @@ def test_a_header_that_holds_no_credentials_is_no_attempt(
         basic(":pa:ss"),
         basic("admin:pa:ss\0"),
         basic(b"admin:pa:ss\xff"),
-        basic("key-one:"),
-        basic(":key-one"),
+        basic("the-first-users-key:"),
+        basic(":the-first-users-key"),
+        basic(f"alice:{LONG}"),
+        "Bearer alice",
+        f"Bearer bob:{LONG[::-1]}",
+        f"Bearer {hashed('bob', LONG[::-1])}",
+        f"Bearer {hashed('bob', LONG[::-1]).rpartition(':')[2]}",
+        f"Bearer {hashed('bob', LONG[::-1]).partition(':')[2]}",
         "Bearer admin:pa:ss",
         "Bearer " + basic("admin:pa:ss").split()[1],
-        "Bearer key-one,schlüssel",
-        "Bearer key-on",
-        "Bearer KEY-ONE",
-        "Bearer Bearer key-one",
-        "Bearer schlüssel",
+        "Bearer the-first-users-key,schlüssel",
+        "Bearer the-first-users-ke",
+        "Bearer THE-FIRST-USERS-KEY",
+        "Bearer Bearer the-first-users-key",
+        "Bearer der-zweite-schlüssel",
     ],
 )
 def test_wrong_credentials_are_told_as_such(header: str, tmp_path: Path) -> None:
@@ -166,23 +193,30 @@ def test_wrong_credentials_are_told_as_such(header: str, tmp_path: Path) -> None
     st.text(min_size=1),
 )
 def test_any_user_and_password_are_told_from_any_other_as_bytes(user: str, password: str) -> None:
-    found = Authenticator(user, password, [], Throttle(Path("/nonexistent"), 0))
-    assert found.check(basic(f"{user}:{password}"), HERE) == user
+    found = signing_in(user, password, "", Throttle(Path("/nonexistent"), 0))
+    assert found.check(basic(f"{user}:{password}"), HERE).name == user
     for wrong in (f"{user}:{password}x", f"x{user}:{password}", f"{user}::{password}"):
         with pytest.raises(InvalidCredentials):
             found.check(basic(wrong), HERE)
 
 
-@pytest.mark.parametrize("key", ["voilà", "Å", "Schlüssel", "鍵", "=", "a b"])
+@pytest.mark.parametrize(
+    "key", ["voilà-voilà-voilà", "Åaaaaaaaaaaaaaaa", "鍵" * 16, "=" * 16, "a b c d e f g h i"]
+)
 def test_a_key_is_compared_as_utf8_to_its_last_byte(key: str, tmp_path: Path) -> None:
-    found = Authenticator("admin", "pw", [key], Throttle(tmp_path, 0))
-    assert found.check(as_received(f"Bearer {key}"), HERE) == "key-1"
+    found = signing_in("admin", "pw", key, Throttle(tmp_path, 0))
+    assert found.check(as_received(f"Bearer {key}"), HERE).name == "key-1"
 
 
 def test_without_keys_no_bearer_is_let_in() -> None:
-    found = Authenticator("admin", "pw", [], Throttle(Path("/nonexistent"), 0))
-    with pytest.raises(InvalidCredentials):
-        found.check("Bearer key-one", HERE)
+    found = signing_in("admin", "pw", "", Throttle(Path("/nonexistent"), 0))
+    with pytest.raises(InvalidCredentials) as refused:
+        found.check("Bearer the-first-users-key", HERE)
+    assert "claudecode2api key add NAME" in str(refused.value.hint)
+    with pytest.raises(NotAuthenticated) as asked:
+        authenticator(Path("/nonexistent")).check(None, HERE)
+    assert "Authorization: Bearer KEY" in str(asked.value.hint)
+    assert "key add" not in str(asked.value.hint)
 
 
 def test_no_error_repeats_what_was_sent(tmp_path: Path) -> None:
@@ -239,24 +273,150 @@ def test_what_a_client_writes_before_its_own_address_changes_nothing(
     assert client_address("10.0.0.1", header, PROXIES) == str(own)
 
 
-def test_after_so_many_failures_every_attempt_has_to_wait(tmp_path: Path, clock: Clock) -> None:
+def fail_to_sign_in(found: Authenticator, times: int) -> None:
+    """So many wrong passwords from HERE."""
+    for _ in range(times):
+        with pytest.raises((InvalidCredentials, TooManyAttempts)):
+            found.check(basic("admin:wrong"), HERE)
+
+
+def test_after_so_many_failures_what_can_be_guessed_has_to_wait(
+    tmp_path: Path, clock: Clock
+) -> None:
     found = authenticator(tmp_path, limit=3)
     for _ in range(3):
         with pytest.raises(InvalidCredentials):
             found.check(basic("admin:wrong"), HERE)
         clock.now += 10
-    for header in (basic("admin:wrong"), basic("admin:pa:ss"), "Bearer key-one"):
+    for header in (basic("admin:wrong"), basic("admin:pa:ss"), "Bearer the-first-users-key"):
         with pytest.raises(TooManyAttempts) as refused:
             found.check(header, HERE)
         assert refused.value.status == 429
         assert refused.value.headers() == {"Retry-After": "30"}
-    assert found.check(basic("admin:pa:ss"), "192.0.2.2") == "admin"
+    assert found.check(basic("admin:pa:ss"), "192.0.2.2").name == "admin"
 
 
-def test_who_signs_in_is_never_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [LONG, LONG[::-1]])
+def test_a_key_that_cannot_be_guessed_never_waits(key: str, tmp_path: Path) -> None:
     found = authenticator(tmp_path, limit=1)
+    fail_to_sign_in(found, 500)
+    assert found.check(f"Bearer {key}", HERE).name in ("alice", "bob")
+
+
+def test_a_password_that_cannot_be_guessed_never_waits(tmp_path: Path) -> None:
+    found = authenticator(tmp_path, limit=1, password=LONG)
+    fail_to_sign_in(found, 500)
+    assert found.check(basic(f"admin:{LONG}"), HERE).is_operator
+
+
+def test_an_address_that_signed_in_lately_does_so_again_whatever_else_comes_from_there(
+    tmp_path: Path, clock: Clock
+) -> None:
+    found, other_worker = (authenticator(tmp_path, limit=2) for _ in range(2))
+    found.check(basic("admin:pa:ss"), HERE)
+    clock.now += 3600
+    fail_to_sign_in(other_worker, 50)
+    assert other_worker.check(basic("admin:pa:ss"), HERE).name == "admin"
+    assert found.check("Bearer the-first-users-key", HERE).name == "key-1"
+    with pytest.raises(TooManyAttempts):
+        found.check(basic("admin:wrong"), HERE)
+
+
+def test_who_guesses_without_end_is_stopped_at_an_address_that_is_known_too(
+    tmp_path: Path,
+) -> None:
+    found = authenticator(tmp_path, limit=2)
+    found.check(basic("admin:pa:ss"), HERE)
+    fail_to_sign_in(found, 2 * PATIENCE_WITH_KNOWN)
+    with pytest.raises(TooManyAttempts):
+        found.check(basic("admin:pa:ss"), HERE)
+    # What is counted does not grow without end.
+    fail_to_sign_in(found, 100)
+    (file,) = (tmp_path / "failures").iterdir()
+    assert file.stat().st_size < 2 * PATIENCE_WITH_KNOWN + 32
+
+
+def test_an_address_is_unknown_again_when_it_has_not_signed_in_for_long(
+    tmp_path: Path, clock: Clock
+) -> None:
+    found = authenticator(tmp_path, limit=2)
+    found.check(basic("admin:pa:ss"), HERE)
+    clock.now += LATELY + 1
+    fail_to_sign_in(found, 2)
+    with pytest.raises(TooManyAttempts):
+        found.check(basic("admin:pa:ss"), HERE)
+
+
+def test_who_signs_in_is_never_counted_and_noted_once(tmp_path: Path) -> None:
+    found = authenticator(tmp_path, limit=1)
+    assert found.check(basic("admin:pa:ss"), HERE).name == "admin"
+    (note,) = (tmp_path / "addresses").iterdir()
+    note.unlink()
     for _ in range(5):
-        assert found.check(basic("admin:pa:ss"), HERE) == "admin"
+        assert found.check(basic("admin:pa:ss"), HERE).name == "admin"
+    assert list((tmp_path / "addresses").iterdir()) == []
+    assert list((tmp_path / "failures").iterdir()) == []
+
+
+def damage(path: Path, how: str) -> None:
+    """Put something else in the place of a file."""
+    path.unlink(missing_ok=True)
+    if how == "pipe":
+        os.mkfifo(path)
+    elif how == "link":
+        path.symlink_to("/etc/passwd")
+    elif how == "huge":
+        path.write_bytes(b"%.3f\n" % time.time())
+        os.truncate(path, 300 << 30)
+    else:
+        path.write_bytes({"zeros": b"\0" * 100, "empty": b"", "words": b"nan\nxxxx"}[how])
+
+
+@pytest.mark.parametrize("how", ["pipe", "link", "huge", "zeros", "empty", "words"])
+def test_a_file_that_is_damaged_or_replaced_counts_as_missing(how: str, tmp_path: Path) -> None:
+    found = authenticator(tmp_path, limit=2)
+    fail_to_sign_in(found, 2)
+    (file,) = (tmp_path / "failures").iterdir()
+    damage(file, how)
+    assert found.check(basic("admin:pa:ss"), HERE).name == "admin"
+    (note,) = (tmp_path / "addresses").iterdir()
+    fail_to_sign_in(found, 2)
+    damage(note, how)
+    with pytest.raises(TooManyAttempts):
+        found.check(basic("admin:pa:ss"), HERE)
+
+
+def test_a_folder_in_the_place_of_a_file_fails_no_request(tmp_path: Path) -> None:
+    found = authenticator(tmp_path, limit=2)
+    fail_to_sign_in(found, 1)
+    (file,) = (tmp_path / "failures").iterdir()
+    file.unlink()
+    file.mkdir()
+    fail_to_sign_in(found, 1)
+    assert found.check(basic("admin:pa:ss"), HERE).name == "admin"
+
+
+def test_a_lock_on_the_folder_holds_nothing_up(tmp_path: Path) -> None:
+    found = authenticator(tmp_path, limit=2)
+    folder = os.open(tmp_path / "failures", os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    began = time.monotonic()
+    fail_to_sign_in(found, 2)
+    assert time.monotonic() - began < 1
+    with pytest.raises(TooManyAttempts):
+        found.check(basic("admin:pa:ss"), HERE)
+    os.close(folder)
+
+
+def test_a_flood_of_refused_logins_does_not_fill_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = authenticator(tmp_path)
+    fail_to_sign_in(found, 500)
+    lines = [record for record in caplog.records if record.name == "audit"]
+    assert MOST_REFUSALS <= len(lines) <= 2 * MOST_REFUSALS + 1
+    assert lines[0].getMessage() == f"a login from {HERE} was refused: a wrong password of admin"
+    assert "wrong " not in lines[0].getMessage().replace("a wrong password", "")
 
 
 @pytest.mark.parametrize(
@@ -319,16 +479,17 @@ def test_failures_in_the_same_millisecond_are_all_counted(
 
 
 def test_a_limit_of_zero_counts_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "failures"
-    found = Throttle(folder, 0)
+    found = Throttle(tmp_path / "state", 0)
     fail(found, 100)
     found.check(HERE)
-    assert not folder.exists()
+    found.welcome(HERE)
+    assert not (tmp_path / "state").exists()
 
 
 def test_the_folder_is_for_this_user_alone(tmp_path: Path) -> None:
-    Throttle(tmp_path / "state" / "failures", 1)
-    assert (tmp_path / "state" / "failures").stat().st_mode & 0o777 == 0o700
+    Throttle(tmp_path / "state", 1)
+    for name in ("failures", "addresses"):
+        assert (tmp_path / "state" / name).stat().st_mode & 0o777 == 0o700
 
 
 def test_two_workers_count_together(tmp_path: Path) -> None:
@@ -390,12 +551,12 @@ def test_files_of_addresses_that_failed_long_ago_are_removed(tmp_path: Path, clo
     found = Throttle(tmp_path, 5)
     for number in range(20):
         fail(found, 1, f"192.0.2.{number}")
-    assert len(list(tmp_path.iterdir())) == 20
+    assert len(list((tmp_path / "failures").iterdir())) == 20
     clock.now += 2 * WINDOW
     fail(found, 1, "198.51.100.1")
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list((tmp_path / "failures").iterdir())) == 1
 
 
 def test_an_address_that_never_failed_leaves_no_file(tmp_path: Path) -> None:
     Throttle(tmp_path, 1).check(HERE)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "failures").iterdir()) == []

@@ -15,7 +15,7 @@ from tests.test_real_cli import claude, model, without_network  # noqa: F401 - f
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-KEY = "a-key-for-tests"
+KEY = "a-key-for-tests-of-clients"
 PYTHON = ROOT / "venv-clients/bin/python"
 SDK = ROOT / "tests/clients/openai_sdk.py"
 BUSY = "a_full_gateway_is_asked_again"

@@ -77,14 +77,20 @@ def test_a_job_with_a_key_outlives_its_client_who_finds_it_again(gateway: Gatewa
     assert again.messages()[:2] == [b"a", b"b"]
 
 
-def test_each_user_has_keys_of_his_own(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(API_KEYS="one,two")
+def test_keys_are_separate_per_user(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(API_KEYS="the-first-users-key,the-second-users-key")
     key = str(uuid4())
     streams = [
         gateway.opened(
-            post(gateway, key, "result ok", auth=None, headers={"Authorization": f"Bearer {user}"})
+            post(
+                gateway,
+                key,
+                "result ok",
+                auth=None,
+                headers={"Authorization": f"Bearer the-{user}-users-key"},
+            )
         )
-        for user in ("one", "two", "one")
+        for user in ("first", "second", "first")
     ]
     ids = [stream.done()["process_id"] for stream in streams]
     assert ids[0] != ids[1]

@@ -61,7 +61,11 @@ def with_servers(
 ) -> Iterator[Gateway]:
     """A gateway whose jobs have the server `sums`."""
     folder = tmp_path_factory.mktemp("mcp")
-    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "API_KEYS": "k"}
+    settings = {
+        **without_network(model),
+        "ANTHROPIC_API_KEY": "dummy",
+        "API_KEYS": "a-key-for-this-test",
+    }
     config = str(write(folder))
     with running_gateway(folder / "gateway", claude, **settings, MCP_CONFIG=config) as gateway:
         yield gateway

@@ -263,12 +263,12 @@ def test_a_silent_stream_begins_and_pings(start_gateway: Callable[..., Gateway])
 def test_a_completion_that_waits_for_its_turn_says_so(
     start_gateway: Callable[..., Gateway],
 ) -> None:
-    gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="1", API_KEYS="k")
+    gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="1", API_KEYS="a-key-for-this-test")
     gateway.chat("silent")
     eventually(gateway.running)
     waiting = ask(gateway, "silent", stream=True, stream_body=True)
     assert waiting.raw.readline() == b": queued 1\n"
-    full = ask(gateway, "x", auth=None, headers={"Authorization": "Bearer k"})
+    full = ask(gateway, "x", auth=None, headers={"Authorization": "Bearer a-key-for-this-test"})
     assert refused(full)[:2] == (429, "rate_limit_exceeded")
     assert int(full.headers["Retry-After"]) > 0
     waiting.close()

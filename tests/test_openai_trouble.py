@@ -39,7 +39,7 @@ REMEMBER = (
     ' echo "{\\"type\\":\\"system\\",\\"subtype\\":\\"init\\",\\"session_id\\":\\"$s\\"}"'
 )
 TURN = f"{REMEMBER}\n{ANSWER}"
-KEY = {"auth": None, "headers": {"Authorization": "Bearer another-user"}}
+KEY = {"auth": None, "headers": {"Authorization": "Bearer another-users-key"}}
 
 
 def conversation(*texts: str) -> list[dict[str, str]]:
@@ -71,7 +71,7 @@ def slowest_health(gateway: Gateway) -> Iterator[Callable[[], float]]:
 @pytest.fixture
 def two_users(start_gateway: Callable[..., Gateway]) -> Gateway:
     """A gateway with a password and a key."""
-    return start_gateway(API_KEYS="another-user")
+    return start_gateway(API_KEYS="another-users-key")
 
 
 # What one request may cost the others

@@ -119,7 +119,7 @@ def test_the_job_sees_nothing_of_the_gateways(start_gateway: Callable[..., Gatew
 def test_no_log_no_command_line_and_no_error_shows_a_prompt_or_a_secret(
     start_gateway: Callable[..., Gateway],
 ) -> None:
-    gateway = start_gateway(API_KEYS="SECRET-key")
+    gateway = start_gateway(API_KEYS="SECRET-key-of-a-client")
     stream = gateway.chat(
         "silent",
         "SECRET-prompt",
@@ -242,14 +242,14 @@ def test_two_streams_on_one_worker_do_not_disturb_each_other(gateway: Gateway) -
 
 
 def test_users_are_told_apart(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(API_KEYS="a-key")
+    gateway = start_gateway(API_KEYS="a-key-for-this-test")
     body = {"prompt": "silent", "cwd": str(gateway.project)}
     answer = gateway.ask(
         "POST",
         "/chat",
         json=body,
         auth=None,
-        headers={"Authorization": "Bearer a-key"},
+        headers={"Authorization": "Bearer a-key-for-this-test"},
         stream=True,
     )
     assert gateway.running()[0]["user"] == "key-1"

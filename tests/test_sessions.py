@@ -9,9 +9,11 @@ import pytest
 
 from app.cli.transcripts import Transcripts
 from app.openai.sessions import KEPT, Sessions
+from app.users import User
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"
+A, B = User("name:a", "a"), User("name:b", "b", shares=True)
 
 
 @pytest.fixture
@@ -62,19 +64,22 @@ def test_a_long_folder_is_found_by_its_session(
     assert sessions.exists(SESSION, f"/srv/{'x' * 300}")
 
 
-def test_each_user_sees_his_own(sessions: Sessions) -> None:
-    made = sessions.create("a", {"topic": "t"})
-    sessions.note(made["id"], "a", CWD, "sonnet")
-    assert [(row["id"], row["turns"]) for row in sessions.of("a")] == [(made["id"], 1)]
-    assert sessions.of("b") == []
-    assert sessions.find(made["id"], "b") is None
-    assert sessions.find("../x", "a") is None
+def test_each_user_sees_their_own_and_the_operator_all(sessions: Sessions) -> None:
+    made = sessions.create(A, {"topic": "t"})
+    sessions.note(made["id"], A, CWD, "sonnet")
+    assert [(row["id"], row["turns"]) for row in sessions.of(A)] == [(made["id"], 1)]
+    assert sessions.of(B) == []
+    assert sessions.find(made["id"], B) is None
+    assert sessions.find("../x", A) is None
+    operator = User("admin", "admin", is_operator=True)
+    sessions.note(made["id"], operator, CWD, "opus")
+    assert [(row["user"], row["turns"]) for row in sessions.of(operator)] == [(A.id, 2)]
 
 
 def test_what_is_old_is_forgotten(sessions: Sessions, transcript: Path, tmp_path: Path) -> None:
-    made = sessions.create("a", {})
+    made = sessions.create(A, {})
     old = time.time() - KEPT - 1
     os.utime(tmp_path / "state/conversations" / made["id"], (old, old))
     sessions.leave("d", SESSION, CWD)
-    assert sessions.of("a") == []
+    assert sessions.of(A) == []
     assert sessions.take("d", CWD) is not None

@@ -98,6 +98,11 @@ def spool(tmp_path: Any) -> Spool:
     return made
 
 
+def sums_of(statistics: Statistics) -> dict[str, Any]:
+    """The sums as the operator sees them."""
+    return statistics.sums(may_see=lambda _: True, name_of=str)
+
+
 def end_one(spool: Spool, number: int, said: dict[str, Any] | None) -> None:
     directory = spool.directory(f"00000000-0000-4000-8000-{number:012}")
     assert directory is not None
@@ -119,7 +124,7 @@ def test_what_the_cli_wrote_may_be_anything(spool: Spool) -> None:
         ]
     ):
         end_one(spool, number, said)
-    told = Statistics(spool).sums()
+    told = sums_of(Statistics(spool))
     (day,) = told["days"]
     assert day == {
         "day": "2026-03-01",
@@ -134,18 +139,18 @@ def test_jobs_that_were_removed_count_no_more(spool: Spool) -> None:
     statistics = Statistics(spool)
     end_one(spool, 1, {"total_cost_usd": 1})
     end_one(spool, 2, {"total_cost_usd": 1})
-    assert statistics.sums()["jobs"] == {"succeeded": 2}
+    assert sums_of(statistics)["jobs"] == {"succeeded": 2}
     removed = spool.directory("00000000-0000-4000-8000-000000000001")
     assert removed is not None
     spool.remove(removed)
-    assert statistics.sums()["jobs"] == {"succeeded": 1}
+    assert sums_of(statistics)["jobs"] == {"succeeded": 1}
 
 
 def test_thousands_of_jobs_are_read_once(spool: Spool) -> None:
     for number in range(2000):
         end_one(spool, number, {"total_cost_usd": 0.001})
     statistics = Statistics(spool)
-    statistics.sums()
+    sums_of(statistics)
     begun = time.monotonic()
-    assert statistics.sums()["days"][0]["cost_usd"] == 2
+    assert sums_of(statistics)["days"][0]["cost_usd"] == 2
     assert time.monotonic() - begun < 1

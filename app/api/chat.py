@@ -94,8 +94,9 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
             **reading.ANSWERS,
             204: Answer("There is nothing after the event `done`: a browser is not to come back."),
         },
-        details="The same stream for anyone, of a job that runs or has ended. No line is lost and"
-        " none comes twice. Whoever reads in this way can leave without ending the job.",
+        details="The same stream for the job's user and for the operator, of a job that runs or"
+        " has ended. No line is lost and none comes twice. A reader can leave without ending the"
+        " job.",
         errors=[*reading.ERRORS, BadEventId],
         parameters=[
             reading.JOB,
@@ -114,7 +115,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         ],
     )
     def resume(job_id: str) -> Response:
-        directory = jobs.find(job_id)
+        directory = jobs.find(job_id, g.user)
         given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
         if given == END and directory.ended() is not None:
             # A browser that has seen the end is told not to come back.
@@ -127,7 +128,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
     @describes(
         "Cancel a job.",
         {200: Cancelled},
-        details="Whoever started it, and whether it runs or waits. The CLI gets SIGINT, so that it"
+        details="Whether it runs or waits. The CLI gets SIGINT, so that it"
         " can stop its tools and write a last `result`; it and everything that it started get"
         " SIGTERM at half of `KILL_GRACE` and SIGKILL at its end. The answer comes once nothing"
         " of the job is left running.",

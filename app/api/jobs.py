@@ -30,14 +30,17 @@ def blueprint(jobs: JobService) -> Blueprint:
     views = Blueprint("jobs", __name__)
 
     @views.get("/processes")
-    @describes("The jobs that run now, or wait for their turn.", {200: schemas.Processes})
+    @describes(
+        "Your jobs that run now, or wait for their turn; to the operator all.",
+        {200: schemas.Processes},
+    )
     def processes() -> Response:
-        rows = jobs.running()
+        rows = jobs.running(g.user)
         return jsonify(processes=rows, count=len(rows))
 
     @views.get("/jobs")
     @describes(
-        "The jobs' records, the newest first.",
+        "Your jobs' records, the newest first; to the operator all.",
         {200: schemas.Jobs},
         errors=[InvalidRequest, JobNotFound],
         parameters=[
@@ -69,9 +72,7 @@ def blueprint(jobs: JobService) -> Blueprint:
             )
         limit = int(_number("limit", PAGE, 1, LARGEST_PAGE, _WHOLE))
         before = request.args.get("before")
-        if before is not None:
-            jobs.find(before)
-        rows = jobs.newest(status, limit, before)
+        rows = jobs.newest(g.user, status, limit, before)
         return jsonify(jobs=rows, count=len(rows))
 
     @views.get("/jobs/<job_id>")
@@ -91,7 +92,7 @@ def blueprint(jobs: JobService) -> Blueprint:
         ],
     )
     def one(job_id: str) -> Response:
-        directory = jobs.find(job_id)
+        directory = jobs.find(job_id, g.user)
         seconds = _number("wait", 0.0, 0.0, LONGEST_WAIT)
         if seconds:
             with follow_for_client(jobs, directory, BEYOND, request.environ) as follower:

@@ -24,7 +24,7 @@ def install(app: Flask) -> None:
         fields = {
             "request_id": g.get("request_id"),
             "job": response.headers.get("X-Process-ID"),
-            "user": g.get("user"),
+            "user": g.user.name if "user" in g else None,
             "method": request.method,
             "path": request.path,
             "status": response.status_code,

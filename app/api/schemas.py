@@ -134,7 +134,7 @@ class ProcessRow(Told):
         description="The request's, until the CLI names its own.", examples=[_ID]
     )
     user: str = Field(
-        description="Who asked: AUTH_USER, or key-1, key-2, … for the keys in API_KEYS.",
+        description="Who asked: AUTH_USER, or the name of a key in API_KEYS.",
         examples=["admin"],
     )
     status: LiveStatus

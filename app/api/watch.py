@@ -2,13 +2,13 @@
 
 import time
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, g, jsonify
 
 from app.api import schemas
 from app.cli.installed import Installed
 from app.jobs.processes import Process, age
+from app.jobs.service import JobService
 from app.jobs.spool import Spool
-from app.jobs.statistics import Statistics
 from app.metrics import Metrics
 from app.version import VERSION
 from app.web.describe import Answer, Text, describes
@@ -51,17 +51,14 @@ def metrics_blueprint(
     return views
 
 
-def stats_blueprint(spool: Spool, claude: Installed, owner: Process) -> Blueprint:
+def stats_blueprint(jobs: JobService, claude: Installed, owner: Process) -> Blueprint:
     """Sums over the jobs that are kept; the gateway is as old as its `owner`."""
     views = Blueprint("stats", __name__)
-    statistics = Statistics(spool)
 
     @views.get("/stats")
-    @describes("What the jobs that are kept came to and cost.", {200: schemas.Stats})
+    @describes("What the jobs that you may see came to and cost.", {200: schemas.Stats})
     def stats() -> Response:
-        running, queued = spool.count()
-        sums = statistics.sums()
-        sums["jobs"].update(running=running, queued=queued)
+        sums = jobs.sums(g.user)
         return jsonify(
             version=VERSION,
             claude_version=claude.version,

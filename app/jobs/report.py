@@ -1,6 +1,7 @@
 """The ends of jobs, each told to the log once, whoever saw to the end and whoever was there."""
 
 import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app.jobs.directory import JobDirectory
@@ -17,8 +18,11 @@ class Reported(NamedTuple):
     result: dict[str, Any] | None
 
 
-def report(directory: JobDirectory) -> Reported | None:
-    """Log how a job ended; None if it has not, or somebody has told of it already."""
+def report(directory: JobDirectory, name_of: Callable[[str], str]) -> Reported | None:
+    """Log how a job ended; None if it has not, or somebody has told of it already.
+
+    `name_of` is the name of a user's id.
+    """
     job, ended = directory.job(), directory.ended()
     if not directory.take_untold() or job is None or ended is None:
         return None
@@ -34,7 +38,7 @@ def report(directory: JobDirectory) -> Reported | None:
         extra={
             "request_id": job.request_id,
             "job": job.id,
-            "user": job.user,
+            "user": name_of(job.user),
             "job_status": ended.status,
             "duration_seconds": seconds,
         },

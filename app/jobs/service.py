@@ -3,12 +3,14 @@
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from app import audit
 from app.errors import (
     DiskFull,
     GatewayStops,
@@ -27,9 +29,11 @@ from app.jobs.queue import place_of, queued
 from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor_of
 from app.jobs.report import report
 from app.jobs.spool import Spool
+from app.jobs.statistics import Statistics
 from app.jobs.sweep import SWEEP_LIMIT
 from app.jobs.telling import result_fields, tell_end, tell_record, tell_running
 from app.metrics import Metrics
+from app.users import User, Users
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,11 @@ _SHORT_LIFE = 1.0
 
 
 class JobService:
-    """The jobs of one state folder, as one of possibly many gateway processes sees them."""
+    """The jobs of one state folder, as one of possibly many gateway processes sees them.
+
+    What a user may not see is to that user as if it were not there. Here alone is decided what
+    that is: whoever has a JobDirectory from here may read it.
+    """
 
     def __init__(
         self,
@@ -48,6 +56,7 @@ class JobService:
         kill_grace: float,
         limits: Limits,
         metrics: Metrics,
+        users: Users,
     ) -> None:
         self._spool = spool
         self._launch = launch
@@ -56,12 +65,14 @@ class JobService:
         self._kill_grace = kill_grace
         self._limits = limits
         self.metrics = metrics
+        self._users = users
+        self._statistics = Statistics(spool)
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
         #: Why this process follows no job any more, or None.
         self.stopped_by: str | None = None
 
-    def start(self, order: Order, *, user: str, detached: bool) -> Begun:
+    def start(self, order: Order, *, user: User, detached: bool) -> Begun:
         """Start a job, or let it wait for its turn; returns once its CLI runs or it waits.
 
         A request whose key was seen before gives the job that it started. Raises JobNotStarted
@@ -78,7 +89,7 @@ class JobService:
                 self._create(directory, order, user, detached)
             else:
                 create = partial(self._create, directory, order, user, detached)
-                directory, is_new = self._keys.find_or_create(user, order.key, create)
+                directory, is_new = self._keys.find_or_create(user.id, order.key, create)
             if is_new or not directory.is_claimed():
                 runs = self._launch.start(directory.id, order.continues)
                 state = "started" if runs else "queued"
@@ -86,9 +97,13 @@ class JobService:
                     "job %s %s for %s in %r",
                     directory.id,
                     state,
-                    user,
+                    user.name,
                     order.cwd,
-                    extra={"job": directory.id, "user": user, "request_id": order.request_id},
+                    extra={
+                        "job": directory.id,
+                        "user": user.name,
+                        "request_id": order.request_id,
+                    },
                 )
         except QueueFull:
             # Another request with the same key may have got what was refused to us.
@@ -105,7 +120,7 @@ class JobService:
         return Begun(directory, is_new)
 
     def _create(
-        self, directory: JobDirectory, order: Order, user: str, detached: bool
+        self, directory: JobDirectory, order: Order, user: User, detached: bool
     ) -> JobDirectory:
         if self._spool.free() < self._limits.min_free:
             raise DiskFull
@@ -115,7 +130,7 @@ class JobService:
             model=order.model,
             session_id=order.session_id,
             started_at=now(),
-            user=user,
+            user=user.id,
             arguments=order.command.arguments,
             kill_grace=self._kill_grace,
             starter=self._starter,
@@ -158,20 +173,19 @@ class JobService:
 
     def abandon(self, directory: JobDirectory, why: str = "its client went away") -> None:
         """Cancel a job without waiting for its end; nothing happens if it has ended."""
-        if directory.ended() is None:
-            told = {"job": directory.id}
-            log.info("job %s is cancelled: %s", directory.id, why, extra=told)
+        job = directory.job()
+        if job is not None and directory.ended() is None:
+            audit.cancelled(directory.id, self._users.name_of(job.user), why)
             self._ask_to_end(directory)
 
-    def cancel(self, job_id: str, user: str) -> Ended:
+    def cancel(self, job_id: str, user: User) -> Ended:
         """End a job as this user asked; returns how it ended, once nothing of it is left running.
 
         Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
         moment, and JobNotEnded if SIGKILL was not enough.
         """
-        directory = self._find_running(job_id)
-        told = {"job": job_id, "user": user}
-        log.info("job %s is cancelled: %s asked for it", job_id, user, extra=told)
+        directory = self._find_running(job_id, user)
+        audit.cancelled(job_id, user.name, f"{user.name} asked for it")
         with self._watch(directory) as watch:
             self._ask_to_end(directory)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
@@ -185,33 +199,43 @@ class JobService:
             )
         return ended
 
-    def interrupt(self, job_id: str, user: str) -> None:
+    def interrupt(self, job_id: str, user: User) -> None:
         """Send the CLI one SIGINT: it stops its turn and writes its `result`; does not wait.
 
         Raises JobNotFound for a job that is unknown or has ended.
         """
-        directory = self._find_running(job_id)
-        told = {"job": job_id, "user": user}
-        log.info("job %s is interrupted: %s asked for it", job_id, user, extra=told)
+        directory = self._find_running(job_id, user)
+        audit.interrupted(job_id, user.name)
         self._ask_to_end(directory, gently=True)
 
-    def find(self, job_id: str) -> JobDirectory:
-        """The job of this id, running or ended. Raises JobNotFound."""
+    def find(self, job_id: str, user: User) -> JobDirectory:
+        """The job of this id, running or ended, that this user may see. Raises JobNotFound."""
         directory = self._spool.directory(job_id)
-        if directory is None or directory.job() is None:
+        job = None if directory is None else directory.job()
+        if directory is None or job is None or not user.may_see(job.user):
             raise JobNotFound(job_id)
         return directory
 
-    def _find_running(self, job_id: str) -> JobDirectory:
-        directory = self.find(job_id)
+    def _find_running(self, job_id: str, user: User) -> JobDirectory:
+        directory = self.find(job_id, user)
         if directory.ended() is not None:
             raise JobNotFound(job_id)
         return directory
 
-    def newest(self, status: str | None, limit: int, before: str | None) -> list[dict[str, Any]]:
-        """Records, the newest first; `before` is the id of a job that was started later."""
+    def newest(
+        self, user: User, status: str | None, limit: int, before: str | None
+    ) -> list[dict[str, Any]]:
+        """Records that this user may see, the newest first.
+
+        `before` is the id of a job that was started later. Raises JobNotFound.
+        """
+        if before is not None:
+            self.find(before, user)
         rows: list[dict[str, Any]] = []
         for directory in self._spool.newest(before):
+            job = directory.job()
+            if job is None or not user.may_see(job.user):
+                continue
             try:
                 record = self.record(directory)
             except JobNotFound:
@@ -229,17 +253,29 @@ class JobService:
         job = directory.job()
         if job is None:
             raise JobNotFound(directory.id)
-        return tell_record(directory, job, directory.ended(), place_of(directory))
+        name = self._users.name_of(job.user)
+        return tell_record(directory, job, name, directory.ended(), place_of(directory))
 
-    def running(self) -> list[dict[str, Any]]:
-        """The jobs that run or wait now, oldest first, as `GET /processes` tells them."""
+    def running(self, user: User) -> list[dict[str, Any]]:
+        """What runs or waits now and this user may see, as `GET /processes` tells it.
+
+        The oldest comes first.
+        """
         rows = []
         for directory in self._spool.living():
             self._close_if_dead(directory)
             job = directory.job()
-            if job is not None and directory.ended() is None:
-                rows.append(tell_running(directory, job, place_of(directory)))
+            if job is not None and user.may_see(job.user) and directory.ended() is None:
+                name = self._users.name_of(job.user)
+                rows.append(tell_running(directory, job, name, place_of(directory)))
         return sorted(rows, key=lambda row: str(row["started_at"]))
+
+    def sums(self, user: User) -> dict[str, Any]:
+        """What the jobs that this user may see came to, as `GET /stats` tells it."""
+        sums = self._statistics.sums(user.may_see, self._users.name_of)
+        states = Counter(row["status"] for row in self.running(user))
+        sums["jobs"].update(running=states["running"], queued=states["queued"])
+        return sums
 
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
         """How a job ended, as `event: done` tells it. Raises JobNotFound if it has not."""
@@ -320,7 +356,8 @@ class JobService:
         elif event == "ended":
             self._report(directory)
         elif event == "started" and (job := directory.job()) is not None:
-            told = {"job": job_id, "user": job.user, "request_id": job.request_id}
+            name = self._users.name_of(job.user)
+            told = {"job": job_id, "user": name, "request_id": job.request_id}
             log.info("job %s started: its turn has come", job_id, extra=told)
 
     def _report_all(self) -> None:
@@ -329,7 +366,7 @@ class JobService:
 
     def _report(self, directory: JobDirectory) -> None:
         """Log a job's end, and count it, unless that has been done."""
-        ended = report(directory)
+        ended = report(directory, self._users.name_of)
         if ended is not None:
             self.metrics.count_end(ended.status, ended.seconds, ended.result)
 

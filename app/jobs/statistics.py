@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from app.jobs.directory import JobDirectory
@@ -24,25 +25,32 @@ class _Summary(NamedTuple):
 
 
 class Statistics:
-    """Sums over all jobs of a spool; a job that has ended is read once by each process."""
+    """Sums over the jobs of a spool; a job that has ended is read once by each process."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._known: dict[str, _Summary] = {}
 
-    def sums(self) -> dict[str, Any]:
+    def sums(self, may_see: Callable[[str], bool], name_of: Callable[[str], str]) -> dict[str, Any]:
         """Jobs by status, and cost, tokens and jobs by day (UTC), model and user.
+
+        Of the users alone whose ids are such as one `may_see`, by their names.
 
         `{"jobs": {status: n}, "days": […], "models": […], "users": […]}`, each row with its
         `day`, `model` or `user`, `jobs`, `cost_usd` and `tokens`.
         """
         self._read()
-        statuses = Counter(summary.status for summary in self._known.values())
+        seen = [
+            summary._replace(user=name_of(summary.user))
+            for summary in self._known.values()
+            if may_see(summary.user)
+        ]
+        statuses = Counter(summary.status for summary in seen)
         return {
             "jobs": dict(sorted(statuses.items())),
-            "days": self._rows("day"),
-            "models": self._rows("model"),
-            "users": self._rows("user"),
+            "days": _rows(seen, "day"),
+            "models": _rows(seen, "model"),
+            "users": _rows(seen, "user"),
         }
 
     def _read(self) -> None:
@@ -58,12 +66,6 @@ class Statistics:
                 known[job_id] = summary
         self._known = known
 
-    def _rows(self, name: str) -> list[dict[str, Any]]:
-        groups: dict[str, list[_Summary]] = defaultdict(list)
-        for summary in self._known.values():
-            groups[getattr(summary, name)].append(summary)
-        return [_row(name, value, groups[value]) for value in sorted(groups)]
-
 
 def _summarize(directory: JobDirectory) -> _Summary | None:
     job, ended = directory.job(), directory.ended()
@@ -78,6 +80,13 @@ def _summarize(directory: JobDirectory) -> _Summary | None:
         cost=cost_in(said),
         tokens=tokens_in(said),
     )
+
+
+def _rows(seen: Iterable[_Summary], name: str) -> list[dict[str, Any]]:
+    groups: dict[str, list[_Summary]] = defaultdict(list)
+    for summary in seen:
+        groups[getattr(summary, name)].append(summary)
+    return [_row(name, value, groups[value]) for value in sorted(groups)]
 
 
 def _row(name: str, value: str, summaries: list[_Summary]) -> dict[str, Any]:

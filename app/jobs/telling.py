@@ -45,27 +45,32 @@ def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
     return told
 
 
-def tell_running(directory: JobDirectory, job: Job, place: Place | None) -> dict[str, Any]:
-    """A job that runs, or waits in this place, as `GET /processes` tells it."""
+def tell_running(
+    directory: JobDirectory, job: Job, user: str, place: Place | None
+) -> dict[str, Any]:
+    """A job that runs, or waits in this place, as `GET /processes` tells it.
+
+    `user` is the name of who asked for it.
+    """
     return {
         "process_id": job.id,
         "cwd": job.cwd,
         "model": job.model,
         "started_at": job.started_at,
         "session_id": directory.read_session() or job.session_id,
-        "user": job.user,
+        "user": user,
         "status": "running" if place is None else "queued",
         "queue_position": place and place.number,
     }
 
 
 def tell_record(
-    directory: JobDirectory, job: Job, ended: Ended | None, place: Place | None
+    directory: JobDirectory, job: Job, user: str, ended: Ended | None, place: Place | None
 ) -> dict[str, Any]:
     """All that is known of a job: what `done` tells, what was asked, and the result."""
     end = {} if ended is None else tell_end(directory, ended)
     said = (ended and ended.result) or {}
-    known = {**dict.fromkeys(_ENDS), **tell_running(directory, job, place)}
+    known = {**dict.fromkeys(_ENDS), **tell_running(directory, job, user, place)}
     return {
         **known,
         **end,

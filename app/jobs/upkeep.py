@@ -5,6 +5,7 @@ Ordinary blocking Python.
 
 import logging
 import time
+from collections.abc import Callable
 
 from app.jobs.directory import JobDirectory
 from app.jobs.recovery import ask_to_end, close_lost, is_dead
@@ -29,10 +30,10 @@ def recover(spool: Spool) -> list[str]:
     return lost
 
 
-def end_all(spool: Spool) -> list[str]:
+def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
     """Cancel every job; returns their ids when all have ended, or their grace is over.
 
-    Logs the ends of which nobody has told: no worker is left for it.
+    Logs the ends that no worker was left to log; `name_of` is the name of a user's id.
     """
     cancelled = []
     longest = 0.0
@@ -52,7 +53,7 @@ def end_all(spool: Spool) -> list[str]:
         time.sleep(0.02)
     recover(spool)
     for directory in spool.untold():
-        report(directory)
+        report(directory, name_of)
     return cancelled
 
 

@@ -71,7 +71,10 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         return jsonify(_tell(sessions.create(g.user, _checked(asked.metadata or {}))))
 
     @views.get("/v1/conversations")
-    @describes("Your conversations, the last used first.", {200: answers.ConversationList})
+    @describes(
+        "Your conversations, the last used first; to the operator all.",
+        {200: answers.ConversationList},
+    )
     def all_conversations() -> Response:
         return jsonify(object="list", data=[_tell(record) for record in sessions.of(g.user)])
 

@@ -21,6 +21,7 @@ from app.openai.errors import error_object
 from app.openai.reader import Comment, Event, Finish, Usage, read
 from app.openai.schema import CompletionRequest, read_completion
 from app.openai.task import Task, Tasks
+from app.users import User
 from app.web.describe import Body, describes
 from app.web.intake import key_of
 
@@ -105,7 +106,7 @@ class _Sent:
         self,
         tasks: Tasks,
         task: Task,
-        user: str,
+        user: User,
         directory: JobDirectory,
         asked: CompletionRequest,
         fingerprint: str,

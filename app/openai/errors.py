@@ -86,7 +86,7 @@ def error_object(error: GatewayError) -> dict[str, Any]:
     """What stands in `error`: `message`, `type`, `param` and `code`."""
     param: str | None = getattr(error, "param", None)
     if isinstance(error.detail, str):
-        message = error.detail
+        message = f"{error.detail}. {error.hint}" if error.hint else error.detail
     else:
         message = "; ".join(_sentence(complaint) for complaint in error.detail)
         param = parameter(error.detail[0]["loc"])

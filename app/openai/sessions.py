@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from app.cli.transcripts import Transcripts, is_session_id
 from app.records import read_record, write_record
+from app.users import User
 
 #: Seconds after which what nobody went on with is forgotten; the CLI keeps sessions as long.
 KEPT = 30 * 86_400.0
@@ -74,12 +75,12 @@ class Sessions:
             self.give_back(Left(digest, session_id, size))
         self._clean()
 
-    def create(self, user: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    def create(self, user: User, metadata: dict[str, Any]) -> dict[str, Any]:
         """A conversation in which nothing was said yet."""
         moment = int(time.time())
         record: dict[str, Any] = {
             "id": str(uuid4()),
-            "user": user,
+            "user": user.id,
             "created_at": moment,
             "updated_at": moment,
             "turns": 0,
@@ -90,29 +91,27 @@ class Sessions:
         write_record(str(self._conversations / record["id"]), record)
         return record
 
-    def find(self, conversation_id: str, user: str) -> dict[str, Any] | None:
+    def find(self, conversation_id: str, user: User) -> dict[str, Any] | None:
         """A user's conversation, or None."""
-        if not is_session_id(conversation_id):
-            return None
-        record = read_record(str(self._conversations / conversation_id))
-        return record if record is not None and record.get("user") == user else None
+        record = self._record(conversation_id)
+        return record if record is not None and user.owns(str(record.get("user"))) else None
 
-    def is_anothers(self, conversation_id: str, user: str) -> bool:
-        """Whether this is a conversation of somebody else's."""
-        if not is_session_id(conversation_id):
-            return False
-        record = read_record(str(self._conversations / conversation_id))
-        return record is not None and record.get("user") != user
+    def is_anothers(self, conversation_id: str, user: User) -> bool:
+        """Whether this is a conversation of another user's."""
+        record = self._record(conversation_id)
+        return record is not None and not user.owns(str(record.get("user")))
 
-    def note(self, session_id: str, user: str, cwd: str, model: str | None) -> None:
+    def note(self, session_id: str, user: User, cwd: str, model: str | None) -> None:
         """Remember a turn of a session that this user's client may know."""
         if not is_session_id(session_id) or self.is_anothers(session_id, user):
             return
         moment = int(time.time())
-        known = self.find(session_id, user) or {"created_at": moment, "turns": 0, "metadata": {}}
+        new: dict[str, Any] = {"user": user.id, "created_at": moment, "turns": 0, "metadata": {}}
+        known = self.find(session_id, user) or new
         record = {
             "id": session_id,
-            "user": user,
+            # The operator may go on with another user's.
+            "user": known["user"],
             "created_at": known["created_at"],
             "updated_at": moment,
             "turns": known["turns"] + 1,
@@ -122,8 +121,8 @@ class Sessions:
         }
         write_record(str(self._conversations / session_id), record)
 
-    def of(self, user: str) -> list[dict[str, Any]]:
-        """A user's conversations, the last used first."""
+    def of(self, user: User) -> list[dict[str, Any]]:
+        """A user's conversations, the last used first; the operator's are all."""
         records = (
             read_record(entry.path)
             for entry in self._entries(self._conversations)
@@ -133,9 +132,14 @@ class Sessions:
         mine = [
             record
             for record in records
-            if record and record.get("user") == user and record["updated_at"] >= oldest
+            if record and user.owns(str(record.get("user"))) and record["updated_at"] >= oldest
         ]
         return sorted(mine, key=lambda record: int(record["updated_at"]), reverse=True)
+
+    def _record(self, conversation_id: str) -> dict[str, Any] | None:
+        if not is_session_id(conversation_id):
+            return None
+        return read_record(str(self._conversations / conversation_id))
 
     def _clean(self) -> None:
         now = time.time()

@@ -20,6 +20,7 @@ from app.openai.messages import compose, first_new, image_urls, plain, split
 from app.openai.models import DEFAULT, Models
 from app.openai.schema import CompletionRequest, Message, TextPart
 from app.openai.sessions import Left, Sessions
+from app.users import User
 from app.web import options
 from app.web.intake import Intake
 from app.web.workspaces import SHARED, Workspaces
@@ -60,7 +61,7 @@ class Tasks:
     prompt_options: bool
 
     def prepare(
-        self, asked: CompletionRequest, headers: Headers, user: str, key: Key | None
+        self, asked: CompletionRequest, headers: Headers, user: User, key: Key | None
     ) -> Task:
         """The task of a request. Raises what tells why it cannot be done.
 
@@ -82,7 +83,7 @@ class Tasks:
         )
         conversation = split(messages)
         said = split(asked.messages).messages
-        start = history.begin(user, str(cwd), f"{chosen.system}:{conversation.system}")
+        start = history.begin(user.id, str(cwd), f"{chosen.system}:{conversation.system}")
         digests = history.digests(start, said)
         place = self._place(session, known is not None, str(cwd), said, digests)
         try:
@@ -117,7 +118,7 @@ class Tasks:
         """Undo what `prepare` took: the job did not start, or had been started before."""
         self._give_back(task.taken)
 
-    def remember(self, task: Task, user: str, session_id: str | None, answer: str | None) -> None:
+    def remember(self, task: Task, user: User, session_id: str | None, answer: str | None) -> None:
         """Note that a session has answered; `answer` is None if not all of it was sent."""
         if session_id is None:
             return

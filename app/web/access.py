@@ -35,7 +35,7 @@ def protect(
 ) -> None:
     """Let only signed-in users, and no foreign page, reach any view of this blueprint.
 
-    Runs before the body is read. The user's name is in `g.user` afterwards.
+    Runs before the body is read. The User is in `g.user` afterwards.
     """
 
     @blueprint.before_request

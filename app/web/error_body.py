@@ -28,4 +28,5 @@ class ErrorBody(Told):
         description="For people: a sentence, or a list for a request that does not fit."
     )
     code: str = Field(description="For programs: these do not change.")
+    hint: str = Field("", description="What would help; only where `detail` does not say it.")
     request_id: str = Field(description="The same as the header X-Request-ID.")

@@ -76,6 +76,8 @@ def _tell_request_id(response: Response) -> Response:
 
 def _own_shape(error: GatewayError) -> Told:
     body = {"detail": error.detail, "code": error.code, "request_id": request_id()}
+    if error.hint:
+        body["hint"] = error.hint
     return Told(error.status, body, error.headers())
 
 

@@ -1,0 +1,102 @@
+"""The entries of API_KEYS: `name:key`, `name:sha256:<64 hex digits>`, or a key alone. Pure."""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+from app.strength import is_blank, is_placeholder
+
+#: What a key can be called.
+NAME = re.compile("[a-z][a-z0-9_-]{0,31}")
+#: What keys made here begin with.
+PREFIX = "c2a_"
+#: Characters of the shortest key.
+SHORTEST = 16
+
+_HASHED = "sha256"
+_DIGEST = re.compile("[0-9a-f]{64}")
+_HELP = "claudecode2api key add NAME makes a key"
+
+
+class ApiKey(NamedTuple):
+    """One entry. It is the `number`th; one without a `name` is a key alone, as in 1.0.
+
+    `digests` are the SHA-256, in hexadecimal, of what a client may send, the key's own first.
+    `secrets` is what no log may show.
+    """
+
+    number: int
+    name: str | None
+    digests: tuple[str, ...]
+    secrets: tuple[str, ...]
+    is_hashed: bool = False
+
+    @property
+    def digest(self) -> str:
+        """The key's own."""
+        return self.digests[0]
+
+
+def digest_of(secret: bytes) -> str:
+    """The SHA-256 by which a key is known, in hexadecimal."""
+    return hashlib.sha256(secret).hexdigest()
+
+
+def read_keys(value: str) -> tuple[ApiKey, ...]:
+    """The entries of API_KEYS. Raises ValueError, which names an entry and never its key.
+
+    >>> [key.name for key in read_keys("alice:0123456789abcdef, 0123-4567-89ab-cdef")]
+    ['alice', None]
+    """
+    keys: list[ApiKey] = []
+    for number, entry in enumerate(entries(value), start=1):
+        key = _read(number, entry)
+        if key.name and key.name in [each.name for each in keys]:
+            raise ValueError(f"two keys are called {key.name!r}; give one of them another name")
+        twin = next((each for each in keys if set(each.digests) & set(key.digests)), None)
+        if twin is None:
+            keys.append(key)
+        elif twin.name or key.name:
+            raise ValueError(f"entries {twin.number} and {number} hold the same key")
+    return tuple(keys)
+
+
+def entries(value: str) -> list[str]:
+    """The entries as they are written."""
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+def hashed(name: str, key: str) -> str:
+    """The entry of a key that does not show it."""
+    return f"{name}:{_HASHED}:{digest_of(key.encode())}"
+
+
+def _read(number: int, entry: str) -> ApiKey:
+    name, colon, secret = entry.partition(":")
+    kind, _, digest = secret.partition(":")
+    is_named = bool(colon and NAME.fullmatch(name))
+    # A digest must never be taken for a key: whoever reads the settings would have the key.
+    if kind == _HASHED or name == _HASHED:
+        if not is_named or name == _HASHED:
+            raise ValueError(
+                f"entry {number} must be NAME:sha256:DIGEST with a name of small letters, digits,"
+                " _ and -, at most 32, the first a letter"
+            )
+        if not _DIGEST.fullmatch(digest.lower()):
+            raise ValueError(f"entry {number} needs 64 hexadecimal digits after sha256:")
+        return ApiKey(number, name, (digest.lower(),), (digest,), is_hashed=True)
+    key = secret if is_named else entry
+    _refuse_weak(number, key)
+    # In 1.0 an entry was a key as a whole, and clients may still send it so.
+    texts = (key, entry) if is_named else (key,)
+    digests = tuple(digest_of(text.encode()) for text in texts)
+    return ApiKey(number, name if is_named else None, digests, texts)
+
+
+def _refuse_weak(number: int, key: str) -> None:
+    if len(key) < SHORTEST:
+        raise ValueError(
+            f"the key of entry {number} is shorter than {SHORTEST} characters; {_HELP}"
+        )
+    if is_blank(key) or is_placeholder(key):
+        raise ValueError(f"the key of entry {number} is a placeholder; {_HELP}")

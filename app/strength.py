@@ -1,0 +1,51 @@
+"""How hard a secret is to guess. Pure."""
+
+import math
+import re
+import string
+
+#: Bits of a secret that no client guesses, however often it may try.
+STRONG = 128
+# A long run of one letter is no strong secret.
+_DIFFERENT = 10
+_ALPHABETS = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+_HEXADECIMAL = set(string.hexdigits)
+# What documents put where a secret belongs, without what separates the words.
+_PLACEHOLDERS = re.compile(
+    "(?:changeme|changethis|replaceme|(?:your|my)(?:very|super|own|secure|secret|strong|random|api)*"
+    "(?:password|key|token|secret)(?:here)?)+[0-9]*"
+)
+
+
+def is_blank(secret: str) -> bool:
+    r"""Whether nothing of this can be seen.
+
+    >>> is_blank(" \u200b\t"), is_blank("pass")
+    (True, False)
+    """
+    return not any(letter.isprintable() and not letter.isspace() for letter in secret)
+
+
+def is_placeholder(secret: str) -> bool:
+    """Whether this stands in a document where a secret belongs.
+
+    >>> [is_placeholder(text) for text in ("changeme", "Change-Me!", "your-secure-password")]
+    [True, True, True]
+    >>> is_placeholder("pass")
+    False
+    """
+    return _PLACEHOLDERS.fullmatch(re.sub("[^a-z0-9]", "", secret.lower())) is not None
+
+
+def is_strong(secret: str) -> bool:
+    """Whether a secret as random as it looks has STRONG bits.
+
+    >>> is_strong("7d865e959b2466918c9863afca942d0f"), is_strong("a" * 99), is_strong("pass")
+    (True, False, False)
+    """
+    letters = set(secret)
+    if letters <= _HEXADECIMAL:
+        alphabet = 16
+    else:
+        alphabet = sum(len(each) for each in _ALPHABETS if letters & set(each)) or 1
+    return len(letters) >= _DIFFERENT and len(secret) * math.log2(alphabet) >= STRONG

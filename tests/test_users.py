@@ -1,0 +1,174 @@
+"""Whose is what: ids that never move, names that are shown, and what is remembered of both."""
+
+import json
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from app.api_keys import hashed, read_keys
+from app.errors import ConfigurationError
+from app.users import Record, User, Users, assign, load_users, save_users
+
+K1, K2, K3, K4 = (f"key-{letter * 12}" for letter in "abcd")
+
+
+def users_of(keys: str, known: Users | None = None, user: str = "admin") -> Users:
+    """The users of these keys, at the first start over data of 1.0 or after another."""
+    record = known and known.record
+    return assign(user, read_keys(keys), shares=False, known=record, has_data=True)
+
+
+def ids(users: Users) -> dict[str, str]:
+    """The id of each key's user, by name."""
+    return {user.name: user.id for _, user in users.keys}
+
+
+def test_the_first_start_maps_the_numbers_of_1_0_once() -> None:
+    first = users_of(f"{K1},alice:{K2},{hashed('bob', K3)}")
+    assert ids(first) == {"key-1": "key-1", "alice": "key-2", "bob": "key-3"}
+    # Removed, added and put in another order, none has what was another's.
+    assert ids(users_of(f"{hashed('bob', K3)},{K4},alice:{K2}", first)) == {
+        "bob": "key-3",
+        f"key-{sha256(K4.encode()).hexdigest()[:8]}": f"key:{sha256(K4.encode()).hexdigest()}",
+        "alice": "key-2",
+    }
+    # And who was removed comes back to what was theirs.
+    second = users_of(K2, first)
+    assert ids(second) == {"key-2": "key-2"}
+    assert ids(users_of(f"{K2},{K1}", second)) == {"key-2": "key-2", "key-1": "key-1"}
+
+
+def test_a_key_keeps_its_data_when_it_gets_a_name_and_a_name_when_it_gets_a_key() -> None:
+    bare = users_of(f"{K1},{K2}")
+    named = users_of(f"bob:{K2},alice:{K1}", bare)
+    assert ids(named) == {"bob": "key-2", "alice": "key-1"}
+    rotated = users_of(f"alice:{K3},bob:{K2}", named)
+    assert ids(rotated) == {"alice": "key-1", "bob": "key-2"}
+    # The old key is of no use to anyone else.
+    assert ids(users_of(f"alice:{K3},{K1}", rotated))["alice"] == "key-1"
+    assert ids(users_of(f"eve:{K1},alice:{K3}", rotated))["eve"] == "name:eve"
+
+
+def test_a_hashed_key_is_the_key_that_it_is_the_hash_of() -> None:
+    bare = users_of(f"{K1},{K2}")
+    assert ids(users_of(f"{hashed('bob', K2)},{hashed('alice', K1)}", bare)) == {
+        "bob": "key-2",
+        "alice": "key-1",
+    }
+
+
+def test_a_name_that_is_given_again_is_never_a_number_s() -> None:
+    first = users_of(f"{K1},{K2}")
+    later = users_of(f"key-3:{K3},{K2}", first)
+    assert ids(later) == {"key-3": "name:key-3", "key-2": "key-2"}
+    assert ids(users_of(f"key-1:{K3},{K2}", first)) == {"key-1": "name:key-1", "key-2": "key-2"}
+
+
+def test_without_data_of_1_0_a_named_key_is_its_name() -> None:
+    first = assign("admin", read_keys(f"alice:{K1},{K2}"), False, None, has_data=False)
+    assert ids(first) == {"alice": "name:alice", "key-2": "key-2"}
+
+
+def test_the_operator_keeps_an_id_under_another_name() -> None:
+    first = users_of(K1)
+    renamed = users_of(f"admin:{K2},{K1}", first, user="root")
+    assert (renamed.operator.id, renamed.operator.name) == ("admin", "root")
+    assert ids(renamed) == {"admin": "name:admin", "key-1": "key-1"}
+    assert renamed.name_of("admin") == "root"
+    assert renamed.name_of("name:admin") == "admin"
+
+
+@pytest.mark.parametrize(
+    ("user", "keys"),
+    [("key-1", K1), ("key-2", f"{K1},{K2}"), ("admin", f"key-1:{K2},key-2:{K1},{K3},key-3:{K4}")],
+)
+def test_names_that_collide_refuse_the_start(user: str, keys: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        users_of(keys, user=user)
+    assert "API_KEYS" in str(refused.value) and len(str(refused.value).splitlines()) == 1
+    assert K1 not in str(refused.value)
+
+
+def test_a_name_may_collide_later_too() -> None:
+    first = users_of(K1)
+    with pytest.raises(ConfigurationError):
+        users_of(K1, first, user="key-1")
+    with pytest.raises(ConfigurationError):
+        users_of(f"{K1},key-1:{K2}", first)
+
+
+def test_what_was_the_operators_and_a_keys_in_1_0_is_the_operators() -> None:
+    merged = users_of(f"alice:{K1}", user="key-1")
+    assert merged.operator.id == "key-1"
+    assert ids(merged) == {"alice": "name:alice"}
+
+
+def test_the_same_key_twice_was_one_user_in_1_0_and_is(tmp_path: Path) -> None:
+    assert ids(users_of(f"{K1},{K1},{K2}")) == {"key-1": "key-1", "key-3": "key-3"}
+
+
+def test_who_may_see_what() -> None:
+    operator, alice = User("admin", "admin", is_operator=True), User("name:alice", "alice")
+    sharing = User("name:bob", "bob", shares=True)
+    assert operator.may_see("name:alice") and operator.owns("name:alice")
+    assert alice.may_see("name:alice") and not alice.may_see("alice")
+    assert not alice.may_see("admin") and not alice.may_see("")
+    assert sharing.may_see("admin") and not sharing.owns("admin")
+
+
+def load(state: Path, keys: str) -> Users:
+    """The users as the gateway's next start over this folder sees them."""
+    users = load_users(str(state), "admin", read_keys(keys), shares=False)
+    save_users(str(state), users)
+    return users
+
+
+def test_what_is_remembered_holds_no_key(tmp_path: Path) -> None:
+    (tmp_path / "jobs/1").mkdir(parents=True)
+    load(tmp_path, f"{K1},alice:{K2}")
+    text = (tmp_path / "users").read_text(encoding="ascii")
+    assert K1 not in text and K2 not in text
+    assert (tmp_path / "users").stat().st_mode & 0o777 == 0o600
+    assert ids(load(tmp_path, f"{K3},alice:{K4}"))["alice"] == "key-2"
+
+
+def test_the_folder_of_the_record_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    load(tmp_path / "link", K1)
+    assert ids(load(tmp_path / "link", f"{K2},{K1}"))["key-1"] == "key-1"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"\0" * 100),
+        lambda path: path.write_text('{"operator": 1, "keys": []}'),
+        lambda path: path.write_text('{"operator": "admin", "keys": {"key-1": [1]}}'),
+        lambda path: path.write_text('{"operator": "admin", "keys": {"key-1": []}}'),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    ],
+)
+def test_a_damaged_record_gives_nothing_of_a_users_to_another(
+    damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    (tmp_path / "jobs/1").mkdir(parents=True)
+    load(tmp_path, f"{K1},{K2},alice:{K3}")
+    damage(tmp_path / "users")
+    found = ids(load(tmp_path, f"{K2},{K1},alice:{K3}"))
+    assert "key-1" not in found.values()
+    assert "key-2" not in found.values()
+    assert found == ids(load(tmp_path, f"alice:{K3},{K1},{K2}"))
+
+
+def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    load(tmp_path, K1)
+    before = (tmp_path / "users").stat().st_ino
+    load(tmp_path, K1)
+    assert (tmp_path / "users").stat().st_ino == before
+    assert Record(**json.loads((tmp_path / "users").read_bytes())).operator == "admin"
