@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from app.tool.checkout import Checkout
 from app.tool.checks import service
 from app.tool.unit import Unit, differences
 from tests import model_api
-from tests.gateway import Gateway, eventually, free_port, running_gateway
+from tests.gateway import ROOT, Gateway, eventually, free_port, running_gateway
 from tests.tool import Tool, tool_of
 
 Rows = dict[str, dict[str, Any]]
@@ -44,7 +46,7 @@ def not_well(rows: Rows) -> set[str]:
 
 def test_a_gateway_that_is_well(gateway: Gateway, tool: Tool) -> None:
     rows = rows_of(tool, status=0)
-    assert [name for name in rows if not name.startswith("unit ")] == NAMES
+    assert [name for name in rows if not name.startswith("unit ") and name != "root"] == NAMES
     assert "found by CLAUDE_PATH" in rows["claude"]["detail"]
     assert rows["login"]["detail"] == "logged in"
     assert gateway.process is not None
@@ -56,10 +58,12 @@ def test_rows_for_people(tool: Tool) -> None:
     tool.env_file.chmod(0o644)
     told = tool.run("doctor").stdout.decode()
     path = tool.env_file
-    assert f"FAILED   .env          {path} has mode 0644: other users may read" in told
+    assert f"warning  .env          {path} has mode 0644: other users may read" in told
     assert f"\n                       fix: chmod 600 {path}\n" in told
     assert "\nok       job           '/cost'" in told
-    assert told.endswith("\n\n1 check failed\n")
+    assert told.endswith("\n\nall is well\n")
+    tool.env_file.write_text("AUTH_PASSWORD=changeme\n", encoding="utf-8")
+    assert tool.run("doctor").stdout.decode().endswith("\n\n1 check failed\n")
 
 
 def test_nothing_is_set_up(tmp_path: Path) -> None:
@@ -70,6 +74,40 @@ def test_nothing_is_set_up(tmp_path: Path) -> None:
     assert rows["job"]["status"] == "skipped"
     assert tool.run("password").returncode == 0
     assert not_well(rows_of(tool, CLAUDE_PATH="/nowhere")) == {"claude", "gateway"}
+
+
+def test_a_copy_of_the_example_needs_a_password_alone(gateway: Gateway, tool: Tool) -> None:
+    shutil.copyfile(ROOT / ".env.example", tool.env_file)
+    tool.env_file.chmod(0o644)
+    rows = rows_of(tool)
+    assert not_well(rows) == {"settings"}
+    assert rows["settings"]["fix"] == "claudecode2api password"
+    assert tool.run("password").returncode == 0
+    rows = rows_of(tool, CLAUDE_PATH=gateway.environment["CLAUDE_PATH"], PORT=str(free_port()))
+    assert not_well(rows) == {"gateway"}
+    assert rows[".env"]["status"] == "ok"
+
+
+def test_root_is_told_that_default_requests_fail(tool: Tool) -> None:
+    rows = rows_of(tool, status=0)
+    if os.geteuid():
+        assert "root" not in rows
+        return
+    assert rows["root"]["status"] == "warning"
+    assert "IS_SANDBOX=1" in rows["root"]["fix"]
+    assert "root" not in rows_of(tool, status=0, IS_SANDBOX="1")
+    assert "root" not in rows_of(tool, status=0, DEFAULT_PERMISSION_MODE="acceptEdits")
+
+
+def test_a_login_whose_token_ends_soon_is_not_asked_for(tool: Tool, tmp_path: Path) -> None:
+    claude = tmp_path / "claude"
+    claude.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo 1.0 || touch {tmp_path}/asked\n")
+    claude.chmod(0o755)
+    oauth = {"expiresAt": int(time.time() * 1000), "refreshToken": "dummy"}
+    (tmp_path / ".credentials.json").write_text(json.dumps({"claudeAiOauth": oauth}))
+    rows = rows_of(tool, status=0, CLAUDE_PATH=str(claude), CLAUDE_CONFIG_DIR=str(tmp_path))
+    assert rows["login"]["detail"] == "logged in"
+    assert not (tmp_path / "asked").exists()
 
 
 def test_a_line_that_cannot_be_read_is_named(tool: Tool) -> None:

@@ -3,19 +3,24 @@
 import fcntl
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.cli import credentials
 from app.cli.account import PATIENCE, logged_in
 from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
+from app.cli.root import REFUSES_ROOT, refuses_root
 from app.errors import ConfigurationError
 from app.settings import Settings
 from app.tool.check import Check, failed, ok, skipped, warning
 from app.tool.owner import own_name
 
+# Bytes of an answer that are read.
+_LONGEST = 1 << 16
 LOGIN = (
     f"run claude as {own_name()} in a terminal once and log in, or set ANTHROPIC_API_KEY in .env"
 )
@@ -32,27 +37,47 @@ def check(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
         yield skipped("login", "there is no CLI to ask")
         return
     yield ok("claude", f"{claude.version}, {claude.path}, found by {claude.place}")
+    if refuses_root(environment, settings):
+        fix = "run the gateway as another user, or set DEFAULT_PERMISSION_MODE or IS_SANDBOX=1"
+        yield warning("root", REFUSES_ROOT.partition(";")[0], fix)
     yield _login(claude, environment, settings.state_dir)
 
 
 def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:
-    try:
-        with _alone(state):
-            answer = subprocess.run(  # noqa: S603 - the binary that the gateway runs
-                [claude.path, "auth", "status"],
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=PATIENCE,
-                check=False,
-            )
-    except (OSError, subprocess.SubprocessError) as error:
-        return warning("login", f"claude auth status failed: {error}", LOGIN)
-    known = logged_in(answer.stdout)
+    # It must not be asked while its token ends.
+    known = credentials.logged_in(environment)
     if known is None:
-        said = (answer.stdout or answer.stderr).decode(errors="replace").strip()[:200]
-        return warning("login", f"claude auth status says neither yes nor no: {said!r}", LOGIN)
+        try:
+            with _alone(state):
+                known, words = _ask(claude, environment)
+        except OSError as error:
+            return warning("login", f"cannot run claude auth status: {error.strerror}", LOGIN)
+        if known is None:
+            return warning("login", f"claude auth status says neither yes nor no: {words!r}", LOGIN)
     return ok("login", "logged in") if known else failed("login", "not logged in", LOGIN)
+
+
+def _ask(claude: Claude, environment: Mapping[str, str]) -> tuple[bool | None, str]:
+    """Whether the CLI is logged in, and what it has said. Raises OSError.
+
+    One that is slow is left alone: it may be in the middle of a refresh of its token.
+    """
+    with tempfile.TemporaryFile() as printed:
+        asked = subprocess.Popen(  # noqa: S603 - the binary that the gateway runs
+            [claude.path, "auth", "status"],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        )
+        try:
+            asked.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            return None, f"no answer within {PATIENCE:g} s"
+        printed.seek(0)
+        answer = printed.read(_LONGEST)
+    return logged_in(answer), answer.decode(errors="replace").strip()[:200]
 
 
 @contextmanager

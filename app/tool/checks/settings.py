@@ -1,4 +1,4 @@
-"""Whether `.env` is there, is for its owner's eyes alone, and can be used."""
+"""Whether `.env` is there, can be read by its owner alone, and can be used."""
 
 import os
 import stat
@@ -34,5 +34,5 @@ def _file(checkout: Checkout) -> Check:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         detail = f"{path} has mode {mode:04o}: other users may read the password"
-        return failed(".env", detail, f"chmod 600 {path}")
+        return warning(".env", detail, f"chmod 600 {path}")
     return ok(".env", f"{path}, mode {mode:04o}")
