@@ -6,12 +6,18 @@ them agree until the next reload.
 
 import base64
 import gc
+import importlib
 import itertools
 import logging
 import os
+import pkgutil
 import resource
 import sys
 from pathlib import Path
+
+# Paths are UTF-8, whatever the locale is: with another encoding, many could not be named.
+if sys.getfilesystemencoding() != "utf-8":
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 # A reload is also how new code arrives.
 for name in [name for name in sys.modules if name == "app" or name.startswith("app.")]:
@@ -19,12 +25,16 @@ for name in [name for name in sys.modules if name == "app" or name.startswith("a
 # gunicorn puts the current folder on the path only after it has read this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from app import create_app, metrics
-from app.cli.environment import build_environment
+import app
+from app import create_app, metrics, rehearsal
+from app.address import check_address
+from app.cli.environment import build_environment, left_by_session
 from app.cli.locator import Claude, locate
+from app.cli.root import REFUSES_ROOT, refuses_root
 from app.errors import ConfigurationError
+from app.files import read_file
 from app.jobs import upkeep
-from app.jobs.exclusive import acquire
+from app.jobs.exclusive import acquire, holder_of
 from app.jobs.launch import Capacity, generation
 from app.jobs.processes import child
 from app.jobs.spool import Spool
@@ -36,6 +46,15 @@ from app.users import Users, load_users, save_users
 from app.worker import Worker
 
 EX_CONFIG = 78
+#: Seconds that a port in use is waited for: the workers of a killed master notice that it is gone.
+PORT_PATIENCE = 3.0
+# Set while this process listens, so that a reload does not find its own port in use.
+LISTENS = "CLAUDECODE2API_LISTENS"
+#: Whether this only looks if a start would work (gunicorn --check-config).
+IS_CHECK = "--check-config" in sys.argv
+_TAKEN = "cannot use STATE_DIR: another gateway uses {}; stop that one, or set another STATE_DIR"
+# Who listens for us then says so (sd_listen_fds(3); gunicorn's own for SIGUSR2).
+LISTENERS = ("LISTEN_FDS", "GUNICORN_FD")
 
 log = logging.getLogger("app")
 
@@ -60,20 +79,63 @@ def _pair(settings: Settings) -> str:
     return base64.b64encode(pair.encode()).decode()
 
 
-def _claim(spool: Spool) -> None:
+def _claim(spool: Spool) -> int:
     """Be the only gateway of this state folder: each would end the other's jobs.
 
-    The lock goes with this process, and no worker inherits it.
+    The lock goes with this process, and no worker inherits it. Returns its descriptor.
     """
-    if acquire(f"{spool.state}/gateway.lock") is None:
-        print(f"cannot use STATE_DIR: another gateway uses {spool.state}", file=sys.stderr)  # noqa: T201
+    lock = acquire(f"{spool.state}/gateway.lock")
+    if lock is None:
+        print(_TAKEN.format(spool.state), file=sys.stderr)  # noqa: T201
         raise SystemExit(EX_CONFIG)
+    return lock
+
+
+def _check_address(settings: Settings, spool: Spool, address: str) -> None:
+    """Raises ConfigurationError if the gateway could not listen at its address.
+
+    A check before a reload leaves out the address at which the running gateway listens: that
+    one has written it into its lock.
+    """
+    if any(name in os.environ for name in (LISTENS, *LISTENERS)):
+        return
+    lock = f"{spool.state}/gateway.lock"
+    runs = holder_of(lock) is not None
+    if not IS_CHECK:
+        if runs:
+            raise ConfigurationError(_TAKEN.format(spool.state))
+        check_address(settings.host, settings.port, PORT_PATIENCE)
+    elif not runs or read_file(lock) != address.encode():
+        check_address(settings.host, settings.port, 0.0)
+
+
+def _tell_address(server) -> None:
+    """Write where this process listens, for who checks the next reload."""
+    os.environ[LISTENS] = bind
+    os.ftruncate(server.lock, 0)
+    os.pwrite(server.lock, bind.encode(), 0)
+
+
+def _warn() -> None:
+    """Say what makes every job fail, or differ from what an operator would expect."""
+    _warn_of_forged_addresses()
+    if refuses_root(environment, settings):
+        log.warning("this is root: %s", REFUSES_ROOT)
+    if left := left_by_session(os.environ, settings.environment):
+        log.warning(
+            "these variables of a Claude Code session are withheld from jobs (one that is meant"
+            " for them belongs into .env): %s",
+            ", ".join(left),
+        )
 
 
 try:
     settings, claude, users = _read()
     spool = Spool(settings.state_dir)
     _prepare(spool)
+    _host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    bind = f"{_host}:{settings.port}"
+    _check_address(settings, spool, bind)
     # Once for all workers: they must agree about it.
     capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
     environment = build_environment(os.environ, settings.environment)
@@ -81,7 +143,11 @@ try:
     secrets = [settings.auth_password, _pair(settings)]
     secrets += [secret for key in settings.api_keys for secret in key.secrets]
     secrets += secrets_in(environment)
-except ConfigurationError as error:
+    if IS_CHECK:
+        # Workers would import them, and end the gateway if they could not.
+        for module in pkgutil.walk_packages(app.__path__, "app."):
+            importlib.import_module(module.name)
+except (ConfigurationError, OSError) as error:
     print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
     raise SystemExit(EX_CONFIG) from None
 
@@ -100,8 +166,6 @@ class GatewayWorker(Worker):
 wsgi_app = "app:create_app"
 worker_class = GatewayWorker
 workers = settings.workers
-_host = f"[{settings.host}]" if ":" in settings.host else settings.host
-bind = f"{_host}:{settings.port}"
 forwarded_allow_ips = ",".join(str(network) for network in settings.forwarded_allow_ips)
 # By default a proxy's client could choose SCRIPT_NAME and PATH_INFO by headers of these names.
 forwarder_headers = ""
@@ -144,26 +208,29 @@ def _patience():
 
 def on_starting(server):
     """Close what an earlier run left, and let a reload with broken settings change nothing."""
-    _claim(spool)
+    server.lock = _claim(spool)
     try:
         save_users(spool.state, users)
     except OSError as error:
         print(f"cannot use STATE_DIR: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(EX_CONFIG) from None
-    _warn_of_forged_addresses()
+    _tell_address(server)
     _allow_descriptors()
     metrics.forget_all(settings.state_dir / "metrics")
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
+    _warn()
     for job_id in upkeep.recover(spool):
         told = {"job": job_id}
         log.warning("job %s lost its supervisor while the gateway was down", job_id, extra=told)
     reload = server.handle_hup
 
     def handle_hup():
-        try:
-            _read()
-        except ConfigurationError as error:
-            log.error("the reload is refused: %s", error)
+        # What cannot start would end the gateway, and its jobs with it.
+        del os.environ[LISTENS]
+        refused = rehearsal.refusal()
+        os.environ[LISTENS] = bind
+        if refused:
+            log.error("the reload is refused: %s", refused)
         else:
             reload()
 
@@ -186,12 +253,13 @@ def post_fork(server, worker):
 
 
 def on_reload(server):
-    """Tell what the new workers will use."""
+    """Say what the new workers will use."""
+    _tell_address(server)
     try:
         save_users(spool.state, users)
     except OSError as error:
         log.error("cannot remember whose the keys are: %s", error)
-    _warn_of_forged_addresses()
+    _warn()
     if server.notifier is not None:
         server.notifier.stop_patience = _patience()
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)

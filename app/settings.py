@@ -156,7 +156,11 @@ def _text(value: str) -> str:
 def _host(value: str) -> str:
     if not value:
         raise ValueError("it is empty; write 127.0.0.1 for this machine alone, 0.0.0.0 for all")
-    return value
+    if value == "*":
+        raise ValueError("'*' is not an address; write 0.0.0.0 for all, or :: for IPv6, too")
+    # As in a URL.
+    is_bracketed = value.startswith("[") and value.endswith("]")
+    return value[1:-1] if is_bracketed else value
 
 
 def _optional(value: str) -> str | None:

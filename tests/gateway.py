@@ -155,6 +155,21 @@ class Gateway:
                 start_new_session=True,
             )
 
+    def check(self) -> "subprocess.CompletedProcess[str]":
+        """What systemd runs before it reloads the gateway."""
+        return subprocess.run(
+            [
+                *(Path(sys.executable).parent / "gunicorn", "-c"),
+                *(self.code / "gunicorn.conf.py", "--check-config"),
+            ],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
     def stop(self) -> int:
         """Stop it as systemd would; returns its exit status."""
         assert self.process is not None

@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 import requests
 
 from app.jobs.pool import JOBS_EACH
-from tests.gateway import PASSWORD, ROOT, Gateway, Stream, alive, eventually, marked_in
+from tests.gateway import PASSWORD, ROOT, Gateway, Stream, alive, eventually, free_port, marked_in
 
 EX_CONFIG = 78
 
@@ -26,6 +29,11 @@ EX_CONFIG = 78
         ({"PORT": "http"}, "cannot use PORT: 'http' is not a whole number"),
         ({"CLAUDE_PATH": "/nowhere/claude"}, "CLAUDE_PATH (/nowhere/claude: no such file)"),
         ({"STATE_DIR": "/proc/nothing"}, "cannot use STATE_DIR"),
+        ({"HOST": "*"}, "cannot use HOST: '*' is not an address; write 0.0.0.0"),
+        ({"HOST": "no such host"}, "cannot use HOST: 'no such host' is not an address"),
+        ({"HOST": "é" * 70}, "is not an address"),
+        ({"HOST": "http://127.0.0.1"}, "cannot use HOST: 'http://127.0.0.1' is not an address"),
+        ({"HOST": "192.0.2.1"}, "cannot use HOST: 192.0.2.1 is no address of this machine; write"),
     ],
 )
 def test_it_refuses_to_start_with_one_plain_line(
@@ -35,6 +43,44 @@ def test_it_refuses_to_start_with_one_plain_line(
     assert gateway.launch().wait(20) == EX_CONFIG
     (line,) = gateway.log().splitlines()
     assert said in line
+
+
+def test_a_port_in_use_ends_the_start_with_one_line_that_says_what_helps(
+    tmp_path: Path, fake_claude: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        gateway = Gateway(tmp_path, fake_claude, PORT=str(port))
+        assert gateway.launch().wait(20) == EX_CONFIG
+    (line,) = gateway.log().splitlines()
+    assert line.startswith(f"cannot listen on 127.0.0.1, port {port}: another program does; end it")
+    assert "set another PORT" in line
+
+
+def test_a_port_in_use_is_waited_for_if_it_comes_free(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        gateway.stop()
+        gateway.environment["PORT"] = str(other.getsockname()[1])
+        gateway.process = gateway.launch()
+        # Its first answer comes from the CLI, after which it looks at the port.
+        time.sleep(1)
+        assert gateway.process.poll() is None
+    gateway.url = f"http://127.0.0.1:{gateway.environment['PORT']}"
+    eventually(gateway._answers, gateway.log)
+
+
+def test_an_address_in_brackets_is_what_it_is_in_a_url(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    gateway.stop()
+    gateway.environment["HOST"] = "[::1]"
+    gateway.url = f"http://[::1]:{gateway.port}"
+    gateway.start()
+    assert gateway.chat("result ok").done()["status"] == "succeeded"
 
 
 def test_without_a_claude_it_says_where_it_looked(tmp_path: Path, fake_claude: Path) -> None:
@@ -69,6 +115,22 @@ def test_settings_come_from_env_too_and_the_rest_of_it_goes_to_the_cli(
     assert "--model=from-file" in json.loads(line)["argv"]
     (_, line) = gateway.chat("arguments", "environment").messages()
     assert json.loads(line)["ANTHROPIC_API_KEY"] == "dummy $HOME #"
+
+
+@pytest.mark.parametrize("name", ["ä ö 日本"])
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX"}])
+def test_a_folder_may_have_any_name_whatever_the_locale_is(
+    start_gateway: Callable[..., Gateway], name: str, locale: dict[str, str]
+) -> None:
+    gateway = start_gateway(**locale)
+    folder = gateway.folder / name
+    folder.mkdir()
+    stream = gateway.chat("shell pwd", "environment", cwd=str(folder))
+    found, _, environment = stream.messages()
+    assert found == os.fsencode(folder)
+    assert {key: json.loads(environment)[key] for key in locale} == locale
+    for wrong in ("\ud800", f"{folder}/\udcff\udcff", "\0"):
+        assert gateway.post("x", cwd=f"/{wrong}").status_code in (400, 422)
 
 
 def test_root_and_health(gateway: Gateway) -> None:
@@ -226,13 +288,76 @@ def test_a_reload_takes_new_settings_and_refuses_broken_ones(
     assert model() == "--model=two"
 
 
+def test_a_reload_onto_an_address_that_cannot_be_had_changes_nothing(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    gateway = start_gateway()
+    del gateway.environment["PORT"]
+    gateway.stop()
+    settings = tmp_path / ".env"
+    settings.write_text(f"PORT={gateway.port}\n", encoding="utf-8")
+    gateway.start()
+    assert gateway.process is not None
+    stream = gateway.chat("silent")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings.write_text(f"PORT={port}\n", encoding="utf-8")
+        refused = f"cannot listen on 127.0.0.1, port {port}: another program does"
+        check = gateway.check()
+        assert (check.returncode, check.stderr.count("\n")) == (EX_CONFIG, 1)
+        assert refused in check.stderr
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: f"the reload is refused: {refused}" in gateway.log())
+        assert [row["process_id"] for row in gateway.running()] == [stream.job_id]
+    # Its own port is no obstacle, and another one that is free is taken.
+    settings.write_text(f"PORT={gateway.port}\n", encoding="utf-8")
+    assert gateway.check().returncode == 0
+    gateway.reload()
+    settings.write_text(f"PORT={port}\n", encoding="utf-8")
+    assert gateway.check().returncode == 0
+    gateway.reload()
+    gateway.url = f"http://127.0.0.1:{port}"
+    assert [row["process_id"] for row in gateway.running()] == [stream.job_id]
+    assert gateway.check().returncode == 0
+    assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+
+
+def test_a_reload_of_code_that_cannot_be_imported_changes_nothing(
+    tmp_path: Path, fake_claude: Path
+) -> None:
+    gateway = Gateway(tmp_path, fake_claude)
+    gateway.code = tmp_path / "checkout"
+    gateway.code.mkdir()
+    shutil.copytree(ROOT / "app", gateway.code / "app", ignore=shutil.ignore_patterns("vendored"))
+    shutil.copy(ROOT / "gunicorn.conf.py", gateway.code)
+    (gateway.code / "app/api/pages/vendored").symlink_to(ROOT / "app/api/pages/vendored")
+    try:
+        gateway.start()
+        assert gateway.process is not None
+        before = gateway.workers()
+        (gateway.code / "app/api/chat.py").write_text("import no_such_module\n")
+        assert "no_such_module" in gateway.check().stderr
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "the reload is refused: ModuleNotFoundError" in gateway.log())
+        assert gateway.workers() == before
+        gateway.stop()
+    finally:
+        gateway.kill()
+
+
 def _served(gateway: Gateway) -> list[int]:
     """The pids of the launcher and the supervisors of this gateway, and of its workers."""
-    found = subprocess.run(
-        ["pgrep", "-f", str(gateway.state)], capture_output=True, text=True, check=False
-    )
+    found = []
+    for entry in Path("/proc").iterdir():
+        # It may end while we look.
+        with contextlib.suppress(OSError):
+            if (
+                entry.name.isdigit()
+                and str(gateway.state).encode() in (entry / "cmdline").read_bytes()
+            ):
+                found.append(int(entry.name))
     workers = gateway.workers() if gateway.process and gateway.process.poll() is None else []
-    return [int(pid) for pid in found.stdout.split()] + workers
+    return found + workers
 
 
 def test_two_streams_on_one_worker_do_not_disturb_each_other(gateway: Gateway) -> None:

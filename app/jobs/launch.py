@@ -175,6 +175,9 @@ class Launch:
             sys.executable,
             "-I",
             "-S",
+            # Paths are the same bytes here as in the gateway, whatever the locale is.
+            "-X",
+            "utf8",
             "-c",
             _PROGRAM,
             str(_ROOT),

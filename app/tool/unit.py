@@ -11,7 +11,7 @@ NAME = "claudecode2api.service"
 _PATIENCE = 10.0
 # How the lines begin that the installer fills in.
 _PATH = 'Environment="PATH='
-_FILLED_IN = ("User=", "Group=", "WorkingDirectory=", "ExecStart=", _PATH)
+_FILLED_IN = ("User=", "Group=", "WorkingDirectory=", "ExecStart=", 'ExecReload="', _PATH)
 
 
 @dataclass(frozen=True)
