@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.settings import Settings
-from app.tool.password import with_password
+from app.tool.env_file import with_setting
 from tests.gateway import eventually, free_port
 from tests.tool import POWERLESS, Tool
 
@@ -146,6 +146,6 @@ def test_whatever_the_text_all_other_settings_stay(text: str) -> None:
 
     before = read(text)
     assume(not any(each.error for each in before))
-    after = read(with_password(text, "new"))
+    after = read(with_setting(text, "AUTH_PASSWORD", "new"))
     assert others(after) == others(before)
     assert "new" in [each.value for each in after if each.key == "AUTH_PASSWORD"]

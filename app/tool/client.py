@@ -29,7 +29,7 @@ class Client:
     """
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
-        self.url = (url or _own_url(settings)).rstrip("/")
+        self.url = (url or own_url(settings)).rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Failure(f"cannot use {self.url!r} as --url: write http://… or https://…")
         # Without a byte for so many seconds, a stream is taken for broken.
@@ -166,7 +166,7 @@ def reason(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _own_url(settings: Settings) -> str:
+def own_url(settings: Settings) -> str:
     """Where a gateway with these settings can be reached from this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -10,6 +10,7 @@ from app.tool.cancel import cancel
 from app.tool.checkout import Checkout
 from app.tool.doctor import doctor
 from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
+from app.tool.key import key
 from app.tool.logs import logs
 from app.tool.parser import build_parser
 from app.tool.password import password
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "logs": logs,
     "cancel": cancel,
     "password": password,
+    "key": key,
 }
 
 

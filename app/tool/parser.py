@@ -43,7 +43,10 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for add in (_add_serve, _add_doctor, _add_ps, _add_run, _add_logs, _add_cancel, _add_password):
+    for add in (
+        *(_add_serve, _add_doctor, _add_ps, _add_run, _add_logs, _add_cancel),
+        *(_add_password, _add_key),
+    ):
         add(commands)
     return parser
 
@@ -187,6 +190,38 @@ def _add_password(commands: _Commands) -> None:
         """,
     )
     parser.add_argument("--print", action="store_true", help="print the password, and it alone")
+
+
+def _add_key(commands: _Commands) -> None:
+    parser = _add(
+        commands,
+        "key",
+        "make, list or remove an API key",
+        """\
+        Each key in API_KEYS is a user of its own. "add" makes a key, shows it once, and writes its
+        hash to .env, whose other lines stay as they are; "list" shows whose keys there are,
+        and no key. The gateway takes a change when it is reloaded; jobs that run go on.
+        """,
+        """\
+        claudecode2api key add alice
+        claudecode2api key add --print ci | gh secret set CLAUDE_KEY
+        claudecode2api key list
+        claudecode2api key remove alice
+        """,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for action, summary in (
+        ("add", "make a key and show it once"),
+        ("list", "show the names of the keys"),
+        ("remove", "take a key out of API_KEYS"),
+    ):
+        made = actions.add_parser(action, help=summary, description=summary, allow_abbrev=False)
+        if action != "list":
+            made.add_argument("name", metavar="NAME", help="the name of its user")
+        if action == "add":
+            made.add_argument(
+                "--print", action="store_true", help="print the key, also where no terminal is"
+            )
 
 
 def _add(

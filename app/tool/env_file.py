@@ -1,0 +1,112 @@
+"""`.env` with one setting changed, and every other line as it was."""
+
+import io
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from app.errors import ConfigurationError
+from app.settings import read_env_file
+from app.tool.checkout import Checkout
+from app.tool.failure import UNCONFIGURED, Failure
+from app.tool.master import master_of
+
+# What needs no quotes (python-dotenv).
+_PLAIN = re.compile(r"[\w.,:~+/=@%^-]*", re.ASCII)
+
+
+def change_setting(checkout: Checkout, name: str, value: str) -> Path:
+    """Write a setting into `.env`, whole or not at all; returns where that is.
+
+    Without one it is made from `.env.example`. Raises Failure.
+    """
+    path = checkout.env_file.resolve()
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise Failure(f"cannot change {path}: {checkout.whose()}", UNCONFIGURED)
+    try:
+        # Text that cannot be read could not be kept either.
+        read_env_file(path)
+        _replace(path, with_setting(_text(checkout), name, value))
+    except ConfigurationError as error:
+        raise Failure(str(error), UNCONFIGURED) from None
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {error.strerror}") from None
+    return path
+
+
+def with_setting(text: str, name: str, value: str) -> str:
+    r"""The text of `.env` with a new value of one setting, every other line as it was.
+
+    >>> with_setting("A=1\nAUTH_PASSWORD='old' # mine\nB=2\n", "AUTH_PASSWORD", "new")
+    'A=1\nAUTH_PASSWORD=new\nB=2\n'
+    >>> with_setting("A=1", "API_KEYS", "a b")
+    "A=1\nAPI_KEYS='a b'\n"
+    """
+    line = f"{name}={_quoted(value)}"
+    parts = []
+    found = False
+    for binding in parse_stream(io.StringIO(text, newline="")):
+        string = binding.original.string
+        if binding.key == name:
+            found = True
+            # The parser counts the blank lines before as part of it.
+            before = string[: len(string) - len(string.lstrip("\r\n"))]
+            after = string[len(string.rstrip("\r\n")) :] or "\n"
+            string = f"{before}{line}{after}"
+        parts.append(string)
+    whole = "".join(parts)
+    if found:
+        return whole
+    separator = "" if not whole or whole.endswith("\n") else "\n"
+    return f"{whole}{separator}{line}\n"
+
+
+def how_to_reload(checkout: Checkout) -> str:
+    """What makes the gateway that runs here read its settings again."""
+    stale = "the gateway does not know of this until it is reloaded:"
+    if checkout.unit.is_of(checkout.folder):
+        return f"{stale} sudo systemctl reload {checkout.unit.path.stem}"
+    try:
+        master = master_of(checkout.settings().state_dir)
+    except Failure as error:
+        return str(error)
+    return (
+        f"{stale} kill -HUP {master}"
+        if master
+        else "no gateway runs here now; the next start takes it"
+    )
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _text(checkout: Checkout) -> str:
+    """What `.env` holds; without one, what the example does."""
+    for path in (checkout.env_file, checkout.folder / ".env.example"):
+        if path.exists():
+            return path.read_bytes().decode()
+    return ""
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole and for its owner's eyes alone, or not at all. Raises OSError."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".env.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if path.exists():
+                old = path.stat()
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            file.write(text.encode())
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

@@ -1,0 +1,143 @@
+"""`claudecode2api key`: the keys in `.env`, each a user of its own."""
+
+import argparse
+import secrets
+import sys
+
+from app.api_keys import NAME, PREFIX, ApiKey, entries, hashed, read_keys
+from app.errors import ConfigurationError
+from app.settings import read_env_file
+from app.tool.checkout import Checkout
+from app.tool.client import own_url
+from app.tool.env_file import change_setting, how_to_reload
+from app.tool.failure import MISUSED, UNCONFIGURED, Failure
+from app.tool.screen import note
+from app.users import load_users
+
+#: Random bytes of a key.
+STRENGTH = 24
+
+
+def key(checkout: Checkout, arguments: argparse.Namespace) -> int:
+    """Make a key, list the keys there are, or remove one."""
+    return {"add": _add, "list": _list, "remove": _remove}[arguments.action](checkout, arguments)
+
+
+def _add(checkout: Checkout, arguments: argparse.Namespace) -> int:
+    name: str = arguments.name
+    if not NAME.fullmatch(name):
+        raise Failure(
+            f"cannot call a key {name!r}: a name has small letters, digits, _ and -, at most 32,"
+            " and begins with a letter",
+            MISUSED,
+        )
+    if not arguments.print and not sys.stdout.isatty():
+        raise Failure(
+            "cannot show the key: standard output is not a terminal; --print prints it there",
+            MISUSED,
+        )
+    written = _written(checkout)
+    if name in [each.name for each in _keys(written)]:
+        raise Failure(
+            f"cannot add a key called {name}: there is one; claudecode2api key remove {name} first"
+        )
+    new = PREFIX + secrets.token_hex(STRENGTH)
+    value = ",".join([*entries(written), hashed(name, new)])
+    _refuse_namesakes(checkout, value)
+    path = change_setting(checkout, "API_KEYS", value)
+    note(f"{path} has the hash of this key of {name} in API_KEYS; it is not shown again:")
+    sys.stdout.write(f"{new}\n")
+    sys.stdout.flush()
+    note(f"OpenAI's clients take it as their API key, with the base URL {_base_url(checkout)}")
+    _end(checkout)
+    return 0
+
+
+def _list(checkout: Checkout, arguments: argparse.Namespace) -> int:
+    written = _written(checkout)
+    names = _names(checkout, written)
+    for each in _keys(written):
+        kind = "hash" if each.is_hashed else "key in .env"
+        sys.stdout.write(f"{names[each.number]}\t{kind}\n")
+    if not names:
+        note("there are no keys; claudecode2api key add NAME makes one")
+    return 0
+
+
+def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
+    written = _written(checkout)
+    names = _names(checkout, written)
+    all_entries = entries(written)
+    # In 1.0 the same key could stand there twice.
+    gone = {all_entries[number - 1] for number, name in names.items() if name == arguments.name}
+    if not gone:
+        known = f"; there are {', '.join(names.values())}" if names else ""
+        raise Failure(f"cannot remove a key called {arguments.name}: there is none{known}")
+    left = [entry for entry in all_entries if entry not in gone]
+    path = change_setting(checkout, "API_KEYS", ",".join(left))
+    note(f"the key of {arguments.name} is no longer in {path}; its jobs stay, for a key so called")
+    _end(checkout)
+    return 0
+
+
+def _written(checkout: Checkout) -> str:
+    """API_KEYS in `.env`."""
+    try:
+        return read_env_file(checkout.env_file).get("API_KEYS", "")
+    except ConfigurationError as error:
+        if isinstance(error.__context__, PermissionError):
+            raise Failure(
+                f"cannot read {checkout.env_file}: {checkout.whose()}", UNCONFIGURED
+            ) from None
+        raise Failure(str(error), UNCONFIGURED) from None
+
+
+def _keys(value: str) -> tuple[ApiKey, ...]:
+    try:
+        return read_keys(value)
+    except ValueError as error:
+        raise Failure(f"cannot use API_KEYS: {error}", UNCONFIGURED) from None
+
+
+def _names(checkout: Checkout, value: str) -> dict[int, str]:
+    """What the user of each entry is called; one without a name as the gateway shows it."""
+    keys = _keys(value)
+    try:
+        settings = checkout.settings()
+        users = load_users(str(settings.state_dir), settings.auth_user, keys, shares=False)
+    except (Failure, ConfigurationError):
+        # It is only the names of those that have none.
+        return {each.number: each.name or f"key-{each.number}" for each in keys}
+    return {each.number: user.name for each, (_, user) in zip(keys, users.keys, strict=True)}
+
+
+def _refuse_namesakes(checkout: Checkout, value: str) -> None:
+    """Refuse what the gateway would not start with."""
+    keys = _keys(value)
+    written = read_env_file(checkout.env_file)
+    operator = checkout.environ.get("AUTH_USER", written.get("AUTH_USER", "admin"))
+    for each in keys:
+        if each.name == operator:
+            raise Failure(f"cannot add a key called {operator}: AUTH_USER is called so")
+    try:
+        settings = checkout.settings()
+    except Failure:
+        # There may be no password yet.
+        return
+    try:
+        load_users(str(settings.state_dir), settings.auth_user, keys, shares=False)
+    except ConfigurationError as error:
+        raise Failure(str(error)) from None
+
+
+def _base_url(checkout: Checkout) -> str:
+    try:
+        return f"{own_url(checkout.settings())}/v1"
+    except Failure:
+        return "http://HOST:PORT/v1"
+
+
+def _end(checkout: Checkout) -> None:
+    if "API_KEYS" in checkout.environ:
+        note("API_KEYS is also set in the environment of this shell, where it wins over .env")
+    note(how_to_reload(checkout))
