@@ -182,6 +182,8 @@ worker_connections = 10_000
 control_socket_disable = True
 # An access line may be forged through the user's name; the application logs what matters.
 accesslog = None
+# Another parser, if it is installed, would do without the bounds of app/head.py.
+http_parser = "python"
 errorlog = "-"
 loglevel = settings.log_level.lower()
 logconfig_dict = configuration(settings.log_format, settings.log_level, secrets)

@@ -273,6 +273,23 @@ class GatewayStops(GatewayError):
         return {"Retry-After": "1", "Connection": "close"}
 
 
+class TooManyConnections(GatewayError):
+    """All connections that this process of the gateway can serve at once are in use."""
+
+    status = 503
+    code = "too_many_connections"
+    header_names = ("Retry-After",)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many connections are open; close some, or raise the gateway's limit of open files"
+        )
+
+    def headers(self) -> dict[str, str]:
+        """When to come back, on a new connection: it may reach another process."""
+        return {"Retry-After": "1", "Connection": "close"}
+
+
 class NotFound(GatewayError):
     """There is no such path."""
 

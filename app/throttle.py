@@ -180,13 +180,13 @@ def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
 
 
 def _name(address: str) -> str:
-    return hashlib.sha256(_network(address).encode()).hexdigest()[:32]
+    return hashlib.sha256(network(address).encode()).hexdigest()[:32]
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """What counts as one address: of IPv6 the /64, all of which one client may hold.
 
-    >>> _network("2001:db8::1") == _network("2001:db8::2")
+    >>> network("2001:db8::1") == network("2001:db8::2")
     True
     """
     try:

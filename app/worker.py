@@ -3,11 +3,12 @@
 import json
 import logging
 import os
+import resource
 import signal
-import socket
 import time
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
@@ -15,10 +16,11 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
-from gunicorn import util
-from gunicorn.http import errors
+from gunicorn.http import errors, wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.connection import Connection
+from app.crowd import Crowd, Room
 from app.errors import (
     BadRequest,
     ExpectationFailed,
@@ -28,6 +30,8 @@ from app.errors import (
     TransferCodingNotSupported,
     UriTooLong,
 )
+from app.hangups import Hangups
+from app.head import Parser
 from app.notify import ASK_AGAIN, Notifier, answers
 
 log = logging.getLogger(__name__)
@@ -38,9 +42,6 @@ LOOK_AFTER = 30.0
 ASK_PATIENCE = 10.0
 #: Seconds that streams have for their last words when the worker stops.
 STOP_PATIENCE = 1.0
-#: Seconds and bytes that are spent on what a refused client still sends.
-LINGER_SECONDS = 1.0
-LINGER_BYTES = 1 << 20
 
 STOPPING = "the gateway stops or reloads"
 
@@ -55,12 +56,10 @@ _REFUSED: dict[type[Exception], GatewayError] = {
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Ends its streams as soon as it is told to stop, and idle connections with them."""
+    """Lets no connection hold up another, and ends its streams as soon as it must stop."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._idle: set[socket.socket] = set()
-        self._open: set[socket.socket] = set()
         #: Who tells systemd that workers answer, if there is a systemd.
         self.notifier: Notifier | None = None
 
@@ -71,21 +70,51 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection."""
-        self._idle.add(client)
-        self._open.add(client)
+        connection = Connection(client, addr[0], self._hangups)
+        self._crowd.enter(connection)
+        parser = Parser(self.cfg, connection, addr)
+        request = None
         try:
-            super().handle(listener, client, addr)
+            while self.alive:
+                request = None
+                with self.timeout_ctx():
+                    request = next(parser)
+                if request is None:
+                    # Nothing came for too long.
+                    return
+                self._crowd.begin(connection)
+                self.handle_request(listener.getsockname(), request, connection, addr)
+                self._crowd.rest(connection)
+        except StopIteration:
+            # The client or the answer said so.
+            if request is not None and not request.is_whole:
+                _linger(connection)
+        except errors.NoMoreData:
+            log.debug("a client went away within a request's head")
+        except OSError as error:
+            log.debug("a connection ended: %s", error)
+        except Exception as error:
+            self.handle_error(request, connection, addr, error)
         finally:
-            self._idle.discard(client)
-            self._open.discard(client)
+            self._crowd.leave(connection)
+            connection.close()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Serve one request of a connection."""
-        self._idle.discard(sock)
-        super().handle_request(listener_name, req, sock, addr)
+        """Answer one request. Raises StopIteration if it is the connection's last."""
+        response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg)
+        sock.begin(response)
         if not self.alive:
+            response.force_close()
+        pieces = self.wsgi(environ, response.start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+            sock.finish()
+        finally:
+            pieces.close()
+        if response.should_close() or not self.alive:
             raise StopIteration
-        self._idle.add(sock)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: take no more connections, end what is open."""
@@ -109,6 +138,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             type(exc).__name__,
             extra={"request_id": request_id, "status": told.status},
         )
+        if client.response is not None and client.response.headers_sent:
+            # It would look like a part of the answer that has begun.
+            return
         body = json.dumps({"detail": told.detail, "code": told.code, "request_id": request_id})
         head = (
             f"HTTP/1.1 {told.status} {told.detail}",
@@ -118,13 +150,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             f"Content-Length: {len(body)}",
         )
         try:
-            util.write_nonblock(client, "\r\n".join((*head, "", body)).encode())
-            _linger(client)
+            client.sendall("\r\n".join((*head, "", body)).encode())
         except OSError:
             log.debug("request %s: its client has gone", request_id)
+        else:
+            _linger(client)
 
     def run(self) -> None:
         """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
+        self._hangups = Hangups()
+        self._crowd = Crowd(self._room(), self._is_proxy)
         gevent.spawn(self._look_after_jobs)
         gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
         servers = []
@@ -148,6 +183,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._end_connections()
         for server in servers:
             server.stop(timeout=1)
+
+    def _room(self) -> Room:
+        """How many connections there may be, with what is open already."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names alone
+        return Room.within(limit - used, self.worker_connections)
+
+    def _is_proxy(self, address: str) -> bool:
+        networks = self.cfg.forwarded_allow_networks()
+        return any(ip_address(address) in network for network in networks)
 
     def _vouch(self, notifier: Notifier) -> None:
         """Prove that the gateway answers: from this worker's hub, over the network."""
@@ -173,27 +218,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _end_connections(self) -> None:
         self.wsgi.extensions["jobs"].stop(STOPPING)
-        _shut_down(self._idle)
+        self._crowd.end_idle()
         deadline = time.monotonic() + STOP_PATIENCE
-        while self._open and time.monotonic() < deadline:
+        while self._crowd and time.monotonic() < deadline:
             self.notify()
             gevent.sleep(0.02)
-        # Whose client reads nothing cannot be told anything.
-        _shut_down(self._open)
+        # A client that reads nothing cannot be sent any last words.
+        self._crowd.end_all()
 
 
-def _shut_down(clients: set[socket.socket]) -> None:
-    for client in list(clients):
-        # One that has closed by itself is no longer connected.
-        with suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)
-
-
-def _linger(client: socket.socket) -> None:
-    """Read what is still on its way: closing with it unread would reset the connection, and
-    the client might never see the answer (RFC 9112, section 9.6)."""
-    client.shutdown(socket.SHUT_WR)
-    left = LINGER_BYTES
-    with suppress(gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
-        while left > 0 and (received := client.recv(65536)):
-            left -= len(received)
+def _linger(connection: Connection) -> None:
+    # It may have gone by now.
+    with suppress(OSError):
+        connection.linger()

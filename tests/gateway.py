@@ -130,6 +130,8 @@ class Gateway:
             "LOG_LEVEL": "DEBUG",
             **settings,
         }
+        #: What gunicorn is started with, say prlimit and its options.
+        self.prefix: list[str] = []
         self.auth = ("admin", self.environment["AUTH_PASSWORD"].encode())
         self.process: subprocess.Popen[bytes] | None = None
         self._streams: list[Stream] = []
@@ -146,7 +148,12 @@ class Gateway:
         """Start gunicorn; its output is in the log."""
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                [Path(sys.executable).parent / "gunicorn", "-c", self.code / "gunicorn.conf.py"],
+                [
+                    *self.prefix,
+                    str(Path(sys.executable).parent / "gunicorn"),
+                    "-c",
+                    str(self.code / "gunicorn.conf.py"),
+                ],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -302,9 +309,10 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running_gateway(folder: Path, claude: Path, **settings: str) -> Iterator[Gateway]:
+def running_gateway(folder: Path, claude: Path, *prefix: str, **settings: str) -> Iterator[Gateway]:
     """A gateway that is stopped at the end; no process of it or its jobs may be left."""
     gateway = Gateway(folder, claude, **settings)
+    gateway.prefix += prefix
     try:
         yield gateway.start()
     finally:

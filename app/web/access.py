@@ -13,7 +13,9 @@ from app.errors import (
     InvalidCredentials,
     NotAuthenticated,
     TooManyAttempts,
+    TooManyConnections,
 )
+from app.web.client import prove_client
 from app.web.origins import Origins
 
 #: What any protected view may answer.
@@ -21,6 +23,7 @@ ERRORS: tuple[type[GatewayError], ...] = (
     NotAuthenticated,
     InvalidCredentials,
     TooManyAttempts,
+    TooManyConnections,
     CrossSite,
 )
 
@@ -47,6 +50,7 @@ def protect(
             proxies,
         )
         g.user = authenticator.check(request.headers.get("Authorization"), address)
+        prove_client(request.environ)
 
     @blueprint.record
     def remember(state: BlueprintSetupState) -> None:

@@ -1,20 +1,16 @@
-"""Notice at once that a client has gone; knows gevent and gunicorn."""
+"""The connection on which a request came: whether its client is there, and who it is."""
 
-import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from gevent import get_hub
-
+from app.errors import TooManyConnections
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import Follower
 from app.jobs.service import JobService
 
 #: The reason for which a stream ends if its client does not want it any more.
 CLIENT_LEFT = "the client went away"
-
-_READABLE = 1
 
 
 @contextmanager
@@ -31,34 +27,21 @@ def follow_for_client(
 
 @contextmanager
 def watch_client(environ: Mapping[str, Any], gone: Callable[[], None]) -> Iterator[None]:
-    """Call `gone` when the client of this request closes its connection.
+    """Call `gone` when the client of this request goes away.
 
-    A silent stream would notice it only at its second write. Without gunicorn's socket (a
+    A silent stream would notice it only at its second write. Without gunicorn's connection (a
     test client) nothing is watched.
     """
     connection = environ.get("gunicorn.socket")
-    if connection is None:
+    with connection.watch(gone) if connection is not None else nullcontext():
         yield
-        return
-    watcher = get_hub().loop.io(connection.fileno(), _READABLE)
 
-    def look() -> None:
-        try:
-            # The bare socket's: gevent's own would wait, which a callback must not.
-            closed = connection._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return
-        except OSError:
-            closed = True
-        # A client that sends the next request already (pipelining) is there, and would wake
-        # us without end; from now on only a failed write tells that it went.
-        watcher.stop()
-        if closed:
-            gone()
 
-    watcher.start(look)
-    try:
-        yield
-    finally:
-        watcher.stop()
-        watcher.close()
+def prove_client(environ: Mapping[str, Any]) -> None:
+    """Note that a request had the right credentials: its connection has a place of its own.
+
+    Raises TooManyConnections if there is none left.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is not None and not connection.prove():
+        raise TooManyConnections

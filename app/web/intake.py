@@ -8,7 +8,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import gevent
 from flask import Request
@@ -34,6 +34,8 @@ from app.web.settings_file import read_settings
 
 #: Seconds that a request's body may take.
 BODY_PATIENCE = 60.0
+#: Bytes of it that are read at once.
+PIECE = 1 << 18
 
 #: What `Intake.read` raises.
 REFUSALS: tuple[type[GatewayError], ...] = (
@@ -113,7 +115,7 @@ class Intake:
         with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
             # Not through werkzeug, which cuts a chunked body off where the limit is.
             try:
-                body: bytes = request.environ["wsgi.input"].read(self.max_body + 1)
+                body = _read(request.environ["wsgi.input"], self.max_body + 1)
             except OSError:
                 raise BadBody from None
         if len(body) > self.max_body:
@@ -156,6 +158,15 @@ def key_of(request: Request, body: bytes) -> Key | None:
     asked = json.dumps([request.path, request.query_string.decode("latin-1"), meant])
     digest = hashlib.sha256(asked.encode() + b"\0" + body)
     return Key(text, digest.hexdigest())
+
+
+def _read(stream: IO[bytes], most: int) -> bytes:
+    """At most so many bytes, in pieces: gunicorn copies all that it has for each call."""
+    pieces = []
+    while most > 0 and (piece := stream.read(min(most, PIECE))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 def _query(request: Request) -> dict[str, Any]:

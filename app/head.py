@@ -1,0 +1,117 @@
+"""A request as gunicorn reads it, with a head that costs little, whatever is sent.
+
+gunicorn looks through all that has come so far whenever something more comes, and takes up to
+800 KB of it: a tenth of a second for a head that is never finished. Here a head is looked for
+once, and its length is bounded before it is parsed.
+"""
+
+import re
+from typing import Any
+
+from gunicorn.http import errors
+from gunicorn.http.body import Body, ChunkedReader
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+
+#: Bytes of a request's line and headers together, and of a chunked body's trailers.
+LONGEST_HEAD = 1 << 16
+
+_END = b"\r\n\r\n"
+# A request begins with the name of a method, or with one empty line (RFC 9112, section 2.2).
+_BEGINNING = re.compile(rb"[!-~\r\n]")
+
+
+class Parser(RequestParser):  # type: ignore[misc]  # gunicorn has no types
+    """The requests of one connection, one after the other."""
+
+    def __init__(self, cfg: Any, source: Any, source_addr: Any) -> None:
+        super().__init__(cfg, source, source_addr)
+        self.mesg_class = BoundedRequest
+
+
+class BoundedRequest(Request):  # type: ignore[misc]
+    """A request; its connection is not used again if its body was not read whole."""
+
+    def parse(self, unreader: Any) -> Any:
+        """The head. Raises what gunicorn raises."""
+        unreader.unread(_read_head(unreader, self.limit_request_line))
+        return super().parse(unreader)
+
+    def set_body_reader(self) -> None:
+        """Prepare for reading the body."""
+        # gunicorn bounds the trailers by it, too.
+        self.max_buffer_headers = LONGEST_HEAD
+        super().set_body_reader()
+        if self._expected_100_continue:
+            # gunicorn would say so also to a client whose request is then refused.
+            self._expected_100_continue: bool = False
+            self.body: Any = _AwaitedBody(self.body.reader, self.unreader.sock)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the body is still to come."""
+        reader = self.body.reader
+        if isinstance(reader, ChunkedReader):
+            return reader.parser is None
+        return reader.length == 0  # type: ignore[no-any-return]
+
+    def should_close(self) -> bool:
+        """Whether the connection ends with this request.
+
+        gunicorn asks before it sends the answer's head, and would read an unread body to its
+        end, however long that takes.
+        """
+        if not self.is_whole:
+            self.force_close()
+        return super().should_close()  # type: ignore[no-any-return]
+
+
+class _AwaitedBody(Body):  # type: ignore[misc]
+    """A body that its client sends when it is asked to (RFC 9110, section 10.1.1)."""
+
+    def __init__(self, reader: Any, connection: Any) -> None:
+        super().__init__(reader)
+        self._connection = connection
+
+    def _read_reader(self, size: int) -> Any:
+        if self._connection is not None:
+            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._connection = None
+        return super()._read_reader(size)
+
+
+def _read_head(unreader: Any, longest_line: int) -> bytes:
+    """All that has come when a head is complete, or when it is clear that it is none.
+
+    In the latter case gunicorn's parser finds the same, and says what is wrong. Raises
+    StopIteration if the connection ends before a request begins.
+    """
+    head = bytearray()
+    while True:
+        received = unreader.read()
+        if not received:
+            if head:
+                raise errors.NoMoreData(bytes(head))
+            raise StopIteration
+        searched = max(0, len(head) - len(_END) + 1)
+        head += received
+        if not _BEGINNING.match(head):
+            # Perhaps the first bytes of TLS.
+            raise errors.InvalidRequestLine("no method")
+        end = head.find(_END, searched)
+        if (end if end >= 0 else len(head)) > LONGEST_HEAD:
+            raise errors.LimitRequestHeaders("the whole head")
+        if end >= 0 or _has_bare_newline(head, len(head) - len(received)):
+            return bytes(head)
+        if len(head) > longest_line + len(_END) and b"\r\n" not in head[2 : longest_line + 4]:
+            return bytes(head)
+
+
+def _has_bare_newline(head: bytearray, start: int) -> bool:
+    r"""Whether a newline from `start` on has no carriage return before it.
+
+    >>> _has_bare_newline(bytearray(b"a\r\nb\r\n"), 2), _has_bare_newline(bytearray(b"a\n"), 0)
+    (False, True)
+    """
+    # A regular expression takes fifty times as long.
+    return head.count(b"\n", start) != head.count(b"\r\n", max(0, start - 1))
