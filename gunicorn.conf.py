@@ -41,9 +41,13 @@ from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from app.logs import configuration, secrets_in
 from app.notify import Notifier
+from app.outlet import take_standard_error
 from app.settings import Settings
 from app.users import Users, load_users, save_users
 from app.worker import Worker
+
+# Workers inherit it.
+standard_error = take_standard_error()
 
 EX_CONFIG = 78
 #: Seconds that a port in use is waited for: the workers of a killed master notice that it is gone.
@@ -157,6 +161,7 @@ class GatewayWorker(Worker):
 
     def load_wsgi(self):
         self.wsgi = create_app(settings, claude, users, code, child(self.ppid), self.number)
+        standard_error.count = self.wsgi.extensions["jobs"].metrics.count_dropped_lines
         # What exists now stays; collecting it again and again would hold up the streams.
         gc.collect()
         gc.freeze()

@@ -11,7 +11,9 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
+
+from app.outlet import Outlet
 
 #: What a record may carry beside its message, by its name there, in this order.
 FIELDS = (
@@ -116,6 +118,20 @@ class JsonLine(Line):
         return json.dumps(told)
 
 
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes to standard error, which says in such a line, too, what it had to drop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if isinstance(self.stream, Outlet):
+            self.stream.notice = self._notice
+
+    def _notice(self, dropped: int) -> str:
+        words = "%d lines of the log were dropped: nothing read standard error"
+        record = logging.LogRecord("app", logging.WARNING, "", 0, words, (dropped,), None)
+        return self.format(record) + self.terminator
+
+
 def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, Any]:
     """For logging.config: everything to standard error, as `text` or as `json`."""
     line = JsonLine if form == "json" else JournalLine if _is_journal() else Line
@@ -123,7 +139,7 @@ def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, An
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": line, "secrets": list(secrets)}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {"stderr": {"()": Handler, "formatter": "line"}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "audit": {"level": "INFO", "handlers": [], "propagate": True},

@@ -120,6 +120,12 @@ class Metrics:
             registry=None,
         )
 
+        self._dropped_lines = Counter(
+            "claudecode2api_dropped_log_lines",
+            "Lines of the log that were dropped because standard error was not read.",
+            registry=None,
+        )
+
         # From the start on each is there with 0: a rate needs a value to begin with.
         for status in _STATUSES:
             self._ended.labels(status)
@@ -150,6 +156,10 @@ class Metrics:
     def count_refusal(self, reason: str) -> None:
         """A request was refused for its credentials."""
         self._refused.labels(reason).inc()
+
+    def count_dropped_lines(self, lines: int) -> None:
+        """So many lines of this process's log were dropped."""
+        self._dropped_lines.inc(lines)
 
     def count_stream(self, change: int) -> None:
         """A stream was opened (1) or has ended (-1)."""

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import gevent
+from gevent import get_hub
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
@@ -32,6 +33,7 @@ from app.errors import (
 )
 from app.hangups import Hangups
 from app.head import Parser
+from app.hub_errors import HubErrors
 from app.notify import ASK_AGAIN, Notifier, answers
 
 log = logging.getLogger(__name__)
@@ -158,6 +160,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to stop. As in gunicorn, but the stop is noticed at once."""
+        get_hub().print_exception = HubErrors().tell  # type: ignore[assignment,method-assign]
         self._hangups = Hangups()
         self._crowd = Crowd(self._room(), self._is_proxy)
         gevent.spawn(self._look_after_jobs)

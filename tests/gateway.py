@@ -132,6 +132,8 @@ class Gateway:
         }
         #: What gunicorn is started with, say prlimit and its options.
         self.prefix: list[str] = []
+        #: Its standard error, if that is not the log.
+        self.stderr: int | None = None
         self.auth = ("admin", self.environment["AUTH_PASSWORD"].encode())
         self.process: subprocess.Popen[bytes] | None = None
         self._streams: list[Stream] = []
@@ -158,7 +160,7 @@ class Gateway:
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if self.stderr is None else self.stderr,
                 start_new_session=True,
             )
 
