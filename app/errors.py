@@ -310,6 +310,17 @@ class JobNotFound(GatewayError):
         super().__init__(f"Process not found: {job_id}")
 
 
+class SessionNotFound(GatewayError):
+    """There is no such session that this user may continue."""
+
+    status = 404
+    code = "session_not_found"
+    param = "session_id"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session not found: {session_id[:100]}")
+
+
 class QueueFull(GatewayError):
     """As many jobs run and wait as may."""
 

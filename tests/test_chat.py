@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from tests.gateway import AUTH, Gateway, Stream, eventually
 
+#: A session that a request continues.
+WANTED = "f9645fec-cdad-4505-8f73-2b22a415a890"
+
 
 def test_the_head_is_sent_before_the_cli_says_anything(gateway: Gateway) -> None:
     stream = gateway.chat("silent")
@@ -169,7 +172,7 @@ def test_standard_error_on_disk_is_capped(gateway: Gateway) -> None:
 def test_processes_lists_a_job_while_it_runs(gateway: Gateway) -> None:
     flag = gateway.folder / "listed"
     flag.unlink(missing_ok=True)
-    stream = gateway.chat("system s7", f"await {flag}", session_id="wanted", model="opus")
+    stream = gateway.chat("system s7", f"await {flag}", session_id=WANTED, model="opus")
     stream.next()
     (row,) = gateway.running()
     assert row == {
@@ -190,8 +193,8 @@ def test_processes_lists_a_job_while_it_runs(gateway: Gateway) -> None:
 
 
 def test_the_session_asked_for_is_listed_until_the_cli_names_its_own(gateway: Gateway) -> None:
-    stream = gateway.chat("silent", session_id="wanted")
-    assert gateway.running()[0]["session_id"] == "wanted"
+    stream = gateway.chat("silent", session_id=WANTED)
+    assert gateway.running()[0]["session_id"] == WANTED
     stream.close()
 
 

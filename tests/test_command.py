@@ -66,12 +66,13 @@ def refusal(fields: dict[str, Any], version: tuple[int, ...] = NEW) -> list[str 
     return location
 
 
+SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
 FLAGS: list[tuple[str, Any, list[str]]] = [
     ("prompt", "-p --help", []),
     ("cwd", "--version", []),
     ("model", "opus", ["--model=opus"]),
     ("fallback_model", "haiku", ["--fallback-model=haiku"]),
-    ("session_id", "s1", ["--resume=s1"]),
+    ("session_id", SESSION, [f"--resume={SESSION}"]),
     ("fork_session", True, ["--fork-session"]),
     ("fork_session", False, []),
     ("system_prompt", "Be brief.", ["--system-prompt-file=<Be brief.>"]),
@@ -131,7 +132,6 @@ def test_the_table_above_has_every_field_of_the_contract() -> None:
     [
         ("model", "--version", ["--model=--version"]),
         ("fallback_model", "--help", ["--fallback-model=--help"]),
-        ("session_id", "--help", ["--resume=--help"]),
         ("system_prompt", "--help", ["--system-prompt-file=<--help>"]),
         ("append_system_prompt", "-p", ["--append-system-prompt-file=<-p>"]),
         ("tools", ["--help", "-x"], ["--tools=--help,-x"]),
@@ -158,12 +158,9 @@ VALUES = st.text(min_size=1, max_size=20).filter(lambda text: "\0" not in text)
 
 @given(VALUES)
 def test_any_text_is_one_element_behind_its_flag(text: str) -> None:
-    found = flags(
-        command({"model": text, "session_id": text, "add_dir": [text], "permission_mode": text})
-    )
+    found = flags(command({"model": text, "add_dir": [text], "permission_mode": text}))
     assert found == [
         f"--model={text}",
-        f"--resume={text}",
         f"--add-dir={text}",
         f"--permission-mode={text}",
     ]
@@ -267,7 +264,6 @@ LONG = "x" * LONGEST_ARGUMENT
     [
         ("model", LONG, NEW),
         ("fallback_model", LONG, NEW),
-        ("session_id", LONG, NEW),
         ("tools", ["Read", LONG], NEW),
         ("tools", ["Read" * 10] * 4000, NEW),
         ("allowed_tools", ["Read", LONG], NEW),

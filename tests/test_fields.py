@@ -9,6 +9,7 @@ import pytest
 
 from tests.gateway import Gateway
 
+SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
 # No messages from other sessions; a request's own settings are in its place.
 QUIET = '--settings={"crossSessionInbound":"refuse"}'
 ALWAYS = [
@@ -40,7 +41,7 @@ def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: G
     [
         ("model", "-opus", ["--model=-opus"]),
         ("fallback_model", "-haiku", ["--fallback-model=-haiku"]),
-        ("session_id", "--help", ["--resume=--help"]),
+        ("session_id", SESSION, [f"--resume={SESSION}"]),
         ("fork_session", True, ["--fork-session"]),
         ("tools", ["-a", "Bash"], ["--tools=-a,Bash"]),
         ("tools", [], ["--tools="]),

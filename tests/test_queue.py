@@ -12,6 +12,8 @@ import pytest
 from tests.gateway import Gateway, Stream, eventually, marked_in
 
 Start = Callable[..., Gateway]
+#: Sessions that requests continue.
+ONE, OTHER = "f9645fec-cdad-4505-8f73-2b22a415a890", "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 
 
 def flag(gateway: Gateway, name: str) -> Path:
@@ -134,13 +136,13 @@ def test_a_job_that_waits_can_be_cancelled_and_never_runs(start_gateway: Start, 
 def test_a_job_in_the_same_session_waits_and_holds_up_no_other(start_gateway: Start) -> None:
     gateway = start_gateway()
     one = flag(gateway, "one")
-    first = gateway.chat("line a", f"await {one}", "result ok", session_id="s1")
+    first = gateway.chat("line a", f"await {one}", "result ok", session_id=ONE)
     first.next()
-    second = gateway.chat("line b", "result ok", session_id="s1")
+    second = gateway.chat("line b", "result ok", session_id=ONE)
     told = second.next().data
     assert told == b"queued 1 (another job goes on with this session)"
-    assert gateway.chat("result ok", session_id="s2").done()["status"] == "succeeded"
-    fork = gateway.chat("result ok", session_id="s1", fork_session=True)
+    assert gateway.chat("result ok", session_id=OTHER).done()["status"] == "succeeded"
+    fork = gateway.chat("result ok", session_id=ONE, fork_session=True)
     assert fork.done()["status"] == "succeeded"
     one.touch()
     assert second.messages()[0] == b"b"
@@ -150,9 +152,9 @@ def test_a_job_in_the_same_session_waits_and_holds_up_no_other(start_gateway: St
 
 def test_a_session_that_a_running_job_has_begun_is_waited_for(start_gateway: Start) -> None:
     gateway = start_gateway()
-    first = gateway.chat("system fresh", "silent")
+    first = gateway.chat(f"system {ONE}", "silent")
     first.next()
-    second = gateway.chat("line b", "result ok", session_id="fresh")
+    second = gateway.chat("line b", "result ok", session_id=ONE)
     assert second.next().data.startswith(b"queued 1 (another")
     gateway.ask("DELETE", f"/chat/{first.job_id}")
     assert second.messages()[0] == b"b"
@@ -160,7 +162,7 @@ def test_a_session_that_a_running_job_has_begun_is_waited_for(start_gateway: Sta
 
 def test_three_in_one_session_run_one_after_the_other(start_gateway: Start) -> None:
     gateway = start_gateway()
-    streams = [gateway.chat("chatter 3 0.05", "result ok", session_id="s") for _ in range(3)]
+    streams = [gateway.chat("chatter 3 0.05", "result ok", session_id=ONE) for _ in range(3)]
     for stream in streams:
         assert stream.done()["status"] == "succeeded"
     for earlier, later in pairwise(streams):

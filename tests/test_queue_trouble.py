@@ -219,8 +219,8 @@ def test_a_request_that_is_refused_does_not_take_the_job_from_another_with_its_k
 def test_an_empty_session_is_no_session(start_gateway: Start) -> None:
     gateway = start_gateway(MAX_JOBS="10")
     begin(gateway, "silent", session_id="")
-    begin(gateway, "silent", session_id="s")
-    waiting = gateway.chat("result ok", session_id="s")
+    begin(gateway, "silent", session_id="f9645fec-cdad-4505-8f73-2b22a415a890")
+    waiting = gateway.chat("result ok", session_id="f9645fec-cdad-4505-8f73-2b22a415a890")
     assert waiting.next().data.startswith(b"queued 1")
     assert gateway.chat("line b", "result ok", session_id="").next().data == b"b"
 

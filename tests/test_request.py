@@ -17,7 +17,6 @@ TEXTS = [
     "cwd",
     "model",
     "fallback_model",
-    "session_id",
     "system_prompt",
     "append_system_prompt",
     "permission_mode",
@@ -188,6 +187,36 @@ def test_a_nul_is_refused_wherever_it_is(fields: dict[str, Any], location: list[
     (error,) = errors_of({**LEAST, **fields})
     assert error["type"] == "nul_character"
     assert error["loc"] == ["body", *location]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("topsecret", "--help", "../x", "a\0", " ", "null", "f9645fec"),
+        "f9645feccdad45058f732b22a415a890",
+        "{f9645fec-cdad-4505-8f73-2b22a415a890}",
+        "urn:uuid:f9645fec-cdad-4505-8f73-2b22a415a890",
+        "f9645fec-cdad-4505-8f73-2b22a415a890\n",
+        "f9645fec-cdad-4505-8f73-2b22a415a89٣",
+        "x" * 10_000_000,
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_session_is_named_by_its_id_and_by_no_title(text: str) -> None:
+    (error,) = errors_of({**LEAST, "session_id": text})
+    assert (error["type"], error["loc"]) == ("no_session_id", ["body", "session_id"])
+    assert len(error["msg"]) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ""),
+        ("F9645FEC-CDAD-4505-8F73-2B22A415A890", "f9645fec-cdad-4505-8f73-2b22a415a890"),
+    ],
+)
+def test_an_id_of_a_session_may_be_empty_or_large(text: str, found: str) -> None:
+    assert read_request(json.dumps({**LEAST, "session_id": text}).encode()).session_id == found
 
 
 @pytest.mark.parametrize("prompt", ["", " ", "\n", "\t\r\n ", "\u2003\u2028"])

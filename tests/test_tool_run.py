@@ -216,11 +216,14 @@ def test_no_prompt_is_a_mistake_of_the_command_line(tool: Tool, said: bytes) -> 
     assert done.stderr.startswith(b"cannot ")
 
 
+SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
+
+
 def test_options_reach_the_cli(tool: Tool) -> None:
-    options = ["--model", "opus", "--session", "abc", "--cwd", ".."]
+    options = ["--model", "opus", "--session", SESSION, "--cwd", ".."]
     done = tool.run("run", "--raw", *options, "arguments\nresult ok")
     told = done.stdout.decode()
-    assert '"--model=opus"' in told and '"--resume=abc"' in told
+    assert '"--model=opus"' in told and f'"--resume={SESSION}"' in told
     assert f'"cwd": "{tool.folder}"' in told
 
 

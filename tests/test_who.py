@@ -1,11 +1,12 @@
 """Who may: the operator everything, a key's user its own; everything else is as if not there."""
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -108,6 +109,126 @@ def test_a_conversation_is_its_users_and_the_operators(two: Gateway) -> None:
     assert two.ask("GET", "/v1/conversations", **by(BOB)).json()["data"] == []
 
 
+def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> bool:
+    """Whether a key may not go on with a session, as if it did not exist; by any face."""
+    body = {"prompt": "line a", "cwd": str(gateway.project), "session_id": session, **fields}
+    talk = {"messages": [{"role": "user", "content": "line a"}], "claude": {"cwd": body["cwd"]}}
+    answers = [
+        gateway.ask("POST", "/chat", json=body, **by(key)),
+        gateway.ask("POST", "/api/claude", json=body, **by(key)),
+        gateway.ask(
+            "POST", "/v1/chat/completions", json={**talk, "session_id": session}, **by(key)
+        ),
+    ]
+    codes = [
+        (answer.json().get("error") or answer.json()).get("code")
+        for answer in answers
+        if answer.status_code == 404
+    ]
+    assert codes in ([], ["session_not_found"] * 3), codes
+    return bool(codes)
+
+
+def test_a_session_is_whose_job_began_it(two: Gateway) -> None:
+    sessions = {key: str(uuid4()) for key in (ALICE, BOB)}
+    for key, session in sessions.items():
+        assert chat(two, key, f"system {session}", "line b").done()["session_id"] == session
+    assert refused_session(two, BOB, sessions[ALICE])
+    assert refused_session(two, BOB, sessions[ALICE].upper())
+    assert refused_session(two, BOB, sessions[ALICE], fork_session=True)
+    assert refused_session(two, ALICE, sessions[BOB])
+    # It stays so when the operator goes on with it, and when the job is kept no more.
+    two.chat(f"system {sessions[ALICE]}", session_id=sessions[ALICE]).done()
+    for job_id in job_ids(two, "/jobs", "jobs", None):
+        for path in (two.state / "jobs" / job_id).iterdir():
+            path.unlink()
+        (two.state / "jobs" / job_id).rmdir()
+    assert chat(two, ALICE, "line c", session_id=sessions[ALICE]).messages() == [b"c"]
+    assert refused_session(two, BOB, sessions[ALICE])
+    # A fork is the user's who made it.
+    fork = str(uuid4())
+    chat(two, BOB, f"system {fork}", session_id=sessions[BOB], fork_session=True).done()
+    assert refused_session(two, ALICE, fork)
+    assert chat(two, BOB, "line d", session_id=fork).messages() == [b"d"]
+
+
+def test_a_session_is_its_users_while_its_job_runs(two: Gateway) -> None:
+    session = str(uuid4())
+    running = chat(two, ALICE, f"system {session}", "silent")
+    running.next()
+    assert refused_session(two, BOB, session)
+    waiting = chat(two, ALICE, "line b", session_id=session)
+    assert waiting.next().data.startswith(b"queued 1")
+    assert two.ask("DELETE", f"/chat/{running.job_id}").status_code == 200
+    assert waiting.messages() == [b"b"]
+
+
+def test_a_session_that_was_begun_in_a_terminal_is_the_operators(two: Gateway) -> None:
+    session = str(uuid4())
+    assert refused_session(two, ALICE, session)
+    assert two.chat("line a", session_id=session).messages() == [b"a"]
+    two.chat(f"system {session}", session_id=session).done()
+    assert refused_session(two, ALICE, session)
+
+
+def test_whose_a_session_is_is_found_out_once_at_the_first_start_after_1_0(two: Gateway) -> None:
+    session = str(uuid4())
+    chat(two, ALICE, f"system {session}").done()
+    # A job that goes on with it begins none.
+    two.chat(f"system {session}", session_id=session).done()
+    assert two.stop() == 0
+    for record in (two.state / "sessions").iterdir():
+        record.unlink()
+    (two.state / "sessions").rmdir()
+    two.start()
+    assert refused_session(two, BOB, session)
+    assert chat(two, ALICE, "line b", session_id=session).messages() == [b"b"]
+
+
+def test_a_session_whose_record_is_damaged_is_the_operators(two: Gateway) -> None:
+    session = str(uuid4())
+    chat(two, ALICE, f"system {session}").done()
+    for damage in ("", "{}", '{"user": 1}', "\0" * 20):
+        (two.state / "sessions" / session).write_text(damage)
+        assert refused_session(two, ALICE, session)
+        assert two.chat("line a", session_id=session).messages() == [b"a"]
+
+
+def named(gateway: Gateway, key: str, name: str, **headers: str) -> list[str]:
+    """The arguments of the CLI for a conversation of a client's own name."""
+    sent = {**by(key)["headers"], "X-Session-ID": name, **headers}
+    body = {"messages": [{"role": "user", "content": "arguments\nresult ok"}]}
+    body["claude"] = {"events": True}  # type: ignore[assignment]
+    answer = gateway.ask("POST", "/v1/chat/completions", json=body, auth=None, headers=sent)
+    told: list[dict[str, Any]] = answer.json()["choices"][0]["message"]["claude"]
+    (argv,) = [line["argv"] for line in told if "argv" in line]
+    return [argument for argument in argv if argument.startswith(("--resume", "--session-id"))]
+
+
+def test_a_name_begins_a_conversation_per_user_and_reaches_no_resume(two: Gateway) -> None:
+    (begun,) = named(two, ALICE, "topsecret")
+    flag, _, session = begun.partition("=")
+    assert flag == "--session-id" and str(UUID(session)) == session
+    assert named(two, ALICE, "topsecret") == [begun]
+    (other,) = named(two, BOB, "topsecret")
+    assert other.startswith("--session-id=") and other != begun
+    assert refused_session(two, BOB, session)
+    # Once the CLI has it, it is continued.
+    folder = re.sub(r"[^A-Za-z0-9]", "-", str((two.state / "workspaces/shared").resolve()))
+    transcript = two.home / ".claude/projects" / folder / f"{session}.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.write_text("said\n")
+    assert named(two, ALICE, "topsecret") == [f"--resume={session}"]
+
+
+def test_a_title_is_no_session_on_the_raw_faces(two: Gateway) -> None:
+    body = {"prompt": "line a", "cwd": str(two.project), "session_id": "topsecret"}
+    for path in ("/chat", "/api/claude"):
+        answer = two.ask("POST", path, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "session_id"]
+
+
 def test_with_shared_jobs_everybody_may_do_all(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(API_KEYS=KEYS, SHARED_JOBS="true")
     ended = chat(gateway, ALICE, "result ok").done()["process_id"]
@@ -115,6 +236,10 @@ def test_with_shared_jobs_everybody_may_do_all(start_gateway: Callable[..., Gate
     assert job_ids(gateway, "/jobs", "jobs", BOB) == {ended, running}
     assert gateway.ask("GET", f"/chat/{ended}", **by(BOB)).status_code == 200
     assert gateway.ask("DELETE", f"/chat/{running}", **by(BOB)).status_code == 200
+    session = str(uuid4())
+    assert chat(gateway, BOB, "line a", session_id=session).messages() == [b"a"]
+    chat(gateway, ALICE, f"system {session}").done()
+    assert chat(gateway, BOB, "line a", session_id=session).messages() == [b"a"]
 
 
 K1, K2, K3 = "key-of-the-first-user", "key-of-the-second-user", "key-of-the-third-user"

@@ -18,6 +18,7 @@ from app.errors import (
     JobNotEnded,
     JobNotFound,
     QueueFull,
+    SessionNotFound,
 )
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END, is_position
@@ -51,6 +52,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
             DiskFull,
             IdempotencyKeyReused,
             QueueFull,
+            SessionNotFound,
         ],
         parameters=[
             Parameter(

@@ -9,7 +9,7 @@ from app import sse
 from app.api import reading
 from app.api.stream import Events, stream
 from app.cli.request import read_fields, read_object
-from app.errors import DiskFull, QueueFull
+from app.errors import DiskFull, QueueFull, SessionNotFound
 from app.jobs.service import JobService
 from app.web import options
 from app.web.describe import Answer, Body, Text, describes
@@ -64,7 +64,7 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         },
         details="For the clients of Claude-Code-Server: names with dashes are taken, too.",
         body=Body({"application/json": _BODY}),
-        errors=[*REFUSALS, *reading.ERRORS, DiskFull, QueueFull],
+        errors=[*REFUSALS, *reading.ERRORS, DiskFull, QueueFull, SessionNotFound],
     )
     def start() -> Response:
         body = read_object(intake.json(request))

@@ -5,8 +5,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
 
+from app.cli.transcripts import session_id_in
 from app.errors import InvalidRequest
 
 #: Of many errors in one body so many are told, and so much of an unknown field's name.
@@ -22,6 +32,19 @@ _Complaint = tuple[tuple[str | int, ...], str, str]
 Item = Annotated[str, StringConstraints(min_length=1)]
 
 _OBJECT = TypeAdapter(dict[str, Any])
+
+
+def _session_id(text: str) -> str:
+    """A session's id. The CLI would take a title, too, whoever gave it."""
+    found = session_id_in(text)
+    if text and found is None:
+        raise PydanticCustomError(
+            "no_session_id", "The id of a session is a UUID, as event done has it; not a title"
+        )
+    return found or ""
+
+
+SessionId = Annotated[str, AfterValidator(_session_id)]
 
 
 class ChatRequest(BaseModel):
@@ -40,7 +63,11 @@ class ChatRequest(BaseModel):
         None, description="An alias or a full name; left out, DEFAULT_MODEL; null, the CLI's own."
     )
     fallback_model: str | None = Field(None, description="The model to use if that one is busy.")
-    session_id: str | None = Field(None, max_length=1000, description="The session to continue.")
+    session_id: SessionId | None = Field(
+        None,
+        description="The session to continue: a UUID; empty is the same as none.",
+        json_schema_extra={"format": "uuid"},
+    )
     fork_session: bool | None = Field(None, description="Continue it under a new id.")
     system_prompt: str | None = Field(None, description="Replaces the CLI's system prompt.")
     append_system_prompt: str | None = Field(None, description="Is added to the system prompt.")

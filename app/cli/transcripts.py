@@ -11,6 +11,7 @@ from uuid import UUID
 
 #: The CLI shortens the name of a folder that is longer than this.
 _LONGEST_NAME = 200
+_LENGTH = 36
 
 
 class Transcripts:
@@ -44,6 +45,16 @@ class Transcripts:
                 if os.access(path, os.F_OK):
                     return os.stat(path).st_size  # noqa: PTH116
         return None
+
+
+def session_id_in(text: str) -> str | None:
+    """The session's id that this is, in small letters, or None if it is none.
+
+    >>> session_id_in("54EB236B-b0ff-442a-9ae3-2e06374f0602"), session_id_in("my-session")
+    ('54eb236b-b0ff-442a-9ae3-2e06374f0602', None)
+    """
+    small = text.lower() if len(text) == _LENGTH else ""
+    return small if is_session_id(small) else None
 
 
 def is_session_id(text: str) -> bool:

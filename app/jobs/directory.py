@@ -35,7 +35,7 @@ from typing import Any, Literal, NamedTuple
 
 from app import files, records
 from app.cli.lines import read_session
-from app.jobs import processes
+from app.jobs import owners, processes
 from app.jobs.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
@@ -182,6 +182,7 @@ class JobDirectory:
         Readers of the output are woken, also if the job has put something else in its place:
         then an empty file takes its place. Raises OSError.
         """
+        self.note_owner()
         self._leave_the_living()
         if output is not None:
             os.fchmod(output, _SEALED[0])
@@ -194,6 +195,15 @@ class JobDirectory:
         ):
             is_first = not is_sealed(status.st_mode)
             files.change_mode(self.output, _SEALED[0 if is_first else 1])
+
+    def note_owner(self) -> None:
+        """Remember whose the session is that the job began, if it has ended and began one."""
+        job, ended = self.job(), self.ended()
+        if job is None or ended is None or ended.session_id in (None, job.continues):
+            return
+        with suppress(OSError):
+            # With the disk full, the operator alone can go on with the session.
+            owners.note(self.state, str(ended.session_id), job.user)
 
     def _leave_the_living(self) -> None:
         try:

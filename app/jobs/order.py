@@ -11,7 +11,11 @@ from app.jobs.keys import Key
 
 
 class Order(NamedTuple):
-    """What a job is started with; `prompt_length` counts characters."""
+    """What a job is started with; `prompt_length` counts characters.
+
+    `is_own_session` says that the session is the user's: it is new, or is continued by what the
+    user's client has sent of it.
+    """
 
     command: Command
     cwd: str
@@ -24,6 +28,7 @@ class Order(NamedTuple):
     idle_timeout: float | None
     key: Key | None
     request_id: str
+    is_own_session: bool = False
 
     @property
     def continues(self) -> str | None:

@@ -18,8 +18,9 @@ from app.errors import (
     JobNotFound,
     JobNotStarted,
     QueueFull,
+    SessionNotFound,
 )
-from app.jobs import processes
+from app.jobs import owners, processes
 from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.keys import Keys
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds below which a launcher's life was so short that another one is not started at once.
 _SHORT_LIFE = 1.0
+#: Seconds between two looks for sessions that nobody has used for long.
+_FORGET_OWNERS = 3600.0
 
 
 class JobService:
@@ -67,6 +70,7 @@ class JobService:
         self.metrics = metrics
         self._users = users
         self._statistics = Statistics(spool)
+        self._forgot_owners = time.monotonic()
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
         #: Why this process follows no job any more, or None.
@@ -78,10 +82,11 @@ class JobService:
         A request whose key was seen before gives the job that it started. Raises JobNotStarted
         and QueueFull, and then nothing runs; GatewayStops when this process is about to end,
         DiskFull when too little of the disk is left, InvalidRequest for a limit beyond the
-        operator's, IdempotencyKeyReused.
+        operator's, IdempotencyKeyReused, SessionNotFound for a session of another user's.
         """
         if self.stopped_by:
             raise GatewayStops("/chat")
+        self._check_session(order, user)
         directory = JobDirectory(self._spool.state, str(uuid4()))
         is_new = True
         try:
@@ -118,6 +123,33 @@ class JobService:
                 raise JobNotStarted(f"cannot start the job: {error}") from error
             raise
         return Begun(directory, is_new)
+
+    def _check_session(self, order: Order, user: User) -> None:
+        session = order.session_id
+        if session is None:
+            return
+        if order.is_own_session:
+            try:
+                owner: str | None = owners.note(self._spool.state, session, user.id)
+            except OSError as error:
+                raise JobNotStarted(f"cannot start the job: {error}") from error
+        else:
+            owner = self._owner_of(session)
+        # A session without an owner was begun in a terminal: it is the operator's.
+        if not user.may_see(owner or ""):
+            raise SessionNotFound(session)
+
+    def _owner_of(self, session: str) -> str | None:
+        state = self._spool.state
+        owner = owners.owner_of(state, session)
+        if owner is not None:
+            return owner
+        for directory in self._spool.living():
+            job = directory.job()
+            if job and job.continues != session and directory.read_session() == session:
+                return job.user
+        # Its job may have ended just now.
+        return owners.owner_of(state, session)
 
     def _create(
         self, directory: JobDirectory, order: Order, user: User, detached: bool
@@ -313,6 +345,9 @@ class JobService:
             log.info("job %s is removed: it ended long ago", directory.id, extra=told)
             self._spool.remove(directory)
         self._keys.forget_removed()
+        if time.monotonic() - self._forgot_owners > _FORGET_OWNERS:
+            self._forgot_owners = time.monotonic()
+            owners.forget_old(self._spool.state)
 
     def keep_launcher(self) -> None:
         """Have a launcher until this process stops, so that those who wait are started.

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from app import files
+from app.jobs import owners
 from app.jobs.directory import JobDirectory, is_job_id
 
-_FOLDERS = ("jobs", "live", "untold", "keys")
+_FOLDERS = ("jobs", "live", "untold", "keys", owners.FOLDER)
 
 
 class Spool:
@@ -28,6 +29,10 @@ class Spool:
         made = {name for name in _FOLDERS if files.make_folder(f"{self.state}/{name}")}
         if "live" in made:
             self._list_the_living()
+        if owners.FOLDER in made:
+            # So it is at the first start after 1.0. Who began a session comes first.
+            for directory in reversed(list(self.newest(None))):
+                directory.note_owner()
 
     def directory(self, job_id: str) -> JobDirectory | None:
         """The directory that a job of this id has or would have; None if it is not an id."""

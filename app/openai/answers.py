@@ -11,6 +11,7 @@ from app.errors import (
     IdempotencyKeyReused,
     JobNotStarted,
     QueueFull,
+    SessionNotFound,
 )
 from app.openai.errors import CODES, BadParameter, ModelNotFound
 from app.web.describe import Answer, Text
@@ -159,4 +160,5 @@ NOT_BEGUN: tuple[type[GatewayError], ...] = (
     IdempotencyKeyReused,
     JobNotStarted,
     QueueFull,
+    SessionNotFound,
 )

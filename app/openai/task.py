@@ -1,20 +1,22 @@
 """What a completion asks of a job, and what is remembered of it."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from werkzeug.datastructures import Headers
 
 from app.cli.command import Extras
 from app.cli.request import read_fields
-from app.errors import InvalidRequest
+from app.cli.transcripts import session_id_in
+from app.errors import InvalidRequest, SessionNotFound
 from app.jobs.keys import Key
 from app.jobs.order import Order
 from app.openai import history
-from app.openai.errors import BadParameter, ConversationNotFound
+from app.openai.errors import BadParameter
 from app.openai.images import Images
 from app.openai.messages import compose, first_new, image_urls, plain, split
 from app.openai.models import DEFAULT, Models
@@ -25,6 +27,7 @@ from app.web import options
 from app.web.intake import Intake
 from app.web.workspaces import SHARED, Workspaces
 
+_NAMES = UUID("6f1c0c43-2d2b-4a57-8d1c-2f0a4a3c9e35")
 _SANE_SESSION = re.compile(r"[!-~]{1,200}")
 #: How many answers of a history may be looked up.
 MOST_LOOKED_UP = 50
@@ -72,10 +75,11 @@ class Tasks:
         given, messages = self._options(asked, headers)
         chosen = options.resolve(given, "claude")
         fields = chosen.fields
-        session = _session(asked, headers, fields)
+        named = _session(asked, headers, fields)
+        session = named and (session_id_in(named) or _session_of(named, user))
         known = self.sessions.find(session, user) if session else None
         if session and known is None and self.sessions.is_anothers(session, user):
-            raise ConversationNotFound(session)
+            raise SessionNotFound(session)
         cwd = fields.get("cwd") or (
             self.workspaces.path(chosen.workspace or SHARED)
             if chosen.workspace or not (known and known["cwd"])
@@ -85,7 +89,9 @@ class Tasks:
         said = split(asked.messages).messages
         start = history.begin(user.id, str(cwd), f"{chosen.system}:{conversation.system}")
         digests = history.digests(start, said)
-        place = self._place(session, known is not None, str(cwd), said, digests)
+        # A name that is no session's id begins a conversation of that name.
+        may_begin = known is not None or session != (named and session_id_in(named))
+        place = self._place(session, may_begin, str(cwd), said, digests)
         try:
             sent = conversation.messages[place.sent_from :]
             new = first_new(sent)
@@ -106,7 +112,8 @@ class Tasks:
             # A text alone may be a command of the CLI's own, like /compact.
             is_text = len(content) == 1 and content[0]["type"] == "text"
             extras = Extras(None if is_text else content, place.new, partial_messages=True)
-            order = self._order(fields, key, extras)
+            is_own = place.new is not None or place.taken is not None
+            order = self._order(fields, key, extras)._replace(is_own_session=is_own)
         except BaseException:
             self._give_back(place.taken)
             raise
@@ -149,10 +156,15 @@ class Tasks:
         return given, messages
 
     def _place(
-        self, session: str | None, is_known: bool, cwd: str, said: list[Message], digests: list[str]
+        self,
+        session: str | None,
+        may_begin: bool,
+        cwd: str,
+        said: list[Message],
+        digests: list[str],
     ) -> _Place:
         if session is not None:
-            if is_known and not self.sessions.exists(session, cwd):
+            if may_begin and not self.sessions.exists(session, cwd):
                 return _Place(None, session, 0, None)
             return _Place(session, None, first_new(said), None)
         answered = [index for index, message in enumerate(said) if message.role == "assistant"]
@@ -187,6 +199,11 @@ def _session(asked: CompletionRequest, headers: Headers, fields: dict[str, Any])
     if len(set(found.values())) > 1:
         raise BadParameter(list(found)[-1], f"{' and '.join(found)} name different sessions")
     return next(iter(found.values()), None)
+
+
+def _session_of(name: str, user: User) -> str:
+    """The id of the session that a client calls so: the same for all of a user's requests."""
+    return str(uuid5(_NAMES, json.dumps([user.id, name])))
 
 
 def _model(name: str | None) -> dict[str, Any]:
