@@ -14,6 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from tests.gateway import Gateway, Stream, eventually
+from tests.test_floods import is_quick
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +57,21 @@ FETCH = """
     );
 """
 
+POST_WITHOUT_END = """
+    const [url, size] = arguments;
+    const body = new Blob([new Uint8Array(size)]);
+    window.posted = 0;
+    async function post() {
+        for (;;) {
+            // It is refused; what the browser still sends of it may be cut off.
+            await fetch(url, {method: 'POST', mode: 'no-cors', body}).catch(() => null);
+            window.posted += 1;
+        }
+    }
+    post();
+    post();
+"""
+
 
 class Page:
     """A tab of a browser."""
@@ -83,6 +99,15 @@ class Page:
         """The EventSource's readyState."""
         state: int = self._driver.execute_script("return source.readyState")
         return state
+
+    def post_without_end(self, address: str, size: int) -> None:
+        """Have two requests at a time send so many bytes, again and again."""
+        self._driver.execute_script(POST_WITHOUT_END, address, size)
+
+    def posted(self) -> int:
+        """How many of these requests are over."""
+        posted: int = self._driver.execute_script("return posted")
+        return posted
 
     def fetch(self, address: str, **options: Any) -> Any:
         """What fetch answers, or the name of its error as `type`."""
@@ -229,3 +254,18 @@ def test_a_page_that_is_not_named_reads_nothing_and_starts_nothing(
     assert (answer["type"], answer["text"]) == ("opaque", "")
     (job,) = gateway.ask("GET", "/jobs").json()["jobs"]
     assert job["process_id"] == stream.job_id
+
+
+def test_a_page_of_another_site_that_posts_large_bodies_holds_up_nobody(
+    start_gateway: Callable[..., Gateway], page: Page, other_port: int, tmp_path: Path
+) -> None:
+    gateway = start_gateway(AUTH_PASSWORD=PASSWORD)
+    flag = tmp_path / "flag"
+    innocent = gateway.chat("line a", f"await {flag}", "result ok")
+    page.go(f"http://localhost:{other_port}")
+    page.post_without_end(f"{gateway.url}/chat", 60 << 20)
+    eventually(lambda: page.posted() >= 1)
+    is_quick(gateway)
+    flag.touch()
+    assert innocent.done()["status"] == "succeeded"
+    assert len(gateway.ask("GET", "/jobs").json()["jobs"]) == 1

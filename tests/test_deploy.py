@@ -217,6 +217,21 @@ def test_bodies_up_to_the_gateways_own_limit_pass(proxy: Proxy) -> None:
     assert '"status":"succeeded"' in told
 
 
+@pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Accept: */*"])
+def test_a_large_body_that_the_gateway_refuses_shows_why(proxy: Proxy, framing: str) -> None:
+    # Not a 502: the proxy sends the body on, and must come to read the answer. (Over HTTP/2
+    # Caddy itself cuts the answer of a request whose body it does not take.)
+    headers = [item for text in ("Authorization:", "Expect:", framing) for item in ("-H", text)]
+    unsigned = ["--http1.1", *headers, "--data-binary", "@-"]
+    body = b"x" * (30 << 20)
+    for path in ("/chat?cwd=/", "/v1/chat/completions"):
+        told = json.loads(proxy.curl(path, *unsigned, body=body))
+        assert "Not authenticated" in json.dumps(told)
+    # Refused without a look at credentials.
+    told = json.loads(proxy.curl("/nowhere", *unsigned, body=body))
+    assert told["code"] == "not_found"
+
+
 @NGINX_ALONE
 def test_what_is_larger_is_refused(proxy: Proxy) -> None:
     options = ["-H", "Content-Type: text/plain", "--data-binary", "@-", "-H", "Expect:"]

@@ -55,15 +55,20 @@ def holds_up_nobody(gateway: Gateway, kind: str, *token: str) -> None:
     innocent = gateway.chat("line a", f"await {flag}", "line b", "result ok")
     assert innocent.next().data == b"a"
     with flood(gateway, kind, *token):
-        seen: list[float] = []
-
-        def quick() -> bool:
-            seen[:] = delays(gateway, ASKED)
-            return seen[-1 - LATE] < QUICK
-
-        eventually(quick, lambda: f"{[round(each, 3) for each in seen]}")
+        is_quick(gateway)
         flag.touch()
         assert innocent.done()["status"] == "succeeded"
+
+
+def is_quick(gateway: Gateway) -> None:
+    """/health is answered quickly; other work on this machine is allowed for, not a freeze."""
+    seen: list[float] = []
+
+    def quick() -> bool:
+        seen[:] = delays(gateway, ASKED)
+        return seen[-1 - LATE] < QUICK
+
+    eventually(quick, lambda: f"{[round(each, 3) for each in seen]}")
 
 
 @pytest.mark.parametrize("kind", WITHOUT_CREDENTIALS)
