@@ -1,6 +1,7 @@
 """What all tests share: a scrubbed environment, the fake CLI, a gateway of two workers."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,12 @@ import pytest
 
 from tests.gateway import Gateway, running_gateway, write_fake
 from tests.tool import Tool, tool_of
+
+# What is ignored here would be ignored in every process that a test starts: `nohup` ignores SIGHUP,
+# and a shell's `&` SIGINT and SIGQUIT. What is handled is not inherited.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 # Programs for the Python of another environment.
 collect_ignore = ["clients", "node"]

@@ -1,0 +1,21 @@
+"""The build backend of pyproject.toml, which builds nothing: the gateway runs from its checkout."""
+
+import sys
+from typing import NoReturn
+
+_REFUSAL = (
+    "claudecode2api is not installed by pip: it runs from its checkout."
+    " Run ./install.sh there; or python3 -m venv venv,"
+    " venv/bin/pip install -r requirements.txt and venv/bin/gunicorn"
+)
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    sys.exit(_REFUSAL)
+
+
+# PEP 517 and PEP 660: whatever a tool asks first.
+build_sdist = build_wheel = build_editable = _refuse
+prepare_metadata_for_build_wheel = prepare_metadata_for_build_editable = _refuse
+get_requires_for_build_wheel = get_requires_for_build_sdist = _refuse
+get_requires_for_build_editable = _refuse
