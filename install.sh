@@ -16,12 +16,16 @@
 #   --purge         remove .env, the state and the drop-ins, too
 #
 # What it touches, as you:    venv/ and .env in this folder; the CLI, if there is none.
-# What it touches, with sudo: /etc/systemd/system/claudecode2api.service, the link
+# What it touches, with sudo: /etc/systemd/system/claudecode2api.service, the command
 #                             /usr/local/bin/claudecode2api, and the service, which keeps its state
 #                             in /var/lib/claudecode2api.
 # Without systemd nothing outside of this folder is touched. A running job survives an update.
 # Everything is looked at before anything is changed. It asks nothing without a terminal.
 # PYTHON=… chooses the Python; pip heeds your PIP_… variables.
+#
+# Jobs can change whatever their user can write. So, as root, this runs Python, pip and npm as the
+# service's user alone, and refuses a checkout in which anybody but root can write (venv/ and .env
+# excepted). Recommended: such a checkout in /opt, and a user of its own for the service.
 set -eu
 
 SERVICE=claudecode2api
@@ -49,6 +53,7 @@ main() {
     root=$(cd "$(dirname "$0")" && pwd -P)
     cd "$root"
     uid=$(id -u)
+    umask 022
     sudo="sudo"
     [ -t 0 ] || sudo="sudo -n"
     systemd=false
@@ -157,11 +162,33 @@ check_place() {
     done
     if [ "$uid" -eq 0 ]; then
         command -v runuser >/dev/null || fail "cannot act for $user: there is no runuser (it belongs to util-linux)"
-        runuser -u "$user" -- test -r app/settings.py \
+        refuse_writable
+        by_user_now test -r app/settings.py \
             || fail "cannot install in $root: $user cannot read it"
     else
-        [ -w . ] || fail "cannot install in $root: $user cannot write there"
+        [ -w . ] || fail "cannot install in $root: $user cannot write there." \
+            "If the checkout is root's: sudo ./install.sh --user $user"
     fi
+}
+
+# What root runs, and what root puts into the system, must be root's alone to change.
+refuse_writable() {
+    others='! -user root -o ! -type l ( -perm /002 -o -perm /020 ! -group root )'
+    folder=$root
+    writable=
+    while [ "$folder" != / ] && [ -z "$writable" ]; do
+        folder=$(dirname "$folder")
+        # In a folder like /tmp nobody can move what is root's.
+        # shellcheck disable=SC2086 # words, not one word
+        writable=$(find "$folder" -maxdepth 0 ! -perm -1000 \( $others \))
+    done
+    # shellcheck disable=SC2086
+    [ -n "$writable" ] || writable=$(find "$root" \( -path "$root/venv" -o -path "$root/.env" \) -prune -o \
+        \( $others \) -print -quit)
+    [ -z "$writable" ] || fail "cannot install as root: $(stat -c %U "$writable") can write $writable, and root would run it." \
+        "Run this as the user who owns the checkout; it uses sudo for the system's parts alone. Or give the checkout" \
+        "to root, which is safer, because jobs cannot change it then: chown -R root: $root && chmod -R go-w $root" \
+        "(in a folder that is root's, such as /opt)."
 }
 
 # Before anything is changed, and with the one question that sudo may ask.
@@ -183,10 +210,10 @@ find_python() {
     python=
     found=
     for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
-        command -v "$candidate" >/dev/null 2>&1 || continue
-        found="$found $candidate is $("$candidate" --version 2>&1 | head -n 1);"
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            python=$(command -v "$candidate")
+        path=$(command -v "$candidate" 2>/dev/null) || continue
+        found="$found $candidate is $(look "$path" --version 2>&1 | head -n 1);"
+        if look "$path" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            python=$path
             break
         fi
     done
@@ -194,9 +221,9 @@ find_python() {
         install_package "cannot find Python 3.11 or newer:${found:- there is no python3;}" python3 python3-venv
         return
     fi
-    "$python" -c 'import ensurepip, venv' 2>/dev/null \
+    look "$python" -I -c 'import ensurepip, venv' 2>/dev/null \
         || install_package "cannot make venv/: $python has no venv;" "$(basename "$python")-venv"
-    python_version=$("$python" --version)
+    python_version=$(look "$python" --version)
 }
 
 # install_package WHY PACKAGE...: with --yes install these, and look again; else say how.
@@ -254,7 +281,7 @@ stamp() {
 }
 
 look_at_packages() {
-    [ "$(cat venv/stamp 2>/dev/null)" = "$(stamp)" ] || packages_change=true
+    [ "$(look cat venv/stamp 2>/dev/null)" = "$(stamp)" ] || packages_change=true
     if [ "$packages_change" = true ] && [ "$active" = true ]; then
         count_jobs
         [ "$jobs" -eq 0 ] \
@@ -270,8 +297,8 @@ make_packages() {
     fi
     row packages "installing what requirements.txt names"
     fresh=false
-    if [ "$(venv/bin/python --version 2>/dev/null)" != "$python_version" ] \
-        || [ "$(sed -n 2p venv/stamp 2>/dev/null)" != "$root" ]; then
+    if [ "$(look venv/bin/python --version 2>/dev/null)" != "$python_version" ] \
+        || [ "$(look sed -n 2p venv/stamp 2>/dev/null)" != "$root" ]; then
         fresh=true
         change rm -rf venv
         make_folder venv
@@ -417,7 +444,7 @@ update_claude() {
         claude-agent-sdk*) ;;
         *) return 0 ;;
     esac
-    if ! cmp -s requirements-claude.txt venv/stamp-claude; then
+    if [ "$(look cat venv/stamp-claude 2>/dev/null)" != "$(cat requirements-claude.txt)" ]; then
         pip_claude
         [ "$dry" = true ] || ask_for_claude || fail "$told" "The service was not touched."
     fi
@@ -462,11 +489,11 @@ except (OSError, OverflowError) as error:
 
 make_settings() {
     [ ! -e .env ] || return 0
-    row settings "making .env, with a password that nobody knows"
+    row settings "making .env, with a new password"
     if [ "$dry" = true ]; then
         password=GENERATED
     else
-        password=$("$python" -c 'import secrets; print(secrets.token_urlsafe(24))')
+        password=$(head -c 24 /dev/urandom | base64 | tr +/ -_)
     fi
     sed -e "s|^AUTH_PASSWORD=.*|AUTH_PASSWORD=$password|" \
         -e "s|^# HOST=.*|HOST=$host|" -e "s|^# PORT=.*|PORT=$port|" \
@@ -480,28 +507,60 @@ make_settings() {
             fail "$told" "The service was not touched."
         }
         take_settings
+        make_key
+    fi
+}
+
+# A first key, for OpenAI's clients. It is shown once, so never where a log would keep it.
+make_key() {
+    if [ -t 1 ]; then
+        row "API key" "making one; it is shown once"
+        by_user scripts/$SERVICE key add default || say "Note: no API key was made; see above."
+    else
+        row "API key" "none yet. In a terminal: $(command_line key add default)"
+    fi
+}
+
+# The gateway's command, as whoever reads this can run it.
+command_line() {
+    if [ "$uid" -eq 0 ] && [ "$user" != root ]; then
+        echo "sudo -u $user $(quote "$root/scripts/$SERVICE") $*"
+    else
+        echo "$(quote "$root/scripts/$SERVICE") $*"
     fi
 }
 
 # --- The service ---
 
-# The repository's unit with the five lines that differ from machine to machine.
+# The repository's unit with the six lines that differ from machine to machine.
 fill_unit() {
     sed -e "s|^User=.*|User=$user|" -e "s|^Group=.*|Group=$group|" \
         -e "s|^WorkingDirectory=.*|WorkingDirectory=$root|" \
         -e "s|^Environment=\"PATH=.*|Environment=\"PATH=$service_path\"|" \
-        -e "s|^ExecStart=.*|ExecStart=\"$root/venv/bin/gunicorn\"|" $SERVICE.service
+        -e "s|^ExecStart=.*|ExecStart=\"$root/venv/bin/gunicorn\"|" \
+        -e "s|^ExecReload=\".*|ExecReload=\"$root/venv/bin/gunicorn\" --check-config|" $SERVICE.service
 }
 
 install_command() {
     if [ "$(readlink venv/bin/$SERVICE || true)" != ../../scripts/$SERVICE ]; then
         by_user ln -sf ../../scripts/$SERVICE venv/bin/$SERVICE
     fi
-    if [ -e $COMMAND ] && [ ! -L $COMMAND ]; then
+    if is_other_command; then
         say "Note: $COMMAND is another program, and is left as it is. Ours is $root/venv/bin/$SERVICE."
-    elif [ "$(readlink $COMMAND || true)" != "$root/scripts/$SERVICE" ]; then
-        as_root ln -sf "$root/scripts/$SERVICE" $COMMAND
+    elif [ -L $COMMAND ] || ! fill_command | cmp -s - $COMMAND; then
+        # Not a link into the checkout: root may run it, and it says what root must not run.
+        fill_command | as_root install -m 755 /dev/stdin $COMMAND
     fi
+}
+
+# The repository's command, which looks for the checkout where it is.
+fill_command() {
+    sed "s|^checkout=.*|checkout='$root'|" scripts/$SERVICE
+}
+
+# Is there a program of that name that no checkout has put there?
+is_other_command() {
+    [ -e $COMMAND ] && [ ! -L $COMMAND ] && ! grep -q "^checkout='" $COMMAND
 }
 
 install_unit() {
@@ -518,14 +577,14 @@ install_unit() {
 
 run_service() {
     if [ "$start" = false ]; then
-        row service "not started, as you said: sudo systemctl start $SERVICE"
+        row service "not started, because of --no-start: sudo systemctl start $SERVICE"
     elif [ "$active" = false ]; then
         row service "starting"
         as_root systemctl start $SERVICE || show_journal "cannot start the service"
         wait_for_answer
     elif [ "$packages_change" = true ] || waits_for_restart; then
         restart_service
-    elif [ "$(fingerprint)" != "$(cat venv/loaded 2>/dev/null)" ]; then
+    elif [ "$(fingerprint)" != "$(look cat venv/loaded 2>/dev/null)" ]; then
         reload_service
     else
         row service "runs, and nothing has changed"
@@ -562,7 +621,7 @@ reload_service() {
     row service "reloading; running jobs go on"
     first=$(systemctl show --property=MainPID --value $SERVICE)
     old=$(cat "/proc/$first/task/$first/children")
-    as_root systemctl reload $SERVICE
+    as_root systemctl reload $SERVICE || show_journal "cannot reload the service, which runs on as it was"
     [ "$dry" = false ] || return 0
     deadline=$(($(date +%s) + PATIENCE))
     for worker in $old; do
@@ -725,9 +784,13 @@ remove_service() {
         as_root systemctl daemon-reload
         as_root systemctl reset-failed $SERVICE 2>/dev/null || true
     fi
+    # A link is what 1.0 put there.
     case $(readlink $COMMAND || true) in
         "$root"/*) as_root rm -f $COMMAND ;;
     esac
+    if [ -f $COMMAND ] && grep -qxF "checkout='$root'" $COMMAND; then
+        as_root rm -f $COMMAND
+    fi
 }
 
 # --- Doing and telling ---
@@ -751,22 +814,45 @@ as_root() {
     fi
 }
 
-# As the service's user, with the caller's environment but for where this user's own files are.
+# As the service's user. For root with a new environment, and of the old one with what pip, npm and
+# curl need.
 by_user() {
-    if [ "$uid" -eq 0 ]; then
-        change runuser -u "$user" -- env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u XDG_RUNTIME_DIR \
-            HOME="$home" USER="$user" LOGNAME="$user" "$@"
-    else
+    if [ "$uid" -ne 0 ]; then
         change "$@"
+        return
     fi
+    set -- HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
+    for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+        case $name in
+            PIP_* | NPM_CONFIG_* | npm_config_* | *_proxy | *_PROXY | *_CA_BUNDLE | SSL_CERT_* | NODE_EXTRA_CA_CERTS)
+                value=
+                eval "value=\$$name"
+                set -- "$name=$value" "$@"
+                ;;
+        esac
+    done
+    change by_user_now env -i "$@"
 }
 
 # Look at something as the service would: as its user, with the environment that systemd gives it.
 as_service() {
-    set -- env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 \
+    by_user_now env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 \
         STATE_DIRECTORY="$([ "$systemd" = false ] || echo $STATE)" "$@"
+}
+
+# Look at something, never as root.
+look() {
     if [ "$uid" -eq 0 ]; then
-        runuser -u "$user" -- "$@"
+        by_user_now env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 "$@"
+    else
+        "$@"
+    fi
+}
+
+# As the service's user. In a session of its own, it cannot write into root's terminal.
+by_user_now() {
+    if [ "$uid" -eq 0 ]; then
+        setsid --wait runuser -u "$user" -- "$@"
     else
         "$@"
     fi
@@ -788,8 +874,8 @@ write_file() {
         cat >/dev/null
     elif [ "$uid" -ne 0 ]; then
         sh -c "$WRITE" sh "$1" "$2"
-    elif runuser -u "$user" -- test -w "$(dirname "$1")"; then
-        runuser -u "$user" -- sh -c "$WRITE" sh "$1" "$2"
+    elif by_user_now test -w "$(dirname "$1")"; then
+        by_user_now sh -c "$WRITE" sh "$1" "$2"
     else
         sh -c "$WRITE" sh "$1" "$2"
         chown "$user:$group" "$1"

@@ -83,12 +83,12 @@ bundled_claude() {
     fail "cannot find the CLI in venv-claude/: the wheel for this machine does not carry it; install Claude Code and set CLAUDE_PATH"
 }
 
-# A port of the loopback address that nobody listens on.
+# A free port of the loopback address.
 free_port() {
     "$1" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# A password that nobody else knows.
+# A new random password.
 new_password() {
     od -An -N18 -tx1 /dev/urandom | tr -d ' \n'
 }

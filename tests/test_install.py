@@ -124,7 +124,22 @@ def test_it_runs_at_once_and_is_told_how_to_be_used(machine: Machine) -> None:
     assert machine.password() not in said
     assert machine.run("systemctl", "is-active", SERVICE) == "active\n"
     assert machine.run("systemctl", "is-enabled", SERVICE) == "enabled\n"
-    assert machine.run("readlink", COMMAND) == f"{CHECKOUT}/scripts/claudecode2api\n"
+    assert f"\ncheckout='{CHECKOUT}'\n" in machine.run("cat", COMMAND)
+    assert machine.run("stat", "-c", "%U %a", COMMAND) == "root 755\n"
+    assert json.loads(machine.run(COMMAND, "doctor", "--json", user=USER))["ok"]
+
+
+def test_no_key_is_shown_where_there_is_no_terminal(machine: Machine) -> None:
+    said = machine.run("cat", "/srv/said")
+    assert f"In a terminal: {CHECKOUT}/scripts/claudecode2api key add default" in said
+    assert "API_KEYS=" not in machine.sh(f"grep -v ^# {CHECKOUT}/.env")
+
+
+def test_root_does_not_run_the_command_of_a_checkout_that_jobs_can_change(machine: Machine) -> None:
+    done = machine.try_(COMMAND, "ps")
+    assert done.returncode == 78
+    assert f"cannot run as root: others can write {CHECKOUT}/app" in done.stderr
+    assert f"sudo -u {USER}" in done.stderr
 
 
 def test_the_curl_line_that_is_printed_works(machine: Machine) -> None:
@@ -299,6 +314,35 @@ def test_a_job_survives_a_reload(machine: Machine) -> None:
     assert machine.job(job_id, wait=20)["status"] == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("echo PORT=none >>.env", "cannot use PORT: 'none' is not a whole number"),
+        ("echo 'import nothing_there' >>app/sse.py", "nothing_there"),
+    ],
+)
+def test_a_reload_that_cannot_work_fails_and_says_why(
+    machine: Machine, change: str, reason: str
+) -> None:
+    job_id = machine.start_job("await /srv/refused", "result ok")
+    workers = machine.workers()
+    machine.sh(f"cd {CHECKOUT}; cp -p .env app/sse.py /srv; {change}")
+    try:
+        assert machine.try_("systemctl", "reload", SERVICE).returncode != 0
+        assert reason in machine.try_("systemctl", "status", "--no-pager", SERVICE).stdout
+        assert machine.workers() == workers
+        done = machine.install()
+        assert done.returncode == 1
+        assert reason in told(done)
+    finally:
+        machine.sh(f"cd {CHECKOUT}; cp -p /srv/.env .; cp -p /srv/sse.py app")
+    machine.run("systemctl", "reload", SERVICE)
+    eventually(lambda: len(machine.workers()) == 2 and not {*workers} & {*machine.workers()})
+    machine.run("touch", "/srv/refused")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    machine.run("rm", "/srv/refused")
+
+
 def test_a_job_survives_an_update(machine: Machine) -> None:
     job_id = machine.start_job("await /srv/updated", "result ok")
     master = machine.show("MainPID")
@@ -397,6 +441,20 @@ def test_a_stop_may_take_as_long_as_kill_grace_allows(machine: Machine) -> None:
         "cancelled",
         "SIGKILL",
     )
+
+
+def test_a_port_in_use_ends_it_for_good(machine: Machine) -> None:
+    other = "import socket, time; s = socket.create_server(('127.0.0.1', 9800)); time.sleep(1000)"
+    machine.run("systemd-run", "--unit=other", "python3", "-c", other)
+    try:
+        machine.write(f"{UNIT}.d/test.conf", "[Service]\nEnvironment=PORT=9800\n")
+        machine.run("systemctl", "daemon-reload")
+        eventually(lambda: machine.try_("curl", "-sm", "1", "127.0.0.1:9800").returncode == 28)
+        assert machine.try_("systemctl", "restart", SERVICE).returncode != 0
+        assert (machine.show("ExecMainStatus"), machine.show("ActiveState")) == ("78", "failed")
+        assert "cannot listen on 127.0.0.1, port 9800: another program does" in machine.journal()
+    finally:
+        machine.run("systemctl", "stop", "other")
 
 
 def test_settings_that_cannot_be_used_end_it_for_good(machine: Machine) -> None:
@@ -548,6 +606,56 @@ def test_existing_settings_are_used_and_never_touched(packed: Machine) -> None:
 
 def test_root_must_name_a_user(fresh: Machine) -> None:
     assert_refused(fresh, state_of(fresh), "cannot install for root", "--user", user="root")
+
+
+def test_root_installs_nothing_from_a_checkout_that_others_can_write(fresh: Machine) -> None:
+    before = state_of(fresh)
+    for options in (["--dry-run"], []):
+        done = fresh.try_(f"{CHECKOUT}/install.sh", "--user", USER, *options)
+        assert done.returncode == 1
+        assert f"cannot install as root: {USER} can write {HOME}, and root would run it" in told(
+            done
+        )
+        assert "chown -R root:" in told(done)
+    assert state_of(fresh) == before
+    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
+    fresh.sh("chmod o+w /opt/gateway/app/sse.py")
+    done = fresh.try_("/opt/gateway/install.sh", "--user", USER)
+    assert "can write /opt/gateway/app/sse.py" in done.stderr
+
+
+#: A program that says as whom it ran, and is of no use otherwise.
+SPY = "#!/bin/sh\nid -u >>/srv/spied\nexit 1\n"
+
+
+def test_root_runs_nothing_that_the_services_user_has_written(fresh: Machine) -> None:
+    fresh.run("useradd", "--create-home", "worker")
+    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
+    fresh.sh(
+        f"cp {HOME}/.local/bin/claude /usr/local/bin/claude; install -m 666 /dev/null /srv/spied"
+    )
+    fresh.run("install", "-d", "-o", "worker", "/opt/gateway/venv")
+    for name in ("venv/bin/python", "venv/bin/python3", "venv/bin/pip", "venv/bin/gunicorn"):
+        fresh.write(f"/opt/gateway/{name}", SPY, "755", "worker")
+    fresh.sh("echo old >/opt/gateway/venv/stamp; chown -R worker: /opt/gateway/venv")
+    for name in ("python3", "pip", "claude"):
+        fresh.write(f"/home/worker/.local/bin/{name}", SPY, "755", "worker")
+    fresh.sh("sed -i 's|^exit 1|exec /usr/local/bin/claude \"$@\"|' /home/worker/.local/bin/claude")
+    fresh.sh("chown -R worker: /home/worker")
+    named = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels", "SECRET_OF_ROOT": "x"}
+    for options in (["--dry-run"], []):
+        done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", *options, **named)
+        assert done.returncode == 0, told(done)
+    worker = fresh.run("id", "-u", "worker").strip()
+    assert set(fresh.run("cat", "/srv/spied").split()) <= {worker}
+    assert fresh.show("User") == "worker"
+    # Its venv/ is the worker's, so root does not run the command.
+    done = fresh.try_(COMMAND, "doctor")
+    assert done.returncode == 78
+    assert "sudo -u worker /opt/gateway/scripts/claudecode2api" in done.stderr
+    shown = fresh.run(COMMAND, "key", "add", "default", "--print", user="worker")
+    assert "cc2_" in shown or len(shown.strip()) > 16
+    fresh.run("systemctl", "reload", SERVICE)
 
 
 def test_root_installs_for_another_user(fresh: Machine) -> None:

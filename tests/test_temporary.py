@@ -148,13 +148,11 @@ def test_what_a_job_left_is_removed_later_if_its_time_was_not_enough(
     job: Path, short: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    for folder in ("live", "jobs"):
-        (state / folder).mkdir(parents=True)
-    job.rename(state / "jobs/ended")
-    (state / "live/ended").touch()
+    (state / "jobs").mkdir(parents=True)
+    job.rename(state / "jobs/job")
     temporary.sweep(str(state))
     assert short.exists()
-    (state / "live/ended").unlink()
+    (state / "jobs/job/ended").touch()
     temporary.sweep(str(state))
     assert not short.exists()
 

@@ -1,10 +1,13 @@
 """The command `claudecode2api`: `ps`, `logs`, `cancel`, `serve`, and how it is found and fails."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -133,7 +136,7 @@ def test_an_id_that_fits_many_is_refused(gateway: Gateway, tool: Tool) -> None:
         ids.append(gateway.chat("result ok").done()["process_id"])
     done = tool.run("logs", ids[-1][0])
     assert done.returncode == 1
-    assert b"cannot tell which job" in done.stderr
+    assert b"is ambiguous; type more of it" in done.stderr
 
 
 def test_it_runs_from_anywhere_and_through_links(tool: Tool, tmp_path: Path) -> None:
@@ -378,3 +381,52 @@ class CuttingProxy:
                 client.sendall(received)
                 left -= len(received)
             self.cuts += left <= 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it is root that refuses")
+@pytest.mark.parametrize("what", ["app", "venv", "the folder above", "a file"])
+def test_root_runs_nothing_that_others_can_write(tool: Tool, tmp_path: Path, what: str) -> None:
+    ours = tool.folder / "app"
+    ours.unlink()
+    shutil.copytree(ROOT / "app", ours)
+    ran = tmp_path / "ran"
+    (ours / "tool/main.py").write_text(f"def main(_):\n    open({str(ran)!r}, 'w')\n")
+    path = {
+        "app": ours,
+        "venv": tool.folder / "own-venv",
+        "the folder above": tool.folder,
+        "a file": ours / "tool/main.py",
+    }[what]
+    if what == "venv":
+        (path / "bin").mkdir(parents=True)
+        (path / "bin/python").symlink_to(sys.executable)
+        (tool.folder / "venv").unlink()
+        (tool.folder / "venv").symlink_to(path)
+    tool.run("ps")
+    assert ran.exists()
+    ran.unlink()
+    for change in (lambda: path.chmod(0o777), lambda: os.chown(path, 65534, 65534)):
+        mode = path.stat().st_mode
+        change()
+        done = tool.run("ps")
+        assert done.returncode == 78
+        assert f"others can write {path}, and so choose what root would run" in done.stderr.decode()
+        assert not ran.exists()
+        path.chmod(mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it is root that refuses")
+def test_root_starts_no_gateway_and_no_cli_that_another_user_chooses(
+    tool: Tool, tmp_path: Path
+) -> None:
+    claude = tmp_path / "claude"
+    claude.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran; echo 1.0\n")
+    claude.chmod(0o755)
+    tool.configure(AUTH_PASSWORD="a password", CLAUDE_PATH=str(claude))  # noqa: S106
+    os.chown(tool.env_file, 65534, 65534)
+    done = tool.run("serve")
+    assert done.returncode == 78
+    assert b"root must not run what nobody chooses" in done.stderr
+    rows = {row["name"]: row for row in json.loads(tool.run("doctor", "--json").stdout)["checks"]}
+    assert rows["claude"]["status"] == rows["login"]["status"] == "skipped"
+    assert not (tmp_path / "ran").exists()

@@ -3,7 +3,7 @@
 Pure. Written against `claude --help` of the versions 2.1.197 to 2.1.330.
 
 Every value is joined to its flag with `=`, so that none that begins with a dash becomes a
-flag. What may hold a secret or somebody's words goes by a file or by standard input, because
+flag. What may hold a secret or a user's words goes by a file or by standard input, because
 every user of the machine can read a command line.
 """
 

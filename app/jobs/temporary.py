@@ -60,6 +60,10 @@ def remove(path: str, patience: float, pause: Callable[[], object] = lambda: Non
 
     Ends after `patience` seconds. `pause` is called between pieces of the work.
     """
+    with contextlib.suppress(OSError):
+        # As a rule of jobs that wrote no file there.
+        os.rmdir(path)
+        return True
     deadline = time.monotonic() + patience
     with contextlib.closing(_remove(path)) as pieces:
         try:

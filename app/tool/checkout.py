@@ -8,7 +8,7 @@ from pathlib import Path
 from app.errors import ConfigurationError
 from app.settings import Settings
 from app.tool.failure import UNCONFIGURED, Failure
-from app.tool.owner import owner_of
+from app.tool.owner import own_name, owner_of
 from app.tool.unit import INSTALLED, Unit
 
 
@@ -45,6 +45,18 @@ class Checkout:
         """Our environment, with what systemd makes different for the gateway."""
         added = self.unit.environment() if self.unit.is_of(self.folder) else {}
         return {**self.environ, **added}
+
+    def refused_to_root(self) -> str | None:
+        """Why root must not run what the settings name, like the CLI: they are another user's."""
+        if os.geteuid() != 0 or not self.env_file.exists():
+            return None
+        owner = owner_of(self.env_file)
+        if owner == own_name():
+            return None
+        return (
+            f"root must not run what {owner} chooses in {self.env_file};"
+            f" run this as {owner} (sudo -u {owner} claudecode2api …)"
+        )
 
     def whose(self) -> str:
         """Who may use `.env`, and how to be that one, for a message."""

@@ -44,7 +44,10 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
         for name in ("claude", "login", "state folder", "disk", "port", "gateway", "job"):
             yield skipped(name, "the settings cannot be used")
         return
-    yield from claude.check(found, checkout.gateways_environ())
+    if refused := checkout.refused_to_root():
+        yield from (skipped(name, refused) for name in ("claude", "login"))
+    else:
+        yield from claude.check(found, checkout.gateways_environ())
     yield from state.check(found)
     client = Client(found, arguments.url)
     runs = True

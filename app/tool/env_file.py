@@ -97,7 +97,14 @@ def _text(checkout: Checkout) -> str:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file whole and for its owner's eyes alone, or not at all. Raises OSError."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".env.", dir=path.parent)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=".env.", dir=path.parent)
+    except PermissionError:
+        if not path.exists():
+            raise
+        # The folder is root's, and the file is ours.
+        _overwrite(path, text)
+        return
     try:
         with os.fdopen(descriptor, "wb") as file:
             if path.exists():
@@ -110,3 +117,13 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink()
         raise
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Write a file in place, for its owner's eyes alone. Raises OSError."""
+    with path.open("r+b") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text.encode())
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())

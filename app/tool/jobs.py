@@ -39,7 +39,6 @@ def find(client: Client, beginning: str) -> str:
         raise Failure(f"cannot find job {beginning!r}; see claudecode2api ps --all")
     if len(found) > 1:
         raise Failure(
-            f"cannot tell which job {beginning!r} is; write more of its id, out of"
-            f" {', '.join(found[:5])}"
+            f"job id {beginning!r} is ambiguous; type more of it, out of {', '.join(found[:5])}"
         )
     return found[0]

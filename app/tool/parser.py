@@ -130,7 +130,7 @@ def _add_run(commands: _Commands) -> None:
         "prompt",
         nargs="*",
         metavar="PROMPT",
-        help="what is said to Claude; - or nothing: standard input is read",
+        help="the prompt; with - or without one, standard input is read",
     )
     parser.add_argument(
         "--cwd", metavar="FOLDER", help="the folder to work in, on the gateway's machine (here)"

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from app.tool.checkout import Checkout
-from app.tool.failure import Failure
+from app.tool.failure import UNCONFIGURED, Failure
 
 
 def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
     """Become gunicorn, in the folder of its configuration and of `.env`."""
+    if refused := checkout.refused_to_root():
+        raise Failure(f"cannot start the gateway: {refused}", UNCONFIGURED)
     gunicorn = Path(sys.executable).parent / "gunicorn"
     os.chdir(checkout.folder)
     try:
