@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import gevent
 from gevent import get_hub
 from gevent.event import Event
 
@@ -21,6 +20,7 @@ from app.jobs import processes
 from app.jobs.directory import JobDirectory, data_end, is_sealed
 from app.jobs.queue import Place, place_of, queue_file
 from app.jobs.recovery import supervisor_of
+from app.turn import give_way
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class Follower:
                 yield chunk
                 if len(chunk) == CHUNK:
                     # A readable file and a writable socket never switch by themselves.
-                    gevent.sleep(0)
+                    give_way()
                     continue
             elif sealed:
                 return
