@@ -48,7 +48,7 @@ def create_app(
     from app.jobs.service import JobService
     from app.jobs.spool import Spool
     from app.metrics import Metrics
-    from app.openai import catalog, completions
+    from app.openai import catalog, completions, misdirected
     from app.openai import errors as openai_errors
     from app.openai.images import Images
     from app.openai.models import Models
@@ -92,7 +92,8 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    failures.install(app, {"/v1/": openai_errors.tell}, metrics)
+    openai = failures.Face("/v1/", openai_errors.tell, misdirected.hint_for)
+    failures.install(app, [openai], metrics)
     request_log.install(app)
     trusted.install(app)
     intake = Intake(defaults, installed, roots, settings.max_body)

@@ -184,3 +184,80 @@ def speak(gateway: Gateway, request_: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
         connection.sendall(request_)
         return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+BASE_URL = "must end in /v1"
+SERVED = "serves POST /v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "hint"),
+    [
+        ("POST", "/chat/completions", 405, BASE_URL),
+        ("GET", "/models", 404, BASE_URL),
+        ("GET", "/models/sonnet", 404, BASE_URL),
+        ("POST", "/api/v1/chat/completions", 404, BASE_URL),
+        ("POST", "/openai/deployments/x/chat/completions", 404, BASE_URL),
+        ("POST", "/messages", 404, SERVED),
+        ("POST", "/completions", 404, SERVED),
+        ("POST", "/embeddings", 404, SERVED),
+    ],
+)
+def test_a_client_with_another_base_url_is_shown_the_right_one_in_its_own_shape(
+    gateway: Gateway, method: str, path: str, status: int, hint: str
+) -> None:
+    answer = gateway.ask(method, path, json={})
+    told = answer.json()
+    assert answer.status_code == status
+    assert told["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
+    assert hint in told["hint"]
+    assert told["error"]["message"] == f"{told['detail']}. {told['hint']}"
+    assert told["error"]["code"] == told["code"]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "hint"),
+    [
+        ("POST", "/v1/v1/chat/completions", 404, "not_found", BASE_URL),
+        ("POST", "/v1/chat/completions/chat/completions", 404, "not_found", BASE_URL),
+        ("GET", "/v1/v1/models", 404, "not_found", BASE_URL),
+        ("POST", "/v1/messages", 404, "not_found", SERVED),
+        ("POST", "/v1/responses", 404, "not_found", SERVED),
+        ("POST", "/v1/x", 404, "not_found", SERVED),
+        ("GET", "/v1", 404, "not_found", SERVED),
+        ("POST", "/v1/chat/completions/", 404, "not_found", BASE_URL),
+        ("POST", "/v1/models", 405, "method_not_allowed", "takes GET"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed", "takes OPTIONS, POST"),
+        ("GET", "/v1/models/no-such", 404, "model_not_found", "GET /v1/models"),
+    ],
+)
+def test_a_path_of_v1_that_is_not_there_is_no_model_that_is_not(
+    gateway: Gateway, method: str, path: str, status: int, code: str, hint: str
+) -> None:
+    answer = gateway.ask(method, path, json={})
+    assert (answer.status_code, [*answer.json()]) == (status, ["error"])
+    assert answer.json()["error"]["code"] == code
+    assert hint in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "hint"),
+    [
+        ("GET", "/chat", 405, "This path takes OPTIONS, POST"),
+        ("PUT", "/jobs", 405, "This path takes GET"),
+        ("GET", "/jobs/", 404, "The path is /jobs:"),
+        ("GET", "/x", 404, "GET /docs"),
+        ("GET", "/" + "x" * 3000, 404, "GET /docs"),
+        ("GET", "/x/models", 404, "GET /docs"),
+    ],
+)
+def test_where_nothing_is_a_hint_says_what_there_is(
+    gateway: Gateway, method: str, path: str, status: int, hint: str
+) -> None:
+    answer = gateway.ask(method, path)
+    told = answer.json()
+    assert answer.status_code == status
+    assert told["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
+    assert hint in told["hint"] and len(told["hint"]) < 300
+    assert "error" not in told
