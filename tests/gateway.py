@@ -266,8 +266,9 @@ class Gateway:
         self.close_streams()
         for live in (self.state / "live").iterdir():
             # A link to the job's record, which is there also if its folder was removed.
-            if json.loads(live.read_bytes() or b"{}").get("detached"):
-                self.ask("DELETE", f"/chat/{live.name}")
+            with contextlib.suppress(FileNotFoundError):
+                if json.loads(live.read_bytes() or b"{}").get("detached"):
+                    self.ask("DELETE", f"/chat/{live.name}")
         eventually(lambda: not any((self.state / "live").iterdir()))
 
     def record(self, job_id: str, name: str) -> dict[str, Any]:

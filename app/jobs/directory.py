@@ -168,6 +168,21 @@ class JobDirectory:
         """Write who runs the job. Raises OSError."""
         records.write_record(f"{self.path}/running", running._asdict())
 
+    def mend(self, job: Job, running: Running) -> None:
+        """Write anew what a running job may have damaged: without it, the job cannot be found.
+
+        Raises OSError.
+        """
+        if self.has_ended():
+            files.discard(f"{self.path}/ended")
+        if self.running() != running:
+            self.set_running(running)
+        if self.job() != job:
+            records.write_record(f"{self.path}/job.json", job._asdict())
+            files.discard(self.live)
+        if not files.is_there(self.live):
+            os.link(f"{self.path}/job.json", self.live)
+
     def end(self, ended: Ended, output: int | None = None) -> None:
         """Write how the job ended, take it off the list of the living, seal its output.
 

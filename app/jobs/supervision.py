@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from app.jobs import processes
-from app.jobs.directory import Ended, Job, JobDirectory, Status
+from app.jobs.directory import Ended, Job, JobDirectory, Running, Status
 from app.jobs.ending import judge
 from app.jobs.feeder import Feeder
 from app.jobs.processes import Process
@@ -33,6 +33,8 @@ ERRORS_KEPT = 1 << 18
 NO_ROOM = 1 << 16
 #: Seconds between looks at the size of standard error and at the job's folder.
 _TICK = 5.0
+#: Seconds between looks at whether the job's records are as they were.
+_MEND_AFTER = 1.0
 
 
 class Started(NamedTuple):
@@ -40,6 +42,7 @@ class Started(NamedTuple):
 
     directory: JobDirectory
     job: Job
+    running: Running
     cli: int
     errors: int
     output: int
@@ -59,6 +62,7 @@ class Supervision:
         self._interrupted = False
         self._breach: tuple[Status, str] | None = None
         self._begun = self._grew_at = time.monotonic()
+        self._mend_at = self._begun + _MEND_AFTER
         self._size = 0
         self._rungs = list(LADDER)
         self._highest: signal.Signals | None = None
@@ -72,6 +76,7 @@ class Supervision:
             self._wait(self._climb())
             self._cap_errors()
             self._check_limits()
+            self._mend()
             if not self._started.directory.exists():
                 # Nobody could ask for its end any more.
                 self._cancel()
@@ -97,6 +102,16 @@ class Supervision:
             # The CLI ends with exit code 1 when it cannot write, and cannot say why.
             return ended._replace(reason="disk_full")
         return ended
+
+    def _mend(self) -> None:
+        """Have the job stay one that can be found and ended, whatever it does to its records."""
+        now = time.monotonic()
+        if now < self._mend_at or self._status is not None:
+            return
+        self._mend_at = now + _MEND_AFTER
+        # On a full disk, or if the job has removed its folder, it cannot be done.
+        with suppress(OSError):
+            self._started.directory.mend(self._started.job, self._started.running)
 
     def _disk_is_full(self) -> bool:
         try:

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from app import files
 from app.jobs import processes, temporary
@@ -65,9 +65,9 @@ def supervise(
     # First of all, because a client waits for it.
     report("started")
     try:
-        directory.set_running(
-            Running(processes.this_process(), processes.child(started.cli), processes.boot_id())
-        )
+        with suppress(OSError):
+            # Its claim names us, too; what could not be written is written later.
+            directory.set_running(started.running)
         ended = Supervision(started, wakeup).until_end()
         # Little is left as a rule. Whatever it is, no client waits for it.
         is_tidy = temporary.remove(started.temporary, _TIDY_BEFORE)
@@ -91,7 +91,7 @@ def _write_end(started: Started, ended: Ended) -> None:
             directory.end(ended, started.output)
             return
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) and directory.exists():
                 raise
         # The CLI has read what was to be said to it: the room of that is enough for a record.
         directory.forget_input()
@@ -150,7 +150,8 @@ def _start_cli(
             os.close(reader)
         held.pop_all()
     processes.offer_to_kernel(cli)
-    return Started(directory, job, cli, errors, output, Feeder(source, writer), folder)
+    running = Running(processes.this_process(), processes.child(cli), processes.boot_id())
+    return Started(directory, job, running, cli, errors, output, Feeder(source, writer), folder)
 
 
 def _enter(job: Job) -> None:
