@@ -266,7 +266,8 @@ class Gateway:
         self.close_streams()
         for live in (self.state / "live").iterdir():
             # A link to the job's record, which is there also if its folder was removed.
-            with contextlib.suppress(FileNotFoundError):
+            # A job may have put anything there.
+            with contextlib.suppress(OSError, ValueError):
                 if json.loads(live.read_bytes() or b"{}").get("detached"):
                     self.ask("DELETE", f"/chat/{live.name}")
         eventually(lambda: not any((self.state / "live").iterdir()))
