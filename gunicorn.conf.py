@@ -281,3 +281,4 @@ def on_exit(server):
     """No worker is left: end the jobs."""
     for job_id in upkeep.end_all(spool, users.name_of):
         log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})
+    upkeep.end_launcher(spool)

@@ -15,6 +15,7 @@ import pytest
 import requests
 from urllib3.exceptions import HTTPError
 
+from app.jobs import processes
 from tests.gateway import (
     PATIENCE,
     Event,
@@ -216,3 +217,16 @@ def test_each_line_arrives_once_and_the_end_is_told_as_it_was(
 def brief(lines: list[bytes]) -> list[tuple[bytes, int, int]]:
     """What can be compared, and shown if it differs, however long the lines are."""
     return [(line[:20], len(line), crc32(line)) for line in lines]
+
+
+def test_a_stop_leaves_no_process_that_systemd_would_kill(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    assert gateway.chat("result ok").done()["status"] == "succeeded"
+    launcher = gateway.launcher()
+    left = [launcher, *(child.pid for child in processes.children_of(launcher))]
+    assert len(left) > 1
+    assert gateway.stop() == 0
+    # Now, and not soon: systemd kills at once what its main process left.
+    assert not [pid for pid in left if alive(pid)]

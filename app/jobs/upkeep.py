@@ -4,14 +4,21 @@ Ordinary blocking Python.
 """
 
 import logging
+import signal
 import time
 from collections.abc import Callable
 
+from app.jobs import processes
 from app.jobs.directory import JobDirectory
+from app.jobs.exclusive import holder_of
+from app.jobs.launcher import LOCK
 from app.jobs.recovery import ask_to_end, close_lost, is_dead
 from app.jobs.report import report
 from app.jobs.spool import Spool
 from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+
+#: Seconds that the launcher and idle supervisors have to end.
+LAUNCHER_GRACE = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -63,3 +70,23 @@ def _is_alive(directory: JobDirectory) -> bool:
     except OSError:
         # It may well be.
         return True
+
+
+def end_launcher(spool: Spool) -> None:
+    """End the launcher and the supervisors without a job, and wait until they are gone.
+
+    They would end by themselves when this process has, but systemd kills what is left by then
+    and says so.
+    """
+    pid = holder_of(f"{spool.state}/{LOCK}")
+    # A job could hold the lock, too.
+    launcher = None if pid is None or processes.is_marked(pid) else processes.identify(pid)
+    if launcher is None:
+        return
+    ending = [launcher, *processes.descendants(launcher.pid)]
+    processes.send_signal(launcher, signal.SIGTERM)
+    deadline = time.monotonic() + LAUNCHER_GRACE
+    while time.monotonic() < deadline and any(
+        processes.identify(each.pid) == each for each in ending
+    ):
+        time.sleep(0.01)
