@@ -290,6 +290,42 @@ class TooManyConnections(GatewayError):
         return {"Retry-After": "1", "Connection": "close"}
 
 
+class JobGoesOn(GatewayError):
+    """This gateway process is shutting down; the job goes on and can be read again.
+
+    Not a GatewayStops, because the same request would start another job.
+    """
+
+    status = 424
+    code = "gateway_stops"
+    header_names = ("X-Process-ID",)
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The gateway stops or reloads, and the job goes on: read it at /chat/{job_id}"
+        )
+        self.job_id = job_id
+
+    def headers(self) -> dict[str, str]:
+        """Which job it is; the next request needs a new connection."""
+        return {"X-Process-ID": self.job_id, "Connection": "close"}
+
+
+class JobOutOfSight(GatewayError):
+    """The gateway made a mistake after it had started the job, which goes on."""
+
+    status = 424
+    header_names = ("X-Process-ID",)
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Internal Server Error; the job goes on: read it at /chat/{job_id}")
+        self.job_id = job_id
+
+    def headers(self) -> dict[str, str]:
+        """Which job it is."""
+        return {"X-Process-ID": self.job_id}
+
+
 class NotFound(GatewayError):
     """There is no such path."""
 

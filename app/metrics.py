@@ -208,11 +208,11 @@ def cost_in(result: Mapping[str, Any]) -> float:
     return _amount(result.get("total_cost_usd"))
 
 
-def tokens_in(result: Mapping[str, Any]) -> dict[str, float]:
+def tokens_in(result: Mapping[str, Any]) -> dict[str, int]:
     """The tokens of a `result` line, by their kind."""
     usage = result.get("usage")
     said = usage if isinstance(usage, dict) else {}
-    return {kind: _amount(said.get(name)) for kind, name in _TOKENS.items()}
+    return {kind: int(_amount(said.get(name))) for kind, name in _TOKENS.items()}
 
 
 def _amount(value: object) -> float:

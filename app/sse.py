@@ -112,10 +112,13 @@ def event(name: str, data: Mapping[str, Any], position: str | None = None) -> by
 def comment(text: str) -> bytes:
     r"""A comment, which clients ignore: it keeps proxies from closing a silent connection.
 
+    One newline ends it: a blank line behind it would be an event without data, which some
+    clients take for one (httpx-sse 0.4, openai-go 3.42).
+
     >>> comment("ping")
-    b': ping\n\n'
+    b': ping\n'
     """
-    return f": {text}\n\n".encode()
+    return f": {text}\n".encode()
 
 
 def _data(line: bytes) -> bytes:

@@ -184,6 +184,7 @@ def test_processes_lists_a_job_while_it_runs(gateway: Gateway) -> None:
         "user": "admin",
         "status": "running",
         "queue_position": None,
+        "title": "system s7",
     }
     assert row["started_at"].endswith("Z")
     assert abs(time.time() - _seconds(row["started_at"])) < 60

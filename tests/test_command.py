@@ -110,6 +110,10 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("json_schema", {"type": "object"}, ['--json-schema={"type": "object"}']),
     ("json_schema", {}, ["--json-schema={}"]),
     ("agents", {"a": {"prompt": "x"}}, ['--agents=<{"a": {"prompt": "x"}}>']),
+    ("include_partial_messages", True, ["--include-partial-messages"]),
+    ("include_partial_messages", False, []),
+    # A job's title is in no command line.
+    ("title", "--help", []),
     ("detach", True, []),
     ("timeout", 5, []),
     ("idle_timeout", 5, []),
@@ -124,7 +128,7 @@ def test_a_field_becomes_its_flag(field: str, value: Any, expected: list[str]) -
 def test_the_table_above_has_every_field_of_the_contract() -> None:
     fields = {field for field, _, _ in FLAGS}
     assert fields == set(ChatRequest.model_fields)
-    assert len(fields) == 24
+    assert len(fields) == 26
 
 
 @pytest.mark.parametrize(

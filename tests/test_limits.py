@@ -56,11 +56,13 @@ def test_a_request_can_only_ask_for_less(gateway: Gateway, seconds: object) -> N
     assert answer.json()["detail"][0]["loc"] == ["body", "timeout"]
 
 
-def test_a_waiting_answer_tells_a_timeout_by_its_status(gateway: Gateway) -> None:
+def test_a_waiting_answer_tells_a_timeout_by_its_code(gateway: Gateway) -> None:
     body = {"prompt": "silent", "cwd": str(gateway.project), "timeout": 0.2}
-    for accept in ("application/json", "text/plain"):
-        answer = gateway.ask("POST", "/chat", json=body, headers={"Accept": accept})
-        assert answer.status_code == 504
+    answer = gateway.ask("POST", "/chat", json=body, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (424, "job_timed_out")
+    answer = gateway.ask("POST", "/chat", json=body, headers={"Accept": "text/plain"})
+    assert answer.status_code == 424
+    assert answer.text == "The job took longer than its time limit (timeout)\n"
 
 
 def test_no_job_starts_on_a_disk_that_is_nearly_full(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import lines
-from app.cli.lines import Result, last_result, read_session, session_of
+from app.cli.lines import Result, last_result, parse_result, read_session, session_of
 
 Open = Callable[[bytes], int]
 
@@ -94,8 +94,11 @@ def test_the_session_is_the_one_of_the_first_system_line_that_names_one(
         (RESULT + b'\n[{"type":"result"}]\n"result"\n', RESULT),
         (b'{"inner":{"type":"result"},"type":"result"}\n',) * 2,
         (RESULT + b'\n{"type":"result","cut in the mid', RESULT),
-        (RESULT + b'\n{"type":"result"} and more\n', RESULT),
-        (RESULT + b'\n\xff{"type":"result"}\xfe\n', RESULT),
+        # Behind a warning that has no newline, or before one.
+        (RESULT + b'\n{"type":"result"} and more\n', b'{"type":"result"} and more'),
+        (RESULT + b'\n\xff{"type":"result"}\xfe\n', b'\xff{"type":"result"}\xfe'),
+        (b'Warning: {x} {"type":"result"}\n', b'Warning: {x} {"type":"result"}'),
+        (RESULT + b"\n" + b"{" * 17 + b'{"type":"result"}\n', RESULT),
         (RESULT + b"\r\n", RESULT + b"\r"),
         (b"\n\n" + RESULT + b"\n\n\n", RESULT),
         (RESULT + b'\n"type"\n:"result"\n', RESULT),
@@ -109,7 +112,8 @@ def test_the_last_result_is_found_with_its_place(
     assert found is not None
     line = line.rstrip(b"\n")
     assert output[found.offset : found.offset + found.length] == line
-    assert found.fields == json.loads(line)
+    assert found.fields == parse_result(line)
+    assert found.fields["type"] == "result"
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_lines_of_a_prompt_are_options_only_if_the_operator_says_so(
 ) -> None:
     lines = ["workspace=mine", 'allowed-tools=["Bash"]', "dangerously-skip-permissions=true", ""]
     answer = ask(gateway, *lines, "arguments")
-    assert answer.status_code == 502
+    assert answer.status_code == 424
     willing = start_gateway(PROMPT_OPTIONS="true")
     told = received(willing, *lines)
     assert told["cwd"].endswith("/workspaces/mine")
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_the_request_itself_has_the_shape_too(gateway: Gatewa
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failure_of_the_cli_has_its_words(gateway: Gateway, stream: bool) -> None:
     answer = ask(gateway, "complain boom", "exit 3", stream=stream)
-    assert refused(answer)[:2] == (502, "cli_failed")
+    assert refused(answer)[:2] == (424, "cli_failed")
     assert "boom" in answer.json()["error"]["message"]
     assert answer.headers["X-Should-Retry"] == "false"
     assert gateway.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").status_code == 200

@@ -279,44 +279,67 @@ def test_usage_without_a_result_is_what_was_seen() -> None:
     assert usage["total_tokens"] == 8
 
 
-END = {"status": "failed", "exit_code": 1, "signal": None, "stderr": "", "reason": None}
+END = {"status": "failed", "exit_code": 1, "signal": None, "reason": None, "error": "boom"}
 
 
 @pytest.mark.parametrize(
     ("end", "result", "status", "code"),
     [
-        ({}, {"result": "Not logged in · Please run /login"}, 503, "cli_not_logged_in"),
-        ({}, {"api_error_status": 529, "result": "x"}, 503, "overloaded"),
-        ({}, {"api_error_status": 429, "result": "x"}, 429, "rate_limit_exceeded"),
-        ({}, {"api_error_status": 401, "result": "x"}, 503, "upstream_unauthorized"),
-        ({}, {"terminal_reason": "prompt_too_long"}, 400, "context_length_exceeded"),
-        ({}, {"subtype": "error_max_turns"}, 502, "error_max_turns"),
-        ({"stderr": "boom"}, {}, 502, "cli_failed"),
-        ({"status": "timed_out", "reason": "timeout"}, {}, 504, "timeout"),
-        ({"status": "cancelled"}, {}, 409, "cancelled"),
-        ({"status": "lost"}, {}, 500, "job_lost"),
-        ({"error": "cannot"}, {}, 503, "job_not_started"),
+        ({"reason": "not_logged_in"}, {}, 424, "cli_not_logged_in"),
+        ({"reason": "api_error"}, {"api_error_status": 400}, 400, "invalid_request"),
+        ({"reason": "api_error"}, {"api_error_status": 404}, 404, "model_not_found"),
+        ({"reason": "api_error"}, {"api_error_status": 413}, 413, "request_too_large"),
+        ({"reason": "api_error"}, {"api_error_status": 429}, 429, "rate_limit_exceeded"),
+        ({"reason": "api_error"}, {"api_error_status": 503}, 503, "overloaded"),
+        ({"reason": "api_error"}, {"api_error_status": 529}, 529, "overloaded"),
+        ({"reason": "api_error"}, {"api_error_status": 401}, 424, "upstream_unauthorized"),
+        ({"reason": "api_error"}, {"api_error_status": 403}, 424, "upstream_unauthorized"),
+        ({"reason": "api_error"}, {"api_error_status": 500}, 424, "api_error"),
+        ({"reason": "prompt_too_long"}, {}, 400, "context_length_exceeded"),
+        ({"reason": "max_turns"}, {}, 424, "error_max_turns"),
+        ({"error": "--json-schema is not a valid JSON Schema"}, {}, 400, "invalid_json_schema"),
+        ({"error": "No conversation found with session ID"}, {}, 404, "session_not_found"),
+        ({}, {}, 424, "cli_failed"),
+        ({"status": "timed_out", "reason": "timeout"}, {}, 424, "timeout"),
+        ({"status": "cancelled"}, {}, 424, "cancelled"),
+        ({"status": "lost"}, {}, 424, "job_lost"),
     ],
 )
 def test_a_failure_has_a_status_and_a_code(
     end: dict[str, Any], result: dict[str, Any], status: int, code: str
 ) -> None:
-    failure = failure_of({**END, **end}, {"is_error": True, **result})
+    failure = failure_of({**END, **end}, result, was_active=False)
     assert isinstance(failure, GatewayError)
     assert (failure.status, failure.code) == (status, code)
+    # The CLI has tried for minutes already, and a job may have done half of its work.
+    assert tell(failure).headers["X-Should-Retry"] == "false"
+    # Nor by clients that know the status alone, once something was done.
+    failure = failure_of({**END, **end}, result, was_active=True)
+    assert isinstance(failure, GatewayError)
+    assert (failure.status, failure.code) == (424, code)
 
 
 def test_only_a_success_is_no_failure() -> None:
-    assert failure_of({**END, "status": "succeeded"}, {}) is None
+    assert failure_of({**END, "status": "succeeded"}, {}, was_active=True) is None
 
 
-def test_a_failed_job_is_not_done_twice_by_the_sdks() -> None:
-    failure = failure_of(END, {"result": "half of it"})
-    assert failure is not None
-    assert tell(failure).headers["X-Should-Retry"] == "false"
-    busy = failure_of(END, {"api_error_status": 529, "result": "x"})
-    assert busy is not None
-    assert "X-Should-Retry" not in tell(busy).headers
+@pytest.mark.parametrize(
+    ("line", "active"),
+    [
+        (b'{"type":"assistant","message":{"content":[{"type":"text","text":"tool_use"}]}}', False),
+        (b'{"type":"assistant","message":{"usage":{"server_tool_use":{"n":0}}}}', False),
+        (b'{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Bash"}]}}', True),
+        (b'{"type":"user","message":{"content":[{"type": "tool_result"}]}}', True),
+        (b'{"type":"stream_event","event":{"content_block":{"type":"server_tool_use"}}}', True),
+        # What is too long to be looked at may have been a call.
+        (b"x" * (LONGEST_LINE + 1), True),
+    ],
+)
+def test_whether_a_tool_was_used_is_known(line: bytes, active: bool) -> None:
+    answer = Answer(structured=False, with_lines=False)
+    list(answer.feed(line))
+    list(answer.feed(b"\n"))
+    assert answer.was_active is active
 
 
 def test_errors_of_the_gateway_have_the_shape_too() -> None:

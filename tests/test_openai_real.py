@@ -196,5 +196,5 @@ def test_a_cli_that_is_not_logged_in_is_told(
     gateway = start_gateway(claude, **without_network(model))
     for stream in (False, True):
         answer = ask(gateway, "hello", stream=stream)
-        assert refused(answer) == (503, "cli_not_logged_in", None)
+        assert refused(answer) == (424, "cli_not_logged_in", None)
         assert answer.headers["X-Should-Retry"] == "false"

@@ -423,7 +423,7 @@ print(longest)
 def test_no_failure_is_a_success(gateway: Gateway, end: str, stream: bool) -> None:
     answer = ask(gateway, BEGIN, DELTA, end, stream=stream)
     if not stream:
-        assert refused(answer)[:2] == (502, "cli_failed")
+        assert refused(answer)[:2] == (424, "cli_failed")
         return
     *chunks, last = events(answer)
     assert "error" in last
@@ -453,7 +453,7 @@ def test_what_a_reload_interrupts_is_not_done_twice(start_gateway: Callable[...,
     gateway.reload()
     thread.join(PATIENCE)
     (answer,) = answers
-    assert answer.status_code == 503
+    assert refused(answer)[:2] == (424, "gateway_stops")
     # The job goes on.
     (job,) = gateway.running()
     gateway.ask("DELETE", f"/chat/{job['process_id']}")
@@ -517,7 +517,7 @@ def test_deleting_a_completion_is_told_in_one_piece_too(gateway: Gateway) -> Non
     (job,) = gateway.running()
     assert gateway.ask("DELETE", f"/chat/{job['process_id']}").status_code == 200
     thread.join(PATIENCE)
-    assert refused(answers[0])[:2] == (409, "cancelled")
+    assert refused(answers[0])[:2] == (424, "cancelled")
     assert answers[0].headers["X-Should-Retry"] == "false"
 
 

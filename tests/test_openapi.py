@@ -84,7 +84,7 @@ def test_every_error_is_some_operations(document: dict[str, Any]) -> None:
 def test_errors_have_the_headers_that_they_name() -> None:
     for error in error_classes() - NO_ERRORS_OF_A_VIEW:
         instance = error.__new__(error)
-        instance.__dict__["retry_after"] = 1
+        instance.__dict__.update(retry_after=1, job_id="x")
         # Closing is said to the connection, not to the client.
         assert set(instance.headers()) - {"Connection"} == set(error.header_names), error
 

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 
-from tests.gateway import Gateway, eventually, marked_in
+from tests.gateway import PASSWORD, PATIENCE, Gateway, eventually, marked_in
 
 
 def test_an_ended_job_is_read_again_from_the_start(gateway: Gateway) -> None:
@@ -79,10 +81,14 @@ def test_an_unknown_job_is_not_found(gateway: Gateway) -> None:
         assert gateway.ask("GET", f"/chat/{job_id}").status_code == 404
 
 
-def test_a_browser_is_told_when_to_come_back(gateway: Gateway) -> None:
-    response = gateway.post("result ok")
-    assert next(response.raw.stream(10)).startswith(b"retry: ")
-    response.close()
+def test_the_first_event_tells_a_browser_when_to_come_back(gateway: Gateway) -> None:
+    """Not a block of its own: that is an event without data to some clients."""
+    for verbs in ("line one\nline two", "exit 0"):
+        blocks = gateway.post(verbs).content.split(b"\n\n")
+        assert blocks.pop() == b""
+        assert blocks[0].startswith(b"retry: 1000\nevent: ")
+        assert all(b"\ndata: " in block for block in blocks)
+        assert b"\n\n".join(blocks).count(b"retry:") == 1
 
 
 def test_a_detached_job_outlives_its_client(gateway: Gateway) -> None:
@@ -171,8 +177,103 @@ def test_a_waiting_answer_fails_if_the_job_did(gateway: Gateway, accept: str, ve
         json={"prompt": f"complain why\n{verbs}", "cwd": str(gateway.project)},
         headers={"Accept": accept},
     )
-    assert answer.status_code == 502
+    # Neither curl --retry nor any other client repeats this by itself.
+    assert answer.status_code == 424
     assert answer.headers["Content-Type"].startswith(accept)
+    if accept == "application/json":
+        told = answer.json()
+        assert (told["code"], told["detail"]) == ("job_failed", told["error"])
+        assert told["request_id"] == answer.headers["X-Request-ID"]
+    else:
+        assert answer.text.endswith("why\n")
+
+
+def test_a_job_that_was_cancelled_or_lost_has_a_code_of_its_own(gateway: Gateway) -> None:
+    headers = {"Accept": "application/json"}
+    cancelled = gateway.chat("line a", "silent", detach=True)
+    cancelled.next()
+    gateway.ask("DELETE", f"/chat/{cancelled.job_id}")
+    answer = gateway.ask("GET", f"/chat/{cancelled.job_id}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (424, "job_cancelled")
+    lost = gateway.chat("line a", "silent", detach=True)
+    lost.next()
+    os.kill(gateway.record(lost.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    answer = gateway.ask("GET", f"/chat/{lost.job_id}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (424, "job_lost")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/plain"])
+def test_curl_does_not_repeat_a_job_that_failed(gateway: Gateway, accept: str) -> None:
+    before = gateway.ask("GET", "/jobs?limit=500").json()["count"]
+    told = {"prompt": "exit 1", "cwd": str(gateway.project)}
+    done = subprocess.run(
+        [
+            *("curl", "--silent", "--fail", "--retry", "2", "--retry-delay", "1"),
+            *("--noproxy", "*", "--user", f"admin:{PASSWORD}", "--json", json.dumps(told)),
+            *("--header", f"Accept: {accept}", f"{gateway.url}/chat"),
+        ],
+        timeout=PATIENCE,
+    )
+    # The exit status of --fail for an HTTP error.
+    assert done.returncode == 22
+    assert gateway.ask("GET", "/jobs?limit=500").json()["count"] == before + 1
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/plain"])
+def test_a_job_that_outlives_its_waiting_answer_is_not_to_be_started_again(
+    start_gateway: Callable[..., Gateway], accept: str
+) -> None:
+    gateway = start_gateway()
+    body = {"prompt": "silent", "cwd": str(gateway.project)}
+    headers = {"Accept": accept}
+    with ThreadPoolExecutor() as threads:
+        started = threads.submit(gateway.ask, "POST", "/chat", json=body, headers=headers)
+        eventually(gateway.running)
+        (job,) = gateway.running()
+        path = f"/chat/{job['process_id']}"
+        reading = threads.submit(gateway.ask, "GET", path, headers=headers)
+        eventually(lambda: "GET " + path in gateway.log() or reading.running())
+        gateway.reload()
+        answer = started.result(PATIENCE)
+        assert (answer.status_code, answer.json()["code"]) == (424, "gateway_stops")
+        assert answer.headers["X-Process-ID"] == job["process_id"]
+        # To read it again does nothing twice.
+        answer = reading.result(PATIENCE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "gateway_stops")
+        assert answer.headers["Retry-After"] == "1"
+    assert gateway.ask("DELETE", path).status_code == 200
+
+
+def test_a_text_ends_with_a_newline_and_holds_no_half_character(gateway: Gateway) -> None:
+    told = '{"type":"result","is_error":false,"result":"caf\\u00e9 \\ud83d"}'
+    for accept, body in (("text/plain", "café \ufffd\n"), ("application/json", "caf\u00e9 \ud83d")):
+        answer = gateway.ask(
+            "POST",
+            "/chat",
+            json={"prompt": f"line {told}", "cwd": str(gateway.project)},
+            headers={"Accept": accept},
+        )
+        assert answer.status_code == 200
+        assert body == (answer.text if accept == "text/plain" else answer.json()["result"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/json; charset=utf-8", "application/json"),
+        ("application/json;charset=utf-8;q=0.9, */*;q=0.1", "application/json"),
+        ("text/plain; format=flowed", "text/plain"),
+        ("application/json, */*", "text/event-stream"),
+        ("application/json, text/event-stream; charset=utf-8", "text/event-stream"),
+    ],
+)
+def test_parameters_of_an_accepted_type_say_nothing(
+    gateway: Gateway, accept: str, kind: str
+) -> None:
+    body = {"prompt": "result ok", "cwd": str(gateway.project)}
+    answer = gateway.ask("POST", "/chat", json=body, headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].partition(";")[0] == kind
 
 
 def test_hanging_up_ends_a_job_that_is_waited_for(gateway: Gateway) -> None:

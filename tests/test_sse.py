@@ -273,5 +273,5 @@ def test_an_event_of_our_own_is_one_event_whatever_its_data(
 
 
 def test_a_ping_is_no_event() -> None:
-    assert comment("ping") == b": ping\n\n"
+    assert comment("ping") == b": ping\n"
     assert parse(comment("ping")) == []

@@ -24,6 +24,7 @@ from app.jobs.directory import JobDirectory
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
 from app.web.describe import Answer, Parameter, describes
+from app.web.failures import job_begins
 from app.web.intake import REFUSALS, Intake
 
 
@@ -49,6 +50,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         errors=[
             *REFUSALS,
             *reading.ERRORS,
+            *reading.ONCE_BEGUN,
             DiskFull,
             IdempotencyKeyReused,
             QueueFull,
@@ -79,6 +81,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         # Who names a request wants to send it again if the answer is lost.
         detached = asked.detached or respond_async or asked.key is not None
         directory, _ = jobs.start(asked, user=g.user, detached=detached)
+        job_begins(directory.id)
         if respond_async:
             answer = jsonify(process_id=directory.id)
             answer.status_code = 202
@@ -87,7 +90,7 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
             answer.headers["X-Process-ID"] = directory.id
             return answer
         left = (lambda: None) if detached else lambda: jobs.abandon(directory)
-        return _tell(directory, 0, left, asked_at)
+        return _tell(directory, 0, left, asked_at, is_new=True)
 
     @views.get("/chat/<job_id>")
     @describes(
@@ -148,10 +151,12 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         position: int,
         left: Callable[[], None],
         asked_at: float | None = None,
+        *,
+        is_new: bool = False,
     ) -> Response:
-        kind = choose(request.accept_mimetypes)
+        kind = choose(request.headers.get("Accept", ""))
         if kind in ("application/json", "text/plain"):
-            return answer_when_ended(jobs, directory, kind, request.environ, left)
+            return answer_when_ended(jobs, directory, kind, request.environ, left, is_new=is_new)
         form: Form = Events(position) if kind == "text/event-stream" else Lines()
         return Response(
             stream(jobs, directory, position, form, request.environ, left, asked_at),

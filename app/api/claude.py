@@ -13,6 +13,7 @@ from app.errors import DiskFull, QueueFull, SessionNotFound
 from app.jobs.service import JobService
 from app.web import options
 from app.web.describe import Answer, Body, Text, describes
+from app.web.failures import job_begins
 from app.web.intake import REFUSALS, Intake
 from app.web.workspaces import SHARED, Workspaces
 
@@ -23,10 +24,7 @@ class BareEvents(Events):
     def __init__(self) -> None:
         super().__init__(0)
         self._framer = sse.Framer(0, named=False)
-
-    def begin(self) -> bytes:
-        """Nothing."""
-        return b""
+        self._head = b""
 
     def finish(self, end: Mapping[str, Any]) -> bytes:
         """The last line."""
@@ -64,7 +62,14 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         },
         details="For the clients of Claude-Code-Server: names with dashes are taken, too.",
         body=Body({"application/json": _BODY}),
-        errors=[*REFUSALS, *reading.ERRORS, DiskFull, QueueFull, SessionNotFound],
+        errors=[
+            *REFUSALS,
+            *reading.ERRORS,
+            *reading.ONCE_BEGUN,
+            DiskFull,
+            QueueFull,
+            SessionNotFound,
+        ],
     )
     def start() -> Response:
         body = read_object(intake.json(request))
@@ -78,6 +83,7 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
             fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
         order = intake.order(read_fields(fields))
         directory, _ = jobs.start(order, user=g.user, detached=order.detached)
+        job_begins(directory.id)
         left = (lambda: None) if order.detached else (lambda: jobs.abandon(directory))
         return Response(
             stream(jobs, directory, 0, BareEvents(), request.environ, left),

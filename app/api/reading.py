@@ -2,8 +2,15 @@
 
 from typing import Any
 
-from app.api.schemas import Done, JobRecord, StreamError
-from app.errors import GatewayError, GatewayStops, JobNotFound, JobNotStarted
+from app.api.schemas import Done, FailedJob, JobRecord, StreamError
+from app.errors import (
+    GatewayError,
+    GatewayStops,
+    JobGoesOn,
+    JobNotFound,
+    JobNotStarted,
+    JobOutOfSight,
+)
 from app.web.describe import Answer, Model, Parameter, Text
 from app.web.json_schema import reference
 
@@ -14,16 +21,13 @@ JOB = Parameter(
 
 _ID = "1dd2ca9e-592a-4d5c-ae55-b5c258d29ddb"
 _EXAMPLE = f"""\
-retry: 1000
-
 : queued 1
-
+retry: 1000
 event: message
 data: {{"type":"system","subtype":"init","cwd":"/tmp","session_id":"f9645fec"}}
 id: 75
 
 : ping
-
 event: message
 data: {{"type":"assistant","message":{{"content":[{{"type":"text","text":"Two files."}}]}}}}
 id: 156
@@ -64,9 +68,9 @@ EVENTS = Text(
     "- `done`: how the job ended. The last event.\n"
     "- `error`: what the gateway itself could not do. The last event; there is no `done`.\n\n"
     "Each `message` and `done` has an `id:`, an opaque string, with which the stream can be"
-    " resumed. `retry:` tells a browser when to come back. `: ping` is a comment, and so is"
-    " `: queued 3`, the place of a job that waits for its turn. A stream that ends without `done`"
-    " or `error` was cut off; its job goes on.",
+    " resumed. `retry:`, in the first event, tells a browser when to come back. `: ping` is a"
+    " comment, and so is `: queued 3`, the place of a job that waits for its turn. A stream that"
+    " ends without `done` or `error` was cut off; its job goes on.",
     _EXAMPLE,
     {
         "oneOf": [
@@ -81,9 +85,10 @@ LINES = Text(
     "The CLI's bytes and nothing else; the connection breaks if the gateway cannot go on.",
     '{"type":"system","subtype":"init"}\n{"type":"result","result":"Two files."}\n',
 )
-_ANSWER = Text("The text of the answer.", "Two files.")
+_ANSWER = Text("The text of the answer, with a newline at its end.", "Two files.\n")
 _COMPLAINT = Text(
-    "The text of the answer if there is one, else the end of the CLI's standard error."
+    "The text of the answer if there is one, else the end of the CLI's standard error, else why"
+    " the job did not succeed."
 )
 
 _DETAILS = "Which of these forms it is, the header `Accept` says; by default the events."
@@ -104,16 +109,14 @@ ANSWERS = {
         sometimes=("Cache-Control", "X-Accel-Buffering"),
         links=("chat.resume", "chat.cancel", "jobs.one", "jobs.interrupt"),
     ),
-    502: Answer(
-        "The job did not succeed (`application/json` and `text/plain` alone).",
-        {"application/json": JobRecord, "text/plain": _COMPLAINT},
-        _JOB_HEADERS,
-    ),
-    504: Answer(
-        "The job timed out (`application/json` and `text/plain` alone).",
-        {"application/json": JobRecord, "text/plain": _COMPLAINT},
+    424: Answer(
+        "The job ran and did not succeed (`application/json` and `text/plain` alone). No client"
+        " repeats such a request by itself.",
+        {"application/json": FailedJob, "text/plain": _COMPLAINT},
         _JOB_HEADERS,
     ),
 }
 #: What can go wrong with that.
 ERRORS: tuple[type[GatewayError], ...] = (JobNotFound, GatewayStops, JobNotStarted)
+#: What can go wrong for who started the job: the same request would start another one.
+ONCE_BEGUN: tuple[type[GatewayError], ...] = (JobGoesOn, JobOutOfSight)

@@ -15,6 +15,19 @@ from app.web.error_body import ErrorBody, Told
 _ID = "324b03ba-e414-46e1-a8c1-d86f48a0eee8"
 _STARTED = "2026-11-21T12:42:17.306Z"
 
+Reason = Literal[
+    "aborted",
+    "api_error",
+    "blocked_by_hook",
+    "disk_full",
+    "idle_timeout",
+    "max_budget",
+    "max_turns",
+    "not_logged_in",
+    "output_limit",
+    "prompt_too_long",
+    "timeout",
+]
 LiveStatus = Literal["queued", "running"]
 
 
@@ -108,7 +121,7 @@ class StatsRow(Told):
     user: str | None = None
     jobs: int
     cost_usd: float
-    tokens: dict[str, float]
+    tokens: dict[str, int]
 
 
 class Stats(Told):
@@ -123,10 +136,14 @@ class Stats(Told):
     users: list[StatsRow]
 
 
+_TITLE = "The request's `title`, or the first line of its prompt; null for a job of version 1.0."
+
+
 class ProcessRow(Told):
     """A job that runs, or waits for its turn."""
 
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
+    title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
     cwd: str = Field(description="Its working directory.", examples=["/home/me/project"])
     model: str | None = Field(description="The model asked for; null leaves it to the CLI.")
     started_at: AwareDatetime = Field(description="When it was asked for.", examples=[_STARTED])
@@ -158,11 +175,16 @@ class _End(Told):
     )
     total_cost_usd: float | None = Field(description="From the same line.")
     duration_ms: float | None = Field(description="From the same line.")
-    reason: str | None = Field(
-        description="The limit that the job ran into: `timeout`, `idle_timeout`, `output_limit`"
-        " or `disk_full`."
+    reason: Reason | None = Field(
+        description="Why it did not succeed, for programs; null if that is not known."
     )
-    # A default, because the key is there for some jobs alone.
+    # Defaults, because the keys are there for some jobs alone.
+    error: str = Field(
+        "",
+        description="Why it did not succeed, in one sentence: the CLI's own words where it has"
+        " any. Not for a job that succeeded.",
+        examples=["Not logged in · Please run /login"],
+    )
     stderr: str = Field(
         "",
         description="The end of the CLI's standard error, at most 4096 bytes; not for a job that"
@@ -202,6 +224,7 @@ class JobRecord(_End):
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     status: LiveStatus | Status = Field(description=f"`queued`. `running`. {_STATUS}")
     session_id: str | None = Field(description="The session, for continuing it.", examples=[_ID])
+    title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
     cwd: str = Field(description="Its working directory.", examples=["/home/me/project"])
     model: str | None = Field(description="The model asked for; null leaves it to the CLI.")
     started_at: AwareDatetime = Field(description="When it was asked for.", examples=[_STARTED])
@@ -213,7 +236,14 @@ class JobRecord(_End):
     num_turns: int | None = Field(description="From the CLI's last `result` line.")
     usage: dict[str, Any] | None = Field(description="From the same line.")
     result: str | None = Field(description="From the same line: the text of the answer.")
-    error: str = Field("", description="Why the CLI could not be started; only if so.")
+
+
+class FailedJob(JobRecord):
+    """The record of a job that did not succeed, with what every error has."""
+
+    detail: str = Field(description="For people: the same as `error`.")
+    code: Literal["job_failed", "job_timed_out", "job_lost", "job_cancelled"]
+    request_id: str = Field(description="The same as the header X-Request-ID.")
 
 
 class Jobs(Told):

@@ -55,6 +55,7 @@ class Events:
 
     def __init__(self, position: int) -> None:
         self._framer = sse.Framer(position)
+        self._head = b"retry: %d\n" % RETRY
 
     @property
     def inside(self) -> bool:
@@ -67,12 +68,16 @@ class Events:
         return self._framer.lines
 
     def begin(self) -> bytes:
-        """How long a browser waits before it comes back."""
-        return b"retry: %d\n\n" % RETRY
+        """Nothing: see `feed`."""
+        return b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """A `message` event for each line."""
-        return self._framer.feed(chunk)
+        """A `message` event for each line.
+
+        The first event also has the time after which a browser reconnects. A block of its own
+        would be an event without data, which some clients take for one.
+        """
+        return self._headed(self._framer.feed(chunk))
 
     def pause(self) -> bytes:
         """A comment."""
@@ -85,11 +90,17 @@ class Events:
 
     def finish(self, end: Mapping[str, Any]) -> bytes:
         """The last line, and `done`."""
-        return self._framer.finish() + sse.event("done", end, END)
+        return self._headed(self._framer.finish() + sse.event("done", end, END))
 
     def break_off(self, error: Mapping[str, Any]) -> bytes | None:
         """An `error` event, if it can be told apart from a line that has begun."""
-        return None if self.inside else sse.event("error", error)
+        return None if self.inside else self._headed(sse.event("error", error))
+
+    def _headed(self, events: bytes) -> bytes:
+        if not events:
+            return b""
+        head, self._head = self._head, b""
+        return head + events
 
 
 class Lines:
@@ -163,16 +174,12 @@ def stream(
                     yield form.pause()
             stopped_by = follower.stopped_by
         if stopped_by is None:
-            end = jobs.end_of(directory)
-            if "error" in end:
-                told = {
-                    "error": end["error"],
-                    "code": JobNotStarted.code,
-                    "process_id": directory.id,
-                }
-                yield _break_off(form, told)
-            else:
-                yield form.finish(end)
+            try:
+                last = form.finish(jobs.end_of(directory))
+            except JobNotStarted as error:
+                told = {"error": error.detail, "code": error.code, "process_id": directory.id}
+                last = _break_off(form, told)
+            yield last
         elif stopped_by != CLIENT_LEFT:
             told = {"error": stopped_by, "code": "stream_ended", "process_id": directory.id}
             yield _break_off(form, told)

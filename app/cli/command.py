@@ -114,7 +114,7 @@ def build(
         arguments.append(f"--mcp-config={defaults.mcp_config}")
     if extras.new_session:
         arguments.append(f"--session-id={extras.new_session}")
-    if extras.partial_messages:
+    if extras.partial_messages and not request.include_partial_messages:
         arguments.append("--include-partial-messages")
     if sum(len(str(argument).encode()) for argument in arguments) > LONGEST_COMMAND:
         raise InvalidRequest.of(
@@ -234,7 +234,7 @@ def _debug(value: bool | str) -> Iterator[str]:
         yield "--debug"
 
 
-# Request field → how it is written. prompt, cwd and verbose are no flags; permission_mode
+# Request field → how it is written. prompt, cwd, title and verbose are no flags; permission_mode
 # depends on other fields, see _permission.
 _TABLE: dict[str, _Writer] = {
     "model": _value("--model"),
@@ -252,6 +252,7 @@ _TABLE: dict[str, _Writer] = {
     "add_dir": _repeated("--add-dir"),
     "plugin_dir": _repeated("--plugin-dir"),
     "debug": _debug,
+    "include_partial_messages": _switch("--include-partial-messages"),
     "json_schema": _json("--json-schema"),
     "agents": _json_by_file("--agents"),
 }

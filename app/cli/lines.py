@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 # A line that may be a result. Inside a JSON string the quotes would be escaped, so this
@@ -19,6 +20,12 @@ _BLOCK = 1 << 18
 _PIECE = 1 << 12
 # A place that straddles two blocks is found in the one that holds its beginning.
 _OVERLAP = 64
+# A result may stand behind a warning without a newline: so many of the braces before it are
+# tried as its beginning.
+_MOST_BRACES = 16
+# What the CLI adds to a hook's words.
+_BLOCKED = ("UserPromptSubmit operation blocked by hook:", "Operation stopped by hook:")
+_PROMPT = "\n\nOriginal prompt:"
 
 
 class Result(NamedTuple):
@@ -65,8 +72,8 @@ def last_result(output: int) -> Result | None:
                 # In a line that was looked at already.
                 continue
             start, stop = _line_around(output, position)
-            fields = parse(os.pread(output, stop - start, start))
-            if fields.get("type") == "result":
+            fields = parse_result(os.pread(output, stop - start, start))
+            if fields:
                 return Result(fields, start, stop - start)
             limit = start
         end = min(begin, limit)
@@ -92,18 +99,73 @@ def _line_around(output: int, position: int) -> tuple[int, int]:
     return start, stop
 
 
+def stopped_by_hook(output: int, result: Result) -> str | None:
+    """Why a hook stopped the prompt before the model saw it; None if no hook did.
+
+    The `result` line alone looks like a success: the line before it tells.
+    """
+    if result.fields.get("num_turns") != 0 or result.fields.get("is_error") is not False:
+        return None
+    begin = max(0, result.offset - _BLOCK)
+    for line in reversed(os.pread(output, result.offset - begin, begin).split(b"\n")):
+        if b'"prevent_continuation"' in line:
+            fields = parse(line)
+            if fields.get("subtype") == "informational" and fields["prevent_continuation"] is True:
+                return _words_of_hook(fields)
+    return None
+
+
+def _words_of_hook(fields: Mapping[str, Any]) -> str:
+    outcome = fields.get("prompt_submit_outcome")
+    reason = outcome.get("reason") if isinstance(outcome, dict) else None
+    if isinstance(reason, str) and reason.strip():
+        return reason
+    # The CLI before 2.1.330 says it in one text, which ends with the prompt.
+    text = str(fields.get("content")).partition(_PROMPT)[0]
+    for beginning in _BLOCKED:
+        text = text.removeprefix(beginning)
+    return text.strip() or "A hook stopped the prompt"
+
+
+def parse_result(line: bytes) -> dict[str, Any]:
+    r"""The `result` object in a line; {} if there is none.
+
+    Something that is no JSON may stand before or behind it on the same line.
+
+    >>> parse_result(b'Warning: {x} {"type":"result","is_error":true}')
+    {'type': 'result', 'is_error': True}
+    >>> parse_result(b'{"type":"user"}')
+    {}
+    """
+    text = line.decode(errors="replace")
+    try:
+        return _if_result(_DECODER.decode(text))
+    except (ValueError, RecursionError):
+        at = -1
+    for _ in range(_MOST_BRACES):
+        at = text.find("{", at + 1)
+        if at < 0:
+            break
+        try:
+            found = _if_result(_DECODER.raw_decode(text, at)[0])
+        except (ValueError, RecursionError):
+            continue
+        if found:
+            return found
+    return {}
+
+
+def _if_result(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) and value.get("type") == "result" else {}
+
+
 def parse(line: bytes) -> dict[str, Any]:
     """The object in a line; {} if there is none.
 
     One byte that is not UTF-8, or a number that JSON cannot carry on, spoils only itself.
     """
     try:
-        fields = json.loads(
-            line.decode(errors="replace"),
-            parse_constant=lambda _: None,
-            parse_float=_finite,
-            parse_int=_moderate,
-        )
+        fields = _DECODER.decode(line.decode(errors="replace"))
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
@@ -116,3 +178,6 @@ def _finite(text: str) -> float | None:
 
 def _moderate(text: str) -> int | None:
     return int(text) if len(text) < 400 else None
+
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, parse_int=_moderate)

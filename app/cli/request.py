@@ -22,6 +22,8 @@ from app.errors import InvalidRequest
 #: Of many errors in one body so many are told, and so much of an unknown field's name.
 MOST_ERRORS = 20
 LONGEST_NAME = 100
+#: Characters of a job's title.
+LONGEST_TITLE = 200
 
 #: The fields that are lists, and those that are objects, for who reads them from text.
 LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
@@ -84,9 +86,26 @@ class ChatRequest(BaseModel):
     verbose: bool | None = Field(None, description="Accepted; the CLI is always verbose.")
     json_schema: dict[str, Any] | None = Field(None, description="The schema of the answer.")
     agents: dict[str, Any] | None = Field(None, description="Custom agents by name.")
+    include_partial_messages: bool | None = Field(
+        None, description="Also the pieces of the answer, as the model makes them."
+    )
+    title: str | None = Field(
+        None,
+        max_length=LONGEST_TITLE,
+        description="What the job is called in lists; left out, the prompt's first line.",
+    )
     detach: bool | None = Field(None, description="The client's going away does not end the job.")
     timeout: float | None = Field(None, gt=0, description="Seconds that the job may take.")
     idle_timeout: float | None = Field(None, gt=0, description="Seconds that it may be silent.")
+
+
+def title_of(prompt: str) -> str:
+    r"""What a job with this prompt is called: its first line that is not blank.
+
+    >>> title_of("\n  Fix the test.\nThen commit.")
+    'Fix the test.'
+    """
+    return prompt.lstrip().partition("\n")[0].rstrip()[:LONGEST_TITLE]
 
 
 def read_request(body: bytes) -> ChatRequest:

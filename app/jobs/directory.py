@@ -57,7 +57,8 @@ class Job(NamedTuple):
     created the job. `kill_grace` and the two limits of time are in seconds, `max_output` in
     bytes, `prompt_length` in characters; None is no limit. `continues` is the session that the
     job writes to: `session_id`, unless it is forked. `request_id` is the request's. `roots` are
-    the folders that `cwd` must be in at the start, too; none: it may be anywhere.
+    the folders that `cwd` must be in at the start, too; none: it may be anywhere. `title` is what
+    people know the job by.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Job(NamedTuple):
     continues: str | None = None
     request_id: str | None = None
     roots: list[str] = []  # noqa: RUF012 - of a named tuple
+    title: str | None = None
 
 
 class Claim(NamedTuple):
@@ -101,8 +103,8 @@ class Ended(NamedTuple):
     `stop_signal` is the highest signal the supervisor used, `killed` how many processes it
     ended with one. `result` holds what the CLI's last `result` line said, without its text;
     `result_at` is that line's offset and length in the output, in bytes. `error` is a
-    sentence for what the gateway itself could not do, `left` how many processes it could not
-    end. `reason` names the limit that the job ran into, if it did; `disk_full` is one.
+    sentence that says why the job did not succeed, `left` how many processes could not be
+    ended. `reason` is the same for programs, if it is one that they can know.
     """
 
     status: Status
@@ -117,6 +119,11 @@ class Ended(NamedTuple):
     error: str | None = None
     left: int = 0
     reason: str | None = None
+
+    @property
+    def never_started(self) -> bool:
+        """Whether the CLI could not be started: `error` says why."""
+        return self.status == "failed" and self.exit_code is None and self.signal is None
 
 
 class JobDirectory:

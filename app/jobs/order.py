@@ -14,7 +14,7 @@ class Order(NamedTuple):
     """What a job is started with; `prompt_length` counts characters.
 
     `is_own_session` says that the session is the user's: it is new, or is continued by what the
-    user's client has sent of it.
+    user's client has sent of it. `title` is what people know the job by.
     """
 
     command: Command
@@ -29,6 +29,7 @@ class Order(NamedTuple):
     key: Key | None
     request_id: str
     is_own_session: bool = False
+    title: str | None = None
 
     @property
     def continues(self) -> str | None:

@@ -28,7 +28,8 @@ def report(directory: JobDirectory, name_of: Callable[[str], str]) -> Reported |
         return None
     # Clocks are set back now and then.
     seconds = max(0.0, seconds_between(job.started_at, ended.ended_at))
-    why = ended.reason or ended.error
+    # That it was cancelled is known from its status.
+    why = "" if ended.status == "cancelled" else ended.error or ended.reason
     log.info(
         "job %s %s after %.3f s%s",
         job.id,

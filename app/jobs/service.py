@@ -174,6 +174,7 @@ class JobService:
             continues=order.continues,
             request_id=order.request_id,
             roots=[str(root) for root in self._limits.roots],
+            title=order.title,
         )
         try:
             directory.create(job, order.command.input, order.command.files)
@@ -310,10 +311,15 @@ class JobService:
         return sums
 
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
-        """How a job ended, as `event: done` tells it. Raises JobNotFound if it has not."""
+        """How a job ended, as `event: done` tells it.
+
+        Raises JobNotFound if it has not ended, and JobNotStarted if its CLI could not be started.
+        """
         ended = directory.ended()
         if ended is None:
             raise JobNotFound(directory.id)
+        if ended.never_started:
+            raise JobNotStarted(ended.error or "cannot start the job")
         return tell_end(directory, ended)
 
     def result_of(self, directory: JobDirectory) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class _Summary(NamedTuple):
     model: str
     user: str
     cost: float
-    tokens: dict[str, float]
+    tokens: dict[str, int]
 
 
 class Statistics:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from app.jobs import processes
 from app.jobs.directory import Ended, Job, JobDirectory, Running, Status
-from app.jobs.ending import judge
+from app.jobs.ending import judge, with_full_disk
 from app.jobs.feeder import Feeder
 from app.jobs.processes import Process
 from app.jobs.sweep import SWEEP_PATIENCE, sweep
@@ -100,7 +100,7 @@ class Supervision:
         )
         if ended.status == "failed" and ended.reason is None and self._disk_is_full():
             # The CLI ends with exit code 1 when it cannot write, and cannot say why.
-            return ended._replace(reason="disk_full")
+            return with_full_disk(ended)
         return ended
 
     def _mend(self) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from app.cli.lines import parse
+from app.cli.lines import parse_result
 from app.files import read_at
 from app.jobs.directory import Ended, Job, JobDirectory
 from app.jobs.queue import Place
@@ -61,6 +61,7 @@ def tell_running(
         "user": user,
         "status": "running" if place is None else "queued",
         "queue_position": place and place.number,
+        "title": job.title,
     }
 
 
@@ -103,7 +104,7 @@ def result_fields(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
         return {}
     offset, length = ended.result_at
     try:
-        return parse(read_at(directory.output, length, offset))
+        return parse_result(read_at(directory.output, length, offset))
     except OSError:
         # The output was removed or replaced.
         return {}

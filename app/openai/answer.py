@@ -6,6 +6,7 @@ text once more in a line of type `assistant`. What subagents say has a `parent_t
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ LONGEST_LINE = 1 << 20
 #: Bytes of lines that wait for the model to begin.
 MOST_WAITING = 1 << 20
 
+# A block of a tool's call or of its result. Inside of a text the quotes would be escaped.
+_TOOL = re.compile(rb'"type"\s*:\s*"[a-z_]*tool_(?:use|result)"')
 _BETWEEN = "\n\n"
 _MARKS = (b'"stream_event"', b'"assistant"', b'"init"')
 
@@ -64,6 +67,8 @@ class Answer:
         self._waiting_size = 0
         self._has_text = False
         self._between = False
+        #: Whether the model used a tool, or may have: then something has been done.
+        self.was_active = False
         #: Usage of each of the model's messages so far, for when the CLI does not tell it.
         self.usage: dict[str, dict[str, Any]] = {}
 
@@ -79,6 +84,8 @@ class Answer:
         self._held += rest
         if len(self._held) > LONGEST_LINE:
             self._held, self._dropping = b"", True
+            # What it would have told is not known.
+            self.was_active = True
 
     def finish(self, result: Mapping[str, Any]) -> Iterator[Said]:
         """What the end brings, after a success: `result` is the CLI's last result line."""
@@ -93,6 +100,7 @@ class Answer:
             yield from self._say(result["result"])
 
     def _read(self, line: bytes) -> Iterator[Said]:
+        self.was_active = self.was_active or _TOOL.search(line) is not None
         fields = parse(line) if any(mark in line for mark in _MARKS) else {}
         kind = fields.get("type")
         if kind == "stream_event":

@@ -9,7 +9,9 @@ from app.errors import (
     GatewayError,
     GatewayStops,
     IdempotencyKeyReused,
+    JobGoesOn,
     JobNotStarted,
+    JobOutOfSight,
     QueueFull,
     SessionNotFound,
 )
@@ -138,13 +140,14 @@ COMPLETION = {
         sometimes=("X-Session-ID", "X-Claude-Ignored", "Cache-Control", "X-Accel-Buffering"),
     ),
     404: _failed("The session, or the model, is not known to the CLI."),
-    409: _failed("The job was cancelled, or the Idempotency-Key belongs to another request."),
     413: _failed("The body, or what is asked of the model, is too large."),
-    429: _failed("The model's provider allows no more for now, or the gateway does not."),
-    500: _failed("The job was lost."),
-    502: _failed("The CLI gave no answer."),
-    503: _failed("The CLI is not logged in, or the model overloaded, or no job can start."),
-    504: _failed("The job timed out."),
+    424: _failed(
+        "The job ran and gave no answer: it failed, timed out, was cancelled or lost, or the CLI"
+        " is not logged in. The SDKs do not repeat it."
+    ),
+    429: _failed("The model's API allows no more for now, or the gateway does not."),
+    503: _failed("The model's API is overloaded, or no job can start."),
+    529: _failed("The model's API is overloaded."),
 }
 #: What can be wrong with any request of this face; a body that does not fit is a 400 here.
 REFUSED: tuple[type[GatewayError], ...] = (
@@ -158,7 +161,9 @@ NOT_BEGUN: tuple[type[GatewayError], ...] = (
     DiskFull,
     GatewayStops,
     IdempotencyKeyReused,
+    JobGoesOn,
     JobNotStarted,
+    JobOutOfSight,
     QueueFull,
     SessionNotFound,
 )

@@ -8,6 +8,7 @@ from itertools import chain
 
 from flask import Blueprint, Response, after_this_request, g, jsonify, request
 
+from app import sse
 from app.cli.installed import Installed
 from app.errors import GatewayError
 from app.jobs.directory import JobDirectory
@@ -23,6 +24,7 @@ from app.openai.schema import CompletionRequest, read_completion
 from app.openai.task import Task, Tasks
 from app.users import User
 from app.web.describe import Body, describes
+from app.web.failures import job_begins
 from app.web.intake import key_of
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ def blueprint(jobs: JobService, tasks: Tasks, claude: Installed) -> Blueprint:
         except BaseException:
             tasks.forget(task)
             raise
+        job_begins(directory.id)
         if not is_new:
             tasks.forget(task)
         # Also an error's answer tells it.
@@ -170,7 +173,7 @@ class _Sent:
         for event in events:
             self._note(event)
             if isinstance(event, Comment):
-                yield b": %b\n\n" % event.text.encode()
+                yield sse.comment(event.text)
                 continue
             writer = self._writer
             if writer is None:

@@ -13,7 +13,15 @@ CODES = {
     "queue_full": "rate_limit_exceeded",
 }
 # What the SDKs would send again although it cannot go better then.
-_FINAL = {"too_many_attempts", "insufficient_storage", "not_implemented", "internal_error"}
+_FINAL = {
+    "too_many_attempts",
+    "insufficient_storage",
+    "not_implemented",
+    "internal_error",
+    "idempotency_key_reused",
+}
+#: A job that ran and gave no answer (RFC 4918): nobody repeats that by himself.
+FAILED_DEPENDENCY = 424
 
 
 class BadParameter(GatewayError):
@@ -53,23 +61,29 @@ class ConversationNotFound(GatewayError):
 
 
 class CompletionFailed(GatewayError):
-    """The CLI did not give an answer; `again` says whether it might go better at once."""
+    """The job gave no answer."""
+
+    status = FAILED_DEPENDENCY
 
     def __init__(
-        self, status: int, code: str, detail: str, param: str | None = None, again: bool = False
+        self,
+        code: str,
+        detail: str,
+        status: int = FAILED_DEPENDENCY,
+        param: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.param = param
-        self.again = again
 
     def headers(self) -> dict[str, str]:
-        """Tell the SDKs, which would send everything from 500 on again.
+        """Keep the SDKs from sending it again.
 
-        A job that failed may have done half of its work.
+        A job that failed may have done half of its work; and where the model's API refused it,
+        the CLI has tried for minutes already.
         """
-        return {} if self.again else {"X-Should-Retry": "false"}
+        return {"X-Should-Retry": "false"}
 
 
 def tell(error: GatewayError) -> Told:
@@ -118,4 +132,5 @@ def _sentence(complaint: Mapping[str, Any]) -> str:
 def _type(status: int) -> str:
     if status == 429:
         return "rate_limit_error"
-    return "server_error" if status >= 500 else "invalid_request_error"
+    failed = status >= 500 or status == FAILED_DEPENDENCY
+    return "server_error" if failed else "invalid_request_error"

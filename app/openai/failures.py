@@ -7,75 +7,66 @@ Shapes as seen in the CLI's version 2.1.330: a failed call of the model's API is
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import GatewayError, JobNotStarted
-from app.openai.errors import CompletionFailed
+from app.errors import GatewayError
+from app.openai.errors import FAILED_DEPENDENCY, CompletionFailed
 
 _NO_SESSION = ("No conversation found with session ID", "--resume requires a valid session ID")
 _NO_SCHEMA = "--json-schema is not a valid JSON Schema"
 # Clients know this case by OpenAI's words.
 _TOO_LONG = "This model's maximum context length is exceeded."
-#: Characters of the CLI's words that are told.
-LONGEST_WORDS = 2000
+_LOGGED_OUT = (
+    "The Claude Code CLI is not logged in on the gateway's machine;"
+    " its operator can run claude there, or set ANTHROPIC_API_KEY"
+)
+# What the model's API refused: our code, and the parameter that is meant.
+_REFUSALS = {
+    400: ("invalid_request", None),
+    401: ("upstream_unauthorized", None),
+    403: ("upstream_unauthorized", None),
+    404: ("model_not_found", "model"),
+    413: ("request_too_large", "messages"),
+    429: ("rate_limit_exceeded", None),
+    503: ("overloaded", None),
+    529: ("overloaded", None),
+}
+# Of those, what a client is answered as the model's API answered it, if nothing was done.
+_PASSED_ON = {400, 404, 413, 429, 503, 529}
+_CODES = {"max_turns": "error_max_turns", "max_budget": "error_max_budget_usd"}
 
 
-def failure_of(end: Mapping[str, Any], result: Mapping[str, Any]) -> GatewayError | None:
-    """The error of a job that ended so (as `event: done` tells it), or None for a success."""
-    if "error" in end:
-        return JobNotStarted(str(end["error"]))
-    status = end["status"]
+def failure_of(
+    end: Mapping[str, Any], result: Mapping[str, Any], was_active: bool
+) -> GatewayError | None:
+    """The error of a job that ended so (as `event: done` tells it), or None for a success.
+
+    `was_active`: a tool ran. After that, no status may be one that clients repeat by themselves.
+    """
+    status, words = end["status"], str(end.get("error"))
     if status == "succeeded":
         return None
     if status == "timed_out":
-        return CompletionFailed(
-            504, "timeout", f"The job ran into a limit: {end['reason'] or 'timeout'}"
-        )
-    if status == "cancelled":
-        return CompletionFailed(409, "cancelled", "The job was cancelled")
-    if status == "lost":
-        return CompletionFailed(500, "job_lost", "The process that watched over the job was killed")
-    return _cli_failure(end, result)
+        return CompletionFailed("timeout", words)
+    if status in ("cancelled", "lost"):
+        return CompletionFailed({"lost": "job_lost"}.get(status, status), words)
+    failure = _cli_failure(end, result, words)
+    if was_active:
+        failure.status = FAILED_DEPENDENCY
+    return failure
 
 
-def _cli_failure(end: Mapping[str, Any], result: Mapping[str, Any]) -> CompletionFailed:
-    words = _words(end, result)
-    upstream = result.get("api_error_status")
-    if result.get("terminal_reason") == "prompt_too_long" or words.startswith("Prompt is too long"):
-        return CompletionFailed(400, "context_length_exceeded", f"{_TOO_LONG} {words}", "messages")
-    if upstream == 429:
-        return CompletionFailed(429, "rate_limit_exceeded", words, again=True)
-    if upstream in (503, 529):
-        return CompletionFailed(503, "overloaded", words, again=True)
-    if upstream in (401, 403):
-        return CompletionFailed(503, "upstream_unauthorized", words)
-    if upstream == 404:
-        return CompletionFailed(404, "model_not_found", words, "model")
-    if upstream == 400:
-        return CompletionFailed(400, "invalid_request", words)
-    if upstream == 413:
-        return CompletionFailed(413, "request_too_large", words, "messages")
-    if words.startswith("Not logged in"):
-        return CompletionFailed(
-            503,
-            "cli_not_logged_in",
-            "The Claude Code CLI is not logged in on the gateway's machine;"
-            " its operator can run claude there, or set ANTHROPIC_API_KEY",
-        )
+def _cli_failure(end: Mapping[str, Any], result: Mapping[str, Any], words: str) -> CompletionFailed:
+    reason, upstream = end["reason"], result.get("api_error_status")
+    if reason == "prompt_too_long":
+        detail = f"{_TOO_LONG} {words}"
+        return CompletionFailed("context_length_exceeded", detail, 400, "messages")
+    if isinstance(upstream, int) and upstream in _REFUSALS:
+        code, param = _REFUSALS[upstream]
+        status = upstream if upstream in _PASSED_ON else FAILED_DEPENDENCY
+        return CompletionFailed(code, words, status, param)
+    if reason == "not_logged_in":
+        return CompletionFailed("cli_not_logged_in", _LOGGED_OUT)
     if _NO_SCHEMA in words:
-        return CompletionFailed(400, "invalid_json_schema", words, "response_format")
+        return CompletionFailed("invalid_json_schema", words, 400, "response_format")
     if any(sign in words for sign in _NO_SESSION):
-        return CompletionFailed(404, "session_not_found", words, "session_id")
-    subtype = result.get("subtype")
-    code = subtype if isinstance(subtype, str) and subtype.startswith("error_max") else "cli_failed"
-    return CompletionFailed(502, code, words)
-
-
-def _words(end: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    """What the CLI said of its failure: in the result, else on standard error."""
-    errors = result.get("errors")
-    told = [error for error in errors if isinstance(error, str)] if isinstance(errors, list) else []
-    text = result.get("result")
-    words = text if isinstance(text, str) and text else "; ".join(told)
-    words = words or str(end.get("stderr") or "").strip()
-    if not words:
-        words = f"The CLI gave no answer (exit code {end['exit_code']}, signal {end['signal']})"
-    return words[:LONGEST_WORDS]
+        return CompletionFailed("session_not_found", words, 404, "session_id")
+    return CompletionFailed(_CODES.get(str(reason), str(reason or "cli_failed")), words)

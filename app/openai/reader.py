@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from app.errors import GatewayStops
+from app.errors import JobGoesOn
 from app.jobs.directory import JobDirectory
 from app.jobs.queue import Place
 from app.jobs.service import JobService
@@ -89,8 +89,7 @@ def read(
         if stopped_by is None:
             yield list(_end(jobs, directory, answer, cut))
         elif stopped_by != CLIENT_LEFT:
-            # The job goes on: to ask the same again would do its work twice.
-            raise CompletionFailed(503, GatewayStops.code, str(GatewayStops("it").detail))
+            raise JobGoesOn(directory.id)
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
         raise
@@ -102,12 +101,12 @@ def read(
 def _end(jobs: JobService, directory: JobDirectory, answer: Answer, cut: Cut) -> Iterator[Event]:
     end, result = jobs.end_of(directory), jobs.result_of(directory)
     if cut.reason is None:
-        failure = failure_of(end, result)
+        failure = failure_of(end, result, answer.was_active)
         if failure is not None:
             raise failure
         if answer.structured and "structured_output" not in result:
             raise CompletionFailed(
-                502, "no_structured_output", "The model gave no answer that follows the schema"
+                "no_structured_output", "The model gave no answer that follows the schema"
             )
         yield from _shortened(answer.finish(result), cut)
         held = cut.finish()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4, uuid5
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 from werkzeug.datastructures import Headers
 
 from app.cli.command import Extras
-from app.cli.request import read_fields
+from app.cli.request import read_fields, title_of
 from app.cli.transcripts import session_id_in
 from app.errors import InvalidRequest, SessionNotFound
 from app.jobs.keys import Key
@@ -102,6 +102,7 @@ class Tasks:
             schema = asked.response_format and asked.response_format.schema_of_answer()
             fields = {
                 **_model(asked.model),
+                "title": _title(sent),
                 **fields,
                 **_system(conversation.system, chosen.system, fields),
                 **({"json_schema": schema} if schema else {}),
@@ -208,6 +209,12 @@ def _session_of(name: str, user: User) -> str:
 
 def _model(name: str | None) -> dict[str, Any]:
     return {} if name in (None, "", DEFAULT) else {"model": name}
+
+
+def _title(messages: Sequence[Message]) -> str | None:
+    """What the job is called: the first line of the last user message with a text, if any."""
+    texts = (message.text() for message in reversed(messages) if message.role == "user")
+    return next((title_of(text) for text in texts if text.strip()), None)
 
 
 def _system(text: str, mode: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
 
     >>> list(read_events([b"event: done\nda", b"ta: a\ndata: b\nid: 7\n\ndata: x"]))
     [Event(name='done', data=b'a\nb', id='7')]
-    >>> list(read_events([b": ping\n\n"]))
+    >>> list(read_events([b": ping\n"]))
     [Event(name='', data=b'ping', id=None)]
     """
     name, identity = "message", None

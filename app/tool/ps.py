@@ -15,7 +15,9 @@ from app.tool.transcript import printable
 #: The newest jobs of which --all tells.
 MOST = 50
 
-_HEAD = ("ID", "STATUS", "STARTED", "MODEL", "USER", "FOLDER")
+_HEAD = ("ID", "STATUS", "STARTED", "MODEL", "USER", "FOLDER", "TITLE")
+#: Characters of a title that are shown.
+_TITLE = 60
 
 
 def ps(checkout: Checkout, arguments: argparse.Namespace) -> int:
@@ -50,7 +52,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
     started = datetime.fromisoformat(row["started_at"])
     return tuple(
-        # A folder's name may hold anything, also a newline.
+        # A folder's name and a title may hold anything, also a newline.
         printable(cell).replace("\n", "\N{REPLACEMENT CHARACTER}")
         for cell in (
             row["process_id"][:SHOWN],
@@ -59,6 +61,7 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
             row.get("model") or "-",
             row.get("user") or "-",
             row["cwd"],
+            (row.get("title") or "-")[:_TITLE],
         )
     )
 

@@ -63,8 +63,11 @@ def _tell_end(done: dict[str, Any]) -> int:
     if done.get("session_id"):
         told.append(f"session {done['session_id']}")
     stderr = str(done.get("stderr") or "").strip()
-    # The complaints of a CLI that was told to end are of no use.
-    if stderr and status != "cancelled":
-        note(stderr)
+    error = str(done.get("error") or "")
+    # The complaints of a CLI that was asked to end are of no use.
+    if status != "cancelled":
+        for words in (stderr, "" if error in stderr else error):
+            if words:
+                note(words)
     note(f"{', '.join(told)}, job {done.get('process_id')}")
     return STATUSES.get(status, FAILED)

@@ -9,7 +9,13 @@ from uuid import uuid4
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.errors import GatewayError, InternalError, NotAuthenticated, TooManyAttempts
+from app.errors import (
+    GatewayError,
+    InternalError,
+    JobOutOfSight,
+    NotAuthenticated,
+    TooManyAttempts,
+)
 from app.metrics import Metrics
 from app.web.told import Shape, Told
 
@@ -93,7 +99,13 @@ def install(app: Flask, faces: Sequence[Face], metrics: Metrics) -> None:
         log.error(
             "request %s failed: %s", request_id(), type(error).__name__, exc_info=_bare(error)
         )
-        return gateway_error(InternalError())
+        job_id = g.get("job_id")
+        return gateway_error(JobOutOfSight(job_id) if job_id else InternalError())
+
+
+def job_begins(job_id: str) -> None:
+    """From now on, no answer to the present request may be one that clients repeat."""
+    g.job_id = job_id
 
 
 def request_id() -> str:

@@ -15,7 +15,7 @@ from flask import Request
 
 from app.cli.command import Defaults, Extras, build
 from app.cli.installed import Installed
-from app.cli.request import LISTS, OBJECTS, ChatRequest, read_fields, read_request
+from app.cli.request import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
 from app.errors import (
     BadBody,
     BadDirectory,
@@ -106,6 +106,7 @@ class Intake:
             idle_timeout=asked.idle_timeout,
             key=key,
             request_id=request_id(),
+            title=(asked.title or "").strip() or title_of(asked.prompt),
         )
 
     def body(self, request: Request) -> bytes:

@@ -23,6 +23,7 @@ _NAMES = (set(ChatRequest.model_fields) | _OTHERS) - {"prompt"}
 _LISTS = LISTS | {"mcp_allowed_tools"}
 _SWITCHES = {
     "fork_session",
+    "include_partial_messages",
     "strict_mcp_config",
     "verbose",
     "detach",

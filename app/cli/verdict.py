@@ -1,0 +1,92 @@
+"""What the CLI's last `result` line means: success, or why not, and in which words. Pure.
+
+Standard library alone, because the supervisor beside each job imports this. Shapes as seen in
+the CLI's versions 2.1.197 to 2.1.330.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from app.text import shortened, well_formed
+
+#: Characters of the CLI's words that are kept.
+LONGEST_WORDS = 500
+
+# The reasons that `terminal_reason` names, or in older versions `subtype`.
+_REASONS = {
+    "max_turns": "max_turns",
+    "error_max_turns": "max_turns",
+    "budget_exhausted": "max_budget",
+    "error_max_budget_usd": "max_budget",
+    "prompt_too_long": "prompt_too_long",
+    "api_error": "api_error",
+}
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+_TOO_LONG = "Prompt is too long"
+_LOGGED_OUT = ("Not logged in", "Please run /login")
+
+
+class Verdict(NamedTuple):
+    """Whether the CLI says that it succeeded; if not, a reason and its own words, if any."""
+
+    succeeded: bool
+    reason: str | None = None
+    words: str = ""
+
+
+def verdict(result: Mapping[str, Any], hook: str | None) -> Verdict:
+    """The verdict of a `result` line; `hook` is why a hook stopped the prompt, if one did.
+
+    A line that is no error may still be no success: a hook, or another message, ended the turn.
+
+    >>> verdict({"is_error": False, "terminal_reason": "completed"}, None).succeeded
+    True
+    >>> verdict({"is_error": False, "terminal_reason": "aborted_tools"}, None).reason
+    'aborted'
+    >>> verdict({"is_error": True, "subtype": "error_max_turns", "errors": ["Too many"]}, None)
+    Verdict(succeeded=False, reason='max_turns', words='Too many')
+    """
+    ended_by = str(result.get("terminal_reason"))
+    if hook is not None:
+        return Verdict(False, "blocked_by_hook", sentence(hook))
+    if result.get("is_error") is False:
+        if ended_by.startswith("aborted"):
+            return Verdict(False, "aborted", "The CLI's turn was aborted")
+        if ended_by == "hook_stopped" and not result.get("result"):
+            return Verdict(False, "blocked_by_hook", "A hook stopped the CLI's turn")
+        return Verdict(True)
+    words = words_of(result)
+    return Verdict(False, _reason(result, ended_by, words), words)
+
+
+def words_of(result: Mapping[str, Any]) -> str:
+    """What a `result` line says of an error, as one sentence; empty if it says nothing."""
+    text, errors = result.get("result"), result.get("errors")
+    if isinstance(text, str) and text.strip():
+        return sentence(text)
+    listed = errors if isinstance(errors, list) else []
+    return sentence("; ".join(each for each in listed if isinstance(each, str)))
+
+
+def sentence(text: str) -> str:
+    r"""A text as one line of moderate length, in which nothing moves a terminal's cursor.
+
+    >>> sentence("one\n\ttwo \x1b[31m\ud83d")
+    'one two \ufffd[31m\ufffd'
+    """
+    line = " ".join(text[: LONGEST_WORDS * 4].split())
+    return shortened(_CONTROLS.sub("\ufffd", well_formed(line)), LONGEST_WORDS)
+
+
+def _reason(result: Mapping[str, Any], ended_by: str, words: str) -> str | None:
+    if any(sign in words for sign in _LOGGED_OUT):
+        return "not_logged_in"
+    if words.startswith(_TOO_LONG):
+        return "prompt_too_long"
+    if ended_by.startswith("aborted"):
+        return "aborted"
+    named = _REASONS.get(ended_by) or _REASONS.get(str(result.get("subtype")))
+    if named is None and isinstance(result.get("api_error_status"), int):
+        return "api_error"
+    return named
