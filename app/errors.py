@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.text import shortened
+
 
 class ConfigurationError(Exception):
     """The gateway cannot start with these settings; the message is one plain line."""
@@ -104,15 +106,18 @@ class CrossSite(GatewayError):
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or it is compressed."""
 
     status = 415
     code = "unsupported_media_type"
 
-    def __init__(self) -> None:
-        super().__init__(
+    def __init__(
+        self,
+        detail: str = (
             "The request body must be JSON: send the header Content-Type: application/json"
-        )
+        ),
+    ) -> None:
+        super().__init__(detail)
 
 
 class InvalidRequest(GatewayError):
@@ -120,6 +125,10 @@ class InvalidRequest(GatewayError):
 
     status = 422
     code = "invalid_request"
+
+    def __init__(self, complaints: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(complaints)
+        self.complaints = complaints
 
     @classmethod
     def of(cls, kind: str, location: Sequence[str | int], message: str) -> "InvalidRequest":
@@ -343,7 +352,7 @@ class JobNotFound(GatewayError):
     code = "process_not_found"
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"Process not found: {job_id}")
+        super().__init__(f"Process not found: {shortened(job_id)}")
 
 
 class SessionNotFound(GatewayError):

@@ -62,7 +62,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that a body is. Raises InvalidRequest."""
     value = read_json(body)
     if not isinstance(value, dict):
-        _refuse("dict_type", "This is not a JSON object")
+        _refuse("model_type", "This is not a JSON object")
     return value
 
 

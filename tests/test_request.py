@@ -1,6 +1,8 @@
 """Which bodies are requests, and what is told of the others: the place, never the value."""
 
 import json
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.cli.request import ChatRequest, read_request
 from app.errors import InvalidRequest
+from app.json_body import MOST_ERRORS, MOST_FIELDS, MOST_ITEMS
 
 LEAST = {"prompt": "hi", "cwd": "/"}
 PRIVATE = "sk-ant-0123456789"
@@ -141,12 +144,9 @@ def test_a_value_of_the_wrong_type_is_refused_by_name_and_not_repeated(
         b'{"prompt": "a\nb", "cwd": "/"}',
         b'{"prompt": "\xff", "cwd": "/"}',
         b'{"prompt": "\xed\xa0\x80", "cwd": "/"}',
-        '{"prompt": "hi", "cwd": "/"}'.encode("utf-16"),
-        b'{"prompt": "hi", "cwd": "/\\ud800"}',
-        b'{"prompt": "\\udc00", "cwd": "/"}',
-        b'{"prompt": "hi", "cwd": "/", "agents": {"\\ud800": 1}}',
-        b'{"prompt": "hi", "cwd": "/", "agents": ' + b'{"a":' * 100_000,
-        b'{"prompt": "hi", "cwd": "/", "agents": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b'{"prompt": "hi", "cwd": "/", "timeout": NaN}',
+        b'{"prompt": "hi", "cwd": "/", "timeout": -Infinity}',
+        b'\xff\xfe{"prompt": "hi", "cwd": "/"}',
     ],
 )
 def test_what_is_not_json_is_refused_as_a_whole(body: bytes) -> None:
@@ -223,6 +223,78 @@ def test_an_id_of_a_session_may_be_empty_or_large(text: str, found: str) -> None
 def test_a_blank_prompt_is_refused(prompt: str) -> None:
     (error,) = errors_of({**LEAST, "prompt": prompt})
     assert error["loc"] == ["body", "prompt"]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_json_comes_in_any_encoding_of_unicode(encoding: str, mark: str) -> None:
+    body = f'{mark}{{"prompt": "héllo 😀", "cwd": "/"}}'.encode(encoding)
+    assert read_request(body).prompt == "héllo 😀"
+
+
+def test_half_a_surrogate_pair_is_a_replacement_character() -> None:
+    """Clients send back what the CLI wrote, and the CLI writes such halves."""
+    body = b'{"prompt": "a\\ud83d \\ud83d\\ude00", "cwd": "/", "agents": {"\\udc00": ["\\uD800"]}}'
+    request = read_request(body)
+    assert request.prompt == "a\ufffd 😀"
+    assert request.agents == {"\ufffd": ["\ufffd"]}
+
+
+MANY = MOST_ITEMS + 1
+HOSTILE = {
+    "numbers": (b'{"allowed_tools":[' + b"1," * MANY + b"1]}", "too_many_items"),
+    "texts": (b'{"allowed_tools":[' + b'"",' * MANY + b'""]}', "too_many_items"),
+    "names": (
+        b'{"agents":{' + b",".join(b'"%d":1' % n for n in range(MANY)) + b"}}",
+        "too_many_items",
+    ),
+    "lists": (b'{"agents":{"a":[' + b"[]," * MANY + b"[]]}}", "too_many_items"),
+    "levels": (b'{"agents":{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}}", "too_deep"),
+    "open levels": (b'{"agents":{"a":' + b"[" * (1 << 25), "too_many_items"),
+    "digits": (b'{"timeout":' + b"1" * (1 << 25) + b"}", "too_long"),
+    "fraction": (b'{"timeout":1.' + b"1" * 10_000 + b"}", "too_long"),
+    "fields": (
+        b"{" + b",".join(b'"%d":1' % n for n in range(MOST_FIELDS + 1)) + b"}",
+        "too_many_items",
+    ),
+    "strings": (b'""' * (1 << 24), "too_many_items"),
+    "escaped quotes": (b'{"prompt":"' + b'\\"' * (1 << 24) + b'"}', "missing"),
+    "a long name": (b'{"' + b"x" * (1 << 25) + b'":1}', "missing"),
+    "a long text": (b'{"model":"' + b"x" * (1 << 25) + b'"}', "missing"),
+    "unknown fields": (
+        b"{" + b",".join(b'"%d":1' % n for n in range(MOST_FIELDS)) + b"}",
+        "missing",
+    ),
+    "wrong members": (b'{"allowed_tools":[' + b"1," * 90_000 + b"1]}", "missing"),
+    "many members": (b'{"allowed_tools":[' + b'"x",' * 90_000 + b'"x"]}', "missing"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_too_much_is_refused_before_it_is_looked_at(name: str) -> None:
+    body, kind = HOSTILE[name]
+    before = time.process_time()
+    errors = errors_of(body)
+    # Several times what it takes: 0.1 s for each 32 MB.
+    assert time.process_time() - before < 1.5
+    assert errors[0]["type"] == kind
+    assert len(errors) <= MOST_ERRORS
+    assert len(json.dumps(errors)) < 10_000
+
+
+@pytest.mark.parametrize("character", ["x", "é", "中", "😀", "\n", '"', "\\", "\x01"])
+@pytest.mark.parametrize("mixed", ["", "😀"])
+def test_reading_a_request_takes_a_few_times_its_size(character: str, mixed: str) -> None:
+    size = 1 << 22
+    text = "x" + mixed + character * (size // len(json.dumps(character)))
+    body = json.dumps({**LEAST, "prompt": text}, ensure_ascii=False).encode()
+    tracemalloc.start()
+    try:
+        read_request(body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(body)
 
 
 def test_nesting_that_json_allows_is_taken_as_it_is() -> None:

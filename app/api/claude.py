@@ -8,9 +8,10 @@ from flask import Blueprint, Response, g, request
 from app import sse
 from app.api import reading
 from app.api.stream import Events, stream
-from app.cli.request import read_fields, read_object
+from app.cli.request import read_fields
 from app.errors import DiskFull, QueueFull, SessionNotFound
 from app.jobs.service import JobService
+from app.json_body import read_object
 from app.web import options
 from app.web.describe import Answer, Body, Text, describes
 from app.web.failures import job_begins

@@ -1,8 +1,7 @@
 """What a client may ask of the CLI: the body of `POST /chat`."""
 
-import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -11,17 +10,16 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
-    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
 from app.cli.transcripts import session_id_in
 from app.errors import InvalidRequest
+from app.json_body import read_object, validate
 
-#: Of many errors in one body so many are told, and so much of an unknown field's name.
-MOST_ERRORS = 20
-LONGEST_NAME = 100
+#: Members of a list, and characters of the name of a model or a mode.
+MOST_LISTED = 1000
+LONGEST_NAME = 500
 #: Characters of a job's title.
 LONGEST_TITLE = 200
 
@@ -32,8 +30,9 @@ OBJECTS = {"json_schema", "agents"}
 _Complaint = tuple[tuple[str | int, ...], str, str]
 
 Item = Annotated[str, StringConstraints(min_length=1)]
-
-_OBJECT = TypeAdapter(dict[str, Any])
+# Of many wrong members one is reported.
+Items = Annotated[list[Item], Field(max_length=MOST_LISTED, fail_fast=True)]
+Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 
 
 def _session_id(text: str) -> str:
@@ -61,10 +60,10 @@ class ChatRequest(BaseModel):
         # Said, not checked: what is no directory here has an error of its own.
         json_schema_extra={"pattern": "^/"},
     )
-    model: str | None = Field(
+    model: Name | None = Field(
         None, description="An alias or a full name; left out, DEFAULT_MODEL; null, the CLI's own."
     )
-    fallback_model: str | None = Field(None, description="The model to use if that one is busy.")
+    fallback_model: Name | None = Field(None, description="The model to use if that one is busy.")
     session_id: SessionId | None = Field(
         None,
         description="The session to continue: a UUID; empty is the same as none.",
@@ -73,15 +72,15 @@ class ChatRequest(BaseModel):
     fork_session: bool | None = Field(None, description="Continue it under a new id.")
     system_prompt: str | None = Field(None, description="Replaces the CLI's system prompt.")
     append_system_prompt: str | None = Field(None, description="Is added to the system prompt.")
-    tools: list[Item] | None = Field(None, description="The tools there are; [] means none.")
-    allowed_tools: list[Item] | None = Field(None, description="Tools used without asking.")
-    disallowed_tools: list[Item] | None = Field(None, description="Tools that are denied.")
-    permission_mode: str | None = Field(None, description="The CLI's permission mode.")
-    mcp_config: list[Item] | None = Field(None, description="MCP servers: paths or JSON texts.")
+    tools: Items | None = Field(None, description="The tools there are; [] means none.")
+    allowed_tools: Items | None = Field(None, description="Tools used without asking.")
+    disallowed_tools: Items | None = Field(None, description="Tools that are denied.")
+    permission_mode: Name | None = Field(None, description="The CLI's permission mode.")
+    mcp_config: Items | None = Field(None, description="MCP servers: paths or JSON texts.")
     strict_mcp_config: bool | None = Field(None, description="Only the servers of mcp_config.")
     settings: str | None = Field(None, description="Settings of the CLI: a path or a JSON text.")
-    add_dir: list[Item] | None = Field(None, description="More folders that tools may reach.")
-    plugin_dir: list[Item] | None = Field(None, description="Folders to load plugins from.")
+    add_dir: Items | None = Field(None, description="More folders that tools may reach.")
+    plugin_dir: Items | None = Field(None, description="Folders to load plugins from.")
     debug: bool | str | None = Field(None, description="Debug output on stderr, or its filter.")
     verbose: bool | None = Field(None, description="Accepted; the CLI is always verbose.")
     json_schema: dict[str, Any] | None = Field(None, description="The schema of the answer.")
@@ -110,46 +109,17 @@ def title_of(prompt: str) -> str:
 
 def read_request(body: bytes) -> ChatRequest:
     """The request in a JSON body. Raises InvalidRequest, which names each wrong field."""
-    return _checked(lambda: ChatRequest.model_validate_json(body))
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is. Raises InvalidRequest."""
-    try:
-        return _OBJECT.validate_json(body)
-    except ValidationError as error:
-        told = [_told(dict(each)) for each in error.errors(include_input=False)[:MOST_ERRORS]]
-        raise InvalidRequest(told) from None
+    return read_fields(read_object(body))
 
 
 def read_fields(fields: Mapping[str, Any]) -> ChatRequest:
     """The request that these fields make. Raises InvalidRequest, which names each wrong one."""
-    return _checked(lambda: ChatRequest.model_validate(fields))
-
-
-def _checked(read: Callable[[], ChatRequest]) -> ChatRequest:
-    try:
-        request = read()
-    except ValidationError as error:
-        told = [_told(dict(each)) for each in error.errors(include_input=False)[:MOST_ERRORS]]
-        raise InvalidRequest(told) from None
+    request = validate(ChatRequest, fields)
     for location, kind, message in _unusable(request.model_dump(), ()):
         raise InvalidRequest.of(kind, ("body", *location), message)
     if not request.prompt.strip():
         raise InvalidRequest.of("blank_prompt", ("body", "prompt"), "The prompt is blank")
     return request
-
-
-def _told(error: dict[str, Any]) -> dict[str, Any]:
-    """One error of pydantic's without the input, which may hold a prompt or a key."""
-    location = [part[:LONGEST_NAME] if isinstance(part, str) else part for part in error["loc"]]
-    message = error["msg"]
-    if error["type"] == "extra_forbidden":
-        name = str(location[-1])
-        close = difflib.get_close_matches(name, ChatRequest.model_fields, n=1)
-        message = f"Unknown field {name!r}"
-        message += f"; did you mean {close[0]!r}?" if close else ""
-    return {"type": error["type"], "loc": ["body", *location], "msg": message}
 
 
 def _unusable(value: object, path: tuple[str | int, ...]) -> Iterator[_Complaint]:

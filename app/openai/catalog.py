@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from app.errors import InvalidRequest, UnsupportedMediaType
+from app.errors import UnsupportedMediaType
+from app.json_body import read_object, validate
 from app.openai import answers
 from app.openai.errors import BadParameter, ConversationNotFound, ModelNotFound
 from app.openai.models import Models
@@ -59,15 +60,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         body = intake.body(request)
         if body and request.mimetype != "application/json":
             raise UnsupportedMediaType
-        try:
-            asked = NewConversation.model_validate_json(body or b"{}")
-        except ValidationError as error:
-            raise InvalidRequest(
-                [
-                    {"type": each["type"], "loc": ["body", *each["loc"]], "msg": each["msg"]}
-                    for each in error.errors(include_input=False, include_url=False)
-                ]
-            ) from None
+        asked = validate(NewConversation, read_object(body or b"{}"))
         return jsonify(_tell(sessions.create(g.user, _checked(asked.metadata or {}))))
 
     @views.get("/v1/conversations")

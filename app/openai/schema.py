@@ -1,5 +1,6 @@
 """What a client may ask for: the body of `POST /v1/chat/completions`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -8,16 +9,14 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    ValidationError,
 )
 
 from app.errors import InvalidRequest
+from app.json_body import read_object, validate
 from app.openai.errors import BadParameter
 
 #: Messages of a request, and parts of a message.
 MOST_MESSAGES = 10_000
-#: Of many errors in one body so many are told.
-MOST_ERRORS = 20
 
 # What the CLI cannot do. With one of these values a parameter asks for nothing.
 _CANNOT: dict[str, tuple[object, ...]] = {
@@ -89,11 +88,13 @@ class Message(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
         list[Part],
-        Field(max_length=MOST_MESSAGES),
+        Field(max_length=MOST_MESSAGES, fail_fast=True),
         BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None),
     ] = []
     name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: (
+        Annotated[list[dict[str, Any]], Field(max_length=MOST_MESSAGES, fail_fast=True)] | None
+    ) = None
 
     def text(self) -> str:
         """All its text, images left out."""
@@ -147,13 +148,13 @@ class CompletionRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES)
+    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES, fail_fast=True)
     model: str | None = None
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     stop: Annotated[
         list[Stop],
-        Field(max_length=16),
+        Field(max_length=16, fail_fast=True),
         BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop] | None),
     ] = []
     max_tokens: int | None = Field(None, gt=0, strict=True)
@@ -186,13 +187,10 @@ def read_completion(body: bytes) -> CompletionRequest:
     CLI has no way to obey.
     """
     try:
-        request = CompletionRequest.model_validate_json(body)
-    except ValidationError as error:
+        request = validate(CompletionRequest, read_object(body))
+    except InvalidRequest as error:
         raise InvalidRequest(
-            [
-                {"type": each["type"], "loc": ["body", *_place(each["loc"])], "msg": each["msg"]}
-                for each in error.errors(include_input=False, include_url=False)[:MOST_ERRORS]
-            ]
+            [{**each, "loc": _place(each["loc"])} for each in error.complaints]
         ) from None
     for name, harmless in _CANNOT.items():
         value = (request.model_extra or {}).get(name)
@@ -205,7 +203,7 @@ def read_completion(body: bytes) -> CompletionRequest:
     return request
 
 
-def _place(location: tuple[str | int, ...]) -> list[str | int]:
+def _place(location: Sequence[str | int]) -> list[str | int]:
     """A place without the name of the kind of part that was tried there."""
     kinds = {"text", "refusal", "image_url"}
     return [

@@ -1,5 +1,6 @@
 """From an HTTP request to what a job is started with; refuses what cannot be one."""
 
+import codecs
 import hashlib
 import json
 import os
@@ -29,6 +30,8 @@ from app.errors import (
 )
 from app.jobs.keys import Key
 from app.jobs.order import Order
+from app.json_body import read_json
+from app.text import shortened
 from app.web.failures import request_id
 from app.web.settings_file import read_settings
 
@@ -36,6 +39,9 @@ from app.web.settings_file import read_settings
 BODY_PATIENCE = 60.0
 #: Bytes of it that are read at once.
 PIECE = 1 << 18
+
+#: Characters of a working directory's path: what the kernel takes (PATH_MAX).
+LONGEST_PATH = 4096
 
 #: What `Intake.read` raises.
 REFUSALS: tuple[type[GatewayError], ...] = (
@@ -49,6 +55,27 @@ REFUSALS: tuple[type[GatewayError], ...] = (
     UnsupportedMediaType,
 )
 
+# What a text may be declared as, and as which it is read.
+_CHARSETS = {
+    "ascii": "utf-8",
+    "iso-8859-1": "iso-8859-1",
+    "us-ascii": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16be": "utf-16-be",
+    "utf-16le": "utf-16-le",
+    "utf-32": "utf-32",
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "windows-1252": "windows-1252",
+}
+# Byte order marks; that of UTF-32 begins with that of UTF-16. Each decoder takes its own off.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _SANE_KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -71,8 +98,9 @@ class Intake:
             body = self.body(request)
             asked = read_request(body)
         elif request.mimetype == "text/plain":
+            charset = _charset(request)
             body = self.body(request)
-            asked = read_fields({**_query(request), "prompt": _text(body)})
+            asked = read_fields({**_query(request), "prompt": _text(body, charset)})
         else:
             raise UnsupportedMediaType
         return self.order(asked, key_of(request, body))
@@ -110,7 +138,15 @@ class Intake:
         )
 
     def body(self, request: Request) -> bytes:
-        """A request's whole body. Raises BodyTooLarge, BodyTooSlow and BadBody."""
+        """A request's whole body.
+
+        Raises BodyTooLarge, BodyTooSlow, BadBody, and UnsupportedMediaType if it is compressed.
+        """
+        encoding = request.headers.get("Content-Encoding", "").strip()
+        if encoding.lower() not in ("", "identity"):
+            raise UnsupportedMediaType(
+                f"The request body must not be compressed (Content-Encoding: {shortened(encoding)})"
+            )
         if (request.content_length or 0) > self.max_body:
             raise BodyTooLarge(self.max_body)
         with gevent.Timeout(BODY_PATIENCE, BodyTooSlow(BODY_PATIENCE)):
@@ -124,6 +160,9 @@ class Intake:
         return body
 
     def _check_directory(self, cwd: str) -> None:
+        # Looked at first: to take a path of a million parts apart takes seconds.
+        if len(cwd) > LONGEST_PATH:
+            raise BadDirectory(f"Path is longer than {LONGEST_PATH} characters: {shortened(cwd)}")
         path = Path(cwd)
         if not path.is_absolute():
             raise BadDirectory(f"Path is not absolute: {cwd}")
@@ -177,18 +216,35 @@ def _query(request: Request) -> dict[str, Any]:
             fields[name] = values
         elif name in OBJECTS:
             try:
-                fields[name] = json.loads(values[-1])
-            except ValueError:
-                raise InvalidRequest.of(
-                    "json_invalid", ("query", name), "This is not JSON"
+                fields[name] = read_json(values[-1].encode(errors="replace"))
+            except InvalidRequest as error:
+                raise InvalidRequest(
+                    [{**each, "loc": ["query", name]} for each in error.complaints]
                 ) from None
         else:
             fields[name] = values[-1]
     return fields
 
 
-def _text(body: bytes) -> str:
+def _charset(request: Request) -> str:
+    """The encoding that a text is declared to have. Raises UnsupportedMediaType."""
+    declared = request.mimetype_params.get("charset", "utf-8")
     try:
-        return body.decode()
+        return _CHARSETS[declared.lower()]
+    except KeyError:
+        raise UnsupportedMediaType(
+            f"The charset {shortened(declared)!r} is not supported; send the prompt as UTF-8"
+        ) from None
+
+
+def _text(body: bytes, charset: str) -> str:
+    """A prompt of this encoding, or of the one that its byte order mark names."""
+    for mark, encoding in _MARKS:
+        if body.startswith(mark):
+            charset = encoding
+            break
+    try:
+        return body.decode(charset)
     except UnicodeDecodeError:
-        raise InvalidRequest.of("not_utf_8", ("body",), "The prompt is not UTF-8") from None
+        name = charset.removesuffix("-sig").upper()
+        raise InvalidRequest.of("wrong_encoding", ("body",), f"The prompt is not {name}") from None

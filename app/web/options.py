@@ -9,14 +9,14 @@ Any field of `POST /chat` but the prompt, its name with dashes or underscores, a
     events                         whether what the agent does on the way is told
 """
 
-import difflib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.cli.request import LISTS, OBJECTS, ChatRequest
 from app.errors import InvalidRequest
+from app.json_body import MOST_FIELDS, hint, read_json
+from app.text import shortened
 
 _OTHERS = {"workspace", "system", "mcp_allowed_tools", "dangerously_skip_permissions", "events"}
 _NAMES = (set(ChatRequest.model_fields) | _OTHERS) - {"prompt"}
@@ -32,9 +32,10 @@ _SWITCHES = {
 }
 _HEADER = "X-CLAUDE-"
 # name=value, alone on a line; the value may be JSON.
-_LINE = re.compile(r"([a-z][a-z_-]*)=(.*)")
-# Commas that part a list: not those between parentheses, as in Bash(git log, git diff).
-_COMMA = re.compile(r",(?![^(]*\))")
+_LINE = re.compile(r"([a-z][a-z_-]{0,39})=(.*)")
+# So many lines of a prompt, of so many characters, may be options.
+_MOST_LINES = 100
+_LONGEST_LINE = 100_000
 
 
 class Options(NamedTuple):
@@ -52,6 +53,11 @@ def given(options: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises InvalidRequest for one that is unknown: a mistyped one could widen what a job may do.
     `where` is the parameter that holds them, or empty.
     """
+    if len(options) > MOST_FIELDS:
+        place = ("body", *([where] if where else []))
+        raise InvalidRequest.of(
+            "too_many_items", place, f"There are more than {MOST_FIELDS} options in it"
+        )
     return {
         _known(name, ("body", *([where] if where else []), name)): value
         for name, value in options.items()
@@ -63,6 +69,7 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for header, value in headers:
         if header.upper().startswith(_HEADER):
+            header = shortened(header)
             name = _known(header[len(_HEADER) :], ("headers", header))
             try:
                 # A WSGI header's bytes arrive as Latin-1 (PEP 3333).
@@ -85,13 +92,15 @@ def in_prompt(text: str) -> tuple[dict[str, Any], str]:
     ({}, 'x=1 is what?')
     """
     options: dict[str, Any] = {}
-    lines = text.split("\n")
-    count = 0
-    for count, line in enumerate([*lines, ""]):  # noqa: B007 - how many were options
-        match = _LINE.fullmatch(line.strip())
+    begin = 0
+    for _ in range(_MOST_LINES):
+        end = text.find("\n", begin, begin + _LONGEST_LINE)
+        end = min(len(text), begin + _LONGEST_LINE) if end < 0 else end
+        match = _LINE.fullmatch(text[begin:end].strip())
         name = match[1].replace("-", "_") if match else ""
-        if match is None or name not in _NAMES | {"session_id"}:
+        if match is None or name not in _NAMES:
             break
+        begin = min(end + 1, len(text))
         try:
             options[name] = _read(name, match[2])
         except ValueError:
@@ -100,7 +109,7 @@ def in_prompt(text: str) -> tuple[dict[str, Any], str]:
             ) from None
     if not options:
         return {}, text
-    return options, "\n".join(lines[count:]).lstrip("\n")
+    return options, text[begin:].lstrip("\n")
 
 
 def resolve(options: Mapping[str, Any], where: str) -> Options:
@@ -138,12 +147,10 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
 def _known(name: str, place: tuple[str, ...]) -> str:
     usual = name.lower().replace("-", "_")
     if usual not in _NAMES:
-        close = difflib.get_close_matches(usual, _NAMES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise InvalidRequest.of(
             "extra_forbidden",
-            place,
-            f"Unknown option {name[:100]!r}{hint}",
+            [shortened(part) for part in place],
+            f"Unknown option {shortened(name)!r}{hint(usual, _NAMES)}",
         )
     return usual
 
@@ -153,8 +160,8 @@ def _read(name: str, text: str) -> Any:
     text = text.strip()
     if name in OBJECTS or (name in _LISTS and text.startswith("[")):
         try:
-            return json.loads(text)
-        except RecursionError:
+            return read_json(text.encode())
+        except InvalidRequest:
             raise ValueError from None
     if name in _LISTS:
         return list(_parts(text))
@@ -168,7 +175,23 @@ def _read(name: str, text: str) -> Any:
 
 
 def _parts(text: str) -> Iterator[str]:
-    return (part.strip() for part in _COMMA.split(text) if part.strip())
+    """What commas part, but for those between parentheses.
+
+    >>> list(_parts("Read, Bash(git log, git diff) ,,Edit(a"))
+    ['Read', 'Bash(git log, git diff)', 'Edit(a']
+    """
+    begin, inside = 0, False
+    # A parenthesis that is not closed holds nothing together.
+    last_closed = text.rfind(")")
+    for at, character in enumerate(f"{text},"):
+        if character == "(":
+            inside = at < last_closed
+        elif character == ")":
+            inside = False
+        elif character == "," and not inside:
+            part, begin = text[begin:at].strip(), at + 1
+            if part:
+                yield part
 
 
 def _wrong(where: str, name: str, what: str) -> InvalidRequest:
