@@ -11,6 +11,7 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
+from app import origin
 from app.api_keys import ApiKey, read_keys
 from app.errors import ConfigurationError
 from app.machine import job_capacity
@@ -208,11 +209,10 @@ def _host_names(value: str) -> tuple[str, ...]:
 
 
 def _origins(value: str) -> tuple[str, ...]:
-    for origin in _names(value):
-        scheme, separator, rest = origin.partition("://")
-        if scheme not in ("http", "https") or not separator or not rest or "/" in rest:
-            raise ValueError(f"{origin!r} is not an origin like https://example.org")
-    return tuple(origin.lower() for origin in _names(value))
+    for name in _names(value):
+        # Raises ValueError.
+        origin.pattern(name)
+    return tuple(name.lower() for name in _names(value))
 
 
 def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:

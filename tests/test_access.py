@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from app import origin
 from tests.gateway import AUTH, PASSWORD, Gateway
 
 BASIC = 'Basic realm="claudecode2api", charset="UTF-8"'
@@ -185,6 +186,92 @@ def test_a_named_origin_may_use_the_gateway(start_gateway: Callable[..., Gateway
     assert "Origin" in answer.headers["Vary"]
     stranger = gateway.ask("GET", "/processes", headers={"Origin": "https://evil.example"})
     assert stranger.status_code == 403
+
+
+NAMED = [
+    ("app://obsidian.md", "app://obsidian.md", "app://other.md"),
+    ("tauri://localhost", "tauri://localhost", "tauri://localhost.evil.example"),
+    ("chrome-extension://abcdef", "chrome-extension://abcdef", "chrome-extension://other"),
+    ("chrome-extension://*", "chrome-extension://other", "moz-extension://other"),
+    ("vscode-webview://*", "vscode-webview://0a1b2c", "https://0a1b2c"),
+    ("https://*.example.org", "https://a.b.example.org", "https://example.org"),
+    ("https://*.example.org", "https://app.example.org", "https://app.example.org.evil.example"),
+    ("https://*.example.org", "https://app.example.org", "https://evilexample.org"),
+    ("https://*.example.org", "https://app.example.org", "http://app.example.org"),
+    ("http://localhost:*", "http://localhost:3000", "http://localhost.evil.example:3000"),
+    ("http://localhost:*", "http://localhost", "https://localhost"),
+    ("https://App.Example:443", "https://app.example", "https://app.example:444"),
+    ("http://[::1]:3000", "http://[::1]:3000", "http://[::2]:3000"),
+]
+
+
+@pytest.mark.parametrize(("name", "allowed", "refused"), NAMED)
+def test_an_origin_is_named_by_its_scheme_and_host(name: str, allowed: str, refused: str) -> None:
+    assert origin.pattern(name).fullmatch(allowed)
+    assert not origin.pattern(name).fullmatch(refused)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("example.org", "https://", "https://example.org/", "https://a.example.org/path", "//a"),
+        *("https://*", "http://*:80", "https://a.*.org", "https://*a.example.org", "ht*://a"),
+        *("https://user@a.example", "https://a.example:x", "https://a example", "nul", "**"),
+    ],
+)
+def test_what_is_no_origin_is_not_taken_for_one(name: str) -> None:
+    with pytest.raises(ValueError, match=r"is not an origin|pages of anyone"):
+        origin.pattern(name)
+
+
+def test_pages_of_programs_and_subdomains_may_use_the_gateway(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    names = "app://obsidian.md, https://*.example.org,vscode-webview://*"
+    gateway = start_gateway(CORS_ORIGINS=names)
+    for sender in ("app://obsidian.md", "https://a.example.org", "vscode-webview://0a1b"):
+        page = {"Origin": sender, "Sec-Fetch-Site": "cross-site"}
+        preflight = {**page, "Access-Control-Request-Method": "POST"}
+        for answer in (
+            gateway.ask("OPTIONS", "/chat", auth=None, headers=preflight),
+            gateway.ask("GET", "/processes", headers=page),
+        ):
+            assert answer.status_code in (200, 204)
+            assert answer.headers["Access-Control-Allow-Origin"] == sender
+            assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    for sender in ("null", "https://example.org", "app://obsidian.md.evil", "file://"):
+        page = {"Origin": sender}
+        answer = gateway.ask("GET", "/processes", headers=page)
+        assert answer.status_code == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        preflight = {**page, "Access-Control-Request-Method": "POST"}
+        answer = gateway.ask("OPTIONS", "/chat", headers=preflight)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("setting", "senders"), [("*", ["https://a.example", "null"]), ("null", ["null"])]
+)
+def test_pages_of_anyone_use_their_own_credentials_alone(
+    start_gateway: Callable[..., Gateway], setting: str, senders: list[str]
+) -> None:
+    gateway = start_gateway(CORS_ORIGINS=setting, API_KEYS="a-key-of-some-length")
+    bearer = {"Authorization": "Bearer a-key-of-some-length"}
+    for sender in senders:
+        page = {"Origin": sender, "Sec-Fetch-Site": "cross-site"}
+        answer = gateway.ask("GET", "/processes", headers=page)
+        assert answer.status_code == 200
+        # So a browser neither sends the credentials that it has kept, nor shows the answer.
+        assert answer.headers["Access-Control-Allow-Origin"] == setting
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        text = {**page, "Content-Type": "text/plain"}
+        path = f"/chat?cwd={gateway.project}"
+        # A browser sends this without asking, with the password that it has kept.
+        assert gateway.ask("POST", path, data="x", headers=text).status_code == 403
+        answer = gateway.ask("POST", path, data="x", headers={**text, **bearer}, auth=None)
+        assert answer.status_code == 200
+        body = {"prompt": "result ok", "cwd": str(gateway.project)}
+        assert gateway.ask("POST", "/chat", json=body, headers=page).status_code == 200
 
 
 def test_only_allowed_host_names_are_served(start_gateway: Callable[..., Gateway]) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, request
 
+from app import origin
 from app.errors import CrossSite, HostNotAllowed
 
 _EXPOSED = "Location, Retry-After, X-Claude-Ignored, X-Process-ID, X-Request-ID, X-Session-ID"
@@ -16,12 +17,16 @@ class Origins:
     """The pages that the operator trusts, by the names in ALLOWED_HOSTS and CORS_ORIGINS.
 
     `allowed_hosts`, if any, stops pages whose name was made to resolve to this machine (DNS
-    rebinding). `cors_origins` are the pages of other sites that may use the gateway.
+    rebinding). `cors_origins` name the pages of other sites that may use the gateway. A page that
+    only `*` or `null` names may be anyone's: it may use the gateway with credentials that it
+    knows, and not with those that the browser has kept.
     """
 
     def __init__(self, allowed_hosts: Sequence[str], cors_origins: Sequence[str]) -> None:
         self._allowed_hosts = allowed_hosts
-        self._cors_origins = cors_origins
+        self._named = [origin.pattern(name) for name in cors_origins if name not in origin.ANYONE]
+        self._open = [origin.pattern(name) for name in cors_origins if name in origin.ANYONE]
+        self._is_open_to_all = "*" in cors_origins
 
     def install(self, app: Flask) -> None:
         """Check every request's host, and answer the questions of browsers (CORS)."""
@@ -35,11 +40,11 @@ class Origins:
         Sec-Fetch-Site, and for a plain GET no Origin; a GET changes nothing, and the page
         cannot read its answer.
         """
-        origin = request.headers.get("Origin", "").lower()
-        if origin in self._cors_origins:
-            return
+        sender = request.headers.get("Origin", "").lower()
         ours = _authority(f"//{request.host}")
-        if origin and (ours is None or _authority(origin) != ours):
+        if self._is_named(sender) or (self._is_open(sender) and not _may_be_forged(request)):
+            return
+        if sender and (ours is None or _authority(sender) != ours):
             raise CrossSite
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise CrossSite
@@ -48,17 +53,27 @@ class Origins:
         if self._allowed_hosts and _host_name(request.host) not in self._allowed_hosts:
             raise HostNotAllowed
         asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        if asks and request.headers.get("Origin", "").lower() in self._cors_origins:
+        sender = request.headers.get("Origin", "").lower()
+        if asks and (self._is_named(sender) or self._is_open(sender)):
             return Response(status=204)
         return None
 
+    def _is_named(self, sender: str) -> bool:
+        return any(pattern.fullmatch(sender) for pattern in self._named)
+
+    def _is_open(self, sender: str) -> bool:
+        return any(pattern.fullmatch(sender) for pattern in self._open)
+
     def _add_cors_headers(self, response: Response) -> Response:
-        if self._cors_origins:
+        if self._named or self._open:
             response.vary.add("Origin")
-        origin = request.headers.get("Origin", "")
-        if origin.lower() in self._cors_origins:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Credentials"] = "true"
+        sender = request.headers.get("Origin", "")
+        is_named = self._is_named(sender.lower())
+        if is_named or self._is_open(sender.lower()):
+            anyone = "*" if self._is_open_to_all else sender
+            response.headers["Access-Control-Allow-Origin"] = sender if is_named else anyone
+            if is_named:
+                response.headers["Access-Control-Allow-Credentials"] = "true"
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
             if request.method == "OPTIONS":
                 # OpenAI's SDKs send a dozen headers of their own.
@@ -68,6 +83,18 @@ class Origins:
                 )
                 response.headers["Access-Control-Max-Age"] = "600"
         return response
+
+
+def _may_be_forged(request: Request) -> bool:
+    """Whether a page may have had the browser send this with credentials that it has kept.
+
+    A browser asks before it sends JSON, a DELETE, or a header that a page sets, and without
+    Access-Control-Allow-Credentials it keeps its own credentials back. It does not ask before a
+    POST of text; then only a bearer token is surely the page's own.
+    """
+    is_simple = request.method == "POST" and request.mimetype != "application/json"
+    kind = request.headers.get("Authorization", "").partition(" ")[0]
+    return is_simple and kind.lower() != "bearer"
 
 
 def _authority(url: str) -> tuple[str, int | None] | None:
