@@ -139,6 +139,36 @@ except openai.BadRequestError as error:
     assert output.splitlines()[-3:] == ["litellm", "n=7", "langchain context_length_exceeded"]
 
 
+def test_httpx_sse_finds_data_in_every_event(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    """It takes a lone `retry:` and a comment with a blank line behind it for events."""
+    gateway = start_gateway(HEARTBEAT="0.1", MAX_JOBS="1")
+    first = gateway.chat("silent")
+    # It waits for its turn, then it is silent, then it speaks.
+    job = gateway.post("chatter 3 0.5\nresult ok", detach=True)
+    told = iter(job.raw.stream(10))
+    assert next(told).startswith(b": queued 1")
+    job.close()
+    first.close()
+    program = f"""
+import json, httpx
+from httpx_sse import connect_sse
+with httpx.Client(trust_env=False, auth={gateway.auth!r}, timeout=20) as client:
+    with connect_sse(client, "GET", "{gateway.url}/chat/{job.headers["X-Process-ID"]}") as source:
+        for event in source.iter_sse():
+            assert event.data and event.id, event
+            print(event.event, event.retry, event.data[:6])
+"""
+    assert run([str(PYTHON), "-c", program], gateway, tmp_path).splitlines() == [
+        "message 1000 line 0",
+        "message None line 1",
+        "message None line 2",
+        'message None {"subt',
+        'done None {"proc',
+    ]
+
+
 def test_the_node_sdk(face: Gateway, tmp_path: Path) -> None:
     program = tmp_path / "x.mjs"
     program.write_text(
