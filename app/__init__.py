@@ -90,6 +90,8 @@ def create_app(
     )
 
     app = Flask(__name__, static_folder=None)
+    # A path with two slashes is another one: no redirect, whose address a proxy may not know.
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
     openai = failures.Face("/v1/", openai_errors.tell, misdirected.hint_for)
@@ -102,7 +104,7 @@ def create_app(
     images = Images(settings.cwd_roots)
     tasks = Tasks(intake, models, images, sessions, workspaces, settings.prompt_options)
     protected = [
-        chat.blueprint(service, intake),
+        chat.blueprint(service, intake, settings.forwarded_allow_ips),
         jobs.blueprint(service),
         watch.stats_blueprint(service, installed, owner),
         api_claude.blueprint(service, intake, workspaces),

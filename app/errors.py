@@ -366,6 +366,18 @@ class SessionNotFound(GatewayError):
         super().__init__(f"Session not found: {session_id[:100]}")
 
 
+class JobRuns(GatewayError):
+    """The job has not ended: it runs, or waits for its turn."""
+
+    status = 409
+    code = "job_running"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The job has not ended: {job_id}; cancel it first (DELETE /chat/{job_id})"
+        )
+
+
 class QueueFull(GatewayError):
     """As many jobs run and wait as may."""
 

@@ -261,3 +261,25 @@ def test_where_nothing_is_a_hint_says_what_there_is(
     assert told["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
     assert hint in told["hint"] and len(told["hint"]) < 300
     assert "error" not in told
+
+
+@pytest.mark.parametrize(
+    "path", ["/chat/", "/chat//x", "/v1//chat/completions", "/v1/chat/completions/", "/v1/models/"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_with_too_many_slashes_is_no_redirect(
+    gateway: Gateway, method: str, path: str
+) -> None:
+    answer = gateway.ask(method, path, auth=None, allow_redirects=False)
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+    told = answer.json()
+    code = told["error"]["code"] if path.startswith("/v1/") else told["code"]
+    assert code == "not_found"
+
+
+def test_slashes_before_a_path_are_one(gateway: Gateway) -> None:
+    for path in ("//chat", "///v1/chat/completions"):
+        answer = gateway.ask("POST", path, auth=None, allow_redirects=False)
+        assert answer.status_code == 401
+        assert "Location" not in answer.headers

@@ -103,6 +103,33 @@ def test_a_detached_job_outlives_its_client(gateway: Gateway) -> None:
     assert again.messages()[0] == b"b"
 
 
+def test_a_location_begins_with_the_prefix_of_a_proxy_of_ours(
+    gateway: Gateway, start_gateway: Callable[..., Gateway]
+) -> None:
+    trusting = start_gateway(FORWARDED_ALLOW_IPS="127.0.0.1")
+
+    def location(asked: Gateway, prefix: str) -> str:
+        headers = {"Prefer": "respond-async", "X-Forwarded-Prefix": prefix}
+        body = {"prompt": "result ok", "cwd": str(asked.project)}
+        answer = asked.ask("POST", "/chat", json=body, headers=headers)
+        eventually(lambda: not asked.running())
+        return answer.headers["Location"].removesuffix(answer.json()["process_id"])
+
+    assert location(trusting, "/gateway") == "/gateway/chat/"
+    assert location(trusting, "/a/b/") == "/a/b/chat/"
+    for hostile in (
+        "//evil.example",
+        "https://evil.example",
+        "/a b",
+        "/..;/",
+        "x",
+        "/" + "x" * 999,
+    ):
+        assert location(trusting, hostile) == "/chat/"
+    # Whoever is no proxy of ours says nothing here.
+    assert location(gateway, "/gateway") == "/chat/"
+
+
 def test_respond_async_answers_at_once_with_where_the_job_is(gateway: Gateway) -> None:
     body = {"prompt": "line a\nresult ok", "cwd": str(gateway.project)}
     answer = gateway.ask("POST", "/chat", json=body, headers={"Prefer": "respond-async"})

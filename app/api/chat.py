@@ -1,7 +1,8 @@
 """`/chat`: start a job and read it, read it again, end it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network
 
 from flask import Blueprint, Response, g, jsonify, request
 
@@ -26,10 +27,13 @@ from app.jobs.service import JobService
 from app.web.describe import Answer, Parameter, describes
 from app.web.failures import job_begins
 from app.web.intake import REFUSALS, Intake
+from app.web.prefix import seen_from_outside
 
 
-def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
-    """The views."""
+def blueprint(
+    jobs: JobService, intake: Intake, proxies: Sequence[IPv4Network | IPv6Network]
+) -> Blueprint:
+    """The views; `proxies` are those of which the client's address and path are believed."""
     views = Blueprint("chat", __name__)
 
     @views.post("/chat")
@@ -85,7 +89,9 @@ def blueprint(jobs: JobService, intake: Intake) -> Blueprint:
         if respond_async:
             answer = jsonify(process_id=directory.id)
             answer.status_code = 202
-            answer.headers["Location"] = f"/chat/{directory.id}"
+            answer.headers["Location"] = seen_from_outside(
+                f"/chat/{directory.id}", request, proxies
+            )
             answer.headers["Preference-Applied"] = "respond-async"
             answer.headers["X-Process-ID"] = directory.id
             return answer

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from app.api import schemas
 from app.api.reading import JOB
-from app.errors import InvalidRequest, JobNotFound
+from app.errors import InvalidRequest, JobNotFound, JobRuns
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
 from app.web.client import follow_for_client
@@ -100,6 +100,19 @@ def blueprint(jobs: JobService) -> Blueprint:
                 for _ in follower:
                     continue
         return jsonify(jobs.record(directory))
+
+    @views.delete("/jobs/<job_id>")
+    @describes(
+        "Remove a job that has ended.",
+        {200: schemas.Removed},
+        details="Its record and its output, as `JOB_RETENTION` after its end would. An"
+        " Idempotency-Key that it had is free again. The CLI's session is left as it is.",
+        errors=[JobNotFound, JobRuns],
+        parameters=[JOB],
+    )
+    def remove(job_id: str) -> Response:
+        jobs.remove(job_id, g.user)
+        return jsonify(status="removed", process_id=job_id)
 
     @views.post("/jobs/<job_id>/interrupt")
     @describes(

@@ -211,9 +211,10 @@ class StreamError(Told):
     """What the gateway itself could not do: the data of `event: error`."""
 
     error: str = Field(description="For people.", examples=["the gateway stops or reloads"])
-    code: Literal["stream_ended", "job_not_started", "internal_error"] = Field(
+    code: Literal["stream_ended", "job_not_started", "process_not_found", "internal_error"] = Field(
         description="`stream_ended`: the gateway stops or reloads. `job_not_started`: the CLI could"
-        " not be started when the job's turn came. `internal_error`: a mistake of the gateway's."
+        " not be started when the job's turn came. `process_not_found`: the job was removed."
+        " `internal_error`: a mistake of the gateway's."
     )
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
 
@@ -266,6 +267,13 @@ class Cancelled(Told):
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     killed: int = Field(description="How many processes were ended with a signal.", ge=0)
     signal: str | None = Field(description="The highest signal used.", examples=["SIGINT"])
+
+
+class Removed(Told):
+    """A job of which nothing is kept any more."""
+
+    status: Literal["removed"]
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
 
 
 class Interrupted(Told):

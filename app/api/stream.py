@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from app import sse
-from app.errors import JobNotStarted
+from app.errors import JobNotFound, JobNotStarted
 from app.jobs.directory import JobDirectory
 from app.jobs.follow import END
 from app.jobs.queue import Place
@@ -176,7 +176,7 @@ def stream(
         if stopped_by is None:
             try:
                 last = form.finish(jobs.end_of(directory))
-            except JobNotStarted as error:
+            except (JobNotStarted, JobNotFound) as error:
                 told = {"error": error.detail, "code": error.code, "process_id": directory.id}
                 last = _break_off(form, told)
             yield last

@@ -17,6 +17,7 @@ from app.errors import (
     JobNotEnded,
     JobNotFound,
     JobNotStarted,
+    JobRuns,
     QueueFull,
     SessionNotFound,
 )
@@ -240,6 +241,20 @@ class JobService:
         directory = self._find_running(job_id, user)
         audit.interrupted(job_id, user.name)
         self._ask_to_end(directory, gently=True)
+
+    def remove(self, job_id: str, user: User) -> None:
+        """Remove an ended job as this user asked, with its record, its output and its key.
+
+        Raises JobNotFound for one that is unknown, and JobRuns for one that has not ended.
+        """
+        directory = self.find(job_id, user)
+        self._close_if_dead(directory)
+        if directory.ended() is None:
+            raise JobRuns(job_id)
+        # Its end counts, also if no launcher was there to report it.
+        self._report(directory)
+        audit.removed(job_id, user.name)
+        self._spool.remove(directory)
 
     def find(self, job_id: str, user: User) -> JobDirectory:
         """The job of this id, running or ended, that this user may see. Raises JobNotFound."""
