@@ -204,6 +204,22 @@ def test_a_failure_of_the_cli_has_its_words(gateway: Gateway, stream: bool) -> N
     assert gateway.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").status_code == 200
 
 
+@pytest.mark.parametrize("upstream", [400, 404, 413, 429, 503, 529, 401, 403, 500])
+def test_what_the_models_api_refused_is_passed_on_until_a_tool_has_run(
+    gateway: Gateway, upstream: int
+) -> None:
+    told = {"type": "result", "is_error": True, "api_error_status": upstream, "result": "No."}
+    failure = f"line {json.dumps(told)}"
+    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    ran = f"line {json.dumps({'type': 'assistant', 'message': {'content': [call]}})}"
+    answer = ask(gateway, failure, "exit 1")
+    passed_on = upstream if upstream in (400, 404, 413, 429, 503, 529) else 424
+    assert (answer.status_code, answer.json()["error"]["message"]) == (passed_on, "No.")
+    assert answer.headers["X-Should-Retry"] == "false"
+    answer = ask(gateway, ran, failure, "exit 1")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (424, "No.")
+
+
 BEGIN = (
     'line {"type":"stream_event","parent_tool_use_id":null,"event":{"type":"message_start",'
     '"message":{"id":"m"}}}'

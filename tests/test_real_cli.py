@@ -306,3 +306,66 @@ def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(real: Gateway) -
     assert not (shared / f"cc-socks/{cli}.sock").exists()
     name = str(real.project).replace("/", "-").replace("_", "-")
     assert not (shared / f"claude-{os.geteuid()}" / name).exists()
+
+
+#: Have the CLI say at once what it would try for minutes.
+AT_ONCE = json.dumps({"env": {"CLAUDE_CODE_MAX_RETRIES": "0"}})
+BLOCKING = json.dumps(
+    {
+        "hooks": {
+            "UserPromptSubmit": [
+                {"hooks": [{"type": "command", "command": "echo not here >&2; exit 2"}]}
+            ]
+        }
+    }
+)
+UNKNOWN = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fields", "reason", "words"),
+    [
+        ("fail: 400 invalid_request_error bad thing", {}, "api_error", "API Error: 400 bad thing"),
+        ("fail: 529 overloaded_error busy", {"settings": AT_ONCE}, "api_error", "529"),
+        ("fail: 401 authentication_error no", {"settings": AT_ONCE}, "api_error", "API key"),
+        (
+            "fail: 400 invalid_request_error prompt is too long: 300000 tokens > 200000 maximum",
+            {},
+            "prompt_too_long",
+            "Prompt is too long",
+        ),
+        ("a secret prompt", {"settings": BLOCKING}, "blocked_by_hook", "not here"),
+        ("hello", {"session_id": UNKNOWN}, None, f"session ID: {UNKNOWN}"),
+        ("hello", {"permission_mode": "nonsense"}, None, "'nonsense' is invalid"),
+    ],
+)
+def test_a_failure_has_the_clis_words(
+    real: Gateway, prompt: str, fields: dict[str, Any], reason: str | None, words: str
+) -> None:
+    done = real.chat(prompt, **fields).done()
+    assert (done["status"], done["reason"]) == ("failed", reason)
+    assert words in done["error"]
+    assert "secret" not in done["error"]
+
+
+def test_who_is_not_logged_in_learns_it(
+    claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(claude, **without_network(model))
+    stream = gateway.chat("hello")
+    done = stream.done()
+    assert (done["status"], done["reason"]) == ("failed", "not_logged_in")
+    assert done["error"].startswith("Not logged in")
+    eventually(lambda: f"{stream.job_id} failed after" in gateway.log())
+    assert "s: Not logged in" in gateway.log()
+
+
+def test_a_slash_command_that_is_carried_out_succeeds(real: Gateway) -> None:
+    done = real.chat("/cost").done()
+    assert (done["status"], done["reason"]) == ("succeeded", None)
+
+
+def test_the_pieces_of_an_answer_can_be_watched(real: Gateway) -> None:
+    messages = real.chat("one two three", include_partial_messages=True).messages()
+    events = [line["event"]["type"] for line in fields_of(messages, "stream_event")]
+    assert events.count("content_block_delta") > 1
