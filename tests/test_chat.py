@@ -232,3 +232,36 @@ def test_a_stream_is_followed_by_the_next_request_on_its_connection(gateway: Gat
                 stream=True,
             )
             assert Stream(response).done()["status"] == "succeeded"
+
+
+def test_a_job_is_known_by_its_title(gateway: Gateway) -> None:
+    secret = "a title of words that stand nowhere else"  # noqa: S105 - no password
+    titled = gateway.chat("arguments", "silent", title=secret)
+    arguments = titled.next().data.decode()
+    plain = gateway.chat("  system s1", "silent")
+    plain.next()
+    rows = {row["process_id"]: row["title"] for row in gateway.running()}
+    assert rows == {titled.job_id: secret, plain.job_id: "system s1"}
+    for path in (f"/jobs/{titled.job_id}", "/jobs?limit=500"):
+        answer = gateway.ask("GET", path).json()
+        assert secret in [row["title"] for row in answer.get("jobs", [answer])]
+    # It may hold what the prompt does.
+    assert secret not in arguments
+    assert secret not in gateway.log()
+    assert secret not in gateway.ask("GET", "/metrics").text
+    assert gateway.post("x", title="x" * 201).status_code == 422
+    long = gateway.chat("line " + "y" * 1000, title=" ")
+    long.done()
+    record = gateway.ask("GET", f"/jobs/{long.job_id}").json()
+    assert record["title"] == ("line " + "y" * 1000)[:200]
+
+
+def test_the_title_of_a_completion_is_its_last_question(gateway: Gateway) -> None:
+    messages = [
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "answer"},
+        {"role": "user", "content": "result ok\nmore"},
+    ]
+    answer = gateway.ask("POST", "/v1/chat/completions", json={"messages": messages})
+    record = gateway.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
+    assert record["title"] == "result ok"

@@ -294,7 +294,7 @@ END = {"status": "failed", "exit_code": 1, "signal": None, "reason": None, "erro
         ({"reason": "api_error"}, {"api_error_status": 529}, 529, "overloaded"),
         ({"reason": "api_error"}, {"api_error_status": 401}, 424, "upstream_unauthorized"),
         ({"reason": "api_error"}, {"api_error_status": 403}, 424, "upstream_unauthorized"),
-        ({"reason": "api_error"}, {"api_error_status": 500}, 424, "api_error"),
+        ({"reason": "api_error"}, {"api_error_status": 500}, 424, "cli_failed"),
         ({"reason": "prompt_too_long"}, {}, 400, "context_length_exceeded"),
         ({"reason": "max_turns"}, {}, 424, "error_max_turns"),
         ({"error": "--json-schema is not a valid JSON Schema"}, {}, 400, "invalid_json_schema"),

@@ -68,7 +68,7 @@ def test_another_history_does_not(face: Gateway, change: str) -> None:  # noqa: 
     first = talk(face, f"hello {change}")
     named: dict[str, Any] = {
         "folder": {"claude": {"workspace": "other"}},
-        "user": {"auth": None, "headers": {"Authorization": "Bearer a-key-for-tests"}},
+        "user": {"auth": None, "headers": {"Authorization": "Bearer a-key-for-tests-of-clients"}},
     }.get(change, {})
     said = [f"hello {change}", content(first), "and?"]
     if change == "text":

@@ -327,7 +327,12 @@ UNKNOWN = "11111111-1111-4111-8111-111111111111"
     [
         ("fail: 400 invalid_request_error bad thing", {}, "api_error", "API Error: 400 bad thing"),
         ("fail: 529 overloaded_error busy", {"settings": AT_ONCE}, "api_error", "529"),
-        ("fail: 401 authentication_error no", {"settings": AT_ONCE}, "api_error", "API key"),
+        (
+            "fail: 401 authentication_error invalid x-api-key",
+            {"settings": AT_ONCE},
+            "api_error",
+            "API key",
+        ),
         (
             "fail: 400 invalid_request_error prompt is too long: 300000 tokens > 200000 maximum",
             {},

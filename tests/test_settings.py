@@ -135,8 +135,11 @@ def test_each_setting_is_a_field_of_the_same_name() -> None:
         ("KILL_GRACE", "20", 20.0),
         (
             "CORS_ORIGINS",
-            "https://A.example, http://b:8080",
-            ("https://a.example", "http://b:8080"),
+            "https://A.example, http://b:8080, app://obsidian.md, https://*.example.org, null, *",
+            (
+                *("https://a.example", "http://b:8080", "app://obsidian.md"),
+                *("https://*.example.org", "null", "*"),
+            ),
         ),
         ("ALLOWED_HOSTS", "Gate.example,localhost", ("gate.example", "localhost")),
         ("CWD_ROOTS", "/", (Path("/"),)),
@@ -196,7 +199,14 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
         *[("KILL_GRACE", text) for text in ("", "0", "0.09", "nan", "601", "soon")],
         *[
             ("CORS_ORIGINS", text)
-            for text in ("*", "example.org", "https://a.example/", "ftp://a", "https://", "null")
+            for text in (
+                "**",
+                "example.org",
+                "https://a.example/",
+                "https://*",
+                "https://",
+                "a://b c",
+            )
         ],
         *[("CWD_ROOTS", text) for text in ("srv", "./", "/no/such/folder", "/dev/null", "/,/nope")],
         ("CWD_ROOTS", "~nobody-of-this-name/x"),

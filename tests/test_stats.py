@@ -130,7 +130,7 @@ def test_what_the_cli_wrote_may_be_anything(spool: Spool) -> None:
         "day": "2026-03-01",
         "jobs": 6,
         "cost_usd": 0,
-        "tokens": {**NOTHING, "input": 1.5},
+        "tokens": {**NOTHING, "input": 1},
     }
     json.dumps(told, allow_nan=False)
 

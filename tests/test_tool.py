@@ -33,12 +33,13 @@ def ended(gateway: Gateway) -> Iterator[str]:
 
 def test_ps_lists_what_runs(gateway: Gateway, tool: Tool) -> None:
     assert tool.run("ps").stderr == b"no job runs (--all shows those that ran)\n"
-    job_id = gateway.chat("silent", model="opus").job_id
+    job_id = gateway.chat("silent", model="opus", title="a\x1b[31m\ntitle" + "!" * 100).job_id
     head, row = tool.run("ps").stdout.decode().splitlines()
-    assert head.split() == ["ID", "STATUS", "STARTED", "MODEL", "USER", "FOLDER"]
+    assert head.split() == ["ID", "STATUS", "STARTED", "MODEL", "USER", "FOLDER", "TITLE"]
     cells = re.split("  +", row)
     assert cells[:2] == [job_id[:8], "running"]
-    assert cells[3:] == ["opus", "admin", str(gateway.project)]
+    title = "a\ufffd[31m\ufffdtitle" + "!" * 48
+    assert cells[3:] == ["opus", "admin", str(gateway.project), title]
 
 
 def test_ps_all_lists_what_ran_too(gateway: Gateway, tool: Tool, ended: str) -> None:

@@ -69,4 +69,4 @@ def _cli_failure(end: Mapping[str, Any], result: Mapping[str, Any], words: str) 
         return CompletionFailed("invalid_json_schema", words, 400, "response_format")
     if any(sign in words for sign in _NO_SESSION):
         return CompletionFailed("session_not_found", words, 404, "session_id")
-    return CompletionFailed(_CODES.get(str(reason), str(reason or "cli_failed")), words)
+    return CompletionFailed(_CODES.get(str(reason), "cli_failed"), words)

@@ -102,8 +102,8 @@ def an_answer_is_parsed() -> None:
 def an_answer_that_follows_no_schema_is_an_error() -> None:
     try:
         client.chat.completions.parse(model="sonnet", messages=user("hello"), response_format=Sum)
-    except openai.InternalServerError as error:
-        assert error.code == "no_structured_output", error.code
+    except openai.APIStatusError as error:
+        assert (error.status_code, error.code) == (424, "no_structured_output"), error
     else:
         raise AssertionError("it passed")
 
@@ -141,7 +141,7 @@ def errors_have_their_classes() -> None:
     busy = user("fail: 529 overloaded_error Overloaded")
     refused(openai.InternalServerError, "overloaded", None, messages=busy)
     key = user("fail: 401 authentication_error invalid x-api-key")
-    refused(openai.InternalServerError, "upstream_unauthorized", None, messages=key)
+    refused(openai.APIStatusError, "upstream_unauthorized", None, messages=key)
     stranger = openai.OpenAI(api_key="wrong", max_retries=0)
     try:
         stranger.chat.completions.create(model="sonnet", messages=user("hello"))
