@@ -122,6 +122,13 @@ class Connection:
                     # What nobody will use need not be read as fast as it can be sent.
                     gevent.sleep(LINGER_PAUSE)
 
+    def has_more(self) -> bool:
+        """Whether something has come that was not received."""
+        try:
+            return bool(self._client._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
     @contextmanager
     def watch(self, gone: Callable[[], None]) -> Iterator[None]:
         """Call `gone`, in the hub, when the client goes away.

@@ -42,10 +42,10 @@ class BoundedRequest(Request):  # type: ignore[misc]
         # gunicorn bounds the trailers by it, too.
         self.max_buffer_headers = LONGEST_HEAD
         super().set_body_reader()
-        if self._expected_100_continue:
-            # gunicorn would say so also to a client whose request is then refused.
-            self._expected_100_continue: bool = False
-            self.body: Any = _AwaitedBody(self.body.reader, self.unreader.sock)
+        awaiting = self.unreader.sock if self._expected_100_continue else None
+        # gunicorn would say so also to a client whose request is then refused.
+        self._expected_100_continue: bool = False
+        self.body: Any = _Body(self.body.reader, awaiting)
 
     @property
     def is_whole(self) -> bool:
@@ -66,18 +66,25 @@ class BoundedRequest(Request):  # type: ignore[misc]
         return super().should_close()  # type: ignore[no-any-return]
 
 
-class _AwaitedBody(Body):  # type: ignore[misc]
-    """A body that its client sends when it is asked to (RFC 9110, section 10.1.1)."""
+class _Body(Body):  # type: ignore[misc]
+    """A body, for which its client may wait to be asked (RFC 9110, section 10.1.1).
 
-    def __init__(self, reader: Any, connection: Any) -> None:
+    `awaiting` is the connection of one that does. Reading raises OSError, also for what is no
+    chunk.
+    """
+
+    def __init__(self, reader: Any, awaiting: Any) -> None:
         super().__init__(reader)
-        self._connection = connection
+        self._awaiting = awaiting
 
     def _read_reader(self, size: int) -> Any:
-        if self._connection is not None:
-            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._connection = None
-        return super()._read_reader(size)
+        if self._awaiting is not None:
+            self._awaiting.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._awaiting = None
+        try:
+            return super()._read_reader(size)
+        except errors.ParseException as error:
+            raise OSError(f"the body is malformed: {type(error).__name__}") from None
 
 
 def _read_head(unreader: Any, longest_line: int) -> bytes:

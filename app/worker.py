@@ -89,7 +89,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._crowd.rest(connection)
         except StopIteration:
             # The client or the answer said so.
-            if request is not None and not request.is_whole:
+            if request is not None and _has_more(parser, request, connection):
                 _linger(connection)
         except errors.NoMoreData:
             log.debug("a client went away within a request's head")
@@ -228,6 +228,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             gevent.sleep(0.02)
         # A client that reads nothing cannot be sent any last words.
         self._crowd.end_all()
+
+
+def _has_more(parser: Parser, request: Any, connection: Connection) -> bool:
+    """Whether its client sends more than will be read."""
+    return not request.is_whole or parser.unreader.buf.tell() > 0 or connection.has_more()
 
 
 def _linger(connection: Connection) -> None:

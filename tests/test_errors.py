@@ -1,5 +1,6 @@
 """Every error is JSON with detail, code and request id, at any stage, and tells no secret."""
 
+import base64
 import json
 import socket
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway
+from tests.gateway import AUTH, Gateway
 
 
 def shape(answer: dict[str, object]) -> set[str]:
@@ -156,6 +157,33 @@ def test_what_is_not_http_is_answered_with_json_too(
     assert len(shape(json.loads(body))) == 3
     assert b"SECRET" not in answer
     assert "SECRET" not in gateway.log()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"SECRET\r\n",
+        b"2\r\n{}}\r\n",
+        b"2;;=\r\n{}\r\n",
+        b"0\r\nSECRET\r\n\r\n",
+        b"0\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_a_body_that_is_not_made_of_chunks_is_the_clients_mistake(
+    gateway: Gateway, body: bytes
+) -> None:
+    pair = base64.b64encode(b"admin:" + AUTH[1])
+    head = (b"POST /chat HTTP/1.1", b"Host: x", b"Authorization: Basic " + pair)
+    framing = (b"Content-Type: application/json", b"Transfer-Encoding: chunked")
+    answer = speak(gateway, b"\r\n".join((*head, *framing, b"", body)))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Connection: close" in answer
+
+
+def test_what_follows_a_last_request_does_not_cut_off_its_answer(gateway: Gateway) -> None:
+    last = b"GET /docs/redoc.standalone.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head, _, body = speak(gateway, last + b"x" * 200_000).partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
 
 
 def test_no_header_of_a_proxys_client_changes_what_is_asked_for(
