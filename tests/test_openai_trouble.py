@@ -265,7 +265,8 @@ def test_a_session_of_any_name_spoils_no_header(
 
 
 def test_many_unknown_parameters_do_not_swell_the_head(gateway: Gateway) -> None:
-    answer = ask(gateway, ANSWER, **{f"unknown_parameter_{n}": 1 for n in range(10_000)})
+    answer = ask(gateway, ANSWER, **{f"unknown_parameter_{n}": 1 for n in range(900)})
+    assert answer.status_code == 200
     assert len(answer.headers["X-Claude-Ignored"]) < 8000
 
 

@@ -91,7 +91,7 @@ def tell(error: GatewayError) -> Told:
     # OpenAI's own API has no 422: a body that does not fit is a 400.
     status = 400 if error.status == 422 else error.status
     headers = error.headers()
-    if error.code in _FINAL:
+    if error.code in _FINAL or status == FAILED_DEPENDENCY:
         headers["X-Should-Retry"] = "false"
     return Told(status, {"error": error_object(error)}, headers)
 
