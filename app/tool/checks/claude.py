@@ -15,6 +15,7 @@ from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.cli.root import REFUSES_ROOT, refuses_root
 from app.errors import ConfigurationError
+from app.files import open_file
 from app.settings import Settings
 from app.tool.check import Check, failed, ok, skipped, warning
 from app.tool.owner import own_name
@@ -84,7 +85,7 @@ def _ask(claude: Claude, environment: Mapping[str, str]) -> tuple[bool | None, s
 def _alone(state: Path) -> Iterator[None]:
     """Ask while the gateway does not (see app.cli.login)."""
     try:
-        lock = os.open(state / "login.lock", os.O_RDONLY)
+        lock = open_file(str(state / "login.lock"))
     except OSError:
         # No gateway has asked here yet, or it is another user's.
         yield
