@@ -135,6 +135,19 @@ def test_no_key_is_shown_where_there_is_no_terminal(machine: Machine) -> None:
     assert "API_KEYS=" not in machine.sh(f"grep -v ^# {CHECKOUT}/.env")
 
 
+def test_in_a_terminal_a_first_key_is_made_and_shown_once(packed: Machine) -> None:
+    install = f"env PIP_NO_INDEX=1 PIP_FIND_LINKS=/srv/wheels {CHECKOUT}/install.sh"
+    said = packed.run("script", "-qec", install, "/dev/null", user=USER)
+    found = re.search(r"^(cc2_\S+|sk-\S+|\S{32,})\r?$", said, re.MULTILINE)
+    assert found is not None, said
+    assert "http://127.0.0.1:9876/v1" in said
+    key = found[1]
+    url = "http://127.0.0.1:9876/v1/models"
+    code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+    assert packed.run(*code, "-H", f"Authorization: Bearer {key}", url) == "200"
+    assert key not in packed.run("cat", f"{CHECKOUT}/.env")
+
+
 def test_root_does_not_run_the_command_of_a_checkout_that_jobs_can_change(machine: Machine) -> None:
     done = machine.try_(COMMAND, "ps")
     assert done.returncode == 78
