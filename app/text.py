@@ -7,8 +7,10 @@ import time
 LONGEST_QUOTE = 100
 
 _HALVES = re.compile("[\ud800-\udfff]")
-# Others are served between two pieces of a large text.
+# Between two pieces of a large text others are served, also who comes over the network only now
+# (see `app.turn`).
 _PIECE = 1 << 18
+_MOMENT = 1e-6
 
 
 def well_formed(text: str) -> str:
@@ -24,7 +26,7 @@ def well_formed(text: str) -> str:
     pieces = []
     for start in range(0, len(text), _PIECE):
         pieces.append(_HALVES.sub("\ufffd", text[start : start + _PIECE]))
-        time.sleep(0)
+        time.sleep(_MOMENT)
     return "".join(pieces)
 
 
