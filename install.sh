@@ -469,7 +469,7 @@ check_port() {
     if [ "$active" = true ] || [ "$start" = false ]; then
         return
     fi
-    told=$(as_service "$python" -B -c "$BIND" "$host" "$port" 2>&1) \
+    told=$(as_service "$python" -I -B -c "$BIND" "$host" "$port" 2>&1) \
         || fail "cannot listen on $host, port $port: $told. Choose another port with --port (in .env, if there is one)." \
             "The service was not touched."
 }
@@ -649,7 +649,7 @@ count_jobs() {
 
 wait_for_answer() {
     [ "$dry" = false ] || return 0
-    logged_in=$(as_service "$python" -B -c "$ASK" "$(address)" "$port" "$PATIENCE") \
+    logged_in=$(as_service "$python" -I -B -c "$ASK" "$(address)" "$port" "$PATIENCE") \
         || show_journal "cannot reach the gateway: $(url)/health does not answer"
 }
 
@@ -849,7 +849,7 @@ look() {
     fi
 }
 
-# As the service's user. In a session of its own, it cannot write into root's terminal.
+# As the service's user. In a session of its own, it cannot push input into root's terminal.
 by_user_now() {
     if [ "$uid" -eq 0 ]; then
         setsid --wait runuser -u "$user" -- "$@"

@@ -133,6 +133,19 @@ def test_a_folder_may_have_any_name_whatever_the_locale_is(
         assert gateway.post("x", cwd=f"/{wrong}").status_code in (400, 422)
 
 
+def test_what_makes_jobs_fail_or_differ_is_logged_at_the_start(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(CLAUDE_EFFORT="high", CLAUDE_CODE_MAX_RETRIES="1", AI_AGENT="x")
+    (line,) = (line for line in gateway.log().splitlines() if "withheld from jobs" in line)
+    assert line.endswith(": AI_AGENT, CLAUDE_EFFORT")
+    is_root = os.geteuid() == 0
+    assert ("this is root: the CLI refuses to skip its permissions" in gateway.log()) is is_root
+    environment = json.loads(gateway.chat("environment").messages()[0])
+    assert environment["CLAUDE_CODE_MAX_RETRIES"] == "1"
+    assert not {"CLAUDE_EFFORT", "AI_AGENT", "CLAUDECODE2API_LISTENS"} & set(environment)
+
+
 def test_root_and_health(gateway: Gateway) -> None:
     assert gateway.ask("GET", "/", auth=None).json() == {
         "message": "Claude Code API Gateway",
