@@ -7,6 +7,7 @@ without following a link in its last two parts, and only if it is a regular file
 Standard library alone, because the launcher and the supervisors import this.
 """
 
+import ctypes
 import errno
 import os
 import stat
@@ -137,6 +138,19 @@ def make_folder(path: str) -> bool:
     if mode & _OWNERS_FOLDER != _OWNERS_FOLDER:
         _change_mode(path, _OWNERS_FOLDER, stat.S_ISDIR)
     return False
+
+
+def sync(folder: str) -> None:
+    """Have the kernel write all of a folder's file system to the disk (syncfs(2)).
+
+    Takes as long as the disk does: not for a process that others wait for. Raises OSError.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
+    finally:
+        os.close(descriptor)
 
 
 def discard(path: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.jobs import temporary
+from app.jobs.removal import remove
 from tests.gateway import Gateway, Stream, eventually
 
 PATH = re.compile(r"/tmp/cc2-[0-9a-f]{12}")  # noqa: S108
@@ -40,7 +41,7 @@ def short(job: Path) -> Iterator[Path]:
     """The folder for this job's temporary files."""
     path = temporary.make(str(job), {})
     yield Path(path)
-    temporary.remove(path, 20)
+    remove(path, 20)
 
 
 def test_each_job_has_a_private_folder_of_its_own_that_ends_with_it(gateway: Gateway) -> None:
@@ -60,7 +61,7 @@ def test_a_socket_of_the_clis_fits_into_it(short: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         (short / "cc-socks").mkdir()
         listener.bind(str(short / "cc-socks/4194304.sock"))
-    assert temporary.remove(str(short), 5)
+    assert remove(str(short), 5)
 
 
 def test_an_operators_short_folder_is_used_and_a_long_or_missing_one_is_not(
@@ -139,9 +140,9 @@ def test_its_time_is_bounded(short: Path) -> None:
     for number in range(600):
         (short / str(number)).touch()
     begun = time.monotonic()
-    assert not temporary.remove(str(short), 0.0)
+    assert not remove(str(short), 0.0)
     assert time.monotonic() - begun < 1
-    assert temporary.remove(str(short), 20)
+    assert remove(str(short), 20)
 
 
 def test_what_a_job_left_is_removed_later_if_its_time_was_not_enough(

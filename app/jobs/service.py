@@ -365,6 +365,7 @@ class JobService:
             told = {"job": directory.id}
             log.info("job %s is removed: it ended long ago", directory.id, extra=told)
             self._spool.remove(directory)
+        self._spool.tidy()
         self._keys.forget_removed()
         if time.monotonic() - self._forgot_owners > _FORGET_OWNERS:
             self._forgot_owners = time.monotonic()

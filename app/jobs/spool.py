@@ -1,7 +1,6 @@
 """All jobs of one state folder: make room for them, find them, remove them."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,8 +9,12 @@ from pathlib import Path
 from app import files
 from app.jobs import owners
 from app.jobs.directory import JobDirectory, is_job_id
+from app.jobs.removal import remove
 
-_FOLDERS = ("jobs", "live", "untold", "keys", owners.FOLDER)
+_FOLDERS = ("jobs", "live", "untold", "keys", "removed", owners.FOLDER)
+# Seconds that are spent at once on one job's files, and later on.
+_PATIENCE = 0.2
+_TIDY_PATIENCE = 10.0
 
 
 class Spool:
@@ -80,12 +83,24 @@ class Spool:
                     yield JobDirectory(self.state, job_id)
 
     def remove(self, directory: JobDirectory) -> None:
-        """Remove a job and every trace of it; nothing happens if there is none."""
+        """Remove a job and every trace of it; nothing happens if there is none.
+
+        The job is gone at once, whatever it has left; what takes long is left to `tidy`.
+        """
         for link in (directory.live, directory.untold):
             files.discard(link)
-        if os.path.islink(directory.path):
-            files.discard(directory.path)
-        shutil.rmtree(directory.path, ignore_errors=True)
+        removed = f"{self.state}/removed/{directory.id}.{time.monotonic_ns()}"
+        try:
+            os.rename(directory.path, removed)
+        except OSError:
+            # There is none, or a job has removed the other folder.
+            removed = directory.path
+        remove(removed, _PATIENCE, _let_others)
+
+    def tidy(self) -> None:
+        """Go on with removing what `remove` has left. Others are served in between."""
+        for name in os.listdir(f"{self.state}/removed"):
+            remove(f"{self.state}/removed/{name}", _TIDY_PATIENCE, _let_others)
 
     def _directory(self, job_id: str) -> JobDirectory:
         return JobDirectory(self.state, job_id)
@@ -107,3 +122,8 @@ class Spool:
             if not job.has_ended():
                 with suppress(OSError):
                     os.link(f"{job.path}/job.json", job.live)
+
+
+def _let_others() -> None:
+    """Serve others before going on."""
+    time.sleep(0)

@@ -17,6 +17,7 @@ from app.jobs import processes, temporary
 from app.jobs.directory import Ended, Job, JobDirectory, Running
 from app.jobs.ending import judge
 from app.jobs.feeder import Feeder
+from app.jobs.removal import remove
 from app.jobs.supervision import Started, Supervision
 from app.jobs.sweep import sweep
 
@@ -70,9 +71,9 @@ def supervise(
             directory.set_running(started.running)
         ended = Supervision(started, wakeup).until_end()
         # Little is left as a rule. Whatever it is, no client waits for it.
-        is_tidy = temporary.remove(started.temporary, _TIDY_BEFORE)
+        is_tidy = remove(started.temporary, _TIDY_BEFORE)
         _write_end(started, ended)
-        is_tidy = is_tidy or temporary.remove(started.temporary, _TIDY_AFTER)
+        is_tidy = is_tidy or remove(started.temporary, _TIDY_AFTER)
     except BaseException:
         # Nobody is left who would end them.
         sweep(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
@@ -132,7 +133,7 @@ def _start_cli(
         output = hold(files.open_file(directory.output, os.O_WRONLY | os.O_APPEND))
         source = hold(files.open_file(directory.input))
         folder = temporary.make(directory.path, environment)
-        held.callback(temporary.remove, folder, _TIDY_AFTER)
+        held.callback(remove, folder, _TIDY_AFTER)
         reader, writer = os.pipe()
         hold(writer)
         own = dict.fromkeys(temporary.VARIABLES, folder.encode())

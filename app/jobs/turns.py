@@ -12,8 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from app.files import make_folder
+from app.files import make_folder, sync
 from app.jobs import processes, temporary
+from app.jobs.chore import Chore
 from app.jobs.directory import JobDirectory, is_job_id
 from app.jobs.pool import Pool, answer
 from app.jobs.queue import Queue
@@ -22,6 +23,8 @@ from app.jobs.supervision import NO_ROOM
 
 #: Milliseconds between two tries at what nobody will tell us has become possible.
 AGAIN = 100
+#: Seconds between two times that the ends of jobs are brought to the disk.
+SYNC_AFTER = 5.0
 
 
 class Turns:
@@ -59,9 +62,11 @@ class Turns:
         self._unlucky: set[str] = set()
         #: Jobs that were started when their turn came: no worker waits for an answer.
         self._unheard: set[str] = set()
-        #: The pid of the child that removes temporary files, and whether another look is due.
-        self._tidying: int | None = None
-        self._untidy = True
+        #: Removes temporary files of jobs that have ended; what a crash has left, too.
+        self._tidying = Chore(pool, partial(temporary.sweep, state))
+        self._tidying.is_due = True
+        #: Has the ends of jobs outlive a power cut.
+        self._syncing = Chore(pool, partial(sync, state), SYNC_AFTER)
         self._blocked = False
         self._settle_at = 0.0
 
@@ -81,7 +86,7 @@ class Turns:
             if job is not None and job_id not in self._queue:
                 self._queue.add(job_id, job.continues)
         self.look()
-        self._tidy()
+        self._tidying.start()
 
     def go_on(self) -> int | None:
         """Start whose turn it is, and publish who waits; returns how long to wait for more.
@@ -104,6 +109,7 @@ class Turns:
         """Look again at what could not be decided, now and then."""
         if time.monotonic() < self._settle_at:
             return
+        self._syncing.start()
         self._settle_at = time.monotonic() + AGAIN / 1000
         unsettled, self._unsettled = self._unsettled, []
         for directory in unsettled:
@@ -172,12 +178,12 @@ class Turns:
                 else:
                     # Somebody else is at it, or the disk is full.
                     self._unclosed.append(closed)
-            if reaped.pid == self._tidying:
-                self._tidying = None
+            for chore in (self._tidying, self._syncing):
+                chore.reap(reaped.pid)
             if not reaped.job_id:
                 continue
             # A supervisor that ends with its job may have left temporary files.
-            self._untidy = True
+            self._tidying.is_due = True
             directory = JobDirectory(self._state, reaped.job_id)
             if reaped.status == 0:
                 self._settle(directory)
@@ -187,7 +193,7 @@ class Turns:
             else:
                 self._unlucky.add(directory.id)
                 self._queue.put_back(directory.id)
-        self._tidy()
+        self._tidying.start()
 
     def _start_who_may(
         self, asking: str | None = None, connection: socket.socket | None = None
@@ -258,18 +264,9 @@ class Turns:
             # No process to be had.
             self._unclosed.append(directory)
 
-    def _tidy(self) -> None:
-        """Have the temporary files removed of jobs that have ended, if there may be some."""
-        if self._untidy and self._tidying is None:
-            try:
-                self._tidying = self._pool.fork(partial(temporary.sweep, self._state))
-            except OSError:
-                # No process to be had; the next child that ends has us look again.
-                return
-            self._untidy = False
-
     def _forget(self, directory: JobDirectory) -> None:
         self._queue.forget(directory.id)
         self._unlucky.discard(directory.id)
         self._unheard.discard(directory.id)
+        self._syncing.is_due = True
         self._tell("ended", directory.id)
