@@ -64,6 +64,8 @@ class Metrics:
 
     def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
+        #: The lowest is 0.
+        self.number = number
         try:
             make_folder(str(folder))
             # prometheus_client takes the folder from there.

@@ -382,3 +382,41 @@ def test_a_running_job_whose_folder_is_removed_ends_its_stream(start_gateway: St
         if event.name != ":":
             break
         assert time.monotonic() < deadline, f"still {event}"
+
+
+def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
+    small_disk: Path, start_gateway: Start
+) -> None:
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
+    gateway.state = small_disk
+    gate = flag(gateway, "gate")
+    stream = begin(gateway, f"await {gate}", "result ok")
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    assert next(event.data for event in stream if b"disk" in event.data).startswith(
+        b"the disk is full"
+    )
+    # It is looked for at the start of a worker, and every half minute.
+    gateway.kill_workers()
+    eventually(lambda: "the disk is full: jobs cannot write" in gateway.log())
+    filler.unlink()
+    gate.touch()
+    assert gateway.resume(stream.job_id).done()["status"] in ("succeeded", "failed")
+
+
+def test_a_job_ends_on_a_full_disk_in_the_room_of_what_was_said_to_it(
+    small_disk: Path, start_gateway: Start
+) -> None:
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
+    gateway.state = small_disk
+    gate = flag(gateway, "gate")
+    # Of a page, so that there is room once it is freed.
+    stream = begin(gateway, "x" * 5000, "result ok", f"await {gate}")
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    gate.touch()
+    assert stream.done()["status"] == "succeeded"

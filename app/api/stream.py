@@ -37,8 +37,8 @@ class Form(Protocol):
     def feed(self, chunk: bytes) -> bytes:
         """What a chunk becomes."""
 
-    def pause(self) -> bytes:
-        """What is sent after a silence; never while `inside` a line."""
+    def pause(self, trouble: str | None) -> bytes:
+        """What is sent after a silence, never while `inside` a line; why it may last, if known."""
 
     def wait(self, place: Place) -> bytes:
         """What is sent while the job waits for its turn."""
@@ -79,9 +79,9 @@ class Events:
         """
         return self._headed(self._framer.feed(chunk))
 
-    def pause(self) -> bytes:
+    def pause(self, trouble: str | None) -> bytes:
         """A comment."""
-        return sse.comment("ping")
+        return sse.comment(trouble or "ping")
 
     def wait(self, place: Place) -> bytes:
         """A comment."""
@@ -120,7 +120,7 @@ class Lines:
         self.lines += chunk.count(b"\n")
         return chunk
 
-    def pause(self) -> bytes:
+    def pause(self, trouble: str | None) -> bytes:
         """Nothing."""
         return b""
 
@@ -171,7 +171,7 @@ def stream(
                     metrics.count_forwarded(form.lines - before, len(chunk))
                     yield frames
                 elif not form.inside:
-                    yield form.pause()
+                    yield form.pause(jobs.trouble())
             stopped_by = follower.stopped_by
         if stopped_by is None:
             try:

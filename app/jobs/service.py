@@ -32,6 +32,7 @@ from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor
 from app.jobs.report import report
 from app.jobs.spool import Spool
 from app.jobs.statistics import Statistics
+from app.jobs.supervision import NO_ROOM
 from app.jobs.sweep import SWEEP_LIMIT
 from app.jobs.telling import result_fields, tell_end, tell_record, tell_running
 from app.metrics import Metrics
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds below which a launcher's life was so short that another one is not started at once.
 _SHORT_LIFE = 1.0
+#: Seconds between two lines of the log that say that the disk is still full.
+_TROUBLE_EVERY = 60.0
 #: Seconds between two looks for sessions that nobody has used for long.
 _FORGET_OWNERS = 3600.0
 
@@ -74,6 +77,7 @@ class JobService:
         self._forgot_owners = time.monotonic()
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
+        self._log_trouble_at = 0.0
         #: Why this process follows no job any more, or None.
         self.stopped_by: str | None = None
 
@@ -357,6 +361,7 @@ class JobService:
 
         Tells of the ends that the launcher could tell nobody.
         """
+        self._log_trouble()
         self._spool.prepare()
         for directory in self._spool.living():
             self._close_if_dead(directory)
@@ -370,6 +375,25 @@ class JobService:
         if time.monotonic() - self._forgot_owners > _FORGET_OWNERS:
             self._forgot_owners = time.monotonic()
             owners.forget_old(self._spool.state)
+
+    def trouble(self) -> str | None:
+        """What keeps jobs from going on now, in words for a client; None if all is well."""
+        try:
+            is_full = self._spool.free() < NO_ROOM
+        except OSError:
+            return None
+        return "the disk is full: jobs cannot write their output or their end" if is_full else None
+
+    def _log_trouble(self) -> None:
+        """Log what keeps jobs from going on, once a minute and by one process."""
+        now = time.monotonic()
+        if self.metrics.number != 0 or now < self._log_trouble_at:
+            return
+        trouble = self.trouble()
+        if trouble is not None:
+            self._log_trouble_at = now + _TROUBLE_EVERY
+            running, _ = self._spool.count()
+            log.error("%s (STATE_DIR %s; %d jobs run)", trouble, self._spool.state, running)
 
     def keep_launcher(self) -> None:
         """Have a launcher until this process stops, so that those who wait are started.
