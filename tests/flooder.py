@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-PORT = int(sys.argv[1])
+# Imported, it does nothing.
+PORT = int(sys.argv[1]) if __name__ == "__main__" else 0
 TOKEN = sys.argv[3] if len(sys.argv) > 3 else ""
 
 #: Pieces after which the flood counts as one.
