@@ -20,6 +20,8 @@ from app.text import shortened, well_formed
 MOST_ITEMS = 100_000
 DEEPEST = 200
 LONGEST_NUMBER = 400
+#: Escapes (`\n`, `\u00e9`) in one JSON text: to read them takes a large body longer than all else.
+MOST_ESCAPES = 4_000_000
 #: Fields of one object that is held to a model.
 MOST_FIELDS = 1000
 #: Of many errors in one body so many are reported, and so much of a name.
@@ -134,7 +136,14 @@ def _check_shape(text: bytes) -> None:
 
 
 def _outside_of_strings(text: bytes) -> bytes:
-    if b"\\" in text:
+    escapes = text.count(b"\\")
+    if escapes > MOST_ESCAPES:
+        _refuse(
+            "too_many_escapes",
+            f"There are more than {MOST_ESCAPES} escapes in it: send the letters themselves,"
+            " or a prompt as text/plain",
+        )
+    if escapes:
         text = text.replace(b"\\\\", b"")
         time.sleep(_MOMENT)
         text = text.replace(b'\\"', b"")

@@ -258,7 +258,9 @@ HOSTILE = {
         "too_many_items",
     ),
     "strings": (b'""' * (1 << 24), "too_many_items"),
-    "escaped quotes": (b'{"prompt":"' + b'\\"' * (1 << 24) + b'"}', "missing"),
+    "escaped quotes": (b'{"prompt":"' + b'\\"' * (1 << 24) + b'"}', "too_many_escapes"),
+    "newlines": (b'{"prompt":"' + b"\\n" * (1 << 24) + b'"}', "too_many_escapes"),
+    "backslashes": (b'{"prompt":"' + b"\\" * (1 << 25) + b'"}', "too_many_escapes"),
     "a long name": (b'{"' + b"x" * (1 << 25) + b'":1}', "missing"),
     "a long text": (b'{"model":"' + b"x" * (1 << 25) + b'"}', "missing"),
     "unknown fields": (
