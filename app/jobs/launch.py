@@ -223,7 +223,7 @@ class Launch:
 def generation(claude: str, environment: Mapping[str, str], capacity: Capacity) -> str:
     """What must be the same for a running launcher to serve us, with the code as it is now.
 
-    Of two that differ, the one that was read later is to be served (`launcher.is_newer`).
+    Of two that differ, the one that was read later is to be served (`launcher_request.Generation`).
     """
     code = sorted((str(path), path.stat().st_mtime_ns) for path in _ROOT.glob("app/**/*.py"))
     known = json.dumps([claude, sorted(environment.items()), capacity, code, sys.version])
