@@ -43,7 +43,7 @@ from app.logs import configuration, secrets_in
 from app.notify import Notifier
 from app.outlet import take_standard_error
 from app.settings import Settings
-from app.users import Users, load_users, save_users
+from app.users import Users, load_users, mend_users, save_users
 from app.worker import Worker
 
 # Workers inherit it.
@@ -201,7 +201,8 @@ def _allow_descriptors():
 
 
 def _warn_of_forged_addresses():
-    if any(network.prefixlen == 0 for network in settings.forwarded_allow_ips):
+    # 0.0.0.0/1 and 128.0.0.0/1 are everyone, too.
+    if any(network.prefixlen < 8 for network in settings.forwarded_allow_ips):
         log.warning(
             "FORWARDED_ALLOW_IPS trusts every client to say which address it has: so each can"
             " evade AUTH_MAX_FAILURES, or lock another out; name your proxies alone"
@@ -281,4 +282,6 @@ def on_exit(server):
     """No worker is left: end the jobs."""
     for job_id in upkeep.end_all(spool, users.name_of):
         log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})
+    # No job is left that could damage it before the next start.
+    mend_users(spool.state, users)
     upkeep.end_launcher(spool)

@@ -14,6 +14,8 @@ PREFIX = "c2a_"
 SHORTEST = 16
 
 _HASHED = "sha256"
+# Another hash, or another spelling of it: no key begins so.
+_HASH = re.compile("sha-?[0-9]+", re.IGNORECASE)
 _DIGEST = re.compile("[0-9a-f]{64}")
 _HELP = "claudecode2api key add NAME makes a key"
 
@@ -73,11 +75,12 @@ def hashed(name: str, key: str) -> str:
 
 def _read(number: int, entry: str) -> ApiKey:
     name, colon, secret = entry.partition(":")
-    kind, _, digest = secret.partition(":")
+    kind, is_hash, digest = secret.partition(":")
     is_named = bool(colon and NAME.fullmatch(name))
     # A digest must never be taken for a key: whoever reads the settings would have the key.
-    if kind == _HASHED or name == _HASHED:
-        if not is_named or name == _HASHED:
+    is_name_of_hash = bool(colon and _HASH.fullmatch(name.strip()))
+    if is_name_of_hash or (is_hash and _HASH.fullmatch(kind.strip())):
+        if is_name_of_hash or not is_named or kind != _HASHED:
             raise ValueError(
                 f"entry {number} must be NAME:sha256:DIGEST with a name of small letters, digits,"
                 " _ and -, at most 32, the first a letter"
@@ -96,7 +99,8 @@ def _read(number: int, entry: str) -> ApiKey:
 def _refuse_weak(number: int, key: str) -> None:
     if len(key) < SHORTEST:
         raise ValueError(
-            f"the key of entry {number} is shorter than {SHORTEST} characters; {_HELP}"
+            f"the key of entry {number} (behind the name, if it has one) is shorter than {SHORTEST}"
+            f" characters; {_HELP}"
         )
     if is_blank(key) or is_placeholder(key):
         raise ValueError(f"the key of entry {number} is a placeholder; {_HELP}")

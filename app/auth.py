@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from app.api_keys import digest_of
 from app.audit import Refusals
-from app.errors import InvalidCredentials, NotAuthenticated
+from app.errors import InvalidCredentials, NotAuthenticated, TooManyAttempts
 from app.strength import is_strong
 from app.throttle import Throttle
 from app.users import User, Users
@@ -50,7 +50,12 @@ class Authenticator:
             self._refuse(scheme, credentials, address)
         secret = credentials.partition(b":")[2] if scheme == "basic" else credentials
         if not is_strong(secret.decode(errors="replace")):
-            self._throttle.check(address, is_right=True)
+            try:
+                self._throttle.check(address, is_right=True)
+            except TooManyAttempts:
+                what = "right credentials, but too many attempts before"
+                self._refusals.refused(address, what)
+                raise
         self._throttle.welcome(address)
         return user
 
@@ -62,10 +67,6 @@ class Authenticator:
         return self._keys[matches.index(True)][1] if True in matches else None
 
     def _refuse(self, scheme: str, credentials: bytes, address: str) -> NoReturn:
-        try:
-            self._throttle.count(address)
-        except OSError as error:
-            log.error("cannot count a failed attempt: %s", error)
         if scheme == "bearer":
             what = "a key that is none of API_KEYS"
         elif credentials.partition(b":")[0] == self._operator.name.encode():
@@ -74,6 +75,10 @@ class Authenticator:
             # A name that is not ours may be a password in the wrong place.
             what = "the name and password of no user"
         self._refusals.refused(address, what)
+        try:
+            self._throttle.count(address)
+        except OSError as error:
+            log.error("cannot count a failed attempt: %s", error)
         raise InvalidCredentials(self._hint)
 
     def _parse(self, authorization: str | None) -> tuple[str, bytes]:

@@ -171,6 +171,8 @@ def _optional(value: str) -> str | None:
 def _user(value: str) -> str:
     if not value or ":" in value:
         raise ValueError("it must not be empty or hold a colon (RFC 7617)")
+    if any(letter < " " or letter == "\x7f" for letter in value):
+        raise ValueError("it must not hold control characters (RFC 7617)")
     return _utf_8(value)
 
 

@@ -10,10 +10,11 @@ STRONG = 128
 _DIFFERENT = 10
 _ALPHABETS = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
 _HEXADECIMAL = set(string.hexdigits)
-# What documents put where a secret belongs, without what separates the words.
-_PLACEHOLDERS = re.compile(
-    "(?:changeme|changethis|replaceme|(?:your|my)(?:very|super|own|secure|secret|strong|random|api)*"
-    "(?:password|key|token|secret)(?:here)?)+[0-9]*"
+# What documents put where a secret belongs: of these words alone, one of the first among them.
+_ASKS = re.compile("(?:change|replace)(?:me|this|it)|your|my")
+_WORDS = re.compile(
+    "(?:please|change|replace|me|this|it|your|my|with|an?|very|super|own|secure|strong|random"
+    "|api|password|key|token|secret|here|now)+[0-9]*"
 )
 
 
@@ -29,12 +30,13 @@ def is_blank(secret: str) -> bool:
 def is_placeholder(secret: str) -> bool:
     """Whether this stands in a document where a secret belongs.
 
-    >>> [is_placeholder(text) for text in ("changeme", "Change-Me!", "your-secure-password")]
+    >>> [is_placeholder(text) for text in ("changeme", "Replace-Me!", "your-secure-password")]
     [True, True, True]
     >>> is_placeholder("pass")
     False
     """
-    return _PLACEHOLDERS.fullmatch(re.sub("[^a-z0-9]", "", secret.lower())) is not None
+    words = re.sub("[^a-z0-9]", "", secret.lower())
+    return bool(_WORDS.fullmatch(words) and _ASKS.search(words))
 
 
 def is_strong(secret: str) -> bool:

@@ -94,6 +94,8 @@ class Throttle:
             self._noted.clear()
         self._noted[name] = now
         try:
+            # A job may have removed it.
+            make_folder(str(self._signed_in))
             replace_file(str(self._signed_in / name), b"%.3f\n" % now)
         except OSError as error:
             log.error("cannot note that an address signed in: %s", error.strerror)

@@ -1,11 +1,13 @@
 """The users: the operator, and one for each key.
 
-A user has an `id`, which records hold and which never moves, and a `name`, which is shown. In
-1.0 the N-th key of API_KEYS was the user `key-N`, so that keys changed hands when one was added
-or removed. `STATE_DIR/users` holds what was once a number's: the ids of keys, each by the key's
-digest or its name, never by the key.
+A user has an `id`, which records hold and which never moves, and a `name`, which is shown. The id
+is the digest of the key that the user had first. In 1.0 the N-th key of API_KEYS was the user
+`key-N`, so that keys changed hands when one was added or removed. `STATE_DIR/users` holds the key
+of each id, by its name and its digests, never the key itself: with one of the two a user may get
+the other anew.
 """
 
+import itertools
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 #: Digits of its digest by which a key without a name is shown.
 _SHOWN = 8
 # No id of 1.0 holds a colon: neither AUTH_USER nor key-N.
-_NAMED, _BARE = "name:", "key:"
+_KEY = "key:"
 
 
 class User(NamedTuple):
@@ -42,10 +44,10 @@ class User(NamedTuple):
 
 
 class KeyRecord(NamedTuple):
-    """The key that has an id: its name, if it has one, and its digest."""
+    """The key that has an id: its name, if it has one, and its digests."""
 
     name: str | None
-    digest: str
+    digests: tuple[str, ...]
 
 
 class Record(NamedTuple):
@@ -70,7 +72,7 @@ class Users:
         for _, user in self.keys:
             if user.id == user_id:
                 return user.name
-        return _own_name(user_id)
+        return (self.record.keys.get(user_id) or [None])[0] or _own_name(user_id)
 
 
 def load_users(state: str, auth_user: str, keys: Sequence[ApiKey], shares: bool) -> Users:
@@ -80,7 +82,9 @@ def load_users(state: str, auth_user: str, keys: Sequence[ApiKey], shares: bool)
     if known is None and os.path.lexists(path):
         # By their numbers keys could get what is another's.
         log.error(
-            "cannot read %s: users whose key has or had no name do not see their earlier jobs", path
+            "cannot read %s: users of 1.0, or with another key than at first, do not see their"
+            " earlier jobs",
+            path,
         )
         known = Record(auth_user, {})
     return assign(auth_user, keys, shares, known, _has_data(state))
@@ -100,6 +104,16 @@ def save_users(state: str, users: Users) -> None:
             os.close(descriptor)
 
 
+def mend_users(state: str, users: Users) -> None:
+    """Write what is remembered again, if a job has removed or damaged it."""
+    if read_as(Record, _path(state)) is not None:
+        return
+    try:
+        save_users(state, users)
+    except OSError as error:
+        log.error("cannot remember whose the keys are: %s", error)
+
+
 def assign(
     auth_user: str, keys: Sequence[ApiKey], shares: bool, known: Record | None, has_data: bool
 ) -> Users:
@@ -112,24 +126,21 @@ def assign(
     names = {key.name for key in keys if key.name}
     ids: dict[int, str] = {}
     for key in keys:
+        taken = {*remembered, *ids.values()}
         if known is None:
             number = f"key-{key.number}"
             # What an operator of this name had in common with a key is the operator's.
             is_number = not key.name or (has_data and number != operator.id)
-            ids[key.number] = number if is_number else _new_id(key)
+            ids[key.number] = number if is_number else _new_id(key, taken)
         else:
-            ids[key.number] = _remembered_id(key, remembered, names) or _new_id(key)
+            ids[key.number] = _remembered_id(key, remembered, names) or _new_id(key, taken)
     users = {
         key.number: User(ids[key.number], key.name or _own_name(ids[key.number]), shares=shares)
         for key in keys
     }
     _refuse_namesakes(operator, list(users.values()))
-    held = {
-        ids[key.number]: [key.name, key.digest]
-        for key in keys
-        if not ids[key.number].startswith(_NAMED)
-    }
-    kept = {user_id: [each.name, each.digest] for user_id, each in remembered.items()}
+    held = {ids[key.number]: [key.name, *key.digests] for key in keys}
+    kept = {user_id: [each.name, *each.digests] for user_id, each in remembered.items()}
     record = Record(operator.id, {**kept, **held})
     return Users(operator, tuple((key.digests, users[key.number]) for key in keys), record)
 
@@ -137,10 +148,10 @@ def assign(
 def _keys_in(known: Record | None) -> dict[str, KeyRecord]:
     """The key of each id; what is no key is left out."""
     found = {}
-    for user_id, pair in known.keys.items() if known else ():
-        name, digest = (*pair, None, None)[:2]
-        if digest is not None:
-            found[user_id] = KeyRecord(name, digest)
+    for user_id, written in known.keys.items() if known else ():
+        digests = tuple(digest for digest in written[1:] if digest is not None)
+        if digests:
+            found[user_id] = KeyRecord(written[0], digests)
     return found
 
 
@@ -151,24 +162,27 @@ def _remembered_id(key: ApiKey, remembered: Mapping[str, KeyRecord], names: set[
             if each.name == key.name:
                 return user_id
     for user_id, each in remembered.items():
-        if each.digest in key.digests and each.name not in names:
+        if set(each.digests) & set(key.digests) and each.name not in names:
             return user_id
     return None
 
 
-def _new_id(key: ApiKey) -> str:
-    return f"{_NAMED}{key.name}" if key.name else f"{_BARE}{key.digest}"
+def _new_id(key: ApiKey, taken: set[str]) -> str:
+    """An id that no other user has: one may have been begun by this key and got another since."""
+    first = f"{_KEY}{key.digest}"
+    others = (f"{first}:{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([first], others) if each not in taken)
 
 
 def _own_name(user_id: str) -> str:
-    """What an id is called that no user of today has.
+    """What a user without a name is called.
 
-    >>> [_own_name(user_id) for user_id in ("key-1", "name:alice", "key:0123456789abcdef")]
-    ['key-1', 'alice', 'key-01234567']
+    >>> [_own_name(user_id) for user_id in ("key-1", "key:0123456789abcdef")]
+    ['key-1', 'key-01234567']
     """
-    if user_id.startswith(_BARE):
-        return f"key-{user_id.removeprefix(_BARE)[:_SHOWN]}"
-    return user_id.removeprefix(_NAMED)
+    if user_id.startswith(_KEY):
+        return f"key-{user_id.removeprefix(_KEY)[:_SHOWN]}"
+    return user_id
 
 
 def _refuse_namesakes(operator: User, users: Sequence[User]) -> None:

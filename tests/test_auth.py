@@ -408,6 +408,20 @@ def test_a_lock_on_the_folder_holds_nothing_up(tmp_path: Path) -> None:
     os.close(folder)
 
 
+def test_a_login_that_has_to_wait_is_a_refused_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = authenticator(tmp_path, limit=1)
+    for header in (basic("admin:wrong"), basic("admin:wrong"), basic("admin:pa:ss")):
+        with pytest.raises((InvalidCredentials, TooManyAttempts)):
+            found.check(header, HERE)
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "a wrong password of admin",
+        "a wrong password of admin",
+        "right credentials, but too many attempts before",
+    ]
+
+
 def test_a_flood_of_refused_logins_does_not_fill_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,7 +13,7 @@ from app.users import User
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"
-A, B = User("name:a", "a"), User("name:b", "b", shares=True)
+A, B = User("key:a", "a"), User("key:b", "b", shares=True)
 
 
 @pytest.fixture
@@ -74,6 +74,31 @@ def test_each_user_sees_their_own_and_the_operator_all(sessions: Sessions) -> No
     operator = User("admin", "admin", is_operator=True)
     sessions.note(made["id"], operator, CWD, "opus")
     assert [(row["user"], row["turns"]) for row in sessions.of(operator)] == [(A.id, 2)]
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"user": "key:a"}', '{"updated_at": "x"}', "{}", "\0\0", '{"size": "x"}']
+)
+def test_a_damaged_record_counts_as_missing(
+    sessions: Sessions, transcript: Path, tmp_path: Path, damage: str
+) -> None:
+    made = sessions.create(A, {})
+    (tmp_path / "state/conversations" / sessions.create(A, {})["id"]).write_text(damage)
+    assert [row["id"] for row in sessions.of(A)] == [made["id"]]
+    sessions.leave("d", SESSION, CWD)
+    (tmp_path / "state/histories/d").write_text(damage)
+    assert sessions.take("d", CWD) is None
+
+
+def test_a_folder_that_was_removed_is_made_again(
+    sessions: Sessions, transcript: Path, tmp_path: Path
+) -> None:
+    for folder in ("conversations", "histories"):
+        (tmp_path / "state" / folder).rmdir()
+    assert sessions.of(A) == []
+    sessions.leave("d", SESSION, CWD)
+    assert sessions.take("d", CWD) is not None
+    assert sessions.find(sessions.create(A, {})["id"], A)
 
 
 def test_what_is_old_is_forgotten(sessions: Sessions, transcript: Path, tmp_path: Path) -> None:

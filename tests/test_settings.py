@@ -159,7 +159,7 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
             for text in ("", "0", "65536", "-1", "80.0", "http", "²", "٣", "9" * 5000)
         ],
         *[("WORKERS", text) for text in ("", "0", "257", "two")],
-        *[("AUTH_USER", text) for text in ("", "a:b")],
+        *[("AUTH_USER", text) for text in ("", "a:b", "a\nb", "a\x7f")],
         *[
             ("API_KEYS", text)
             for text in (
@@ -169,9 +169,17 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
                 "alice:fifteen-letters",
                 "changeme-changeme",
                 "your-secure-password",
+                "replace-me-with-a-key",
+                "change-this-password-1",
                 "alice:sha256:abc",
+                f"alice:sha256:{'a' * 65}",
+                f"alice:SHA256:{'a' * 64}",
+                f"alice:sha-256:{'a' * 64}",
+                f"alice:sha512:{'a' * 128}",
+                f"alice : sha256 : {'a' * 64}",
                 f"alice:sha256:{'g' * 64}",
                 f"sha256:{'a' * 64}",
+                f"sha256:sha256:{'a' * 64}",
                 f"Alice:sha256:{'a' * 64}",
                 f":sha256:{'a' * 64}",
                 "alice:a-key-of-alices, alice:another-of-alices",

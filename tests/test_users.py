@@ -10,9 +10,14 @@ import pytest
 
 from app.api_keys import hashed, read_keys
 from app.errors import ConfigurationError
-from app.users import Record, User, Users, assign, load_users, save_users
+from app.users import Record, User, Users, assign, load_users, mend_users, save_users
 
 K1, K2, K3, K4 = (f"key-{letter * 12}" for letter in "abcd")
+
+
+def new(key: str, number: int = 1) -> str:
+    """The id of a user whose first key this is."""
+    return f"key:{sha256(key.encode()).hexdigest()}" + (f":{number}" if number > 1 else "")
 
 
 def users_of(keys: str, known: Users | None = None, user: str = "admin") -> Users:
@@ -32,7 +37,7 @@ def test_the_first_start_maps_the_numbers_of_1_0_once() -> None:
     # Removed, added and put in another order, none has what was another's.
     assert ids(users_of(f"{hashed('bob', K3)},{K4},alice:{K2}", first)) == {
         "bob": "key-3",
-        f"key-{sha256(K4.encode()).hexdigest()[:8]}": f"key:{sha256(K4.encode()).hexdigest()}",
+        f"key-{sha256(K4.encode()).hexdigest()[:8]}": new(K4),
         "alice": "key-2",
     }
     # And who was removed comes back to what was theirs.
@@ -49,7 +54,26 @@ def test_a_key_keeps_its_data_when_it_gets_a_name_and_a_name_when_it_gets_a_key(
     assert ids(rotated) == {"alice": "key-1", "bob": "key-2"}
     # The old key is of no use to anyone else.
     assert ids(users_of(f"alice:{K3},{K1}", rotated))["alice"] == "key-1"
-    assert ids(users_of(f"eve:{K1},alice:{K3}", rotated))["eve"] == "name:eve"
+    assert ids(users_of(f"eve:{K1},alice:{K3}", rotated))["eve"] == new(K1)
+
+
+def test_a_user_keeps_an_id_under_another_name_and_nobody_else_gets_it() -> None:
+    first = assign("admin", read_keys(f"alice:{K1}"), False, None, has_data=False)
+    renamed = users_of(f"eve:{K1}", first)
+    assert ids(renamed) == {"eve": new(K1)}
+    assert ids(users_of(f"eve:{K1},alice:{K2}", renamed))["alice"] == new(K2)
+    # With another key meanwhile, the first one is another user's.
+    rotated = users_of(f"eve:{K3}", renamed)
+    for keys in (f"eve:{K3},{K1}", f"eve:{K3},alice:{K1}", K1):
+        found = ids(users_of(keys, rotated))
+        assert [user_id for name, user_id in found.items() if name != "eve"] == [new(K1, 2)]
+
+
+def test_a_key_of_1_0_with_a_colon_keeps_its_data_under_another_name() -> None:
+    first = users_of(f"team:{K1},{K2}")
+    assert ids(first) == {"team": "key-1", "key-2": "key-2"}
+    for entry in (f"bob:team:{K1}", hashed("bob", f"team:{K1}"), hashed("bob", K1)):
+        assert ids(users_of(entry, first)) == {"bob": "key-1"}
 
 
 def test_a_hashed_key_is_the_key_that_it_is_the_hash_of() -> None:
@@ -63,22 +87,24 @@ def test_a_hashed_key_is_the_key_that_it_is_the_hash_of() -> None:
 def test_a_name_that_is_given_again_is_never_a_number_s() -> None:
     first = users_of(f"{K1},{K2}")
     later = users_of(f"key-3:{K3},{K2}", first)
-    assert ids(later) == {"key-3": "name:key-3", "key-2": "key-2"}
-    assert ids(users_of(f"key-1:{K3},{K2}", first)) == {"key-1": "name:key-1", "key-2": "key-2"}
+    assert ids(later) == {"key-3": new(K3), "key-2": "key-2"}
+    assert ids(users_of(f"key-1:{K3},{K2}", first)) == {"key-1": new(K3), "key-2": "key-2"}
 
 
-def test_without_data_of_1_0_a_named_key_is_its_name() -> None:
+def test_without_data_of_1_0_only_keys_without_a_name_have_a_number() -> None:
     first = assign("admin", read_keys(f"alice:{K1},{K2}"), False, None, has_data=False)
-    assert ids(first) == {"alice": "name:alice", "key-2": "key-2"}
+    assert ids(first) == {"alice": new(K1), "key-2": "key-2"}
 
 
 def test_the_operator_keeps_an_id_under_another_name() -> None:
     first = users_of(K1)
     renamed = users_of(f"admin:{K2},{K1}", first, user="root")
     assert (renamed.operator.id, renamed.operator.name) == ("admin", "root")
-    assert ids(renamed) == {"admin": "name:admin", "key-1": "key-1"}
+    assert ids(renamed) == {"admin": new(K2), "key-1": "key-1"}
     assert renamed.name_of("admin") == "root"
-    assert renamed.name_of("name:admin") == "admin"
+    assert renamed.name_of(new(K2)) == "admin"
+    # Also once the key is removed.
+    assert users_of(K1, renamed, user="root").name_of(new(K2)) == "admin"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +129,7 @@ def test_a_name_may_collide_later_too() -> None:
 def test_what_was_the_operators_and_a_keys_in_1_0_is_the_operators() -> None:
     merged = users_of(f"alice:{K1}", user="key-1")
     assert merged.operator.id == "key-1"
-    assert ids(merged) == {"alice": "name:alice"}
+    assert ids(merged) == {"alice": new(K1)}
 
 
 def test_the_same_key_twice_was_one_user_in_1_0_and_is(tmp_path: Path) -> None:
@@ -111,10 +137,10 @@ def test_the_same_key_twice_was_one_user_in_1_0_and_is(tmp_path: Path) -> None:
 
 
 def test_who_may_see_what() -> None:
-    operator, alice = User("admin", "admin", is_operator=True), User("name:alice", "alice")
-    sharing = User("name:bob", "bob", shares=True)
-    assert operator.may_see("name:alice") and operator.owns("name:alice")
-    assert alice.may_see("name:alice") and not alice.may_see("alice")
+    operator, alice = User("admin", "admin", is_operator=True), User("key:a", "alice")
+    sharing = User("key:b", "bob", shares=True)
+    assert operator.may_see("key:a") and operator.owns("key:a")
+    assert alice.may_see("key:a") and not alice.may_see("alice")
     assert not alice.may_see("admin") and not alice.may_see("")
     assert sharing.may_see("admin") and not sharing.owns("admin")
 
@@ -152,6 +178,7 @@ def test_the_folder_of_the_record_may_be_a_link(tmp_path: Path) -> None:
         lambda path: path.write_text('{"operator": "admin", "keys": {"key-1": []}}'),
         lambda path: (path.unlink(), os.mkfifo(path)),
         lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+        lambda path: (path.unlink(), path.mkdir()),
     ],
 )
 def test_a_damaged_record_gives_nothing_of_a_users_to_another(
@@ -172,3 +199,13 @@ def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     load(tmp_path, K1)
     assert (tmp_path / "users").stat().st_ino == before
     assert Record(**json.loads((tmp_path / "users").read_bytes())).operator == "admin"
+
+
+def test_what_a_job_removes_or_damages_is_written_again(tmp_path: Path) -> None:
+    users = load(tmp_path, f"{K1},{K2}")
+    path = tmp_path / "users"
+    written = path.read_bytes()
+    for damage in (path.unlink, lambda: path.write_bytes(b"{}"), lambda: path.chmod(0)):
+        damage()
+        mend_users(str(tmp_path), users)
+        assert path.read_bytes() == written

@@ -285,6 +285,17 @@ def test_what_is_a_keys_stays_its_when_keys_are_removed_added_and_moved(
     assert job_ids(gateway, "/jobs", "jobs", K2) == {job_id}
 
 
+def test_a_job_that_removes_what_is_remembered_of_users_changes_nothing(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(API_KEYS=f"{K1},{K2}")
+    job_id = chat(gateway, K1, "result ok").done()["process_id"]
+    (gateway.state / "users").unlink()
+    restart(gateway, f"{K2},{K1}")
+    assert job_ids(gateway, "/jobs", "jobs", K1) == {job_id}
+    assert job_ids(gateway, "/jobs", "jobs", K2) == set()
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -362,9 +373,10 @@ def test_who_must_sign_in_is_shown_how(start_gateway: Callable[..., Gateway]) ->
     assert AUTH[0] not in gateway.ask("GET", "/jobs", auth=None).json()["hint"]
 
 
+@pytest.mark.parametrize("proxies", ["*", "10.0.0.1, 0.0.0.0/1"])
 def test_trust_in_every_forwarded_address_is_warned_of(
-    start_gateway: Callable[..., Gateway],
+    start_gateway: Callable[..., Gateway], proxies: str
 ) -> None:
-    gateway = start_gateway(FORWARDED_ALLOW_IPS="*")
+    gateway = start_gateway(FORWARDED_ALLOW_IPS=proxies)
     eventually(lambda: "WARNING" in gateway.log())
     assert "FORWARDED_ALLOW_IPS trusts every client" in gateway.log()

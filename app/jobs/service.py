@@ -36,7 +36,7 @@ from app.jobs.supervision import NO_ROOM
 from app.jobs.sweep import SWEEP_LIMIT
 from app.jobs.telling import result_fields, tell_end, tell_record, tell_running
 from app.metrics import Metrics
-from app.users import User, Users
+from app.users import User, Users, mend_users
 
 log = logging.getLogger(__name__)
 
@@ -363,6 +363,7 @@ class JobService:
         """
         self._log_trouble()
         self._spool.prepare()
+        mend_users(self._spool.state, self._users)
         for directory in self._spool.living():
             self._close_if_dead(directory)
         self._report_all()

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.transcripts import Transcripts, is_session_id
-from app.records import read_record, write_record
+from app.files import make_folder
+from app.records import read_as, write_record
 from app.users import User
 
 #: Seconds after which what nobody went on with is forgotten; the CLI keeps sessions as long.
@@ -32,6 +33,26 @@ class Left(NamedTuple):
     digest: str
     session_id: str
     size: int
+
+
+class _History(NamedTuple):
+    """What is written of the session that a history left."""
+
+    session_id: str
+    size: int
+
+
+class _Conversation(NamedTuple):
+    """What is written of a conversation."""
+
+    id: str
+    user: str
+    created_at: int
+    updated_at: int
+    turns: int
+    model: str | None
+    cwd: str | None
+    metadata: dict[str, Any]
 
 
 class Sessions:
@@ -52,21 +73,21 @@ class Sessions:
     def take(self, digest: str, cwd: str) -> Left | None:
         """The session that goes on with this history, or None. Nobody else gets it."""
         path = self._histories / digest
-        record = read_record(str(path))
+        record = read_as(_History, str(path))
         if record is None:
             return None
         try:
             path.unlink()
         except FileNotFoundError:
-            # Somebody else was faster.
+            # Another request was faster.
             return None
-        left = Left(digest, str(record.get("session_id")), int(record.get("size", -1)))
+        left = Left(digest, *record)
         return left if self._transcripts.size(left.session_id, cwd) == left.size else None
 
     def give_back(self, left: Left) -> None:
         """Undo `take`: nothing was said in the session."""
-        record = {"session_id": left.session_id, "size": left.size}
-        write_record(str(self._histories / left.digest), record)
+        record = _History(left.session_id, left.size)
+        self._write(self._histories / left.digest, record._asdict())
 
     def leave(self, digest: str, session_id: str, cwd: str) -> None:
         """Remember that a session has come to the end of this history."""
@@ -88,18 +109,18 @@ class Sessions:
             "cwd": None,
             "metadata": metadata,
         }
-        write_record(str(self._conversations / record["id"]), record)
+        self._write(self._conversations / record["id"], record)
         return record
 
     def find(self, conversation_id: str, user: User) -> dict[str, Any] | None:
         """A user's conversation, or None."""
         record = self._record(conversation_id)
-        return record if record is not None and user.owns(str(record.get("user"))) else None
+        return record if record is not None and user.owns(record["user"]) else None
 
     def is_anothers(self, conversation_id: str, user: User) -> bool:
         """Whether this is a conversation of another user's."""
         record = self._record(conversation_id)
-        return record is not None and not user.owns(str(record.get("user")))
+        return record is not None and not user.owns(record["user"])
 
     def note(self, session_id: str, user: User, cwd: str, model: str | None) -> None:
         """Remember a turn of a session that this user's client may know."""
@@ -119,27 +140,30 @@ class Sessions:
             "cwd": cwd,
             "metadata": known["metadata"],
         }
-        write_record(str(self._conversations / session_id), record)
+        self._write(self._conversations / session_id, record)
 
     def of(self, user: User) -> list[dict[str, Any]]:
         """A user's conversations, the last used first; the operator's are all."""
-        records = (
-            read_record(entry.path)
-            for entry in self._entries(self._conversations)
-            if is_session_id(entry.name)
-        )
+        records = (self._record(entry.name) for entry in self._entries(self._conversations))
         oldest = time.time() - KEPT
         mine = [
             record
             for record in records
-            if record and user.owns(str(record.get("user"))) and record["updated_at"] >= oldest
+            if record and user.owns(record["user"]) and record["updated_at"] >= oldest
         ]
         return sorted(mine, key=lambda record: int(record["updated_at"]), reverse=True)
 
     def _record(self, conversation_id: str) -> dict[str, Any] | None:
         if not is_session_id(conversation_id):
             return None
-        return read_record(str(self._conversations / conversation_id))
+        record = read_as(_Conversation, str(self._conversations / conversation_id))
+        return None if record is None else record._asdict()
+
+    @staticmethod
+    def _write(path: Path, record: dict[str, Any]) -> None:
+        # A job may have removed the folder.
+        make_folder(str(path.parent))
+        write_record(str(path), record)
 
     def _clean(self) -> None:
         now = time.time()
@@ -154,7 +178,8 @@ class Sessions:
 
     @staticmethod
     def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-        with os.scandir(folder) as entries:
+        # A job may have removed it.
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
                 if number % 50 == 49:
                     # There may be many, and others want to be served.
