@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.api_keys import hashed
-from app.settings import Settings
+from app.settings import Settings, read_env_file
 from tests.gateway import eventually, free_port
 from tests.tool import POWERLESS, Tool
 
@@ -34,6 +34,11 @@ def entries(tool: Tool) -> list[str]:
 def names(tool: Tool) -> list[str | None]:
     """The names of the keys that the gateway would read."""
     return [key.name for key in Settings.load({}, tool.env_file).api_keys]
+
+
+def names_of(path: Path) -> list[str]:
+    """The names of the keys in a file that may have no password."""
+    return [entry.partition(":")[0] for entry in read_env_file(path)["API_KEYS"].split(",")]
 
 
 def test_a_key_is_made_and_its_hash_is_written(alone: Tool) -> None:
@@ -123,6 +128,46 @@ def test_without_a_file_it_is_made_from_the_example(alone: Tool) -> None:
     assert done.returncode == 0
     assert entries(alone) == [hashed("default", done.stdout.decode().strip())]
     assert "AUTH_PASSWORD=your-secure-password" in alone.env_file.read_text(encoding="utf-8")
+
+
+def test_a_link_to_a_file_that_is_missing_is_followed_or_named(
+    alone: Tool, tmp_path: Path
+) -> None:
+    alone.env_file.unlink()
+    alone.env_file.symlink_to(tmp_path / "elsewhere")
+    done = alone.run("key", "add", "--print", "alice")
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+    assert names_of(tmp_path / "elsewhere") == ["alice"]
+    alone.env_file.unlink()
+    alone.env_file.symlink_to(tmp_path / "no/such/folder")
+    done = alone.run("key", "add", "--print", "alice")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"cannot write" in done.stderr and b"Traceback" not in done.stderr
+    for command in (["key", "list"], ["ps"]):
+        assert b"Traceback" not in alone.run(*command).stderr
+    assert b"it is a link to" in alone.run("ps").stderr
+
+
+def test_a_group_that_was_given_the_file_keeps_it(alone: Tool) -> None:
+    for before, after in ((0o640, 0o640), (0o644, 0o600)):
+        alone.env_file.chmod(before)
+        alone.run("key", "add", "--print", f"key{before}")
+        assert alone.env_file.stat().st_mode & 0o777 == after
+
+
+def test_a_file_that_is_read_only_stays_as_it_is(alone: Tool) -> None:
+    alone.env_file.chmod(0o400)
+    powerless = POWERLESS if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*powerless, alone.program, "key", "add", "--print", "alice"],
+        env=alone.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (78, "")
+    assert f"chmod 600 {alone.env_file}" in done.stderr
+    assert entries(alone) == []
 
 
 def test_keys_of_the_environment_are_told_of(alone: Tool) -> None:

@@ -60,5 +60,10 @@ class Checkout:
 
     def whose(self) -> str:
         """Who may use `.env`, and how to be that one, for a message."""
-        owner = owner_of(self.env_file)
+        try:
+            owner = owner_of(self.env_file)
+        except OSError as error:
+            return f"it is a link to {self.env_file.readlink()} ({error.strerror}); correct it"
+        if owner == own_name():
+            return f"its mode keeps {owner}, its owner, out: chmod 600 {self.env_file}"
         return f"it is {owner}'s alone; run this as {owner} (sudo -u {owner} claudecode2api …)"

@@ -96,7 +96,7 @@ def _text(checkout: Checkout) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole and for its owner's eyes alone, or not at all. Raises OSError."""
+    """Write a file whole or not at all, and out of others' sight. Raises OSError."""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=".env.", dir=path.parent)
     except PermissionError:
@@ -110,6 +110,7 @@ def _replace(path: Path, text: str) -> None:
             if path.exists():
                 old = path.stat()
                 os.fchown(descriptor, old.st_uid, old.st_gid)
+                os.fchmod(descriptor, _private(old.st_mode))
             file.write(text.encode())
             file.flush()
             os.fsync(descriptor)
@@ -120,10 +121,19 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _overwrite(path: Path, text: str) -> None:
-    """Write a file in place, for its owner's eyes alone. Raises OSError."""
+    """Write a file in place, and out of others' sight. Raises OSError."""
     with path.open("r+b") as file:
-        os.fchmod(file.fileno(), 0o600)
+        os.fchmod(file.fileno(), _private(path.stat().st_mode))
         file.write(text.encode())
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
+
+
+def _private(mode: int) -> int:
+    """The owner's rights alone; a group's, too, that was given them and others were not.
+
+    >>> [oct(_private(mode)) for mode in (0o644, 0o640, 0o600)]
+    ['0o600', '0o640', '0o600']
+    """
+    return 0o600 if mode & 0o007 else mode & 0o060 | 0o600
