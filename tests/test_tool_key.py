@@ -130,9 +130,7 @@ def test_without_a_file_it_is_made_from_the_example(alone: Tool) -> None:
     assert "AUTH_PASSWORD=your-secure-password" in alone.env_file.read_text(encoding="utf-8")
 
 
-def test_a_link_to_a_file_that_is_missing_is_followed_or_named(
-    alone: Tool, tmp_path: Path
-) -> None:
+def test_a_link_to_a_file_that_is_missing_is_followed_or_named(alone: Tool, tmp_path: Path) -> None:
     alone.env_file.unlink()
     alone.env_file.symlink_to(tmp_path / "elsewhere")
     done = alone.run("key", "add", "--print", "alice")
