@@ -126,7 +126,7 @@ def test_a_location_begins_with_the_prefix_of_a_proxy_of_ours(
         "/" + "x" * 999,
     ):
         assert location(trusting, hostile) == "/chat/"
-    # Whoever is no proxy of ours says nothing here.
+    # The header of another address than a trusted proxy's is ignored.
     assert location(gateway, "/gateway") == "/chat/"
 
 

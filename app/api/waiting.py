@@ -37,7 +37,7 @@ def answer_when_ended(
             continue
     if follower.stopped_by == CLIENT_LEFT:
         client_left()
-        # Nobody reads this.
+        # No client is left to read this.
         return Response(status=499)
     if follower.stopped_by is not None:
         raise JobGoesOn(directory.id) if is_new else GatewayStops(f"/jobs/{directory.id}")

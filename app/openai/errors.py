@@ -20,7 +20,7 @@ _FINAL = {
     "internal_error",
     "idempotency_key_reused",
 }
-#: A job that ran and gave no answer (RFC 4918): nobody repeats that by himself.
+#: A job that ran and gave no answer (RFC 4918): no client repeats it by itself.
 FAILED_DEPENDENCY = 424
 
 
