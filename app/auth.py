@@ -37,8 +37,8 @@ class Authenticator:
         self._refusals = Refusals()
         self._hint = _WHAT_TO_SEND if users.keys else f"{_WHAT_TO_SEND} {_HOW_TO_MAKE_A_KEY}"
 
-    def check(self, authorization: str | None, address: str) -> User:
-        """Who sent this header; `address` is the client's.
+    def check(self, authorization: str | None, address: str, proxy: str = "") -> User:
+        """Who sent this header; `address` is the client's, as a `proxy` named it, if one did.
 
         Raises NotAuthenticated without usable credentials, InvalidCredentials for wrong ones,
         and TooManyAttempts if the address failed too often. Right ones are let in even then if
@@ -47,11 +47,11 @@ class Authenticator:
         scheme, credentials = self._parse(authorization)
         user = self._find(scheme, digest_of(credentials))
         if user is None:
-            self._refuse(scheme, credentials, address)
+            self._refuse(scheme, credentials, address, proxy)
         secret = credentials.partition(b":")[2] if scheme == "basic" else credentials
         if not is_strong(secret.decode(errors="replace")):
             try:
-                self._throttle.check(address, is_right=True)
+                self._throttle.check(address, proxy, is_right=True)
             except TooManyAttempts:
                 what = "right credentials, but too many attempts before"
                 self._refusals.refused(address, what)
@@ -66,7 +66,7 @@ class Authenticator:
         matches = [hmac.compare_digest(given, digest) for digest, _ in self._keys]
         return self._keys[matches.index(True)][1] if True in matches else None
 
-    def _refuse(self, scheme: str, credentials: bytes, address: str) -> NoReturn:
+    def _refuse(self, scheme: str, credentials: bytes, address: str, proxy: str) -> NoReturn:
         if scheme == "bearer":
             what = "a key that is none of API_KEYS"
         elif credentials.partition(b":")[0] == self._operator.name.encode():
@@ -76,7 +76,7 @@ class Authenticator:
             what = "the name and password of no user"
         self._refusals.refused(address, what)
         try:
-            self._throttle.count(address)
+            self._throttle.count(address, proxy)
         except OSError as error:
             log.error("cannot count a failed attempt: %s", error)
         raise InvalidCredentials(self._hint)

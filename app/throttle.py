@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 WINDOW = 60.0
 #: Seconds for which it is remembered that an address signed in.
 LATELY = 86_400.0
-#: How many times as much an address may fail that signed in lately.
+#: How many times as much an address may fail that signed in lately, or all behind one proxy.
 PATIENCE_WITH_KNOWN = 100
 # An address that signs in is noted anew when its note is so old.
 _NOTE_AGAIN = LATELY / 24
@@ -49,38 +49,47 @@ class Throttle:
             for folder in (self._failures, self._signed_in):
                 make_folder(str(folder))
 
-    def check(self, address: str, is_right: bool = False) -> None:
+    def check(self, address: str, proxy: str = "", is_right: bool = False) -> None:
         """Raises TooManyAttempts if this address may not try now.
 
-        `is_right` says that the credentials are: they are refused only where an address is
-        unknown, or fails very often.
+        `proxy` is the one that named the address, if one did. `is_right` says that the
+        credentials are: they are refused only where an address is unknown, or fails very often.
         """
         if not self._limit:
             return
-        begun, count = self._read(_name(address))
-        if count < self._limit:
-            return
-        if is_right and count < self._most() and self._is_known(address):
-            return
-        raise _too_many(begun)
+        is_known = is_right and self._is_known(address)
+        limits = [(_name(address), self._most() if is_known else self._limit)]
+        if proxy and not is_known:
+            limits.append((_name_behind(proxy), self._most()))
+        for name, limit in limits:
+            begun, count = self._read(name)
+            if count >= limit:
+                raise _too_many(begun)
 
-    def count(self, address: str) -> None:
+    def count(self, address: str, proxy: str = "") -> None:
         """Note that an attempt from this address failed.
 
-        Raises TooManyAttempts if so many have failed that it does not count.
+        A client that can name its own address to the `proxy` may name another each time: so all
+        that comes through one is counted together, too. Raises TooManyAttempts if so many have
+        failed that it does not count.
         """
         if not self._limit:
             return
-        path = str(self._failures / _name(address))
-        begun, count = self._read(_name(address))
+        if proxy:
+            self._count(_name_behind(proxy), self._most())
+        self._count(_name(address), self._limit)
+
+    def _count(self, name: str, limit: int) -> None:
+        path = str(self._failures / name)
+        begun, count = self._read(name)
         if count == 0:
             self._clean()
             if self._begin(path):
                 return
-            begun, _ = self._read(_name(address))
+            begun, _ = self._read(name)
         elif count >= self._most():
             raise _too_many(begun)
-        if self._append(path) > self._limit:
+        if self._append(path) > limit:
             raise _too_many(begun)
 
     def welcome(self, address: str) -> None:
@@ -183,6 +192,10 @@ def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
 
 def _name(address: str) -> str:
     return hashlib.sha256(network(address).encode()).hexdigest()[:32]
+
+
+def _name_behind(proxy: str) -> str:
+    return _name(f"behind {network(proxy)}")
 
 
 def network(address: str) -> str:

@@ -336,6 +336,24 @@ def test_who_guesses_without_end_is_stopped_at_an_address_that_is_known_too(
     assert file.stat().st_size < 2 * PATIENCE_WITH_KNOWN + 32
 
 
+def test_who_names_another_address_each_time_is_stopped_behind_the_proxy(
+    tmp_path: Path,
+) -> None:
+    found = authenticator(tmp_path, limit=2)
+    found.check(basic("admin:pa:ss"), HERE, "127.0.0.1")
+    for number in range(2 * PATIENCE_WITH_KNOWN):
+        with pytest.raises(InvalidCredentials):
+            found.check(basic("admin:wrong"), f"198.18.0.{number}", "127.0.0.1")
+    for password in ("wrong", "pa:ss"):
+        with pytest.raises(TooManyAttempts):
+            found.check(basic(f"admin:{password}"), "198.19.0.1", "127.0.0.1")
+    # Who signed in lately, has a long key, or comes by another way gets through.
+    assert found.check(basic("admin:pa:ss"), HERE, "127.0.0.1").is_operator
+    assert found.check(f"Bearer {LONG}", "198.19.0.2", "127.0.0.1")
+    assert found.check(basic("admin:pa:ss"), "198.19.0.3", "192.0.2.1").is_operator
+    assert found.check(basic("admin:pa:ss"), "127.0.0.1").is_operator
+
+
 def test_an_address_is_unknown_again_when_it_has_not_signed_in_for_long(
     tmp_path: Path, clock: Clock
 ) -> None:

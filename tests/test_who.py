@@ -380,3 +380,24 @@ def test_trust_in_every_forwarded_address_is_warned_of(
     gateway = start_gateway(FORWARDED_ALLOW_IPS=proxies)
     eventually(lambda: "WARNING" in gateway.log())
     assert "FORWARDED_ALLOW_IPS trusts every client" in gateway.log()
+
+
+def test_who_names_its_own_address_to_a_proxy_has_a_limit_all_the_same(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(
+        FORWARDED_ALLOW_IPS="127.0.0.1", AUTH_MAX_FAILURES="1", API_KEYS=KEYS, WORKERS="1"
+    )
+
+    def status(password: str, address: str) -> int:
+        # As a proxy on this machine passes on what a client on this machine sends.
+        sent = {"X-Forwarded-For": f"{address}, 127.0.0.1"}
+        return gateway.ask(
+            "GET", "/processes", auth=("admin", password.encode()), headers=sent
+        ).status_code
+
+    right = gateway.environment["AUTH_PASSWORD"]
+    assert status(right, "192.0.2.1") == 200
+    assert {status("wrong", f"198.18.0.{number}") for number in range(100)} == {401}
+    assert status("wrong", "198.18.1.1") == status(right, "198.18.1.2") == 429
+    assert status(right, "192.0.2.1") == 200

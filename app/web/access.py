@@ -44,12 +44,10 @@ def protect(
     @blueprint.before_request
     def check() -> None:
         origins.refuse_cross_site(request)
-        address = client_address(
-            request.environ.get("REMOTE_ADDR", ""),
-            request.headers.get("X-Forwarded-For", ""),
-            proxies,
-        )
-        g.user = authenticator.check(request.headers.get("Authorization"), address)
+        peer = request.environ.get("REMOTE_ADDR", "")
+        address = client_address(peer, request.headers.get("X-Forwarded-For", ""), proxies)
+        proxy = peer if address != peer else ""
+        g.user = authenticator.check(request.headers.get("Authorization"), address, proxy)
         prove_client(request.environ)
 
     @blueprint.record
