@@ -20,6 +20,7 @@ LARGEST = 8 << 20
 
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OWNERS_FOLDER = 0o700
+_OWNERS_FILE = 0o600
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -179,10 +180,10 @@ def _regain(path: str) -> bool:
     """Give a folder and a file in it back to their owner; whether that may have helped."""
     try:
         _change_mode(os.path.dirname(path), _OWNERS_FOLDER, stat.S_ISDIR)
-        # Not to write: what was made to be read alone stays so.
         mode = os.lstat(path).st_mode
-        if stat.S_ISREG(mode):
-            _change_mode(path, stat.S_IMODE(mode) | stat.S_IRUSR, stat.S_ISREG)
+        # What can be read and not written was made so.
+        if stat.S_ISREG(mode) and not mode & stat.S_IRUSR:
+            _change_mode(path, _OWNERS_FILE, stat.S_ISREG)
     except FileNotFoundError:
         return True
     except OSError:

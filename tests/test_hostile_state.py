@@ -365,6 +365,7 @@ def test_a_folder_from_before_a_power_cut_starts(start_gateway: Start) -> None:
     jobs = [gateway.state / "jobs" / stream.job_id for stream in kept]
     (jobs[0] / "ended").write_bytes(b"")
     (jobs[1] / "job.json").write_bytes(b"\0" * 300)
+    (jobs[2] / "output").unlink()
     (jobs[2] / "output").write_bytes(b"")
     for name in ("login.json", "queue"):
         (gateway.state / name).write_bytes(b"")

@@ -207,16 +207,15 @@ class JobDirectory:
         self.note_owner()
         self._leave_the_living()
         if output is not None:
-            os.fchmod(output, _SEALED[0])
+            os.fchmod(output, _sealed_mode(os.fstat(output).st_mode))
+            if self.is_output(output):
+                return
         status = self._output_status()
         if status is None and self.exists():
             files.replace_file(self.output, b"")
             status = self._output_status()
-        if status is not None and (
-            output is None or not os.path.samestat(status, os.fstat(output))
-        ):
-            is_first = not is_sealed(status.st_mode)
-            files.change_mode(self.output, _SEALED[0 if is_first else 1])
+        if status is not None:
+            files.change_mode(self.output, _sealed_mode(status.st_mode))
 
     def note_owner(self) -> None:
         """Remember whose the session is that the job began, if it has ended and began one."""
@@ -399,6 +398,11 @@ def data_end(descriptor: int, position: int) -> int:
 def is_sealed(mode: int) -> bool:
     """Whether an output with this mode (`st_mode`) grows no more."""
     return mode & 0o777 in _SEALED
+
+
+def _sealed_mode(mode: int) -> int:
+    """The mode that seals an output of this mode: another one, or no reader would notice."""
+    return _SEALED[1] if stat.S_IMODE(mode) == _SEALED[0] else _SEALED[0]
 
 
 def now() -> str:

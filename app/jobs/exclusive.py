@@ -12,7 +12,7 @@ import signal
 import struct
 import time
 
-from app.files import move_aside, open_file
+from app.files import change_mode, move_aside, open_file
 from app.jobs import processes
 
 #: Seconds that a job has to let go of a lock of ours when it is killed.
@@ -50,6 +50,10 @@ def acquire(path: str) -> int | None:
 def _open(path: str) -> int:
     flags = os.O_RDWR | os.O_CREAT
     try:
+        return open_file(path, flags)
+    except PermissionError:
+        # Not another file: the lock is this one's.
+        change_mode(path, 0o600)
         return open_file(path, flags)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO):

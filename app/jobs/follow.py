@@ -173,15 +173,20 @@ class Follower:
     def __iter__(self) -> Iterator[bytes | Place]:
         place = None
         while self.stopped_by is None:
-            sealed = self._watch.sealed()
             chunk = self._watch.read(self._position)
+            if len(chunk) == CHUNK:
+                self._position += CHUNK
+                yield chunk
+                # A readable file and a writable socket never switch by themselves.
+                give_way()
+                continue
+            # It may have grown before it was sealed.
+            sealed = self._watch.sealed()
+            if sealed:
+                chunk = self._watch.read(self._position)
             if chunk:
                 self._position += len(chunk)
                 yield chunk
-                if len(chunk) == CHUNK:
-                    # A readable file and a writable socket never switch by themselves.
-                    give_way()
-                    continue
             elif sealed:
                 return
             if sealed:
