@@ -24,7 +24,7 @@
 # PYTHON=… chooses the Python; pip heeds your PIP_… variables.
 #
 # Jobs can change whatever their user can write. So, as root, this runs Python, pip and npm as the
-# service's user alone, and refuses a checkout in which anybody but root can write (venv/ and .env
+# service's user alone, and refuses a checkout in which others than root can write (venv/ and .env
 # excepted). Recommended: such a checkout in /opt, and a user of its own for the service.
 set -eu
 
@@ -178,7 +178,7 @@ refuse_writable() {
     writable=
     while [ "$folder" != / ] && [ -z "$writable" ]; do
         folder=$(dirname "$folder")
-        # In a folder like /tmp nobody can move what is root's.
+        # In a folder with a sticky bit, like /tmp, others cannot move what root owns.
         # shellcheck disable=SC2086 # words, not one word
         writable=$(find "$folder" -maxdepth 0 ! -perm -1000 \( $others \))
     done
@@ -521,7 +521,7 @@ make_key() {
     fi
 }
 
-# The gateway's command, as whoever reads this can run it.
+# The gateway's command, as the reader of this output can run it.
 command_line() {
     if [ "$uid" -eq 0 ] && [ "$user" != root ]; then
         echo "sudo -u $user $(quote "$root/scripts/$SERVICE") $*"

@@ -77,7 +77,7 @@ def _read(number: int, entry: str) -> ApiKey:
     name, colon, secret = entry.partition(":")
     kind, is_hash, digest = secret.partition(":")
     is_named = bool(colon and NAME.fullmatch(name))
-    # A digest must never be taken for a key: whoever reads the settings would have the key.
+    # A digest must never count as a key: readers of the settings could sign in with it.
     is_name_of_hash = bool(colon and _HASH.fullmatch(name.strip()))
     if is_name_of_hash or (is_hash and _HASH.fullmatch(kind.strip())):
         if is_name_of_hash or not is_named or kind != _HASHED:

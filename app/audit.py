@@ -1,6 +1,6 @@
 """The audit: who did what to which job, and who was refused, a line each in the log.
 
-Its logger is `audit`, which no LOG_LEVEL silences. No line holds what a job was asked or said.
+Its logger is `audit`, which no LOG_LEVEL silences. No line holds a prompt or an answer.
 """
 
 import logging
@@ -19,14 +19,14 @@ def cancelled(job_id: str, user: str, why: str) -> None:
 
 def interrupted(job_id: str, user: str) -> None:
     """A job's turn is to end."""
-    told = {"job": job_id, "user": user}
-    log.info("job %s is interrupted: %s asked for it", job_id, user, extra=told)
+    fields = {"job": job_id, "user": user}
+    log.info("job %s is interrupted: %s asked for it", job_id, user, extra=fields)
 
 
 def removed(job_id: str, user: str) -> None:
     """The record and the output of a job that has ended are removed."""
-    told = {"job": job_id, "user": user}
-    log.info("job %s is removed: %s asked for it", job_id, user, extra=told)
+    fields = {"job": job_id, "user": user}
+    log.info("job %s is removed: %s asked for it", job_id, user, extra=fields)
 
 
 class Refusals:

@@ -45,7 +45,7 @@ class Connection:
         self.response: Any = None
         #: Whether its client has gone; nothing is sent any more.
         self.has_gone = False
-        #: Has it make room for a connection that proved who it is; False if there is none.
+        #: Makes room among the proven connections for this one; False if there is none.
         self.prove: Callable[[], bool] = lambda: True
         self._hangups = hangups
         self._followed = False
@@ -98,7 +98,7 @@ class Connection:
         self._client.shutdown(how)
 
     def close(self) -> None:
-        """Close it; what is no whole answer must not look like one."""
+        """Close it; an answer that was cut off must not look whole."""
         if self.has_gone or self._is_cut_short():
             with suppress(OSError):
                 # The other end sees a reset (SO_LINGER of socket(7)).
@@ -119,7 +119,7 @@ class Connection:
                 if received < LINGER_FREE:
                     give_way()
                 else:
-                    # What nobody will use need not be read as fast as it can be sent.
+                    # This is thrown away, so it need not be read as fast as it is sent.
                     gevent.sleep(LINGER_PAUSE)
 
     def has_more(self) -> bool:

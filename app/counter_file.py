@@ -29,7 +29,7 @@ Entry = tuple[str, float, float, int]
 class CounterFile:
     """One process's numbers, in place of prometheus_client's `MmapedDict` (0.22).
 
-    Whoever had the file before: its numbers go on.
+    The numbers of an earlier process's file are continued.
     """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
@@ -119,7 +119,7 @@ def entries_in(content: bytes) -> list[Entry]:
             raise ValueError("it breaks off")
         value, timestamp = _NUMBERS.unpack_from(content, position)
         if not math.isfinite(value):
-            raise ValueError("it holds what is no number")
+            raise ValueError("it holds something that is not a number")
         found.append((name, value, timestamp, position))
         position += _NUMBERS.size
     return found

@@ -1,7 +1,7 @@
 """The connections that a worker has open, and which of them makes room for another.
 
-A connection costs next to nothing to who opens it, and descriptors are few: without a bound,
-whoever connects often enough keeps everybody out. A connection is proven once a request with
+A connection costs its client next to nothing, and descriptors are few: without a bound, one
+client that connects often enough keeps all others out. A connection is proven once a request with
 the right credentials has come over it. Those that are not are bounded for each address and
 altogether, and the one that has been there longest gives way to the next; a proven one gives
 way only while no request of its is being answered.
@@ -25,7 +25,7 @@ COST_PROVEN = 4
 COST_UNPROVEN = 2
 #: Descriptors that are kept for whatever else a worker opens for a moment.
 SPARE = 32
-# However few descriptors there are, a gateway that answers nobody would help nobody.
+# With very few descriptors, some clients must be answered all the same.
 _LEAST = 8
 
 
@@ -51,7 +51,7 @@ class Room(NamedTuple):
 
 
 class Crowd:
-    """All connections of a worker; `is_proxy` tells whether an address is a proxy of ours."""
+    """All connections of a worker; `is_proxy`: whether an address is a trusted proxy."""
 
     def __init__(self, room: Room, is_proxy: Callable[[str], bool]) -> None:
         self._room = room

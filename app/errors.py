@@ -11,11 +11,11 @@ class ConfigurationError(Exception):
 
 
 class GatewayError(Exception):
-    """An error that a client is told. `detail` is for people, `code` for programs.
+    """An error that is answered to a client. `detail` is for people, `code` for programs.
 
     `hint` says what would help, where `detail` must stay as clients know it. `header_names`
-    are those of `headers` that a client needs. The first line of each class's description is
-    told to clients, too, in the OpenAPI document.
+    are those of `headers` that a client needs. The first line of each class's docstring is
+    also in the OpenAPI document.
     """
 
     status = 500
@@ -37,7 +37,7 @@ class InternalError(GatewayError):
 
 
 class NotAuthenticated(GatewayError):
-    """No credentials, or a header that holds none."""
+    """There is no Authorization header, or it cannot be read."""
 
     status = 401
     code = "not_authenticated"
@@ -53,7 +53,7 @@ class NotAuthenticated(GatewayError):
 
 
 class InvalidCredentials(NotAuthenticated):
-    """Credentials that are not ours."""
+    """The user, password or key is wrong."""
 
     code = "invalid_credentials"
 
@@ -258,7 +258,7 @@ class IdempotencyKeyReused(GatewayError):
 
 
 class BadEventId(GatewayError):
-    """What a client wants to go on from is no place in this job's output."""
+    """The event id is not one of this job."""
 
     status = 400
     code = "bad_event_id"
@@ -268,7 +268,7 @@ class BadEventId(GatewayError):
 
 
 class GatewayStops(GatewayError):
-    """This process of the gateway ends; what it was asked for is at the same path again."""
+    """This gateway process is shutting down; retry the same URL."""
 
     status = 503
     code = "gateway_stops"
@@ -321,7 +321,7 @@ class JobGoesOn(GatewayError):
 
 
 class JobOutOfSight(GatewayError):
-    """The gateway made a mistake after it had started the job, which goes on."""
+    """The gateway failed after it had started the job, which goes on."""
 
     status = 424
     header_names = ("X-Process-ID",)
@@ -379,7 +379,7 @@ class JobRuns(GatewayError):
 
 
 class QueueFull(GatewayError):
-    """As many jobs run and wait as may."""
+    """All job slots and queue places are taken."""
 
     status = 429
     code = "queue_full"
@@ -389,7 +389,7 @@ class QueueFull(GatewayError):
         super().__init__(f"No job can start: MAX_JOBS run, and {waiting} wait already (QUEUE_SIZE)")
 
     def headers(self) -> dict[str, str]:
-        """When to come back; nobody knows when a job will end."""
+        """When to come back; when a job will end is not known."""
         return {"Retry-After": "10"}
 
 

@@ -1,7 +1,7 @@
-"""Who of the clients has hung up: one epoll (epoll(7)) for all of a worker; knows gevent.
+"""Which clients have hung up: one epoll (epoll(7)) for all of a worker; knows gevent.
 
-libev watches for what can be read alone. A client that has ended its sending half can be read
-without end; whether it has gone for good is another event, which epoll tells.
+libev only watches for data to read. A client that has ended its sending half is always readable;
+whether it has gone for good is another event, which epoll reports.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ class Hangups:
         self._watcher.start(self._look)
 
     def watch(self, descriptor: int, callback: Callable[[bool], None]) -> None:
-        """Tell of the end of a connection's receiving half (False), or of the whole (True)."""
+        """Report the end of a connection's receiving half (False), or of the whole (True)."""
         self._callbacks[descriptor] = callback
         self._epoll.register(descriptor, EPOLLRDHUP | EPOLLONESHOT)
 
     def watch_on(self, descriptor: int) -> None:
-        """Go on after the end of the receiving half: what is left to be told of is the other."""
-        # The end of the whole is always told of.
+        """Go on after the end of the receiving half, until the whole connection ends."""
+        # epoll always reports the end of the whole.
         self._epoll.modify(descriptor, EPOLLONESHOT)
 
     def forget(self, descriptor: int) -> None:

@@ -1,9 +1,9 @@
 """Standard error that never waits for its reader.
 
 A terminal that was stopped, a pipe whose reader sleeps, or a journal that hangs would hold up
-whoever logs a line, and so every request. Here a line that cannot be written at once is dropped
-and counted. The descriptor itself stays as it is: its modes belong to the terminal, too, and to
-whoever else has it open. Knows nothing of gevent: what it uses was imported before gevent
+every writer of a line, and so every request. Here a line that cannot be written at once is dropped
+and counted. The descriptor itself stays as it is: its modes are shared with the terminal and with
+other processes that have it open. Knows nothing of gevent: what it uses was imported before gevent
 changed it, in the gateway's first process.
 """
 
@@ -53,7 +53,7 @@ class Outlet(io.TextIOBase):
             self._put((notice + text).encode(errors="backslashreplace"))
             self._dropped = 0
         except OSError:
-            # No room, or nobody has the other end open.
+            # No room, or the other end is closed.
             lines = text.count("\n")
             self._dropped += lines
             self.count(lines)
@@ -89,7 +89,7 @@ def _way_to(descriptor: int) -> Write:
         connection = _socket.socket(fileno=os.dup(descriptor))
         return lambda content: connection.send(content, _socket.MSG_DONTWAIT)
     if not stat.S_ISFIFO(kind) and not os.isatty(descriptor):
-        # A file, which keeps nobody waiting.
+        # A file, whose writers never wait.
         return lambda content: os.write(descriptor, content)
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:

@@ -1,4 +1,4 @@
-"""Texts of others, made safe to pass on: what is no character, and what is too long."""
+"""Texts from outside, made safe to pass on: broken characters replaced, long ones shortened."""
 
 import re
 import time

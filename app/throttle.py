@@ -186,7 +186,7 @@ def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
         os.close(descriptor)
     # Attempts that come together may be a few too many.
     is_ours = newline and count <= most + _SLACK
-    # A clock that was set back must not lock anybody out for longer.
+    # A clock that was set back must not make a lockout longer.
     return (begun, count) if is_ours and 0 <= time.time() - begun < age else (0.0, 0)
 
 

@@ -146,7 +146,7 @@ def assign(
 
 
 def _keys_in(known: Record | None) -> dict[str, KeyRecord]:
-    """The key of each id; what is no key is left out."""
+    """The key of each id; anything else is left out."""
     found = {}
     for user_id, written in known.keys.items() if known else ():
         digests = tuple(digest for digest in written[1:] if digest is not None)

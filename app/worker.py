@@ -88,7 +88,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.handle_request(listener.getsockname(), request, connection, addr)
                 self._crowd.rest(connection)
         except StopIteration:
-            # The client or the answer said so.
+            # The client or the answer asked to close the connection.
             if request is not None and _has_more(parser, request, connection):
                 _linger(connection)
         except errors.NoMoreData:

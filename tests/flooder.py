@@ -1,6 +1,6 @@
 """Sends a gateway what it was not made for, without end: python flooder.py PORT KIND [TOKEN].
 
-A process of its own, so that it does not slow down whoever measures. Ends with its standard
+A process of its own, so that it does not slow down the test that measures. Ends with its standard
 input. Standard library alone.
 """
 

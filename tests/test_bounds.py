@@ -50,7 +50,7 @@ def test_a_face_refuses_what_is_too_much(
     begun = time.monotonic()
     refused(gateway.ask("POST", face, data=body, headers={"Content-Type": "application/json"}))
     assert time.monotonic() - begun < 5 * PATIENCE
-    # In the meantime nobody else waited long, and nothing is left of it.
+    # Meanwhile no other client waited long, and nothing is left of it.
     assert gateway.ask("GET", "/health").elapsed.total_seconds() < 1
 
 

@@ -29,7 +29,7 @@ SKIP = "--dangerously-skip-permissions"
 
 PRIVATE = "sk-ant-0123"
 JSON_TEXT = json.dumps({"env": {"KEY": PRIVATE}})
-#: What is said of messages between sessions where a request has no settings, and where it has.
+#: The settings about messages between sessions, for a request without settings and with some.
 QUIET = '--settings={"crossSessionInbound":"refuse"}'
 MERGED = JSON_TEXT.replace("{", '{"crossSessionInbound":"refuse",', 1)
 

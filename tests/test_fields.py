@@ -103,7 +103,7 @@ def test_a_file_of_settings_is_read_and_messages_are_refused_in_it_too(
     assert settings_of(gateway, str(path)) == merged
     (gateway.project / "here.json").symlink_to(path)
     assert settings_of(gateway, "here.json") == merged
-    # What is said of it stays, and so does what is no object: the CLI says what is wrong.
+    # A choice of the request's own stays, and so does what is no object: the CLI reports that.
     for text in ('{"crossSessionInbound": "accept"}',):
         path.write_text(text)
         assert settings_of(gateway, str(path)) == text

@@ -393,7 +393,7 @@ def test_a_record_can_still_be_read_once_an_interrupt_was_asked_for(tmp_path: Pa
     spool.prepare()
     job = _a_job(spool)
     job.ask_to_cancel(gently=True)
-    # The supervisor reads what is to be said to the CLI, also as an ordinary user.
+    # The supervisor reads the CLI's input, also as an ordinary user.
     os.close(files.open_file(job.input))
     assert Path(job.input).stat().st_mode & 0o400
     assert job.take_interrupt()

@@ -62,7 +62,7 @@ def test_what_cannot_be_written_at_once_is_dropped_and_reported(ends: Ends) -> N
     report = lines.index(f"{len(counted)} lines were dropped")
     assert set(lines[:report]) == {"x" * 998}
     assert lines[report + 1] == "after"
-    # Whoever else has it open waits as before.
+    # Other processes that have it open wait as before.
     assert os.get_blocking(theirs)
 
 
@@ -79,7 +79,7 @@ def test_a_file_gets_every_line_in_its_place(tmp_path: Path) -> None:
         outlet = Outlet(log.fileno())
         for _ in range(100):
             outlet.write("x" * 9999 + "\n")
-            # Written by somebody else who has the same file open.
+            # Written by another one that has the same file open.
             os.write(log.fileno(), b"y\n")
     assert (tmp_path / "log").read_bytes() == (b"x" * 9999 + b"\ny\n") * 100
 

@@ -1,4 +1,4 @@
-"""How a job ended, and why: the CLI's own words reach whoever wants to know."""
+"""How a job ended, and why: the CLI's own words reach the client."""
 
 import json
 from typing import Any

@@ -68,9 +68,9 @@ EVENTS = Text(
     "- `done`: how the job ended. The last event.\n"
     "- `error`: what the gateway itself could not do. The last event; there is no `done`.\n\n"
     "Each `message` and `done` has an `id:`, an opaque string, with which the stream can be"
-    " resumed. `retry:`, in the first event, tells a browser when to come back. `: ping` is a"
-    " comment, and so is `: queued 3`, the place of a job that waits for its turn. A stream that"
-    " ends without `done` or `error` was cut off; its job goes on.",
+    " resumed. `retry:`, in the first event, is how long a browser waits before it reconnects."
+    " `: ping` is a comment, and so is `: queued 3`, the place of a job that waits for its turn."
+    " A stream that ends without `done` or `error` was cut off; its job goes on.",
     _EXAMPLE,
     {
         "oneOf": [

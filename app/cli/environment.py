@@ -54,7 +54,7 @@ def build_environment(environ: Mapping[str, str], others: Mapping[str, str]) -> 
     """The CLI's environment: `others` (what else `.env` says) under the gateway's own.
 
     Without the gateway's settings, systemd's variables, what belongs to the server, and what a
-    session of the CLI has left. What `.env` says always passes.
+    session of the CLI has left. Variables in `.env` always pass.
 
     >>> build_environment({"AUTH_PASSWORD": "x", "HOME": "/h", "PATH": "/b"}, {"KEY": "k"})
     {'KEY': 'k', 'HOME': '/h', 'PATH': '/b'}
@@ -78,7 +78,7 @@ def _is_withheld(name: str) -> bool:
 
 
 def _is_of_session(name: str) -> bool:
-    """Whether a variable tells a CLI which session it is part of.
+    """Whether a variable identifies the session of the CLI that set it.
 
     >>> _is_of_session("CLAUDE_CODE_MESSAGING_TOKEN"), _is_of_session("CLAUDE_CODE_USE_BEDROCK")
     (True, False)

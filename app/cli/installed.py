@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 #: Seconds after which the version is asked for though the binary looks the same: it may be a
 #: wrapper, which starts another one from now on.
 FRESH = 600.0
-#: Seconds until a CLI that did not tell its version is asked again; it may be in an update.
+#: Seconds until a CLI that gave no version is asked again; an update may be running.
 _TRY_AGAIN = 1.0
 
 

@@ -102,7 +102,7 @@ def _line_around(output: int, position: int) -> tuple[int, int]:
 def stopped_by_hook(output: int, result: Result) -> str | None:
     """Why a hook stopped the prompt before the model saw it; None if no hook did.
 
-    The `result` line alone looks like a success: the line before it tells.
+    The `result` line alone looks like a success; the reason is in the line before it.
     """
     if result.fields.get("num_turns") != 0 or result.fields.get("is_error") is not False:
         return None

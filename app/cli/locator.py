@@ -195,6 +195,6 @@ def _ending(status: int) -> str:
 
 
 def _words(answer: "subprocess.CompletedProcess[bytes]") -> str:
-    """What a binary that does not run has said last, like `env: 'node': No such file`."""
+    """The last line that a failing binary printed, like `env: 'node': No such file`."""
     words = (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
     return f": {words.splitlines()[-1][:_WORDS]}" if words else " and printed nothing"

@@ -55,7 +55,7 @@ class Question:
             wait_read(self._child, timeout=patience)
         except TimeoutError:
             return False
-        # libev reaps every child, once anybody here has spawned one through gevent.
+        # libev reaps every child, once this process has spawned one through gevent.
         with suppress(ChildProcessError):
             self.status = os.waitstatus_to_exitcode(_waitpid(self._pid, 0)[1])
         return True

@@ -36,11 +36,11 @@ Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 
 
 def _session_id(text: str) -> str:
-    """A session's id. The CLI would take a title, too, whoever gave it."""
+    """A session's id. The CLI would also resume by title, another user's session included."""
     found = session_id_in(text)
     if text and found is None:
         raise PydanticCustomError(
-            "no_session_id", "The id of a session is a UUID, as event done has it; not a title"
+            "no_session_id", "Must be a UUID, like session_id in the done event, and not a title"
         )
     return found or ""
 

@@ -32,7 +32,7 @@ class Chore:
         try:
             self._child = self._pool.fork(self._work)
         except OSError:
-            # No process to be had; it stays due.
+            # No process could be started; it stays due.
             return
         self._not_before = now + self._pause
         self.is_due = False

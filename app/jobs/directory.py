@@ -1,17 +1,17 @@
 """One job's directory: what is in it, and how each fact is written and read.
 
     STATE_DIR/jobs/<id>/job.json   what was asked; by the gateway, before the start
-                        input      what is said to the CLI: stream-json messages, one a line
-                        claim      a link that names who made the job his to run or to close
+                        input      the CLI's standard input: stream-json messages, one a line
+                        claim      a link that names the process that runs or closes the job
                         errors     the CLI's standard error
                         output     the CLI's standard output, written by the CLI itself
                         running    who runs it; by the supervisor
                         temporary  a link to its folder for temporary files; by the supervisor
-                        ended      how it ended; by the supervisor, or whoever finds it dead
+                        ended      how it ended; by the supervisor, or by who finds that it died
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
-    STATE_DIR/untold/<id>          the same link from then on, until the log has told of the end
+    STATE_DIR/untold/<id>          the same link from then on, until its end is logged
 
-What shall become of a running job is said by the mode of its `input` (0600: run; 0400: end;
+The mode of its `input` says what should become of a running job (0600: run; 0400: end;
 0500: end the turn), because a mode can be changed when the disk is full.
 
 A record is written whole (a temporary file, then a rename), so that a reader sees all of it
@@ -82,7 +82,7 @@ class Job(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Who made a job his, to run it (`supervisor`) or to close it (`closer`)."""
+    """The process that claimed a job, to run it (`supervisor`) or to close it (`closer`)."""
 
     role: str
     process: Process
@@ -199,7 +199,7 @@ class JobDirectory:
         self.seal(output)
 
     def seal(self, output: int | None = None) -> None:
-        """What follows the writing of `ended`; whoever finds it undone may do it again.
+        """What follows the writing of `ended`; any process that finds it undone may do it again.
 
         Readers of the output are woken, also if the job has put something else in its place:
         then an empty file takes its place. Raises OSError.
@@ -282,7 +282,7 @@ class JobDirectory:
     def cut_holes(self) -> None:
         """Cut the output off where it has a hole: the CLI writes none, but a job can make one.
 
-        300 GB of nothing would keep whoever looks for its last line busy for minutes.
+        To look for the last line in a hole of 300 GB takes minutes.
         """
         with suppress(OSError):
             output = files.open_file(self.output, os.O_RDWR)
@@ -296,8 +296,8 @@ class JobDirectory:
     def claim(self, role: Literal["supervisor", "closer"]) -> int:
         """Make the job the caller's to run or to close; returns its open standard error.
 
-        Nobody else will: the link is made once, and names the process from the beginning.
-        Raises FileExistsError if somebody else did, and OSError.
+        The link is made once, and names the process from the beginning. Raises FileExistsError if
+        the job is claimed already, and OSError.
         """
         process = processes.this_process()
         text = f"{role} {process.pid} {process.started} {processes.boot_id()}"
@@ -311,7 +311,7 @@ class JobDirectory:
             raise
 
     def is_claimed(self) -> bool:
-        """Whether somebody has made the job his to run or to close."""
+        """Whether the job has been claimed, to run it or to close it."""
         return files.is_there(self.claim_link) or files.is_there(self.errors)
 
     def claimed_by(self) -> Claim | None:
@@ -354,7 +354,7 @@ class JobDirectory:
         return stat.S_IMODE(mode) if stat.S_ISREG(mode) else None
 
     def forget_input(self) -> None:
-        """Free the room of what was to be said to the CLI: it has read that, or never will."""
+        """Free the room of the CLI's input: the CLI has read it, or never will."""
         with suppress(OSError):
             wish = stat.S_IMODE(os.lstat(self.input).st_mode)
             files.change_mode(self.input, _OPEN)

@@ -184,7 +184,7 @@ class _Launcher:
         except BlockingIOError:
             return
         except OSError:
-            # No descriptor to be had; the worker waits.
+            # No descriptor is free; the worker waits.
             time.sleep(0.01)
             return
         if not self._is_workers(connection):

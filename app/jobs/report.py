@@ -19,7 +19,7 @@ class Reported(NamedTuple):
 
 
 def report(directory: JobDirectory, name_of: Callable[[str], str]) -> Reported | None:
-    """Log how a job ended; None if it has not, or somebody has told of it already.
+    """Log how a job ended; None if it has not, or if its end is logged already.
 
     `name_of` is the name of a user's id.
     """

@@ -44,15 +44,15 @@ log = logging.getLogger(__name__)
 _SHORT_LIFE = 1.0
 #: Seconds between two lines of the log that say that the disk is still full.
 _TROUBLE_EVERY = 60.0
-#: Seconds between two looks for sessions that nobody has used for long.
+#: Seconds between two looks for sessions that have not been used for long.
 _FORGET_OWNERS = 3600.0
 
 
 class JobService:
     """The jobs of one state folder, as one of possibly many gateway processes sees them.
 
-    What a user may not see is to that user as if it were not there. Here alone is decided what
-    that is: whoever has a JobDirectory from here may read it.
+    A job that a user may not see does not exist for that user. This class alone decides that: a
+    JobDirectory that it returns may be read.
     """
 
     def __init__(
@@ -309,7 +309,7 @@ class JobService:
         return tell_record(directory, job, name, directory.ended(), place_of(directory))
 
     def running(self, user: User) -> list[dict[str, Any]]:
-        """What runs or waits now and this user may see, as `GET /processes` tells it.
+        """What runs or waits now and this user may see, as `GET /processes` shows it.
 
         The oldest comes first.
         """
@@ -323,14 +323,14 @@ class JobService:
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
     def sums(self, user: User) -> dict[str, Any]:
-        """What the jobs that this user may see came to, as `GET /stats` tells it."""
+        """What the jobs that this user may see came to, as `GET /stats` shows it."""
         sums = self._statistics.sums(user.may_see, self._users.name_of)
         states = Counter(row["status"] for row in self.running(user))
         sums["jobs"].update(running=states["running"], queued=states["queued"])
         return sums
 
     def end_of(self, directory: JobDirectory) -> dict[str, Any]:
-        """How a job ended, as `event: done` tells it.
+        """How a job ended, as in `event: done`.
 
         Raises JobNotFound if it has not ended, and JobNotStarted if its CLI could not be started.
         """

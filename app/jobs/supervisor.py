@@ -94,7 +94,7 @@ def _write_end(started: Started, ended: Ended) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) and directory.exists():
                 raise
-        # The CLI has read what was to be said to it: the room of that is enough for a record.
+        # The CLI has read its input: the room that this frees is enough for a record.
         directory.forget_input()
         time.sleep(0.1)
 

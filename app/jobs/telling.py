@@ -48,7 +48,7 @@ def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
 def tell_running(
     directory: JobDirectory, job: Job, user: str, place: Place | None
 ) -> dict[str, Any]:
-    """A job that runs, or waits in this place, as `GET /processes` tells it.
+    """A job that runs, or waits in this place, as `GET /processes` shows it.
 
     `user` is the name of who asked for it.
     """

@@ -84,7 +84,7 @@ class Answer:
         self._held += rest
         if len(self._held) > LONGEST_LINE:
             self._held, self._dropping = b"", True
-            # What it would have told is not known.
+            # The line is not read, so a tool may have run.
             self.was_active = True
 
     def finish(self, result: Mapping[str, Any]) -> Iterator[Said]:

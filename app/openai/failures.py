@@ -37,7 +37,7 @@ _CODES = {"max_turns": "error_max_turns", "max_budget": "error_max_budget_usd"}
 def failure_of(
     end: Mapping[str, Any], result: Mapping[str, Any], was_active: bool
 ) -> GatewayError | None:
-    """The error of a job that ended so (as `event: done` tells it), or None for a success.
+    """The error of a job with this end (as in `event: done`), or None for a success.
 
     `was_active`: a tool ran. After that, no status may be one that clients repeat by themselves.
     """

@@ -75,7 +75,7 @@ def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
         raise Failure(f"cannot remove a key called {arguments.name}: there is none{known}")
     left = [entry for entry in all_entries if entry not in gone]
     path = change_setting(checkout, "API_KEYS", ",".join(left))
-    note(f"the key of {arguments.name} is no longer in {path}; its jobs stay, for a key so called")
+    note(f"the key of {arguments.name} is out of {path} now; a new key of that name gets its jobs")
     _end(checkout)
     return 0
 

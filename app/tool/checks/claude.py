@@ -59,7 +59,7 @@ def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check
 
 
 def _ask(claude: Claude, environment: Mapping[str, str]) -> tuple[bool | None, str]:
-    """Whether the CLI is logged in, and what it has said. Raises OSError.
+    """Whether the CLI is logged in, and what it printed. Raises OSError.
 
     One that is slow is left alone: it may be in the middle of a refresh of its token.
     """
