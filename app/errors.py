@@ -147,7 +147,7 @@ class BodyTooLarge(GatewayError):
 
 
 class BadRequest(GatewayError):
-    """This is not HTTP as it should be."""
+    """The request is malformed HTTP."""
 
     status = 400
     code = "bad_request"
@@ -177,7 +177,7 @@ class HeadersTooLarge(GatewayError):
 
 
 class ExpectationFailed(GatewayError):
-    """The header Expect asks for what there is not."""
+    """The Expect header asks for something the server does not support."""
 
     status = 417
     code = "expectation_failed"
@@ -187,7 +187,7 @@ class ExpectationFailed(GatewayError):
 
 
 class TransferCodingNotSupported(GatewayError):
-    """The body is sent in a way that is not known here."""
+    """The Transfer-Encoding is not supported."""
 
     status = 501
     code = "transfer_coding_not_supported"
@@ -197,13 +197,13 @@ class TransferCodingNotSupported(GatewayError):
 
 
 class BadBody(BadRequest):
-    """The body is not what HTTP says that a body is."""
+    """The body was cut off, or its chunks are malformed."""
 
     def __init__(self) -> None:
         super().__init__("The request body is broken off, or its chunks are malformed")
 
     def headers(self) -> dict[str, str]:
-        """Where the next request begins, nobody knows."""
+        """Where the next request begins is not known."""
         return {"Connection": "close"}
 
 
@@ -222,21 +222,21 @@ class BodyTooSlow(GatewayError):
 
 
 class BadDirectory(GatewayError):
-    """The working directory cannot be one."""
+    """`cwd` is not a usable directory."""
 
     status = 400
     code = "bad_directory"
 
 
 class DirectoryNotAllowed(GatewayError):
-    """The working directory lies outside CWD_ROOTS."""
+    """`cwd` lies outside CWD_ROOTS."""
 
     status = 403
     code = "directory_not_allowed"
 
 
 class BadIdempotencyKey(GatewayError):
-    """The header Idempotency-Key holds none."""
+    """The Idempotency-Key header is malformed."""
 
     status = 400
     code = "bad_idempotency_key"
@@ -246,7 +246,7 @@ class BadIdempotencyKey(GatewayError):
 
 
 class IdempotencyKeyReused(GatewayError):
-    """The key belongs to another request."""
+    """The Idempotency-Key was sent with another request."""
 
     status = 409
     code = "idempotency_key_reused"
