@@ -105,7 +105,10 @@ def replace_file(path: str, content: bytes) -> None:
         try:
             os.replace(temporary, path)
         except IsADirectoryError:
-            move_aside(path)
+            try:
+                os.rmdir(path)
+            except OSError:
+                move_aside(path)
             os.replace(temporary, path)
     except OSError:
         discard(temporary)
@@ -160,7 +163,10 @@ def discard(path: str) -> None:
         try:
             os.unlink(path)
         except IsADirectoryError:
-            move_aside(path)
+            try:
+                os.rmdir(path)
+            except OSError:
+                move_aside(path)
 
 
 def _open(path: str, flags: int, mode: int) -> int:

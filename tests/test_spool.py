@@ -176,6 +176,16 @@ def test_sealing_may_be_done_again(spool: Spool) -> None:
     assert directory.ended() == ENDED
 
 
+def test_a_job_whose_end_was_written_twice_is_off_the_living(spool: Spool) -> None:
+    directory = create(spool)
+    directory.end(ENDED)
+    # As a supervisor does that mends what it takes for damage.
+    os.link(f"{directory.path}/job.json", directory.live)
+    directory.end(ENDED)
+    assert ids(spool) == set()
+    assert directory.take_untold()
+
+
 def test_an_output_is_sealed_last_of_all(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = create(spool)
     sealed_beside: list[Ended | None] = []

@@ -236,7 +236,8 @@ class JobDirectory:
                     files.make_folder(os.path.dirname(folder))
                 with suppress(OSError):
                     os.rename(self.live, self.untold)
-            files.discard(self.live)
+        # It is still there if both were links to one file: then a rename does nothing.
+        files.discard(self.live)
 
     def take_untold(self) -> bool:
         """Whether the end is the caller's to tell: one is told so, once."""

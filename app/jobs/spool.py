@@ -98,9 +98,16 @@ class Spool:
         remove(removed, _PATIENCE, _let_others)
 
     def tidy(self) -> None:
-        """Go on with removing what `remove` has left. Others are served in between."""
+        """Go on with removing what `remove` has left, and what a job has put between ours.
+
+        Others are served in between.
+        """
         for name in os.listdir(f"{self.state}/removed"):
             remove(f"{self.state}/removed/{name}", _TIDY_PATIENCE, _let_others)
+        for folder in ("live", "untold"):
+            for name in os.listdir(f"{self.state}/{folder}"):
+                if not is_job_id(name):
+                    remove(f"{self.state}/{folder}/{name}", _TIDY_PATIENCE, _let_others)
 
     def _directory(self, job_id: str) -> JobDirectory:
         return JobDirectory(self.state, job_id)

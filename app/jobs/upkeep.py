@@ -66,6 +66,10 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
 
 def _is_alive(directory: JobDirectory) -> bool:
     try:
+        if directory.ended() is not None:
+            # What follows that was not done, or undone by its job.
+            directory.seal()
+            return False
         return directory.exists() and not is_dead(directory)
     except OSError:
         # It may well be.
