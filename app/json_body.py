@@ -14,11 +14,11 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidRequest
+from app.nesting import DEEPEST
 from app.text import shortened, well_formed
 
-#: Values in one JSON text, how deep they may lie, and characters of one number.
+#: Values in one JSON text, and characters of one number.
 MOST_ITEMS = 100_000
-DEEPEST = 200
 LONGEST_NUMBER = 400
 #: Escapes (`\n`, `\u00e9`) in one JSON text: to read them takes a large body longer than all else.
 MOST_ESCAPES = 4_000_000

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from app.files import read_file, replace_file
+from app.nesting import is_deep
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ def read_record(path: str) -> dict[str, Any] | None:
         # After a power cut a new file may be there and empty, or full of zeros.
         _complain(path, "not JSON")
         return None
-    if not isinstance(fields, dict) or not fields:
-        _complain(path, "not a JSON object")
+    if not isinstance(fields, dict) or not fields or is_deep(fields):
+        _complain(path, "not a JSON object of moderate depth")
         return None
     return fields
 

@@ -185,3 +185,13 @@ def test_searching_in_blocks_finds_what_parsing_every_line_finds(
         file.write(output)
         file.flush()
         assert last_result(file.fileno()) == naive_last_result(output)
+
+
+def test_a_field_that_is_too_deep_is_left_out_and_the_result_stays() -> None:
+    deep = b"[" * 101 + b"]" * 101
+    line = RESULT[:-1] + b',"usage":%b,"errors":%b}' % (deep, deep[1:-1])
+    fields = parse_result(line)
+    assert fields["result"] == "4"
+    assert "usage" not in fields
+    assert "errors" in fields
+    assert lines.parse(line) == fields

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from app.nesting import is_deep
+
 # A line that may be a result. Inside a JSON string the quotes would be escaped, so this
 # seldom matches anything else; what matches is parsed to make sure.
 _RESULT = re.compile(rb'"type"\s*:\s*"result"')
@@ -23,6 +25,8 @@ _OVERLAP = 64
 # A result may stand behind a warning without a newline: so many of the braces before it are
 # tried as its beginning.
 _MOST_BRACES = 16
+# Levels of what a field holds. It is told as JSON in JSON, and some readers take 128 in all.
+_DEEPEST = 100
 # What the CLI adds to a hook's words.
 _BLOCKED = ("UserPromptSubmit operation blocked by hook:", "Operation stopped by hook:")
 _PROMPT = "\n\nOriginal prompt:"
@@ -156,19 +160,28 @@ def parse_result(line: bytes) -> dict[str, Any]:
 
 
 def _if_result(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) and value.get("type") == "result" else {}
+    fields = _shallow(value)
+    return fields if fields.get("type") == "result" else {}
 
 
 def parse(line: bytes) -> dict[str, Any]:
     """The object in a line; {} if there is none.
 
-    One byte that is not UTF-8, or a number that JSON cannot carry on, spoils only itself.
+    One byte that is not UTF-8, a number that JSON cannot carry on, or a field that is too deep,
+    spoils only itself.
     """
     try:
         fields = _DECODER.decode(line.decode(errors="replace"))
     except (ValueError, RecursionError):
         return {}
-    return fields if isinstance(fields, dict) else {}
+    return _shallow(fields)
+
+
+def _shallow(value: object) -> dict[str, Any]:
+    """An object without the fields that are too deep to be passed on; {} for anything else."""
+    if not isinstance(value, dict):
+        return {}
+    return {name: below for name, below in value.items() if not is_deep(below, _DEEPEST)}
 
 
 def _finite(text: str) -> float | None:

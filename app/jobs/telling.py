@@ -11,6 +11,14 @@ from app.jobs.queue import Place
 #: Bytes of standard error that the end of a failed job tells.
 ERRORS_TOLD = 4096
 
+# What a `result` line says, and of which type that is; the CLI, or a job, may write anything.
+_SAID: dict[str, type | tuple[type, ...]] = {
+    "is_error": bool,
+    "total_cost_usd": (int, float),
+    "duration_ms": (int, float),
+    "num_turns": int,
+    "usage": dict,
+}
 _ENDS = (
     "process_id",
     "status",
@@ -26,7 +34,7 @@ _ENDS = (
 
 def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
     """How a job ended, as `event: done` tells it."""
-    said = ended.result or {}
+    said = _said(ended)
     told = {
         "process_id": directory.id,
         "status": ended.status,
@@ -70,7 +78,7 @@ def tell_record(
 ) -> dict[str, Any]:
     """All that is known of a job: what `done` tells, what was asked, and the result."""
     end = {} if ended is None else tell_end(directory, ended)
-    said = (ended and ended.result) or {}
+    said = {} if ended is None else _said(ended)
     known = {**dict.fromkeys(_ENDS), **tell_running(directory, job, user, place)}
     return {
         **known,
@@ -82,6 +90,16 @@ def tell_record(
         "num_turns": said.get("num_turns"),
         "usage": said.get("usage"),
         "result": ended and _result_text(directory, ended),
+    }
+
+
+def _said(ended: Ended) -> dict[str, Any]:
+    """What the CLI's last `result` line said, without what has not the type that is told."""
+    said = ended.result or {}
+    return {
+        name: said[name]
+        for name, kind in _SAID.items()
+        if isinstance(said.get(name), kind) and (kind is bool or not isinstance(said[name], bool))
     }
 
 
