@@ -516,3 +516,49 @@ def test_a_hundred_hostile_deeds_under_load_change_nothing_for_the_others(
     assert gateway.stop() == 0
     gateway.start()
     serves(gateway)
+
+
+@pytest.mark.parametrize("levels", [101, 900, 2000])
+def test_a_result_line_of_many_levels_ends_as_any_other(gateway: Gateway, levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    line = f'{{"type":"result","is_error":false,"result":"x","usage":{deep}}}'
+    done = gateway.chat(f"line {line}").done()
+    # Python reads no 2000 levels.
+    assert done["status"] == ("succeeded" if levels < 1000 else "failed")
+    record = gateway.ask("GET", f"/jobs/{done['process_id']}").json()
+    assert record["usage"] is None
+    serves(gateway)
+
+
+def test_a_result_line_of_other_types_changes_no_type_in_a_listing(gateway: Gateway) -> None:
+    names = ("is_error", "total_cost_usd", "duration_ms", "num_turns", "usage", "session_id")
+    for value in ('"x"', "true", "[1]", "{}", "1.5", "1" * 390):
+        fields = ",".join(f'"{name}":{value}' for name in names)
+        # Each answer is held to the document.
+        gateway.chat(f'line {{"type":"result",{fields}}}').done()
+    serves(gateway)
+
+
+def test_a_gateway_starts_whatever_is_in_the_place_of_a_folder(start_gateway: Start) -> None:
+    gateway = start_gateway(WORKERS="1")
+    names = ("conversations", "histories", "workspaces", "metrics", "users")
+
+    def put(what: str) -> None:
+        for name in names:
+            # What was there before may be a link, whose rights cannot be taken.
+            command = PLACED[what].format(gateway.state / name)
+            subprocess.run(["sh", "-c", f"{command} 2>&1"], stdout=subprocess.DEVNULL, check=False)
+
+    for what in ("a pipe", "a link to nothing", "no rights"):
+        assert gateway.stop() == 0
+        put(what)
+        gateway.start()
+        serves(gateway)
+        put(what)
+        for method, path, named in (
+            ("POST", "/v1/conversations", {"json": {}}),
+            ("GET", "/v1/conversations", {}),
+            ("POST", "/api/claude", {"json": {"prompt": "result ok"}}),
+        ):
+            answer = gateway.ask(method, path, **named)
+            assert answer.status_code == 200, (what, path, answer.text)

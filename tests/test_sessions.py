@@ -1,6 +1,7 @@
 """Which session goes on with which conversation, as it is kept on disk."""
 
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -108,3 +109,24 @@ def test_what_is_old_is_forgotten(sessions: Sessions, transcript: Path, tmp_path
     sessions.leave("d", SESSION, CWD)
     assert sessions.of(A) == []
     assert sessions.take("d", CWD) is not None
+
+
+@pytest.mark.parametrize("folder", ["histories", "conversations"])
+def test_what_is_in_the_place_of_a_folder_keeps_nothing_from_starting(
+    tmp_path: Path, folder: str
+) -> None:
+    place = tmp_path / "state" / folder
+    place.parent.mkdir()
+    for put in (place.touch, lambda: os.mkfifo(place), lambda: place.symlink_to("/nowhere")):
+        put()
+        sessions = Sessions(tmp_path / "state", Transcripts({"HOME": str(tmp_path)}))
+        made = sessions.create(A, {})
+        assert sessions.of(A)[0]["id"] == made["id"]
+        shutil.rmtree(place)
+        place.touch()
+        assert sessions.take("d", CWD) is None
+        sessions.leave("d", SESSION, CWD)
+        assert sessions.of(A) == ([] if folder == "conversations" else [made])
+        place.unlink(missing_ok=True) if place.is_file() else shutil.rmtree(place)
+        shutil.rmtree(tmp_path / "state", ignore_errors=True)
+        place.parent.mkdir()

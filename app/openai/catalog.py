@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict
 
-from app.errors import UnsupportedMediaType
+from app.errors import Unavailable, UnsupportedMediaType
 from app.json_body import read_object, validate
 from app.openai import answers
 from app.openai.errors import BadParameter, ConversationNotFound, ModelNotFound
@@ -53,7 +53,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
     @describes(
         "Begin a conversation.",
         {200: answers.Conversation},
-        errors=answers.REFUSED,
+        errors=[*answers.REFUSED, Unavailable],
         body=Body({"application/json": NewConversation}, required=False),
     )
     def create() -> Response:
@@ -61,7 +61,11 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         if body and request.mimetype != "application/json":
             raise UnsupportedMediaType
         asked = validate(NewConversation, read_object(body or b"{}"))
-        return jsonify(_tell(sessions.create(g.user, _checked(asked.metadata or {}))))
+        metadata = _checked(asked.metadata or {})
+        try:
+            return jsonify(_tell(sessions.create(g.user, metadata)))
+        except OSError as error:
+            raise Unavailable(f"cannot write the conversation: {error.strerror}") from error
 
     @views.get("/v1/conversations")
     @describes(

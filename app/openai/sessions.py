@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from app.cli.transcripts import Transcripts, is_session_id
-from app.files import make_folder
+from app.files import discard, make_folder
 from app.records import read_as, write_record
 from app.users import User
 
@@ -63,8 +63,10 @@ class Sessions:
         self._conversations = state / "conversations"
         self._transcripts = transcripts
         self._cleaned = 0.0
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self._histories, self._conversations):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # A job may have put something else there.
+            make_folder(str(folder))
 
     def exists(self, session_id: str, cwd: str) -> bool:
         """Whether something was said in this session already."""
@@ -78,8 +80,8 @@ class Sessions:
             return None
         try:
             path.unlink()
-        except FileNotFoundError:
-            # Another request was faster.
+        except OSError:
+            # Another request was faster, or a job has taken the folder's rights away.
             return None
         left = Left(digest, *record)
         return left if self._transcripts.size(left.session_id, cwd) == left.size else None
@@ -172,14 +174,14 @@ class Sessions:
         self._cleaned = now
         for folder in (self._histories, self._conversations):
             for entry in self._entries(folder):
-                with suppress(FileNotFoundError):
-                    if now - entry.stat().st_mtime > KEPT:
-                        Path(entry.path).unlink()
+                with suppress(OSError):
+                    if now - entry.stat(follow_symlinks=False).st_mtime > KEPT:
+                        discard(entry.path)
 
     @staticmethod
     def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-        # A job may have removed it.
-        with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        # A job may have removed or replaced it.
+        with suppress(OSError), os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
                 if number % 50 == 49:
                     # There may be many, and others want to be served.

@@ -1,6 +1,7 @@
 """What a completion asks of a job, and what is remembered of it."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from app.users import User
 from app.web import options
 from app.web.intake import Intake
 from app.web.workspaces import SHARED, Workspaces
+
+log = logging.getLogger(__name__)
 
 _NAMES = UUID("6f1c0c43-2d2b-4a57-8d1c-2f0a4a3c9e35")
 _SANE_SESSION = re.compile(r"[!-~]{1,200}")
@@ -136,8 +139,13 @@ class Tasks:
             self.sessions.leave(history.add_answer(task.digest, answer), session_id, cwd)
 
     def _give_back(self, taken: Left | None) -> None:
-        if taken is not None:
+        if taken is None:
+            return
+        try:
             self.sessions.give_back(taken)
+        except OSError as error:
+            # The client learns why its job did not start, and its next turn begins a session.
+            log.error("cannot remember the session %s: %s", taken.session_id, error)
 
     def _options(
         self, asked: CompletionRequest, headers: Headers

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from app.errors import BadDirectory
+from app.files import make_folder
 
 #: The workspace of requests that name none.
 SHARED = "shared"
@@ -26,7 +27,11 @@ class Workspaces:
             )
         path = self.folder / name
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in (self.folder, path):
+                # A job may have put something else there. The operator's link is no such thing.
+                if not each.is_dir():
+                    make_folder(str(each))
             if path.resolve() != self.folder.resolve() / name:
                 raise BadDirectory(f"This workspace leads to another place: {name!r}")
         except OSError as error:
