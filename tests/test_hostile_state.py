@@ -562,3 +562,21 @@ def test_a_gateway_starts_whatever_is_in_the_place_of_a_folder(start_gateway: St
         ):
             answer = gateway.ask(method, path, **named)
             assert answer.status_code == 200, (what, path, answer.text)
+
+
+def test_the_folders_of_keys_and_of_sessions_are_mended_when_they_are_needed(
+    gateway: Gateway,
+) -> None:
+    messages = [{"role": "user", "content": "say x\nresult ok"}]
+    for what in ("nothing", "a pipe", "a link to nothing"):
+        for name in ("keys", "sessions"):
+            command = PLACED[what].format(gateway.state / name)
+            subprocess.run(["sh", "-c", command], check=True)
+        for path, body in (
+            ("/chat", {"prompt": "result ok", "cwd": "/"}),
+            ("/v1/chat/completions", {"messages": messages}),
+        ):
+            headers = {"Idempotency-Key": str(uuid4())}
+            answer = gateway.ask("POST", path, json=body, headers=headers)
+            assert answer.status_code == 200, (what, path, answer.text)
+    serves(gateway)

@@ -4,10 +4,10 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from app import audit
@@ -39,6 +39,8 @@ from app.metrics import Metrics
 from app.users import User, Users, mend_users
 
 log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 #: Seconds below which a launcher's life was so short that another one is not started at once.
 _SHORT_LIFE = 1.0
@@ -99,7 +101,9 @@ class JobService:
                 self._create(directory, order, user, detached)
             else:
                 create = partial(self._create, directory, order, user, detached)
-                directory, is_new = self._keys.find_or_create(user.id, order.key, create)
+                directory, is_new = self._mended(
+                    partial(self._keys.find_or_create, user.id, order.key, create)
+                )
             if is_new or not directory.is_claimed():
                 runs = self._launch.start(directory.id, order.continues)
                 state = "started" if runs else "queued"
@@ -135,7 +139,9 @@ class JobService:
             return
         if order.is_own_session:
             try:
-                owner: str | None = owners.note(self._spool.state, session, user.id)
+                owner: str | None = self._mended(
+                    partial(owners.note, self._spool.state, session, user.id)
+                )
             except OSError as error:
                 raise JobNotStarted(f"cannot start the job: {error}") from error
         else:
@@ -143,6 +149,15 @@ class JobService:
         # A session without an owner was begun in a terminal: it is the operator's.
         if not user.may_see(owner or ""):
             raise SessionNotFound(session)
+
+    def _mended(self, use: Callable[[], Found]) -> Found:
+        """Use a folder of ours; once more if it had to be mended first: a job may have removed it,
+        replaced it, or taken its rights away."""
+        try:
+            return use()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            self._spool.prepare()
+            return use()
 
     def _owner_of(self, session: str) -> str | None:
         state = self._spool.state
