@@ -469,7 +469,12 @@ class JobService:
 
     def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
         ask_to_end(directory, gently)
-        if directory.id in queued(self._spool.state):
+        try:
+            waits = directory.id in queued(self._spool.state)
+        except OSError:
+            # It may wait: the launcher knows.
+            waits = True
+        if waits:
             self._launch.tell_of_cancellation()
 
     def _watch(self, directory: JobDirectory) -> Watch:
