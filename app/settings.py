@@ -3,6 +3,7 @@
 import difflib
 import io
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -246,6 +247,12 @@ def _full_path(value: str) -> Path:
     return path
 
 
+def _real_path(value: str) -> Path:
+    """A full path without links: below STATE_DIR none is followed, but it may be one itself."""
+    # Path.resolve raises for a circle of links; that this is no folder is said later.
+    return Path(os.path.realpath(_full_path(value)))
+
+
 def _optional_path(value: str) -> Path | None:
     return _full_path(value) if value else None
 
@@ -333,7 +340,7 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], ob
     "LOG_LEVEL": (_is("INFO"), _log_level),
     "LOG_FORMAT": (_is("text"), _one_of("text", "json")),
     "METRICS_PUBLIC": (_is("false"), _switch),
-    "STATE_DIR": (_default_state_dir, _full_path),
+    "STATE_DIR": (_default_state_dir, _real_path),
     "DEFAULT_MODEL": (_is("sonnet"), _text),
     "DEFAULT_PERMISSION_MODE": (_is(""), _text),
     "MAX_BODY": (_is(str(32 << 20)), _whole(1, 1 << 40)),

@@ -434,6 +434,20 @@ def test_the_kernel_is_offered_a_job_before_the_gateway(gateway: Gateway) -> Non
     assert own == score(gateway.process.pid)
 
 
+def test_the_state_folder_itself_may_be_a_link(start_gateway: Start, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "elsewhere")
+    gateway = start_gateway(MAX_JOBS="1")
+    first = gateway.chat("line one", "silent")
+    assert first.next().data == b"one"
+    second = gateway.chat("line two", "result ok")
+    assert second.next().data == b"queued 1"
+    gateway.ask("DELETE", f"/chat/{first.job_id}")
+    assert second.done()["status"] == "succeeded"
+    assert gateway.ask("GET", "/health").json()["status"] == "ok"
+    serves(gateway)
+
+
 def test_listings_survive_any_record(tmp_path: Path) -> None:
     chance = random.Random(7)  # noqa: S311 - not a secret
     spool = Spool(tmp_path)
