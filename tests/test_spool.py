@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.directory import Claim, Ended, Job, JobDirectory, Running, is_sealed, now
+from app.jobs.directory import Claim, Ended, Job, JobDirectory, Running, data_end, is_sealed, now
 from app.jobs.processes import Process, this_process
 from app.jobs.spool import Spool
 
@@ -174,6 +174,34 @@ def test_sealing_may_be_done_again(spool: Spool) -> None:
     directory.end(ENDED)
     assert is_sealed(Path(directory.output).stat().st_mode)
     assert directory.ended() == ENDED
+
+
+@pytest.mark.parametrize(
+    ("pieces", "end"),
+    [
+        ([], 0),
+        ([b"line\n"], 5),
+        ([b"line\n", 1 << 20, b"more\n"], (1 << 20) + 10),
+        ([b"line\n", 1 << 20], (1 << 20) + 5),
+        ([b"line\n", 1 << 40], 4096),
+        ([b"line\n", 1 << 40, b"more\n"], 4096),
+    ],
+)
+def test_data_ends_where_a_hole_begins_that_nothing_has_written(
+    pieces: list[bytes | int], end: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "output"
+    with path.open("wb") as file:
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                file.write(piece)
+            else:
+                file.seek(piece, os.SEEK_CUR)
+        file.truncate(file.tell())
+    with path.open("rb") as file:
+        found = data_end(file.fileno(), 0)
+    # A hole begins with a block.
+    assert end - 4096 < found <= end if end == 4096 else found == end
 
 
 def test_a_job_whose_end_was_written_twice_is_off_the_living(spool: Spool) -> None:

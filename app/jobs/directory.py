@@ -46,6 +46,9 @@ _OPEN = 0o600
 _TO_END = 0o400
 # A mode with which the supervisor can still read it.
 _TO_INTERRUPT = 0o500
+# Bytes of a hole that the CLI cannot have written, and how many smaller ones are looked at.
+_HOLE = 1 << 24
+_MOST_HOLES = 1000
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -388,12 +391,28 @@ def is_job_id(text: str) -> bool:
 
 
 def data_end(descriptor: int, position: int) -> int:
-    """Where the next hole of an open file begins, or its end (SEEK_HOLE of lseek(2))."""
+    """Where the next large hole of an open file begins, or its end (lseek(2)).
+
+    Some file systems keep zeros that were written as small holes: those are data.
+    """
+    size = os.fstat(descriptor).st_size
+    hole = position
+    for _ in range(_MOST_HOLES):
+        hole = _seek(descriptor, position, os.SEEK_HOLE, size)
+        position = _seek(descriptor, hole, os.SEEK_DATA, size)
+        if position - hole >= _HOLE:
+            return hole
+        if position >= size:
+            return size
+    return hole
+
+
+def _seek(descriptor: int, position: int, whence: int, otherwise: int) -> int:
     try:
-        return os.lseek(descriptor, position, os.SEEK_HOLE)
+        return os.lseek(descriptor, position, whence)
     except OSError:
-        # There is nothing behind this position.
-        return position
+        # There is none behind this position.
+        return otherwise
 
 
 def is_sealed(mode: int) -> bool:
