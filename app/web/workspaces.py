@@ -29,8 +29,9 @@ class Workspaces:
         try:
             self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             for each in (self.folder, path):
-                # A job may have put something else there. The operator's link is no such thing.
-                if not each.is_dir():
+                # A job may have put something else there, or taken its rights away. A link of
+                # the operator's to a folder stays.
+                if not (each.is_symlink() and each.is_dir()):
                     make_folder(str(each))
             if path.resolve() != self.folder.resolve() / name:
                 raise BadDirectory(f"This workspace leads to another place: {name!r}")
