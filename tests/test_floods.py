@@ -15,7 +15,7 @@ from tests.gateway import PASSWORD, ROOT, Gateway, eventually
 #: Seconds within which nearly every /health is answered during a flood.
 QUICK = 0.1
 #: The same where the flood comes from a user, whose requests may cost something.
-QUICK_BESIDE_A_USER = 0.3
+QUICK_BESIDE_A_USER = 1.5
 #: How often it is asked, and of these how many may take longer, on a machine with other work.
 ASKED, LATE = 60, 3
 
