@@ -71,7 +71,7 @@ def _as_kind(kind: Any, fields: Any) -> Any:
     if not isinstance(fields, dict):
         return None
     values = {}
-    for name, wanted in _types_of(kind).items():
+    for name, wanted in types_of(kind).items():
         if name in fields:
             fits, values[name] = _fit(fields[name], wanted)
             if not fits:
@@ -82,7 +82,8 @@ def _as_kind(kind: Any, fields: Any) -> Any:
 
 
 @functools.cache
-def _types_of(kind: Hashable) -> dict[str, Any]:
+def types_of(kind: Hashable) -> dict[str, Any]:
+    """The type of each field of a kind of record; found out once."""
     return typing.get_type_hints(kind)
 
 

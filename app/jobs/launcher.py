@@ -38,6 +38,7 @@ from contextlib import suppress
 
 from app.files import discard, is_same
 from app.jobs import processes
+from app.jobs.directory import Ended, Job, Running
 from app.jobs.exclusive import acquire
 from app.jobs.launcher_request import generation_of, read_request
 from app.jobs.pool import Pool, answer
@@ -45,6 +46,7 @@ from app.jobs.processes import Process
 from app.jobs.queue import Queue
 from app.jobs.supervisor import handle_signals, watch_signals
 from app.jobs.turns import Turns
+from app.records import types_of
 
 SOCKET = "launcher"
 LOCK = "launcher.lock"
@@ -76,6 +78,8 @@ def main(arguments: list[str]) -> None:
     launcher = _Launcher(
         state, claude, generation, lock, owner, int(owner_pid), queue, int(min_free)
     )
+    for kind in (Job, Running, Ended, Process):
+        types_of(kind)
     # What exists now is shared with every supervisor; the collector must not touch it.
     gc.collect()
     gc.freeze()
