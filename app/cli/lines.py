@@ -25,7 +25,7 @@ _OVERLAP = 64
 # A result may stand behind a warning without a newline: so many of the braces before it are
 # tried as its beginning.
 _MOST_BRACES = 16
-# Levels of what a field holds. It is told as JSON in JSON, and some readers take 128 in all.
+# Levels of what a field holds. It is sent as JSON in JSON, and some readers take 128 in all.
 _DEEPEST = 100
 # What the CLI adds to a hook's words.
 _BLOCKED = ("UserPromptSubmit operation blocked by hook:", "Operation stopped by hook:")

@@ -199,15 +199,22 @@ class JobDirectory:
         `output` is the open output, if the caller has it. Raises OSError.
         """
         records.write_record(f"{self.path}/ended", ended._asdict())
-        self.seal(output)
+        self.note_owner(ended)
+        self._seal(output)
 
-    def seal(self, output: int | None = None) -> None:
+    def seal(self) -> None:
         """What follows the writing of `ended`; any process that finds it undone may do it again.
 
-        Readers of the output are woken, also if the job has put something else in its place:
-        then an empty file takes its place. Raises OSError.
+        Raises OSError.
         """
-        self.note_owner()
+        self.note_owner(self.ended())
+        self._seal(None)
+
+    def _seal(self, output: int | None) -> None:
+        """Take the job off the list of the living, and wake the readers of its output.
+
+        If the job has put something else in its place, an empty file takes that.
+        """
         self._leave_the_living()
         if output is not None:
             os.fchmod(output, _sealed_mode(os.fstat(output).st_mode))
@@ -220,10 +227,10 @@ class JobDirectory:
         if status is not None:
             files.change_mode(self.output, _sealed_mode(status.st_mode))
 
-    def note_owner(self) -> None:
+    def note_owner(self, ended: Ended | None) -> None:
         """Remember whose the session is that the job began, if it has ended and began one."""
-        job, ended = self.job(), self.ended()
-        if job is None or ended is None or ended.session_id in (None, job.continues):
+        job = self.job() if ended is not None and ended.session_id is not None else None
+        if job is None or ended is None or ended.session_id == job.continues:
             return
         with suppress(OSError):
             # With the disk full, the operator alone can go on with the session.

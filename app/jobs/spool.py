@@ -35,7 +35,7 @@ class Spool:
         if owners.FOLDER in made:
             # So it is at the first start after 1.0. Who began a session comes first.
             for directory in reversed(list(self.newest(None))):
-                directory.note_owner()
+                directory.note_owner(directory.ended())
 
     def directory(self, job_id: str) -> JobDirectory | None:
         """The directory that a job of this id has or would have; None if it is not an id."""

@@ -94,7 +94,7 @@ def tell_record(
 
 
 def _said(ended: Ended) -> dict[str, Any]:
-    """What the CLI's last `result` line said, without what has not the type that is told."""
+    """The fields of the CLI's last `result` line that have the documented type."""
     said = ended.result or {}
     return {
         name: said[name]
