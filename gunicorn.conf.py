@@ -26,23 +26,24 @@ for name in [name for name in sys.modules if name == "app" or name.startswith("a
 sys.path.insert(0, str(Path(__file__).parent))
 
 import app
-from app import create_app, metrics, rehearsal
-from app.address import check_address
+from app import create_app, metrics
 from app.cli.environment import build_environment, left_by_session
 from app.cli.locator import Claude, locate
-from app.cli.root import REFUSES_ROOT, refuses_root
+from app.cli.root_check import REFUSES_ROOT, refuses_root
 from app.errors import ConfigurationError
-from app.files import read_file
-from app.jobs import upkeep
-from app.jobs.exclusive import acquire, holder_of
-from app.jobs.launch import Capacity, generation
-from app.jobs.processes import child
-from app.jobs.spool import Spool
-from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.jobs import lifecycle
+from app.jobs.store import Spool
 from app.logs import configuration, secrets_in
-from app.notify import Notifier
-from app.outlet import take_standard_error
+from app.processes import child
+from app.runs.launcher.client import Capacity, generation
+from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.server import reload_check
+from app.server.listen_address import check_address
+from app.server.notify import Notifier
+from app.server.stderr import take_standard_error
 from app.settings import Settings
+from app.state.files import read_file
+from app.state.process_lock import acquire, holder_of
 from app.users import Users, load_users, mend_users, save_users
 from app.worker import Worker
 
@@ -187,7 +188,7 @@ worker_connections = 10_000
 control_socket_disable = True
 # An access line may be forged through the user's name; the application logs what matters.
 accesslog = None
-# Another parser, if it is installed, would do without the bounds of app/head.py.
+# Another parser, if it is installed, would do without the bounds of app/server/request_head.py.
 http_parser = "python"
 errorlog = "-"
 loglevel = settings.log_level.lower()
@@ -227,7 +228,7 @@ def on_starting(server):
     metrics.forget_all(settings.state_dir / "metrics")
     log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
     _warn()
-    for job_id in upkeep.recover(spool):
+    for job_id in lifecycle.recover(spool):
         told = {"job": job_id}
         log.warning("job %s lost its supervisor while the gateway was down", job_id, extra=told)
     reload = server.handle_hup
@@ -235,7 +236,7 @@ def on_starting(server):
     def handle_hup():
         # What cannot start would end the gateway, and its jobs with it.
         del os.environ[LISTENS]
-        refused = rehearsal.refusal()
+        refused = reload_check.refusal()
         os.environ[LISTENS] = bind
         if refused:
             log.error("the reload is refused: %s", refused)
@@ -280,8 +281,8 @@ def child_exit(server, worker):
 
 def on_exit(server):
     """No worker is left: end the jobs."""
-    for job_id in upkeep.end_all(spool, users.name_of):
+    for job_id in lifecycle.end_all(spool, users.name_of):
         log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})
     # No job is left that could damage it before the next start.
     mend_users(spool.state, users)
-    upkeep.end_launcher(spool)
+    lifecycle.end_launcher(spool)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.cli.locator import Claude
-    from app.jobs.processes import Process
+    from app.processes import Process
     from app.settings import Settings
     from app.users import Users
 
@@ -23,7 +23,7 @@ def create_app(
     owner: "Process",
     worker: int = 0,
 ) -> "Flask":
-    """The WSGI application, one of several of the same `generation` (see `app.jobs.launch`).
+    """The WSGI application, one of several of the same `generation` (`app.runs.launcher.client`).
 
     The jobs' launcher ends with `owner`, the gateway's first process. `worker` is a number
     that no other process of the gateway has at the same time.
@@ -34,30 +34,33 @@ def create_app(
 
     from flask import Flask
 
-    from app.api import chat, docs, health, jobs, request_log, watch
+    from app.api import chat, health, jobs
     from app.api import claude as api_claude
+    from app.api import metrics as watch
     from app.auth import Authenticator
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
     from app.cli.installed import Installed
     from app.cli.login import Login
     from app.cli.transcripts import Transcripts
-    from app.jobs.fitness import Fitness
-    from app.jobs.launch import Capacity, Launch
-    from app.jobs.order import Limits
+    from app.conversation.images import Images
+    from app.conversation.models import Models
+    from app.conversation.sessions import Sessions
+    from app.conversation.workspaces import Workspaces
+    from app.http import access, error_handlers, origins, request_log
+    from app.http.chat_request import Intake
+    from app.jobs.health import Fitness
     from app.jobs.service import JobService
-    from app.jobs.spool import Spool
+    from app.jobs.spec import Limits
+    from app.jobs.store import Spool
     from app.metrics import Metrics
-    from app.openai import catalog, completions, misdirected
+    from app.openai import catalog, misdirected
+    from app.openai import chat as openai_chat
     from app.openai import errors as openai_errors
-    from app.openai.images import Images
-    from app.openai.models import Models
-    from app.openai.sessions import Sessions
     from app.openai.task import Tasks
+    from app.openapi import pages
+    from app.runs.launcher.client import Capacity, Launch
     from app.throttle import Throttle
-    from app.web import access, failures, origins
-    from app.web.intake import Intake
-    from app.web.workspaces import Workspaces
 
     environment = build_environment(os.environ, settings.environment)
     installed = Installed(claude, environment)
@@ -94,8 +97,8 @@ def create_app(
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    openai = failures.Face("/v1/", openai_errors.tell, misdirected.hint_for)
-    failures.install(app, [openai], metrics)
+    openai = error_handlers.Face("/v1/", openai_errors.tell, misdirected.hint_for)
+    error_handlers.install(app, [openai], metrics)
     request_log.install(app)
     trusted.install(app)
     intake = Intake(defaults, installed, roots, settings.max_body)
@@ -108,7 +111,7 @@ def create_app(
         jobs.blueprint(service),
         watch.stats_blueprint(service, installed, owner),
         api_claude.blueprint(service, intake, workspaces),
-        completions.blueprint(service, tasks, installed),
+        openai_chat.blueprint(service, tasks, installed),
         catalog.blueprint(models, sessions, intake),
     ]
     scraped = watch.metrics_blueprint(metrics, spool, installed, owner)
@@ -122,5 +125,5 @@ def create_app(
     fitness = Fitness(spool, service, claude.path, settings.min_free_disk, settings.mcp_config)
     login = Login(settings.state_dir, claude.path, environment)
     app.register_blueprint(health.blueprint(installed, login, fitness))
-    app.register_blueprint(docs.blueprint())
+    app.register_blueprint(pages.blueprint())
     return app

@@ -11,7 +11,7 @@ from typing import NoReturn
 from app.api_keys import digest_of
 from app.audit import Refusals
 from app.errors import InvalidCredentials, NotAuthenticated, TooManyAttempts
-from app.strength import is_strong
+from app.secret_strength import is_strong
 from app.throttle import Throttle
 from app.users import User, Users
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidRequest
-from app.nesting import DEEPEST
+from app.json_depth import DEEPEST
 from app.text import shortened, well_formed
 
 #: Values in one JSON text, and characters of one number.
@@ -29,8 +29,8 @@ MOST_ERRORS = 20
 LONGEST_NAME = 100
 _LONGEST_MESSAGE = 300
 
-# Others are served in between, also who comes over the network only now (see `app.turn`): with
-# gevent, a sleep of no time would let those alone run that wait already.
+# Other requests are served in between, new ones included (`app.server.give_way`): under gevent,
+# a sleep of no time lets only those run that wait already.
 _MOMENT = 1e-6
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TO_COMMAS = bytes.maketrans(b"[]{}:", b",,,,,")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-from app.outlet import Outlet
+from app.server.stderr import Outlet
 
 #: What a record may carry beside its message, by its name there, in this order.
 FIELDS = (

@@ -3,8 +3,8 @@
 Several processes count, each in files of its own, which `render` adds up (prometheus_client's
 multiprocess mode). The files have the worker's number in their names: a worker goes on counting
 where the one ended that had the number before, so that no counter falls and the files do not
-become more. They are written by `app.counter_file` and not through memory: neither a full disk
-nor a job that cuts such a file off can end a process.
+become more. They are written by `app.state.counter_file` and not through memory: neither a full
+disk nor a job that cuts such a file off can end a process.
 """
 
 import logging
@@ -24,8 +24,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from app.counter_file import CounterFile
-from app.files import discard, make_folder
+from app.state.counter_file import CounterFile
+from app.state.files import discard, make_folder
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from app.api_keys import ApiKey, read_keys
 from app.errors import ConfigurationError
 from app.machine import job_capacity
 from app.mcp import servers_in
-from app.strength import is_blank, is_placeholder
+from app.secret_strength import is_blank, is_placeholder
 
 # Spaces around these are part of them.
 _AS_WRITTEN = {"AUTH_USER", "AUTH_PASSWORD"}

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from app.errors import TooManyAttempts
-from app.files import discard, make_folder, open_file, replace_file, write_file
+from app.state.files import discard, make_folder, open_file, replace_file, write_file
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from app.api_keys import ApiKey
 from app.errors import ConfigurationError
-from app.records import read_as, write_record
+from app.state.record_file import read_as, write_record
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,6 @@ from gevent.server import StreamServer
 from gunicorn.http import errors, wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.connection import Connection
-from app.crowd import Crowd, Room
 from app.errors import (
     BadRequest,
     ExpectationFailed,
@@ -31,10 +29,12 @@ from app.errors import (
     TransferCodingNotSupported,
     UriTooLong,
 )
-from app.hangups import Hangups
-from app.head import Parser
-from app.hub_errors import HubErrors
-from app.notify import ASK_AGAIN, Notifier, answers
+from app.server.connection import Connection
+from app.server.connection_limit import Crowd, Room
+from app.server.hangups import Hangups
+from app.server.hub_errors import HubErrors
+from app.server.notify import ASK_AGAIN, Notifier, answers
+from app.server.request_head import Parser
 
 log = logging.getLogger(__name__)
 

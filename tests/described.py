@@ -16,15 +16,15 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
 from app import create_app
-from app.api.openapi import errors_of
 from app.cli.locator import Claude
-from app.jobs.processes import this_process
+from app.http import access
+from app.openapi.describe import Description, Text, description_of
+from app.openapi.document import errors_of
+from app.openapi.error_models import ErrorBody
+from app.openapi.headers import HEADERS
+from app.processes import this_process
 from app.settings import Settings
 from app.users import assign
-from app.web import access
-from app.web.describe import Description, Text, description_of
-from app.web.error_body import ErrorBody
-from app.web.headers import HEADERS
 
 #: What answers where there is no view.
 NOWHERE = {404: "not_found", 405: "method_not_allowed"}

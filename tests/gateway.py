@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import requests
 
-from app.api.schemas import Done, StreamError
-from app.jobs import processes
+from app import processes
+from app.api.described.schemas import Done, StreamError
 from tests.described import check_answer, check_body
 
 ROOT = Path(__file__).parent.parent

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
+from app.conversation import options
 from app.errors import InvalidRequest
 from app.json_body import MOST_ITEMS
-from app.openai.schema import read_completion
-from app.web import options
+from app.openai.chat_schema import read_completion
 from tests.gateway import Gateway, eventually
 
 #: Seconds of CPU that reading a request of 32 MB may take here; of its size, it takes 0.3.

@@ -15,7 +15,7 @@ import pytest
 import requests
 from urllib3.exceptions import HTTPError
 
-from app.jobs import processes
+from app import processes
 from tests.gateway import (
     PATIENCE,
     Event,

@@ -9,10 +9,11 @@ import pytest
 
 from tests.gateway import ROOT, Gateway
 
-PAGES = ROOT / "app/api/pages"
+PAGES = ROOT / "app/openapi/templates"
+VENDORED = ROOT / "vendored"
 FILES = [
     path
-    for folder in (PAGES, PAGES / "vendored")
+    for folder in (PAGES, VENDORED)
     for path in sorted(folder.iterdir())
     if path.suffix in (".js", ".css", ".txt")
 ]
@@ -89,7 +90,7 @@ def test_nothing_that_is_shown_asks_the_network_for_more() -> None:
 
 
 def test_what_is_of_others_has_its_licence_and_version_beside_it() -> None:
-    about = (PAGES / "vendored/README.md").read_text(encoding="utf-8")
+    about = (VENDORED / "README.md").read_text(encoding="utf-8")
     for name, version in (("swagger-ui-dist", "5.35.0"), ("redoc", "2.5.4")):
         assert f"| {name} | {version} |" in about
     assert {path.name for path in FILES if path.suffix == ".txt"} >= {

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.openai.errors import BadParameter
-from app.openai.fetch import CannotFetch, fetch
-from app.openai.images import Images
+from app.conversation.errors import BadParameter
+from app.conversation.fetch import CannotFetch, fetch
+from app.conversation.images import Images
 
 
 class Site(BaseHTTPRequestHandler):

@@ -18,14 +18,14 @@ from uuid import uuid4
 import pytest
 import requests
 
-from app import files
-from app.jobs import processes
-from app.jobs.directory import Ended, Job, JobDirectory, Running, now
-from app.jobs.exclusive import acquire
-from app.jobs.processes import MARK, Process
-from app.jobs.recovery import close_lost, is_dead
-from app.jobs.spool import Spool
-from app.lock import LockTimeout, locked
+from app import processes
+from app.jobs.store import Spool
+from app.processes import MARK, Process
+from app.records.directory import Ended, Job, JobDirectory, Running, now
+from app.runs.close_lost import close_lost, is_dead
+from app.state import files
+from app.state.lock import LockTimeout, locked
+from app.state.process_lock import acquire
 from tests.gateway import PATIENCE, Gateway, eventually
 
 Start = Callable[..., Gateway]

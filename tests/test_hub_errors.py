@@ -4,7 +4,7 @@ import gevent
 import pytest
 from gevent import get_hub
 
-from app.hub_errors import HubErrors
+from app.server.hub_errors import HubErrors
 
 
 def test_an_error_in_the_hub_is_one_line(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.jobs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from tests.gateway import ROOT, eventually
 from tests.systemd import (
     CHECKOUT,

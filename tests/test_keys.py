@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from app.jobs.keys import Keys
-from app.jobs.spool import Spool
+from app.jobs.idempotency import Keys
+from app.jobs.store import Spool
 from tests.gateway import Gateway, eventually
 
 

@@ -309,5 +309,5 @@ def test_what_machines_ask_again_and_again_is_for_debugging(gateway: Gateway) ->
     # A worker asks for / all the time, to prove to systemd that the gateway answers.
     for path in ("/", "/health", "/ready", "/metrics"):
         gateway.ask("GET", path, auth=AUTH)
-        eventually(lambda path=path: lines_of(gateway, f"GET {path} ", "app.api.request_log"))
+        eventually(lambda path=path: lines_of(gateway, f"GET {path} ", "app.http.request_log"))
         assert all(" DEBUG " in line for line in lines_of(gateway, f": GET {path} "))

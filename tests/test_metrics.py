@@ -15,8 +15,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import metrics
-from app.jobs.directory import Status
 from app.metrics import Metrics
+from app.records.directory import Status
 from app.version import VERSION
 from tests.gateway import PASSWORD, ROOT, Gateway, eventually, free_port
 

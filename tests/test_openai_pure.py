@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.conversation import digests, options
+from app.conversation.answer import LONGEST_LINE, Answer, Begun, Line, Text
+from app.conversation.cut import Cut
+from app.conversation.errors import BadParameter
+from app.conversation.failures import failure_of
+from app.conversation.messages import Message, first_new, split
+from app.conversation.prompt import compose
+from app.conversation.public_addresses import is_public
+from app.conversation.usage import usage_of
 from app.errors import GatewayError, InvalidRequest, QueueFull, TooManyAttempts
-from app.openai import history
-from app.openai.addresses import is_public
-from app.openai.answer import LONGEST_LINE, Answer, Begun, Line, Text
-from app.openai.cut import Cut
-from app.openai.errors import BadParameter, error_object, tell
-from app.openai.failures import failure_of
-from app.openai.messages import compose, first_new, split
-from app.openai.schema import Message, read_completion
-from app.openai.usage import usage_of
-from app.web import options
+from app.openai.chat_schema import read_completion
+from app.openai.errors import error_object, tell
 
 
 def said(*messages: tuple[str, Any]) -> list[Message]:
@@ -91,13 +92,13 @@ def test_who_answers_last_is_asked_to_go_on() -> None:
 
 def test_a_text_counts_the_same_in_however_many_parts() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert history.add("", said(("user", "ab"))[0]) == history.add("", said(("user", parts))[0])
+    assert digests.add("", said(("user", "ab"))[0]) == digests.add("", said(("user", parts))[0])
 
 
 def test_an_answer_counts_as_the_client_sends_it_back() -> None:
-    start = history.begin("u", "/", "")
-    assert history.digests(start, said(("user", "a"), ("assistant", "b")))[-1] == (
-        history.add_answer(history.add(start, said(("user", "a"))[0]), "b")
+    start = digests.begin("u", "/", "")
+    assert digests.digests(start, said(("user", "a"), ("assistant", "b")))[-1] == (
+        digests.add_answer(digests.add(start, said(("user", "a"))[0]), "b")
     )
 
 
@@ -107,7 +108,7 @@ def test_every_difference_is_another_history() -> None:
     contents: list[tuple[str, Any]] = [("user", "a"), ("user", "b"), ("system", "a")]
     contents.append(("user", image))
     seen = {
-        history.add(history.begin(*start), message)
+        digests.add(digests.begin(*start), message)
         for start in starts
         for message in said(*contents)
     }

@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 import requests
 
-from app.openai.addresses import is_public
-from app.openai.answer import Answer
-from app.openai.errors import BadParameter
-from app.openai.fetch import CannotFetch, fetch
-from app.openai.images import Images
-from app.openai.messages import compose
-from app.openai.schema import Message
+from app.conversation.answer import Answer
+from app.conversation.errors import BadParameter
+from app.conversation.fetch import CannotFetch, fetch
+from app.conversation.images import Images
+from app.conversation.messages import Message
+from app.conversation.prompt import compose
+from app.conversation.public_addresses import is_public
 from tests.gateway import PATIENCE, ROOT, Gateway, eventually, marked_in
 from tests.test_fetch import is_loopback
 from tests.test_openai import ANSWER, BEGIN, DELTA, PNG, ask, events, refused
@@ -383,7 +383,7 @@ def test_no_site_holds_a_worker_up(head: bytes, piece: bytes) -> None:
 from gevent import monkey
 monkey.patch_all()
 import sys, time, gevent
-from app.openai.fetch import CannotFetch, fetch
+from app.conversation.fetch import CannotFetch, fetch
 longest = 0.0
 def beat():
     global longest

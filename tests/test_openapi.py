@@ -12,13 +12,13 @@ import pytest
 from flask import Flask
 
 from app import errors as all_errors
-from app.api.openapi import NotDescribed, make_document
-from app.api.reading import EVENTS
-from app.api.schemas import Done, Root
+from app.api.described.schemas import Done, Root
+from app.api.described.stream_answers import EVENTS
 from app.cli.request import ChatRequest
 from app.errors import GatewayError
-from app.web.describe import describes
-from app.web.headers import HEADERS
+from app.openapi.describe import describes
+from app.openapi.document import NotDescribed, make_document
+from app.openapi.headers import HEADERS
 from tests.described import application, check_body
 from tests.gateway import Gateway
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.openapi import make_document
+from app.openapi.document import make_document
 from tests.described import application
 from tests.gateway import ROOT, Gateway
 

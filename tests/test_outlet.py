@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.outlet import Outlet
+from app.server.stderr import Outlet
 from tests.gateway import Gateway, eventually
 
 Ends = tuple[int, int]

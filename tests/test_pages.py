@@ -6,7 +6,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from app.api.openapi import make_document
+from app.openapi.document import make_document
 from tests.browser import complaints, driver  # noqa: F401 - a fixture
 from tests.described import application
 from tests.gateway import Gateway, eventually

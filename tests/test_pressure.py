@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from app.jobs.pool import MOST_IDLE
+from app.runs.launcher.pool import MOST_IDLE
 from tests.gateway import Event, Gateway, eventually, marked_in
 
 #: Room for every job of a test at once: what is tested here is not the queue.

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.jobs import processes
-from app.jobs.processes import (
+from app import processes
+from app.processes import (
     MARK,
     Process,
     boot_id,
@@ -207,14 +207,14 @@ def test_a_subreaper_keeps_the_daemons_among_its_descendants(start: Start) -> No
             """
             import os, sys, time
             sys.path.insert(0, sys.argv[1])
-            from app.jobs.processes import become_subreaper
+            from app.processes import become_subreaper
             become_subreaper()
             os.waitpid(os.posix_spawnp("setsid", ["setsid", "-f", "sleep", "60"], os.environ), 0)
             print("ready", flush=True)
             time.sleep(60)
             """
         ),
-        str(Path(processes.__file__).parents[2]),
+        str(Path(processes.__file__).parents[1]),
     )
     assert program.stdout is not None
     assert program.stdout.readline() == b"ready\n"

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 
-from app.jobs import processes
-from app.jobs.directory import Job, JobDirectory, now
-from app.jobs.keys import Key, Keys
-from app.jobs.spool import Spool
+from app import processes
+from app.jobs.idempotency import Key, Keys
+from app.jobs.store import Spool
+from app.records.directory import Job, JobDirectory, now
 from tests.gateway import Gateway, Stream, alive, eventually
 from tests.test_keys import post
 from tests.test_queue import flag, statuses

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api.openapi import make_document
 from app.cli.request import ChatRequest
+from app.openapi.document import make_document
 from app.settings import setting_names
 from app.tool.main import COMMANDS
 from app.tool.parser import EXIT_CODES

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.jobs.pool import JOBS_EACH
+from app.runs.launcher.pool import JOBS_EACH
 from tests.gateway import PASSWORD, ROOT, Gateway, Stream, alive, eventually, free_port, marked_in
 
 EX_CONFIG = 78
@@ -341,9 +341,9 @@ def test_a_reload_of_code_that_cannot_be_imported_changes_nothing(
     gateway = Gateway(tmp_path, fake_claude)
     gateway.code = tmp_path / "checkout"
     gateway.code.mkdir()
-    shutil.copytree(ROOT / "app", gateway.code / "app", ignore=shutil.ignore_patterns("vendored"))
+    shutil.copytree(ROOT / "app", gateway.code / "app")
     shutil.copy(ROOT / "gunicorn.conf.py", gateway.code)
-    (gateway.code / "app/api/pages/vendored").symlink_to(ROOT / "app/api/pages/vendored")
+    (gateway.code / "vendored").symlink_to(ROOT / "vendored")
     try:
         gateway.start()
         assert gateway.process is not None

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from app.errors import ConfigurationError
 from app.machine import job_capacity
+from app.secret_strength import is_blank, is_placeholder
 from app.settings import Settings, setting_names
-from app.strength import is_blank, is_placeholder
 
 PRIVATE = "s3cret-0123456789"
 LEAST = {"AUTH_PASSWORD": PRIVATE, "HOME": "/home/someone"}

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.directory import Claim, Ended, Job, JobDirectory, Running, data_end, is_sealed, now
-from app.jobs.processes import Process, this_process
-from app.jobs.spool import Spool
+from app.jobs.store import Spool
+from app.processes import Process, this_process
+from app.records.directory import Claim, Ended, Job, JobDirectory, Running, data_end, is_sealed, now
 
 RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
 ENDED = Ended(

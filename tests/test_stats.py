@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.jobs.directory import Ended, Job
-from app.jobs.processes import this_process
-from app.jobs.spool import Spool
 from app.jobs.statistics import Statistics
+from app.jobs.store import Spool
+from app.processes import this_process
+from app.records.directory import Ended, Job
 from app.version import VERSION
 from tests.gateway import AUTH, ROOT, Gateway, eventually
 

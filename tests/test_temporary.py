@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import temporary
-from app.jobs.removal import remove
+from app.runs import temporary
+from app.state.remove_tree import remove
 from tests.gateway import Gateway, Stream, eventually
 
 PATH = re.compile(r"/tmp/cc2-[0-9a-f]{12}")  # noqa: S108

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.verdict import LONGEST_WORDS, sentence, verdict
+from app.cli.result import LONGEST_WORDS, sentence, verdict
 from tests.gateway import Gateway, eventually
 
 NOT_LOGGED_IN = "Not logged in · Please run /login"

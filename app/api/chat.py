@@ -6,12 +6,12 @@ from ipaddress import IPv4Network, IPv6Network
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api import reading
-from app.api.asking import BODY, QUERY
-from app.api.forms import choose
-from app.api.schemas import Cancelled, Started
+from app.api.accept import choose
+from app.api.described import stream_answers
+from app.api.described.chat_body import BODY, QUERY
+from app.api.described.schemas import Cancelled, Started
+from app.api.result import answer_when_ended
 from app.api.stream import Events, Form, Lines, stream
-from app.api.waiting import answer_when_ended
 from app.errors import (
     BadEventId,
     DiskFull,
@@ -21,13 +21,13 @@ from app.errors import (
     QueueFull,
     SessionNotFound,
 )
-from app.jobs.directory import JobDirectory
+from app.http.chat_request import REFUSALS, Intake
+from app.http.error_handlers import job_begins
+from app.http.prefix import seen_from_outside
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
-from app.web.describe import Answer, Parameter, describes
-from app.web.failures import job_begins
-from app.web.intake import REFUSALS, Intake
-from app.web.prefix import seen_from_outside
+from app.openapi.describe import Answer, Parameter, describes
+from app.records.directory import JobDirectory
 
 
 def blueprint(
@@ -40,12 +40,12 @@ def blueprint(
     @describes(
         "Start a job and read its stream.",
         {
-            **reading.ANSWERS,
+            **stream_answers.ANSWERS,
             202: Answer(
                 "The job runs or waits for its turn; it needs no client (`Prefer: respond-async`).",
                 {"application/json": Started},
                 ("X-Process-ID", "Location", "Preference-Applied"),
-                links=reading.ANSWERS[200].links,
+                links=stream_answers.ANSWERS[200].links,
             ),
         },
         details="The head is sent at once, before the CLI says anything. If the client closes the"
@@ -53,8 +53,8 @@ def blueprint(
         body=BODY,
         errors=[
             *REFUSALS,
-            *reading.ERRORS,
-            *reading.ONCE_BEGUN,
+            *stream_answers.ERRORS,
+            *stream_answers.ONCE_BEGUN,
             DiskFull,
             IdempotencyKeyReused,
             QueueFull,
@@ -102,15 +102,15 @@ def blueprint(
     @describes(
         "Read a job's stream, again or from where it broke off.",
         {
-            **reading.ANSWERS,
+            **stream_answers.ANSWERS,
             204: Answer("There is nothing after the event `done`: a browser is not to come back."),
         },
         details="The same stream for the job's user and for the operator, of a job that runs or"
         " has ended. No line is lost and none comes twice. A reader can leave without ending the"
         " job.",
-        errors=[*reading.ERRORS, BadEventId],
+        errors=[*stream_answers.ERRORS, BadEventId],
         parameters=[
-            reading.JOB,
+            stream_answers.JOB,
             Parameter(
                 "Last-Event-ID",
                 "header",
@@ -144,7 +144,7 @@ def blueprint(
         " SIGTERM at half of `KILL_GRACE` and SIGKILL at its end. The answer comes once nothing"
         " of the job is left running.",
         errors=[JobNotFound, JobNotEnded],
-        parameters=[reading.JOB],
+        parameters=[stream_answers.JOB],
     )
     def cancel(job_id: str) -> Response:
         ended = jobs.cancel(job_id, g.user)

@@ -6,17 +6,17 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from app import sse
-from app.api import reading
+from app.api.described import stream_answers
 from app.api.stream import Events, stream
 from app.cli.request import read_fields
+from app.conversation import options
+from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import DiskFull, QueueFull, SessionNotFound
+from app.http.chat_request import REFUSALS, Intake
+from app.http.error_handlers import job_begins
 from app.jobs.service import JobService
 from app.json_body import read_object
-from app.web import options
-from app.web.describe import Answer, Body, Text, describes
-from app.web.failures import job_begins
-from app.web.intake import REFUSALS, Intake
-from app.web.workspaces import SHARED, Workspaces
+from app.openapi.describe import Answer, Body, Text, describes
 
 
 class BareEvents(Events):
@@ -65,8 +65,8 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         body=Body({"application/json": _BODY}),
         errors=[
             *REFUSALS,
-            *reading.ERRORS,
-            *reading.ONCE_BEGUN,
+            *stream_answers.ERRORS,
+            *stream_answers.ONCE_BEGUN,
             DiskFull,
             QueueFull,
             SessionNotFound,

@@ -2,14 +2,14 @@
 
 from flask import Blueprint, Response, jsonify
 
-from app.api import schemas
+from app.api.described import schemas
 from app.cli.installed import Installed
 from app.cli.login import Login
 from app.errors import Unavailable
-from app.jobs.fitness import Check, Fitness
+from app.http.error_handlers import request_id
+from app.jobs.health import Check, Fitness
+from app.openapi.describe import Answer, describes
 from app.version import VERSION
-from app.web.describe import Answer, describes
-from app.web.failures import request_id
 
 _UNWELL = Answer("Jobs cannot run here now.", {"application/json": schemas.Unwell})
 

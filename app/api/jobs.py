@@ -4,13 +4,13 @@ import re
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api import schemas
-from app.api.reading import JOB
+from app.api.described import schemas
+from app.api.described.stream_answers import JOB
 from app.errors import InvalidRequest, JobNotFound, JobRuns
+from app.http.disconnect import follow_for_client
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
-from app.web.client import follow_for_client
-from app.web.describe import Answer, Parameter, describes
+from app.openapi.describe import Answer, Parameter, describes
 
 #: Rows of one page of GET /jobs, if not asked otherwise, and at most.
 PAGE = 50

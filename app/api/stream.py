@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from app import sse
 from app.errors import JobNotFound, JobNotStarted
-from app.jobs.directory import JobDirectory
+from app.http.disconnect import CLIENT_LEFT, follow_for_client
 from app.jobs.follow import END
-from app.jobs.queue import Place
 from app.jobs.service import JobService
-from app.web.client import CLIENT_LEFT, follow_for_client
+from app.records.directory import JobDirectory
+from app.runs.launcher.queue import Place
 
 log = logging.getLogger(__name__)
 

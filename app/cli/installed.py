@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import gevent
 
 from app.cli.locator import VERSION_PATIENCE, Claude, Identity, identity, number_in, version_in
-from app.cli.question import Question
+from app.cli.probe import Question
 
 log = logging.getLogger(__name__)
 

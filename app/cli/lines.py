@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from app.nesting import is_deep
+from app.json_depth import is_deep
 
 # A line that may be a result. Inside a JSON string the quotes would be escaped, so this
 # seldom matches anything else; what matches is parsed to make sure.

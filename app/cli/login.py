@@ -10,9 +10,9 @@ from pathlib import Path
 
 import gevent
 
-from app.cli import account, credentials
-from app.cli.question import Question
-from app.files import open_file, read_file, replace_file
+from app.cli import auth_status, credentials
+from app.cli.probe import Question
+from app.state.files import open_file, read_file, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +85,11 @@ class Login:
         finally:
             os.close(lock)
         try:
-            if not question.wait(account.PATIENCE):
+            if not question.wait(auth_status.PATIENCE):
                 self._write(None)
-                log.warning("claude auth status has not answered within %g s", account.PATIENCE)
+                log.warning("claude auth status has not answered within %g s", auth_status.PATIENCE)
                 question.wait(None)
-            self._write(account.logged_in(question.answer()))
+            self._write(auth_status.logged_in(question.answer()))
         finally:
             question.close()
 

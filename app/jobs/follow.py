@@ -15,12 +15,12 @@ from typing import Any
 from gevent import get_hub
 from gevent.event import Event
 
-from app.files import read_at
-from app.jobs import processes
-from app.jobs.directory import JobDirectory, data_end, is_sealed
-from app.jobs.queue import Place, place_of, queue_file
-from app.jobs.recovery import supervisor_of
-from app.turn import give_way
+from app import processes
+from app.records.directory import JobDirectory, data_end, is_sealed
+from app.runs.close_lost import supervisor_of
+from app.runs.launcher.queue import Place, place_of, queue_file
+from app.server.give_way import give_way
+from app.state.files import read_at
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from app import audit
+from app import audit, processes
 from app.errors import (
     DiskFull,
     GatewayStops,
@@ -21,21 +21,21 @@ from app.errors import (
     QueueFull,
     SessionNotFound,
 )
-from app.jobs import owners, processes
-from app.jobs.directory import Ended, Job, JobDirectory, now
 from app.jobs.follow import Follower, Watch, wait_for_end
-from app.jobs.keys import Keys
-from app.jobs.launch import Launch
-from app.jobs.order import Begun, Limits, Order, narrower
-from app.jobs.queue import place_of, queued
-from app.jobs.recovery import ask_to_end, claim, close_lost, is_dead, supervisor_of
-from app.jobs.report import report
-from app.jobs.spool import Spool
+from app.jobs.idempotency import Keys
+from app.jobs.log_ends import report
+from app.jobs.render import result_fields, tell_end, tell_record, tell_running
+from app.jobs.spec import Begun, Limits, Order, narrower
 from app.jobs.statistics import Statistics
-from app.jobs.supervision import NO_ROOM
-from app.jobs.sweep import SWEEP_LIMIT
-from app.jobs.telling import result_fields, tell_end, tell_record, tell_running
+from app.jobs.store import Spool
 from app.metrics import Metrics
+from app.records import session_owners
+from app.records.directory import Ended, Job, JobDirectory, now
+from app.runs.close_lost import ask_to_end, claim, close_lost, is_dead, supervisor_of
+from app.runs.launcher.client import Launch
+from app.runs.launcher.queue import place_of, queued
+from app.runs.supervisor.watch import NO_ROOM
+from app.runs.sweep import SWEEP_LIMIT
 from app.users import User, Users, mend_users
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class JobService:
         if order.is_own_session:
             try:
                 owner: str | None = self._mended(
-                    partial(owners.note, self._spool.state, session, user.id)
+                    partial(session_owners.note, self._spool.state, session, user.id)
                 )
             except OSError as error:
                 raise JobNotStarted(f"cannot start the job: {error}") from error
@@ -161,7 +161,7 @@ class JobService:
 
     def _owner_of(self, session: str) -> str | None:
         state = self._spool.state
-        owner = owners.owner_of(state, session)
+        owner = session_owners.owner_of(state, session)
         if owner is not None:
             return owner
         for directory in self._spool.living():
@@ -169,7 +169,7 @@ class JobService:
             if job and job.continues != session and directory.read_session() == session:
                 return job.user
         # Its job may have ended just now.
-        return owners.owner_of(state, session)
+        return session_owners.owner_of(state, session)
 
     def _create(
         self, directory: JobDirectory, order: Order, user: User, detached: bool
@@ -390,7 +390,7 @@ class JobService:
         self._keys.forget_removed()
         if time.monotonic() - self._forgot_owners > _FORGET_OWNERS:
             self._forgot_owners = time.monotonic()
-            owners.forget_old(self._spool.state)
+            session_owners.forget_old(self._spool.state)
 
     def trouble(self) -> str | None:
         """What keeps jobs from going on now, in words for a client; None if all is well."""

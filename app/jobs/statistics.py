@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from app.jobs.directory import JobDirectory
-from app.jobs.spool import Spool
+from app.jobs.store import Spool
 from app.metrics import cost_in, tokens_in
+from app.records.directory import JobDirectory
 
 # Records are read in portions, and others are served in between.
 _PORTION = 50

@@ -7,15 +7,15 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict
 
+from app.conversation.errors import BadParameter, ConversationNotFound, ModelNotFound
+from app.conversation.models import Models
+from app.conversation.sessions import Sessions
 from app.errors import Unavailable, UnsupportedMediaType
+from app.http.chat_request import Intake
 from app.json_body import read_object, validate
-from app.openai import answers
-from app.openai.errors import BadParameter, ConversationNotFound, ModelNotFound
-from app.openai.models import Models
-from app.openai.sessions import Sessions
-from app.web import describe
-from app.web.describe import Body, Parameter
-from app.web.intake import Intake
+from app.openai import described
+from app.openapi import describe
+from app.openapi.describe import Body, Parameter
 
 #: Characters of a conversation's metadata, as JSON.
 LARGEST_METADATA = 16_384
@@ -32,17 +32,17 @@ class NewConversation(BaseModel):
 def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
     """The views."""
     views = Blueprint("catalog", __name__)
-    describes = partial(describe.describes, error_body=answers.OpenAIError)
+    describes = partial(describe.describes, error_body=described.OpenAIError)
 
     @views.get("/v1/models")
-    @describes("The models that can be asked for.", {200: answers.ModelList})
+    @describes("The models that can be asked for.", {200: described.ModelList})
     def all_models() -> Response:
         return jsonify(object="list", data=models.rows())
 
     @views.get("/v1/models/<path:model>")
     @describes(
         "One model.",
-        {200: answers.ModelRow},
+        {200: described.ModelRow},
         errors=[ModelNotFound],
         parameters=[Parameter("model", "path", {"type": "string"}, "Its name.")],
     )
@@ -52,8 +52,8 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
     @views.post("/v1/conversations")
     @describes(
         "Begin a conversation.",
-        {200: answers.Conversation},
-        errors=[*answers.REFUSED, Unavailable],
+        {200: described.Conversation},
+        errors=[*described.REFUSED, Unavailable],
         body=Body({"application/json": NewConversation}, required=False),
     )
     def create() -> Response:
@@ -70,7 +70,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
     @views.get("/v1/conversations")
     @describes(
         "Your conversations, the last used first; to the operator all.",
-        {200: answers.ConversationList},
+        {200: described.ConversationList},
     )
     def all_conversations() -> Response:
         return jsonify(object="list", data=[_tell(record) for record in sessions.of(g.user)])
@@ -78,7 +78,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
     @views.get("/v1/conversations/<conversation_id>")
     @describes(
         "One conversation.",
-        {200: answers.Conversation},
+        {200: described.Conversation},
         errors=[ConversationNotFound],
         parameters=[Parameter("conversation_id", "path", {"type": "string"}, "Its id.")],
     )

@@ -13,20 +13,20 @@ from werkzeug.datastructures import Headers
 from app.cli.command import Extras
 from app.cli.request import read_fields, title_of
 from app.cli.transcripts import session_id_in
+from app.conversation import digests, options
+from app.conversation.errors import BadParameter
+from app.conversation.images import Images
+from app.conversation.messages import Message, TextPart, first_new, image_urls, split
+from app.conversation.models import DEFAULT, Models
+from app.conversation.prompt import compose, plain
+from app.conversation.sessions import Left, Sessions
+from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import InvalidRequest, SessionNotFound
-from app.jobs.keys import Key
-from app.jobs.order import Order
-from app.openai import history
-from app.openai.errors import BadParameter
-from app.openai.images import Images
-from app.openai.messages import compose, first_new, image_urls, plain, split
-from app.openai.models import DEFAULT, Models
-from app.openai.schema import CompletionRequest, Message, TextPart
-from app.openai.sessions import Left, Sessions
+from app.http.chat_request import Intake
+from app.jobs.idempotency import Key
+from app.jobs.spec import Order
+from app.openai.chat_schema import CompletionRequest
 from app.users import User
-from app.web import options
-from app.web.intake import Intake
-from app.web.workspaces import SHARED, Workspaces
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +90,11 @@ class Tasks:
         )
         conversation = split(messages)
         said = split(asked.messages).messages
-        start = history.begin(user.id, str(cwd), f"{chosen.system}:{conversation.system}")
-        digests = history.digests(start, said)
+        start = digests.begin(user.id, str(cwd), f"{chosen.system}:{conversation.system}")
+        after = digests.digests(start, said)
         # A name that is no session's id begins a conversation of that name.
         may_begin = known is not None or session != (named and session_id_in(named))
-        place = self._place(session, may_begin, str(cwd), said, digests)
+        place = self._place(session, may_begin, str(cwd), said, after)
         try:
             sent = conversation.messages[place.sent_from :]
             new = first_new(sent)
@@ -122,7 +122,7 @@ class Tasks:
             self._give_back(place.taken)
             raise
         structured = bool(fields.get("json_schema"))
-        digest = digests[-1] if digests else start
+        digest = after[-1] if after else start
         return Task(order, digest, place.taken, structured, chosen.events)
 
     def forget(self, task: Task) -> None:
@@ -136,7 +136,7 @@ class Tasks:
         cwd = task.order.cwd
         self.sessions.note(session_id, user, cwd, task.order.model)
         if answer is not None:
-            self.sessions.leave(history.add_answer(task.digest, answer), session_id, cwd)
+            self.sessions.leave(digests.add_answer(task.digest, answer), session_id, cwd)
 
     def _give_back(self, taken: Left | None) -> None:
         if taken is None:

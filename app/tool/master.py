@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.jobs.exclusive import holder_of
+from app.state.process_lock import holder_of
 
 
 def master_of(state: Path) -> int | None:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.cli import credentials
-from app.cli.account import PATIENCE, logged_in
+from app.cli.auth_status import PATIENCE, logged_in
 from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
-from app.cli.root import REFUSES_ROOT, refuses_root
+from app.cli.root_check import REFUSES_ROOT, refuses_root
 from app.errors import ConfigurationError
-from app.files import open_file
 from app.settings import Settings
+from app.state.files import open_file
 from app.tool.check import Check, failed, ok, skipped, warning
 from app.tool.owner import own_name
 

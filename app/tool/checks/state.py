@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.jobs.spool import Spool
+from app.jobs.store import Spool
 from app.settings import Settings
 from app.tool.check import Check, failed, ok
 from app.tool.owner import own_name

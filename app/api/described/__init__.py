@@ -1,0 +1,1 @@
+"""How the document describes the raw face."""

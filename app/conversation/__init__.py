@@ -1,0 +1,1 @@
+"""What the chat APIs share, whichever dialect a client speaks."""

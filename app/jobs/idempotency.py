@@ -1,0 +1,84 @@
+"""Idempotency keys: the same request, sent again, means the same job.
+
+As in the HTTP working group's draft `Idempotency-Key`: a client that does not know whether
+its request arrived sends it once more. `STATE_DIR/keys/<digest of user and key>` holds the
+job and a digest of the request, for as long as the job is kept.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from app.errors import IdempotencyKeyReused
+from app.records.directory import JobDirectory, is_job_id
+from app.state.files import discard
+from app.state.lock import LockTimeout, locked
+from app.state.record_file import read_record, write_record
+
+log = logging.getLogger(__name__)
+
+# Others are served between two portions of keys.
+_PORTION = 50
+
+
+class Key(NamedTuple):
+    """What a client calls its request, and a digest of all that the request asks for."""
+
+    text: str
+    request: str
+
+
+class Keys:
+    """All keys of one state folder."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+        self._folder = f"{state}/keys"
+
+    def find_or_create(
+        self, user: str, key: Key, create: Callable[[], JobDirectory]
+    ) -> tuple[JobDirectory, bool]:
+        """The job of this user's key, and whether `create` made it just now.
+
+        Raises IdempotencyKeyReused if another request had the key, what `create` raises, and
+        OSError.
+        """
+        digest = hashlib.sha256(json.dumps([user, key.text]).encode()).hexdigest()
+        path = f"{self._folder}/{digest}"
+        with locked(self._folder):
+            record = read_record(path) or {}
+            directory = self._job(record)
+            if directory is not None:
+                if record.get("request") != key.request:
+                    raise IdempotencyKeyReused
+                return directory, False
+            directory = create()
+            write_record(path, {"job": directory.id, "request": key.request})
+            return directory, True
+
+    def forget_removed(self) -> None:
+        """Remove the keys of jobs that are kept no more."""
+        for number, name in enumerate(os.listdir(self._folder)):
+            if number % _PORTION == 0:
+                time.sleep(0)
+            path = f"{self._folder}/{name}"
+            try:
+                # A key may be taken anew at any moment.
+                with locked(self._folder):
+                    if self._job(read_record(path) or {}) is None:
+                        discard(path)
+            except LockTimeout as error:
+                log.warning("old idempotency keys are kept for now: %s", error)
+                return
+
+    def _job(self, record: Mapping[str, Any]) -> JobDirectory | None:
+        """The job that a key's record names, if it is still kept."""
+        job_id = record.get("job")
+        if not isinstance(job_id, str) or not is_job_id(job_id):
+            return None
+        directory = JobDirectory(self._state, job_id)
+        return None if directory.job() is None else directory

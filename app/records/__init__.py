@@ -1,0 +1,1 @@
+"""What is written of jobs and runs below STATE_DIR."""

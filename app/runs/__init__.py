@@ -1,0 +1,1 @@
+"""Processes of the CLI: how each is started, watched and ended."""

@@ -1,0 +1,1 @@
+"""The launcher's process, which decides what runs when, and its client."""

@@ -1,0 +1,1 @@
+"""What gunicorn's processes need: connections, standard error, systemd, reloads."""

@@ -1,0 +1,1 @@
+"""How files below STATE_DIR are opened, read, locked and removed."""

@@ -1,0 +1,87 @@
+"""A lock that one process holds for as long as it lives: the master's and the launcher's.
+
+A record lock (fcntl(2)) belongs to its process alone: the kernel releases it with the process,
+and nothing that it forks inherits it. A job can hold one, too, or put something in the place of
+the file. Standard library alone, because the launcher imports this.
+"""
+
+import errno
+import fcntl
+import os
+import signal
+import struct
+import time
+
+from app import processes
+from app.state.files import change_mode, move_aside, open_file
+
+#: Seconds that a job has to let go of a lock of ours when it is killed.
+_PATIENCE = 5.0
+# struct flock of fcntl(2) on 64-bit Linux.
+_FLOCK = "hhqqi4x"
+
+
+def acquire(path: str) -> int | None:
+    """Hold the lock of this file; None if another process of a gateway holds it.
+
+    Closing the returned descriptor, or any other of the same file, releases it. Raises OSError.
+    """
+    lock = _open(path)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            holder = _holder(lock)
+        except OSError:
+            os.close(lock)
+            raise
+        if holder is None:
+            # It has just let go.
+            continue
+        if not processes.is_marked(holder) or time.monotonic() > deadline:
+            os.close(lock)
+            return None
+        _kill(holder)
+        time.sleep(0.01)
+
+
+def _open(path: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT
+    try:
+        return open_file(path, flags)
+    except PermissionError:
+        # Not another file: the lock is this one's.
+        change_mode(path, 0o600)
+        return open_file(path, flags)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO):
+            raise
+    move_aside(path)
+    return open_file(path, flags)
+
+
+def holder_of(path: str) -> int | None:
+    """The pid of the process that holds this file's lock; None if none does, or we may not look."""
+    try:
+        lock = open_file(path)
+    except OSError:
+        return None
+    try:
+        return _holder(lock)
+    finally:
+        os.close(lock)
+
+
+def _holder(lock: int) -> int | None:
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, asked))
+    return int(pid) if kind != fcntl.F_UNLCK and pid > 0 else None
+
+
+def _kill(pid: int) -> None:
+    """End a job's process that holds a lock of ours."""
+    process = processes.identify(pid)
+    if process is not None and processes.is_marked(pid):
+        processes.send_signal(process, signal.SIGKILL)

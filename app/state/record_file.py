@@ -1,0 +1,118 @@
+"""Records: JSON objects in files of STATE_DIR, one a file.
+
+A reader of a record takes anything: what is missing, damaged, or no record at all is None,
+and the log names such a file once. Standard library alone, because the launcher and the
+supervisors import this.
+"""
+
+import functools
+import json
+import logging
+import types
+import typing
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from app.json_depth import is_deep
+from app.state.files import read_file, replace_file
+
+log = logging.getLogger(__name__)
+
+Record = TypeVar("Record", bound=NamedTuple)
+
+
+def write_record(path: str, record: Mapping[str, Any]) -> None:
+    """Write a record whole, in place of one that is there. Raises OSError."""
+    replace_file(path, json.dumps(record).encode())
+
+
+def read_record(path: str) -> dict[str, Any] | None:
+    """The fields of a record, or None if there is none that can be read."""
+    try:
+        fields = json.loads(read_file(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        _complain(path, error.strerror or type(error).__name__)
+        return None
+    except (ValueError, RecursionError):
+        # After a power cut a new file may be there and empty, or full of zeros.
+        _complain(path, "not JSON")
+        return None
+    if not isinstance(fields, dict) or not fields or is_deep(fields):
+        _complain(path, "not a JSON object of moderate depth")
+        return None
+    return fields
+
+
+def read_as(kind: type[Record], path: str) -> Record | None:
+    """A record of this kind, or None if there is none that can be read.
+
+    Every field has the type that `kind` says, and fields that it does not know are left out.
+    """
+    fields = read_record(path)
+    record = None if fields is None else _as_kind(kind, fields)
+    if fields is not None and record is None:
+        _complain(path, f"not a record of the kind {kind.__name__}")
+    return record
+
+
+def _as_kind(kind: Any, fields: Any) -> Any:
+    """A named tuple of these fields, or None if one is missing or has another type.
+
+    >>> class Point(NamedTuple):
+    ...     x: int
+    ...     name: str | None = None
+    >>> _as_kind(Point, {"x": 1, "more": 2}), _as_kind(Point, {"x": "1"}), _as_kind(Point, {})
+    (Point(x=1, name=None), None, None)
+    """
+    if isinstance(fields, list):
+        fields = dict(zip(kind._fields, fields, strict=False))
+    if not isinstance(fields, dict):
+        return None
+    values = {}
+    for name, wanted in types_of(kind).items():
+        if name in fields:
+            fits, values[name] = _fit(fields[name], wanted)
+            if not fits:
+                return None
+        elif name not in kind._field_defaults:
+            return None
+    return kind(**values)
+
+
+@functools.cache
+def types_of(kind: Hashable) -> dict[str, Any]:
+    """The type of each field of a kind of record; found out once."""
+    return typing.get_type_hints(kind)
+
+
+def _fit(value: Any, wanted: Any) -> tuple[bool, Any]:
+    """Whether a value out of JSON has this type, and the value as that type."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if wanted is Any:
+        return True, value
+    if origin in (types.UnionType, typing.Union):
+        fitting = (found for each in arguments if (found := _fit(value, each))[0])
+        return next(fitting, (False, None))
+    if origin is typing.Literal:
+        return value in arguments, value
+    if origin is list:
+        return isinstance(value, list) and all(_fit(each, arguments[0])[0] for each in value), value
+    if origin is dict:
+        inside = isinstance(value, dict) and all(_fit(v, arguments[1])[0] for v in value.values())
+        return inside, value
+    if isinstance(wanted, type) and issubclass(wanted, tuple) and hasattr(wanted, "_fields"):
+        inner = _as_kind(wanted, value)
+        return inner is not None, inner
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool), value
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool), value
+    return isinstance(value, wanted), value
+
+
+@functools.lru_cache(maxsize=1000)
+def _complain(path: str, why: str) -> None:
+    """Say once that a file is not what it should be."""
+    log.warning("cannot read %s: %s; it counts as missing", path, why)
