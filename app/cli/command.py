@@ -96,7 +96,7 @@ def build(
     arguments = [*_ALWAYS]
     files: dict[str, bytes] = {}
     for name, write in _writers(version).items():
-        value = _effective_model(request, defaults) if name == "model" else getattr(request, name)
+        value = effective_model(request, defaults) if name == "model" else getattr(request, name)
         for written in () if value is None else write(value):
             if isinstance(written, _ByFile):
                 file = f"{name}.{len(files)}"
@@ -148,7 +148,11 @@ def user_message(content: str | list[dict[str, Any]]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def _effective_model(request: ChatRequest, defaults: Defaults) -> str | None:
+def effective_model(request: ChatRequest, defaults: Defaults) -> str | None:
+    """The model that a request runs with; None leaves the choice to the CLI.
+
+    A `model` of null asks for the CLI's own, whatever the default is.
+    """
     return request.model if "model" in request.model_fields_set else defaults.model
 
 

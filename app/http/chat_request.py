@@ -14,7 +14,7 @@ from typing import IO, Any
 import gevent
 from flask import Request
 
-from app.cli.command import Defaults, Extras, build
+from app.cli.command import Defaults, Extras, build, effective_model
 from app.cli.installed import Installed
 from app.cli.request import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
 from app.errors import (
@@ -125,7 +125,7 @@ class Intake:
         return Order(
             build(asked, self.defaults, self.claude.number, extras),
             cwd=asked.cwd,
-            model=asked.model if "model" in asked.model_fields_set else self.defaults.model,
+            model=effective_model(asked, self.defaults),
             session_id=asked.session_id or extras.new_session,
             fork_session=bool(asked.fork_session),
             prompt_length=len(asked.prompt),
