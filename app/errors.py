@@ -1,6 +1,6 @@
-"""Every error that the gateway can report: its HTTP status, its stable code, its words."""
+"""Every error that the gateway reports: its HTTP status, its stable code and its message."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.text import shortened
@@ -11,40 +11,111 @@ class ConfigurationError(Exception):
 
 
 class GatewayError(Exception):
-    """An error that is answered to a client. `detail` is for people, `code` for programs.
+    """An error that ends a request: `detail` is for people, `code` for programs.
 
-    `hint` says what would help, where `detail` must stay as clients know it. `header_names`
-    are those of `headers` that a client needs. The first line of each class's docstring is
-    also in the OpenAPI document.
+    `detail` is the class's `message` unless another is given. `hint` is advice, for errors whose
+    `detail` must not change. `header_names` are the headers that a client can rely on. The first
+    line of each docstring is published in the OpenAPI document.
     """
 
     status = 500
     code = "internal_error"
-    header_names: tuple[str, ...] = ()
+    message = "Internal Server Error"
     hint: str | None = None
+    header_names: tuple[str, ...] = ()
 
-    def __init__(self, detail: str | Sequence[Mapping[str, Any]] = "Internal Server Error") -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str | Sequence[Mapping[str, Any]] | None = None) -> None:
+        self.detail = self.message if detail is None else detail
+        super().__init__(self.detail)
 
     def headers(self) -> dict[str, str]:
-        """Headers that belong to this error's answer."""
+        """The headers that this error adds to the response."""
         return {}
 
 
 class InternalError(GatewayError):
-    """A mistake of the gateway's; its log has the `request_id`."""
+    """The gateway failed; its log has details under the same `request_id`."""
+
+
+# The request as HTTP
+
+
+class BadRequest(GatewayError):
+    """The request is malformed HTTP."""
+
+    status = 400
+    code = "bad_request"
+    message = "Bad Request"
+
+
+class UriTooLong(GatewayError):
+    """The request line is too long."""
+
+    status = 414
+    code = "uri_too_long"
+    message = "URI Too Long"
+
+
+class HeadersTooLarge(GatewayError):
+    """The headers are too long, or there are too many."""
+
+    status = 431
+    code = "headers_too_large"
+    message = "Request Header Fields Too Large"
+
+
+class ExpectationFailed(GatewayError):
+    """The Expect header asks for something the server does not support."""
+
+    status = 417
+    code = "expectation_failed"
+    message = "Expectation Failed"
+
+
+class TransferCodingNotSupported(GatewayError):
+    """The Transfer-Encoding is not supported."""
+
+    status = 501
+    code = "transfer_coding_not_supported"
+    message = "Not Implemented"
+
+
+class NotFound(GatewayError):
+    """The path does not exist."""
+
+    status = 404
+    code = "not_found"
+    message = "Not Found"
+
+
+class TooManyConnections(GatewayError):
+    """All connections that this gateway process can serve at once are in use."""
+
+    status = 503
+    code = "too_many_connections"
+    message = (
+        "Too many connections are open; close some, or raise the gateway's limit of open files"
+    )
+    header_names = ("Retry-After",)
+
+    def headers(self) -> dict[str, str]:
+        """When to retry, on a new connection: it may reach another process."""
+        return {"Retry-After": "1", "Connection": "close"}
+
+
+# Who sends the request
 
 
 class NotAuthenticated(GatewayError):
-    """There is no Authorization header, or it cannot be read."""
+    """The Authorization header is missing or malformed."""
 
     status = 401
     code = "not_authenticated"
+    message = "Not authenticated"
     header_names = ("WWW-Authenticate",)
 
-    def __init__(self, detail: str = "Not authenticated", hint: str | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, hint: str | None = None) -> None:
+        super().__init__()
         self.hint = hint
 
     def headers(self) -> dict[str, str]:
@@ -56,13 +127,11 @@ class InvalidCredentials(NotAuthenticated):
     """The user, password or key is wrong."""
 
     code = "invalid_credentials"
-
-    def __init__(self, hint: str | None = None) -> None:
-        super().__init__("Invalid credentials", hint)
+    message = "Invalid credentials"
 
 
 class TooManyAttempts(GatewayError):
-    """Too many failed attempts came from this address.
+    """Too many logins from this address failed.
 
     `retry_after` is in seconds.
     """
@@ -76,64 +145,38 @@ class TooManyAttempts(GatewayError):
         self.retry_after = retry_after
 
     def headers(self) -> dict[str, str]:
-        """When to come back (RFC 9110, section 10.2.3)."""
+        """When to retry (RFC 9110, section 10.2.3)."""
         return {"Retry-After": str(self.retry_after)}
 
 
 class HostNotAllowed(GatewayError):
-    """The Host header names none of ALLOWED_HOSTS."""
+    """The Host header is not in ALLOWED_HOSTS."""
 
     status = 400
     code = "host_not_allowed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This host name is not served here; the operator can add it to ALLOWED_HOSTS"
-        )
+    message = "This host name is not served here; the operator can add it to ALLOWED_HOSTS"
 
 
 class CrossSite(GatewayError):
-    """A browser sent this request for a page of another site."""
+    """A page of another site sent this request from a browser."""
 
     status = 403
     code = "cross_site_request"
+    message = (
+        "Requests from pages of other sites are refused;"
+        " the operator can add the page's origin to CORS_ORIGINS"
+    )
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Requests from pages of other sites are refused;"
-            " the operator can name the page's origin in CORS_ORIGINS"
-        )
+
+# The body and its fields
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body is not declared as JSON, or it is compressed."""
+    """The Content-Type is not supported, or the body is compressed."""
 
     status = 415
     code = "unsupported_media_type"
-
-    def __init__(
-        self,
-        detail: str = (
-            "The request body must be JSON: send the header Content-Type: application/json"
-        ),
-    ) -> None:
-        super().__init__(detail)
-
-
-class InvalidRequest(GatewayError):
-    """A body that does not fit the schema; `detail` is a list of `type`, `loc`, `msg`."""
-
-    status = 422
-    code = "invalid_request"
-
-    def __init__(self, complaints: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__(complaints)
-        self.complaints = complaints
-
-    @classmethod
-    def of(cls, kind: str, location: Sequence[str | int], message: str) -> "InvalidRequest":
-        """An error in one place of the request."""
-        return cls([{"type": kind, "loc": list(location), "msg": message}])
+    message = "The request body must be JSON: send the header Content-Type: application/json"
 
 
 class BodyTooLarge(GatewayError):
@@ -146,64 +189,13 @@ class BodyTooLarge(GatewayError):
         super().__init__(f"The request body exceeds {limit} bytes (MAX_BODY)")
 
 
-class BadRequest(GatewayError):
-    """The request is malformed HTTP."""
-
-    status = 400
-    code = "bad_request"
-
-    def __init__(self, detail: str = "Bad Request") -> None:
-        super().__init__(detail)
-
-
-class UriTooLong(GatewayError):
-    """The request line is too long."""
-
-    status = 414
-    code = "uri_too_long"
-
-    def __init__(self) -> None:
-        super().__init__("URI Too Long")
-
-
-class HeadersTooLarge(GatewayError):
-    """The headers are too long, or too many."""
-
-    status = 431
-    code = "headers_too_large"
-
-    def __init__(self) -> None:
-        super().__init__("Request Header Fields Too Large")
-
-
-class ExpectationFailed(GatewayError):
-    """The Expect header asks for something the server does not support."""
-
-    status = 417
-    code = "expectation_failed"
-
-    def __init__(self) -> None:
-        super().__init__("Expectation Failed")
-
-
-class TransferCodingNotSupported(GatewayError):
-    """The Transfer-Encoding is not supported."""
-
-    status = 501
-    code = "transfer_coding_not_supported"
-
-    def __init__(self) -> None:
-        super().__init__("Not Implemented")
-
-
 class BadBody(BadRequest):
     """The body was cut off, or its chunks are malformed."""
 
-    def __init__(self) -> None:
-        super().__init__("The request body is broken off, or its chunks are malformed")
+    message = "The request body was cut off, or its chunks are malformed"
 
     def headers(self) -> dict[str, str]:
-        """Where the next request begins is not known."""
+        """Where the next request begins is unknown."""
         return {"Connection": "close"}
 
 
@@ -217,8 +209,30 @@ class BodyTooSlow(GatewayError):
         super().__init__(f"The request body did not arrive within {seconds:g} s")
 
     def headers(self) -> dict[str, str]:
-        """What is left of the body may still be on its way (RFC 9110, section 15.5.9)."""
+        """The rest of the body may still arrive (RFC 9110, section 15.5.9)."""
         return {"Connection": "close"}
+
+
+class InvalidRequest(GatewayError):
+    """The request does not match the schema; `detail` is a list of `type`, `loc` and `msg`."""
+
+    status = 422
+    code = "invalid_request"
+
+    def __init__(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    @classmethod
+    def of(cls, kind: str, location: Sequence[str | int], message: str) -> "InvalidRequest":
+        """A single problem."""
+        return cls([{"type": kind, "loc": list(location), "msg": message}])
+
+    def relocated(
+        self, relocate: Callable[[Sequence[str | int]], Sequence[str | int]]
+    ) -> "InvalidRequest":
+        """The same problems in other places, for a request that was translated from another."""
+        return InvalidRequest([{**each, "loc": [*relocate(each["loc"])]} for each in self.problems])
 
 
 class BadDirectory(GatewayError):
@@ -229,7 +243,7 @@ class BadDirectory(GatewayError):
 
 
 class DirectoryNotAllowed(GatewayError):
-    """`cwd` lies outside CWD_ROOTS."""
+    """`cwd` is outside of CWD_ROOTS."""
 
     status = 403
     code = "directory_not_allowed"
@@ -240,142 +254,28 @@ class BadIdempotencyKey(GatewayError):
 
     status = 400
     code = "bad_idempotency_key"
-
-    def __init__(self) -> None:
-        super().__init__("Idempotency-Key must be 1 to 255 visible ASCII characters")
+    message = "Idempotency-Key must be 1 to 255 visible ASCII characters"
 
 
 class IdempotencyKeyReused(GatewayError):
-    """The Idempotency-Key was sent with another request."""
+    """The Idempotency-Key was already used for a different request."""
 
     status = 409
     code = "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was sent with another request; take a new one for this request"
-        )
+    message = "This Idempotency-Key was already used for a different request; use a new one"
 
 
 class BadEventId(GatewayError):
-    """The event id is not one of this job."""
+    """Last-Event-ID is not an event of this job."""
 
     status = 400
     code = "bad_event_id"
 
-    def __init__(self, given: str, job_id: str) -> None:
-        super().__init__(f"Not the id of an event of {job_id}: {given[:100]!r}")
+    def __init__(self, event_id: str, job_id: str) -> None:
+        super().__init__(f"Last-Event-ID is not an event of job {job_id}: {event_id[:100]!r}")
 
 
-class GatewayStops(GatewayError):
-    """This gateway process is shutting down; retry the same URL."""
-
-    status = 503
-    code = "gateway_stops"
-    header_names = ("Retry-After",)
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"The gateway stops or reloads; ask again for {path}")
-
-    def headers(self) -> dict[str, str]:
-        """When to come back, on a new connection."""
-        return {"Retry-After": "1", "Connection": "close"}
-
-
-class TooManyConnections(GatewayError):
-    """All connections that this process of the gateway can serve at once are in use."""
-
-    status = 503
-    code = "too_many_connections"
-    header_names = ("Retry-After",)
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many connections are open; close some, or raise the gateway's limit of open files"
-        )
-
-    def headers(self) -> dict[str, str]:
-        """When to come back, on a new connection: it may reach another process."""
-        return {"Retry-After": "1", "Connection": "close"}
-
-
-class JobGoesOn(GatewayError):
-    """This gateway process is shutting down; the job goes on and can be read again.
-
-    Not a GatewayStops, because the same request would start another job.
-    """
-
-    status = 424
-    code = "gateway_stops"
-    header_names = ("X-Process-ID",)
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"The gateway stops or reloads, and the job goes on: read it at /chat/{job_id}"
-        )
-        self.job_id = job_id
-
-    def headers(self) -> dict[str, str]:
-        """Which job it is; the next request needs a new connection."""
-        return {"X-Process-ID": self.job_id, "Connection": "close"}
-
-
-class JobOutOfSight(GatewayError):
-    """The gateway failed after it had started the job, which goes on."""
-
-    status = 424
-    header_names = ("X-Process-ID",)
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"Internal Server Error; the job goes on: read it at /chat/{job_id}")
-        self.job_id = job_id
-
-    def headers(self) -> dict[str, str]:
-        """Which job it is."""
-        return {"X-Process-ID": self.job_id}
-
-
-class NotFound(GatewayError):
-    """There is no such path."""
-
-    status = 404
-    code = "not_found"
-
-    def __init__(self) -> None:
-        super().__init__("Not Found")
-
-
-class JobNotFound(GatewayError):
-    """There is no such job that this user may see, or it has ended."""
-
-    status = 404
-    code = "process_not_found"
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"Process not found: {shortened(job_id)}")
-
-
-class SessionNotFound(GatewayError):
-    """There is no such session that this user may continue."""
-
-    status = 404
-    code = "session_not_found"
-    param = "session_id"
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"Session not found: {session_id[:100]}")
-
-
-class JobRuns(GatewayError):
-    """The job has not ended: it runs, or waits for its turn."""
-
-    status = 409
-    code = "job_running"
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"The job has not ended: {job_id}; cancel it first (DELETE /chat/{job_id})"
-        )
+# A job that does not start
 
 
 class QueueFull(GatewayError):
@@ -386,21 +286,21 @@ class QueueFull(GatewayError):
     header_names = ("Retry-After",)
 
     def __init__(self, waiting: int) -> None:
-        super().__init__(f"No job can start: MAX_JOBS run, and {waiting} wait already (QUEUE_SIZE)")
+        super().__init__(
+            f"All job slots are taken (MAX_JOBS), and {waiting} jobs are waiting (QUEUE_SIZE)"
+        )
 
     def headers(self) -> dict[str, str]:
-        """When to come back; when a job will end is not known."""
+        """When to retry; when a job will end is unknown."""
         return {"Retry-After": "10"}
 
 
 class DiskFull(GatewayError):
-    """Less than MIN_FREE_DISK is left where the jobs are kept."""
+    """The disk of STATE_DIR has less than MIN_FREE_DISK left."""
 
     status = 507
     code = "insufficient_storage"
-
-    def __init__(self) -> None:
-        super().__init__("No job can start: the disk of STATE_DIR is nearly full (MIN_FREE_DISK)")
+    message = "No job can start: the disk of STATE_DIR is nearly full (MIN_FREE_DISK)"
 
 
 class JobNotStarted(GatewayError):
@@ -410,15 +310,98 @@ class JobNotStarted(GatewayError):
     code = "job_not_started"
 
 
-class JobNotEnded(GatewayError):
-    """Processes of the job are left: another user's, or stuck in the kernel."""
-
-    status = 504
-    code = "job_not_ended"
-
-
 class Unavailable(GatewayError):
-    """Jobs cannot run here now; `detail` names what is not well."""
+    """Jobs cannot run; `detail` names the checks that failed."""
 
     status = 503
     code = "unavailable"
+
+
+class ShuttingDown(GatewayError):
+    """This gateway process is shutting down; retry the same URL."""
+
+    status = 503
+    code = "gateway_stops"
+    header_names = ("Retry-After",)
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The gateway is shutting down or reloading; retry {path}")
+
+    def headers(self) -> dict[str, str]:
+        """When to retry, on a new connection."""
+        return {"Retry-After": "1", "Connection": "close"}
+
+
+# A job that the request has started
+
+
+class JobContinues(GatewayError):
+    """The gateway failed after it had started the job, which continues.
+
+    A 424, because a client that retries the request would start another job.
+    """
+
+    status = 424
+    header_names = ("X-Process-ID",)
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"{self.message}; the job continues: read it at /chat/{job_id}")
+        self.job_id = job_id
+
+    def headers(self) -> dict[str, str]:
+        """The job's id."""
+        return {"X-Process-ID": self.job_id}
+
+
+class JobContinuesAfterShutdown(JobContinues):
+    """This gateway process is shutting down; the job continues and can be read again."""
+
+    code = "gateway_stops"
+    message = "The gateway is shutting down or reloading"
+
+    def headers(self) -> dict[str, str]:
+        """The job's id; the next request needs a new connection."""
+        return {**super().headers(), "Connection": "close"}
+
+
+# A job of an earlier request
+
+
+class JobNotFound(GatewayError):
+    """The job does not exist, has ended, or belongs to another user."""
+
+    status = 404
+    code = "process_not_found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Process not found: {shortened(job_id)}")
+
+
+class SessionNotFound(GatewayError):
+    """The session does not exist, or belongs to another user."""
+
+    status = 404
+    code = "session_not_found"
+    param = "session_id"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session not found: {session_id[:100]}")
+
+
+class JobStillRunning(GatewayError):
+    """The job has not ended: it is running or queued."""
+
+    status = 409
+    code = "job_running"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The job has not ended: {job_id}; cancel it first (DELETE /chat/{job_id})"
+        )
+
+
+class JobNotEnded(GatewayError):
+    """Some processes of the job could not be killed: another user's, or stuck in the kernel."""
+
+    status = 504
+    code = "job_not_ended"

@@ -86,11 +86,11 @@ def validate(model: type[Model], fields: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise InvalidRequest(_complaints(error, model)) from None
+        raise InvalidRequest(_problems(error, model)) from None
 
 
-def _complaints(error: ValidationError, model: type[BaseModel]) -> list[dict[str, Any]]:
-    complaints = []
+def _problems(error: ValidationError, model: type[BaseModel]) -> list[dict[str, Any]]:
+    problems = []
     for each in error.errors(include_input=False, include_url=False)[:MOST_ERRORS]:
         place = [
             shortened(part, LONGEST_NAME) if isinstance(part, str) else part for part in each["loc"]
@@ -101,8 +101,8 @@ def _complaints(error: ValidationError, model: type[BaseModel]) -> list[dict[str
             message = (
                 f"Unknown field {shortened(name, LONGEST_NAME)!r}{hint(name, model.model_fields)}"
             )
-        complaints.append({"type": each["type"], "loc": ["body", *place], "msg": message})
-    return complaints
+        problems.append({"type": each["type"], "loc": ["body", *place], "msg": message})
+    return problems
 
 
 def hint(name: str, known: Sequence[str] | Mapping[str, Any] | set[str]) -> str:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from app.api.described import schemas
 from app.api.described.stream_answers import JOB
-from app.errors import InvalidRequest, JobNotFound, JobRuns
+from app.errors import InvalidRequest, JobNotFound, JobStillRunning
 from app.http.disconnect import follow_for_client
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
@@ -107,7 +107,7 @@ def blueprint(jobs: JobService) -> Blueprint:
         {200: schemas.Removed},
         details="Its record and its output, as `JOB_RETENTION` after its end would. An"
         " Idempotency-Key that it had is free again. The CLI's session is left as it is.",
-        errors=[JobNotFound, JobRuns],
+        errors=[JobNotFound, JobStillRunning],
         parameters=[JOB],
     )
     def remove(job_id: str) -> Response:

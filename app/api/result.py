@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.errors import GatewayStops, JobGoesOn
+from app.errors import JobContinuesAfterShutdown, ShuttingDown
 from app.http.disconnect import CLIENT_LEFT, follow_for_client
 from app.http.error_handlers import request_id
 from app.jobs.follow import BEYOND
@@ -29,8 +29,8 @@ def answer_when_ended(
     """The job's record (application/json) or the answer's text (text/plain), once it has ended.
 
     A job that did not succeed is a 424. `is_new`: this request started the job. Raises
-    JobNotStarted if the job waited for its turn and then could not be started, and, if this
-    process stops first, GatewayStops, or JobGoesOn where the same request would start another job.
+    JobNotStarted if the job waited for its turn and then could not be started. If this process
+    shuts down first, raises ShuttingDown, or JobContinuesAfterShutdown for a new job.
     """
     with follow_for_client(jobs, directory, BEYOND, environ) as follower:
         for _ in follower:
@@ -40,7 +40,11 @@ def answer_when_ended(
         # No client is left to read this.
         return Response(status=499)
     if follower.stopped_by is not None:
-        raise JobGoesOn(directory.id) if is_new else GatewayStops(f"/jobs/{directory.id}")
+        raise (
+            JobContinuesAfterShutdown(directory.id)
+            if is_new
+            else ShuttingDown(f"/jobs/{directory.id}")
+        )
     succeeded = jobs.end_of(directory)["status"] == "succeeded"
     record = jobs.record(directory)
     if kind == "application/json":

@@ -9,7 +9,7 @@ from app.conversation.cut import Cut
 from app.conversation.errors import CompletionFailed
 from app.conversation.failures import failure_of
 from app.conversation.usage import usage_of
-from app.errors import JobGoesOn
+from app.errors import JobContinuesAfterShutdown
 from app.http.disconnect import CLIENT_LEFT, follow_for_client
 from app.jobs.service import JobService
 from app.records.directory import JobDirectory
@@ -89,7 +89,7 @@ def read(
         if stopped_by is None:
             yield list(_end(jobs, directory, answer, cut))
         elif stopped_by != CLIENT_LEFT:
-            raise JobGoesOn(directory.id)
+            raise JobContinuesAfterShutdown(directory.id)
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
         raise

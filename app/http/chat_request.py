@@ -215,15 +215,17 @@ def _query(request: Request) -> dict[str, Any]:
         if name in LISTS:
             fields[name] = values
         elif name in OBJECTS:
-            try:
-                fields[name] = read_json(values[-1].encode(errors="replace"))
-            except InvalidRequest as error:
-                raise InvalidRequest(
-                    [{**each, "loc": ["query", name]} for each in error.complaints]
-                ) from None
+            fields[name] = _object(name, values[-1])
         else:
             fields[name] = values[-1]
     return fields
+
+
+def _object(name: str, text: str) -> Any:
+    try:
+        return read_json(text.encode(errors="replace"))
+    except InvalidRequest as error:
+        raise error.relocated(lambda _: ["query", name]) from None
 
 
 def _charset(request: Request) -> str:

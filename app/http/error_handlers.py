@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from app.errors import (
     GatewayError,
     InternalError,
-    JobOutOfSight,
+    JobContinues,
     NotAuthenticated,
     TooManyAttempts,
 )
@@ -100,7 +100,7 @@ def install(app: Flask, faces: Sequence[Face], metrics: Metrics) -> None:
             "request %s failed: %s", request_id(), type(error).__name__, exc_info=_bare(error)
         )
         job_id = g.get("job_id")
-        return gateway_error(JobOutOfSight(job_id) if job_id else InternalError())
+        return gateway_error(JobContinues(job_id) if job_id else InternalError())
 
 
 def job_begins(job_id: str) -> None:

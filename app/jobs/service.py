@@ -13,13 +13,13 @@ from uuid import uuid4
 from app import audit, processes
 from app.errors import (
     DiskFull,
-    GatewayStops,
     JobNotEnded,
     JobNotFound,
     JobNotStarted,
-    JobRuns,
+    JobStillRunning,
     QueueFull,
     SessionNotFound,
+    ShuttingDown,
 )
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.idempotency import Keys
@@ -87,12 +87,12 @@ class JobService:
         """Start a job, or let it wait for its turn; returns once its CLI runs or it waits.
 
         A request whose key was seen before gives the job that it started. Raises JobNotStarted
-        and QueueFull, and then nothing runs; GatewayStops when this process is about to end,
+        and QueueFull, and then nothing runs; ShuttingDown when this process is about to end,
         DiskFull when too little of the disk is left, InvalidRequest for a limit beyond the
         operator's, IdempotencyKeyReused, SessionNotFound for a session of another user's.
         """
         if self.stopped_by:
-            raise GatewayStops("/chat")
+            raise ShuttingDown("/chat")
         self._check_session(order, user)
         directory = JobDirectory(self._spool.state, str(uuid4()))
         is_new = True
@@ -264,12 +264,12 @@ class JobService:
     def remove(self, job_id: str, user: User) -> None:
         """Remove an ended job as this user asked, with its record, its output and its key.
 
-        Raises JobNotFound for one that is unknown, and JobRuns for one that has not ended.
+        Raises JobNotFound for one that is unknown, and JobStillRunning for one that has not ended.
         """
         directory = self.find(job_id, user)
         self._close_if_dead(directory)
         if directory.ended() is None:
-            raise JobRuns(job_id)
+            raise JobStillRunning(job_id)
         # Its end counts, also if no launcher was there to report it.
         self._report(directory)
         audit.removed(job_id, user.name)

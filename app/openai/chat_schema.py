@@ -122,9 +122,7 @@ def read_completion(body: bytes) -> CompletionRequest:
     try:
         request = validate(CompletionRequest, read_object(body))
     except InvalidRequest as error:
-        raise InvalidRequest(
-            [{**each, "loc": _place(each["loc"])} for each in error.complaints]
-        ) from None
+        raise error.relocated(_place) from None
     for name, harmless in _CANNOT.items():
         value = (request.model_extra or {}).get(name)
         if value is not None and value not in harmless:

@@ -8,13 +8,13 @@ from app.conversation.errors import BadParameter, ModelNotFound
 from app.errors import (
     DiskFull,
     GatewayError,
-    GatewayStops,
     IdempotencyKeyReused,
-    JobGoesOn,
+    JobContinues,
+    JobContinuesAfterShutdown,
     JobNotStarted,
-    JobOutOfSight,
     QueueFull,
     SessionNotFound,
+    ShuttingDown,
 )
 from app.http.chat_request import REFUSALS
 from app.openai.errors import CODES
@@ -160,11 +160,11 @@ NOT_BEGUN: tuple[type[GatewayError], ...] = (
     *REFUSED,
     ModelNotFound,
     DiskFull,
-    GatewayStops,
+    ShuttingDown,
     IdempotencyKeyReused,
-    JobGoesOn,
+    JobContinuesAfterShutdown,
     JobNotStarted,
-    JobOutOfSight,
+    JobContinues,
     QueueFull,
     SessionNotFound,
 )

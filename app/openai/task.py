@@ -189,7 +189,7 @@ class Tasks:
         try:
             return self.intake.order(read_fields(fields), key, extras)
         except InvalidRequest as error:
-            raise _relocated(error) from None
+            raise error.relocated(_place) from None
 
 
 def _session(asked: CompletionRequest, headers: Headers, fields: dict[str, Any]) -> str | None:
@@ -237,13 +237,8 @@ def _system(text: str, mode: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: f"{before}\n\n{text}" if before else text}
 
 
-def _relocated(error: InvalidRequest) -> InvalidRequest:
-    """The error with the names that the request has here."""
-    if isinstance(error.detail, str):
-        return error
-    here = []
-    for complaint in error.detail:
-        _, *rest = complaint["loc"]
-        place = ["messages"] if rest == ["prompt"] else ["claude", *rest] if rest else []
-        here.append({**complaint, "loc": ["body", *place]})
-    return InvalidRequest(here)
+def _place(location: Sequence[str | int]) -> list[str | int]:
+    """The place in a completion of what is wrong at this place of its chat request."""
+    _, *rest = location
+    place = ["messages"] if rest == ["prompt"] else ["claude", *rest] if rest else []
+    return ["body", *place]

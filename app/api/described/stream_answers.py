@@ -5,11 +5,11 @@ from typing import Any
 from app.api.described.schemas import Done, FailedJob, JobRecord, StreamError
 from app.errors import (
     GatewayError,
-    GatewayStops,
-    JobGoesOn,
+    JobContinues,
+    JobContinuesAfterShutdown,
     JobNotFound,
     JobNotStarted,
-    JobOutOfSight,
+    ShuttingDown,
 )
 from app.openapi.describe import Answer, Model, Parameter, Text
 from app.openapi.json_schema import reference
@@ -117,6 +117,6 @@ ANSWERS = {
     ),
 }
 #: What can go wrong with that.
-ERRORS: tuple[type[GatewayError], ...] = (JobNotFound, GatewayStops, JobNotStarted)
+ERRORS: tuple[type[GatewayError], ...] = (JobNotFound, ShuttingDown, JobNotStarted)
 #: What can go wrong for who started the job: the same request would start another one.
-ONCE_BEGUN: tuple[type[GatewayError], ...] = (JobGoesOn, JobOutOfSight)
+ONCE_BEGUN: tuple[type[GatewayError], ...] = (JobContinuesAfterShutdown, JobContinues)
