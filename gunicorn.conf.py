@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import app
 from app import create_app, metrics
+from app.auth.users import Users, load_users, mend_users, save_users
 from app.cli.environment import build_environment, left_by_session
 from app.cli.locator import Claude, locate
 from app.cli.root_check import REFUSES_ROOT, refuses_root
@@ -44,7 +45,6 @@ from app.server.stderr import take_standard_error
 from app.settings import Settings
 from app.state.files import read_file
 from app.state.process_lock import acquire, holder_of
-from app.users import Users, load_users, mend_users, save_users
 from app.worker import Worker
 
 # Workers inherit it.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.auth.users import Users
     from app.cli.locator import Claude
     from app.processes import Process
     from app.settings import Settings
-    from app.users import Users
 
 
 def create_app(
@@ -37,7 +37,8 @@ def create_app(
     from app.api import chat, health, jobs
     from app.api import claude as api_claude
     from app.api import metrics as watch
-    from app.auth import Authenticator
+    from app.auth.authenticator import Authenticator
+    from app.auth.throttle import Throttle
     from app.cli.command import Defaults
     from app.cli.environment import build_environment
     from app.cli.installed import Installed
@@ -60,7 +61,6 @@ def create_app(
     from app.openai.task import Tasks
     from app.openapi import pages
     from app.runs.launcher.client import Capacity, Launch
-    from app.throttle import Throttle
 
     environment = build_environment(os.environ, settings.environment)
     installed = Installed(claude, environment)

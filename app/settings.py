@@ -13,11 +13,11 @@ from typing import Any
 from dotenv.parser import parse_stream
 
 from app import origin
-from app.api_keys import ApiKey, read_keys
+from app.auth.api_keys import ApiKey, read_keys
+from app.auth.secret_strength import is_blank, is_placeholder
 from app.errors import ConfigurationError
 from app.machine import job_capacity
 from app.mcp import servers_in
-from app.secret_strength import is_blank, is_placeholder
 
 # Spaces around these are part of them.
 _AS_WRITTEN = {"AUTH_USER", "AUTH_PASSWORD"}

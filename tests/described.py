@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
 from app import create_app
+from app.auth.users import assign
 from app.cli.locator import Claude
 from app.http import access
 from app.openapi.describe import Description, Text, description_of
@@ -24,7 +25,6 @@ from app.openapi.error_models import ErrorBody
 from app.openapi.headers import HEADERS
 from app.processes import this_process
 from app.settings import Settings
-from app.users import assign
 
 #: What answers where there is no view.
 NOWHERE = {404: "not_found", 405: "method_not_allowed"}

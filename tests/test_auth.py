@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import throttle
-from app.api_keys import hashed, read_keys
 from app.audit import MOST_REFUSALS
-from app.auth import Authenticator, client_address
+from app.auth import throttle
+from app.auth.api_keys import hashed, read_keys
+from app.auth.authenticator import Authenticator
+from app.auth.throttle import LATELY, PATIENCE_WITH_KNOWN, WINDOW, Throttle
+from app.auth.users import assign
+from app.client_address import client_address
 from app.errors import GatewayError, InvalidCredentials, NotAuthenticated, TooManyAttempts
-from app.throttle import LATELY, PATIENCE_WITH_KNOWN, WINDOW, Throttle
-from app.users import assign
 
 HERE = "192.0.2.1"
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("2001:db8:1::/48")]

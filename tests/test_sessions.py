@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.auth.users import User
 from app.cli.transcripts import Transcripts
 from app.conversation.sessions import KEPT, Sessions
-from app.users import User
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"

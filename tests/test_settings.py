@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.auth.secret_strength import is_blank, is_placeholder
 from app.errors import ConfigurationError
 from app.machine import job_capacity
-from app.secret_strength import is_blank, is_placeholder
 from app.settings import Settings, setting_names
 
 PRIVATE = "s3cret-0123456789"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api_keys import hashed
+from app.auth.api_keys import hashed
 from app.settings import Settings, read_env_file
 from tests.gateway import eventually, free_port
 from tests.tool import POWERLESS, Tool

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.api_keys import hashed, read_keys
+from app.auth.api_keys import hashed, read_keys
+from app.auth.users import Record, User, Users, assign, load_users, mend_users, save_users
 from app.errors import ConfigurationError
-from app.users import Record, User, Users, assign, load_users, mend_users, save_users
 
 K1, K2, K3, K4 = (f"key-{letter * 12}" for letter in "abcd")
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.api_keys import hashed
+from app.auth.api_keys import hashed
 from tests.described import application
 from tests.gateway import AUTH, Gateway, Stream, eventually
 

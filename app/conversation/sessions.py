@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from app.auth.users import User
 from app.cli.transcripts import Transcripts, is_session_id
 from app.state.files import discard, make_folder
 from app.state.record_file import read_as, write_record
-from app.users import User
 
 #: Seconds after which what nobody went on with is forgotten; the CLI keeps sessions as long.
 KEPT = 30 * 86_400.0

@@ -6,7 +6,8 @@ from ipaddress import IPv4Network, IPv6Network
 from flask import Blueprint, Flask, g, request
 from flask.sansio.blueprints import BlueprintSetupState
 
-from app.auth import Authenticator, client_address
+from app.auth.authenticator import Authenticator
+from app.client_address import client_address
 from app.errors import (
     CrossSite,
     GatewayError,

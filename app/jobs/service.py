@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from app import audit, processes
+from app.auth.users import User, Users, mend_users
 from app.errors import (
     DiskFull,
     JobNotEnded,
@@ -36,7 +37,6 @@ from app.runs.launcher.client import Launch
 from app.runs.launcher.queue import place_of, queued
 from app.runs.supervisor.watch import NO_ROOM
 from app.runs.sweep import SWEEP_LIMIT
-from app.users import User, Users, mend_users
 
 log = logging.getLogger(__name__)
 

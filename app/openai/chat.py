@@ -9,6 +9,7 @@ from itertools import chain
 from flask import Blueprint, Response, after_this_request, g, jsonify, request
 
 from app import sse
+from app.auth.users import User
 from app.cli.installed import Installed
 from app.conversation.answer import Answer, Begun, Line, Text
 from app.conversation.cut import Cut
@@ -25,7 +26,6 @@ from app.openai.errors import error_object
 from app.openai.task import Task, Tasks
 from app.openapi.describe import Body, describes
 from app.records.directory import JobDirectory
-from app.users import User
 
 log = logging.getLogger(__name__)
 

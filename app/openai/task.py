@@ -10,6 +10,7 @@ from uuid import UUID, uuid4, uuid5
 
 from werkzeug.datastructures import Headers
 
+from app.auth.users import User
 from app.cli.command import Extras
 from app.cli.request import read_fields, title_of
 from app.cli.transcripts import session_id_in
@@ -26,7 +27,6 @@ from app.http.chat_request import Intake
 from app.jobs.idempotency import Key
 from app.jobs.spec import Order
 from app.openai.chat_schema import CompletionRequest
-from app.users import User
 
 log = logging.getLogger(__name__)
 

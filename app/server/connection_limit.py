@@ -13,8 +13,8 @@ from functools import partial
 from socket import SHUT_RDWR
 from typing import NamedTuple
 
+from app.client_address import network_of
 from app.server.connection import Connection
-from app.throttle import network
 
 #: Connections of one address that are not proven.
 MOST_OF_ADDRESS = 256
@@ -63,7 +63,7 @@ class Crowd:
 
     def enter(self, connection: Connection) -> None:
         """Take in a new connection; another may have to go for it."""
-        address = network(connection.address)
+        address = network_of(connection.address)
         group = self._unproven.setdefault(address, {})
         group[connection] = None
         connection.prove = partial(self._prove, connection)
@@ -88,7 +88,7 @@ class Crowd:
         """It is over."""
         self._working.discard(connection)
         self._proven.pop(connection, None)
-        address = network(connection.address)
+        address = network_of(connection.address)
         group = self._unproven.get(address, {})
         group.pop(connection, None)
         if not group:
@@ -125,7 +125,7 @@ class Crowd:
 
     def _renew(self, connection: Connection) -> bool:
         """Put it behind the others; False if it has been dropped."""
-        for group in (self._proven, self._unproven.get(network(connection.address), {})):
+        for group in (self._proven, self._unproven.get(network_of(connection.address), {})):
             if connection in group:
                 del group[connection]
                 group[connection] = None

@@ -4,7 +4,8 @@ import argparse
 import secrets
 import sys
 
-from app.api_keys import NAME, PREFIX, ApiKey, entries, hashed, read_keys
+from app.auth.api_keys import NAME, PREFIX, ApiKey, entries, hashed, read_keys
+from app.auth.users import load_users
 from app.errors import ConfigurationError
 from app.settings import read_env_file
 from app.tool.checkout import Checkout
@@ -12,7 +13,6 @@ from app.tool.client import own_url
 from app.tool.env_file import change_setting, how_to_reload
 from app.tool.failure import MISUSED, UNCONFIGURED, Failure
 from app.tool.screen import note
-from app.users import load_users
 
 #: Random bytes of a key.
 STRENGTH = 24

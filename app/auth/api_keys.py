@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from app.secret_strength import is_blank, is_placeholder
+from app.auth.secret_strength import is_blank, is_placeholder
 
 #: What a key can be called.
 NAME = re.compile("[a-z][a-z0-9_-]{0,31}")

@@ -6,9 +6,9 @@ import math
 import os
 import time
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+from app.client_address import network_of
 from app.errors import TooManyAttempts
 from app.state.files import discard, make_folder, open_file, replace_file, write_file
 
@@ -191,23 +191,8 @@ def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
 
 
 def _name(address: str) -> str:
-    return hashlib.sha256(network(address).encode()).hexdigest()[:32]
+    return hashlib.sha256(network_of(address).encode()).hexdigest()[:32]
 
 
 def _name_behind(proxy: str) -> str:
-    return _name(f"behind {network(proxy)}")
-
-
-def network(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, all of which one client may hold.
-
-    >>> network("2001:db8::1") == network("2001:db8::2")
-    True
-    """
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
-    return str(parsed)
+    return _name(f"behind {network_of(proxy)}")

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.api_keys import ApiKey
+from app.auth.api_keys import ApiKey
 from app.errors import ConfigurationError
 from app.state.record_file import read_as, write_record
 

@@ -1,0 +1,1 @@
+"""Who uses the gateway: users, their keys, and the check of credentials."""
