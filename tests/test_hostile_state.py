@@ -21,7 +21,7 @@ import requests
 from app import processes
 from app.jobs.store import Spool
 from app.processes import MARK, Process
-from app.records.directory import Ended, Job, JobDirectory, Running, now
+from app.records.job import Job, JobEnd, JobRequest, Running, now
 from app.runs.close_lost import close_lost, is_dead
 from app.state import files
 from app.state.lock import LockTimeout, locked
@@ -320,10 +320,10 @@ def test_an_error_of_looking_is_no_proof_that_a_process_has_gone(
     assert not is_dead(job)
 
 
-def _a_job(spool: Spool, starter: Process | None = None) -> JobDirectory:
-    job = JobDirectory(spool.state, str(uuid4()))
+def _a_job(spool: Spool, starter: Process | None = None) -> Job:
+    job = Job(spool.state, str(uuid4()))
     starter = starter or processes.this_process()
-    job.create(Job(job.id, "/", None, None, now(), "admin", [], 1.0, starter), b"", {})
+    job.create(JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter), b"", {})
     return job
 
 
@@ -339,7 +339,7 @@ def test_a_claimed_job_is_dead_when_its_claimer_is_and_not_by_any_clock(tmp_path
     Path(job.claim_link).symlink_to(f"supervisor {1 << 30} 1 {processes.boot_id()}")
     assert is_dead(job)
     assert close_lost(job)
-    assert job.ended() is not None
+    assert job.end() is not None
 
 
 def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
         Path(job.path, "ended").write_text(damage, encoding="utf-8")
         assert is_dead(job)
         assert close_lost(job)
-        ended = job.ended()
+        ended = job.end()
         assert ended is not None
         assert ended.status == "lost"
 
@@ -453,15 +453,15 @@ def test_listings_survive_any_record(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.prepare()
     values = [None, True, -1, 1 << 80, 1e308, "x", "\ud800", [], {}, [1], {"a": []}, "2026-01-01"]
-    names = [*Job._fields, *Ended._fields]
+    names = [*JobRequest._fields, *JobEnd._fields]
     for _ in range(100):
         job = _a_job(spool)
-        for name, kind in (("job.json", Job), ("ended", Ended), ("running", Running)):
+        for name, kind in (("job.json", JobRequest), ("ended", JobEnd), ("running", Running)):
             fields = {each: chance.choice(values) for each in chance.sample(names, 12)}
             fields |= {each: chance.choice(values) for each in kind._fields}
             Path(job.path, name).write_text(json.dumps(fields), encoding="utf-8")
-        job.job()
-        job.ended()
+        job.request()
+        job.end()
         job.running()
         is_dead(job)
 

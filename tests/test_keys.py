@@ -141,7 +141,7 @@ def test_keys_are_removed_with_their_jobs(start_gateway: Callable[..., Gateway])
     gateway.opened(post(gateway, str(uuid4()), "result ok")).done()
     assert len(list((gateway.state / "keys").iterdir())) == 1
     spool = Spool(gateway.state)
-    for directory in spool.ended_before(time.time()):
-        spool.remove(directory)
+    for job in spool.ended_before(time.time()):
+        spool.remove(job)
     Keys(spool.state).forget_removed()
     assert not any((gateway.state / "keys").iterdir())

@@ -17,7 +17,7 @@ import pytest
 from app import processes
 from app.jobs.idempotency import Key, Keys
 from app.jobs.store import Spool
-from app.records.directory import Job, JobDirectory, now
+from app.records.job import Job, JobRequest, now
 from tests.gateway import Gateway, Stream, alive, eventually
 from tests.test_keys import post
 from tests.test_queue import flag, statuses
@@ -346,17 +346,17 @@ def test_a_key_that_is_taken_anew_is_not_removed_with_its_old_job(
     spool.prepare()
     keys, key = Keys(spool.state), Key("key", "request")
 
-    def create() -> JobDirectory:
-        directory = JobDirectory(spool.state, str(uuid4()))
+    def create() -> Job:
+        job = Job(spool.state, str(uuid4()))
         starter = processes.this_process()
-        job = Job(directory.id, "/", None, None, now(), "admin", [], 1.0, starter)
-        directory.create(job, b"", {})
-        return directory
+        request = JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter)
+        job.create(request, b"", {})
+        return job
 
     old, _ = keys.find_or_create("admin", key, create)
     spool.remove(old)
     unlink = os.unlink
-    taken: list[JobDirectory] = []
+    taken: list[Job] = []
     another = threading.Thread(
         target=lambda: taken.append(keys.find_or_create("admin", key, create)[0])
     )

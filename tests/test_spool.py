@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from app.jobs.store import Spool
 from app.processes import Process, this_process
-from app.records.directory import Claim, Ended, Job, JobDirectory, Running, data_end, is_sealed, now
+from app.records.job import Claim, Job, JobEnd, JobRequest, Running, data_end, is_sealed, now
 
 RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
-ENDED = Ended(
+ENDED = JobEnd(
     status="cancelled",
     ended_at="2026-01-01T00:00:00.000Z",
     exit_code=None,
@@ -40,8 +40,8 @@ def spool(tmp_path: Path) -> Spool:
     return found
 
 
-def a_job(job_id: str) -> Job:
-    return Job(
+def a_job(job_id: str) -> JobRequest:
+    return JobRequest(
         id=job_id,
         cwd="/srv/ä\u2028",
         model=None,
@@ -54,12 +54,12 @@ def a_job(job_id: str) -> Job:
     )
 
 
-def create(spool: Spool) -> JobDirectory:
+def create(spool: Spool) -> Job:
     """A job's directory as the gateway makes it."""
-    directory = spool.directory(str(uuid4()))
-    assert directory is not None
-    directory.create(a_job(directory.id), b"input\n", {"settings.0": b"{}"})
-    return directory
+    job = spool.job(str(uuid4()))
+    assert job is not None
+    job.create(a_job(job.id), b"input\n", {"settings.0": b"{}"})
+    return job
 
 
 def mode_of(path: str | Path) -> int:
@@ -67,7 +67,7 @@ def mode_of(path: str | Path) -> int:
 
 
 def ids(spool: Spool) -> set[str]:
-    return {directory.id for directory in spool.living()}
+    return {job.id for job in spool.living()}
 
 
 def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: Path) -> None:
@@ -85,65 +85,65 @@ def test_a_state_folder_that_cannot_be_one_is_an_error(tmp_path: Path) -> None:
 
 
 def test_what_was_asked_is_read_back(spool: Spool) -> None:
-    directory = create(spool)
-    job = directory.job()
-    assert job == a_job(directory.id)
-    assert job is not None
-    assert isinstance(job.starter, Process)
-    assert Path(directory.input).read_bytes() == b"input\n"
-    assert Path(directory.output).read_bytes() == b""
-    assert Path(directory.path, "settings.0").read_bytes() == b"{}"
+    job = create(spool)
+    request = job.request()
+    assert request == a_job(job.id)
+    assert request is not None
+    assert isinstance(request.starter, Process)
+    assert Path(job.input).read_bytes() == b"input\n"
+    assert Path(job.output).read_bytes() == b""
+    assert Path(job.path, "settings.0").read_bytes() == b"{}"
 
 
 def test_nobody_else_reads_what_was_asked(spool: Spool) -> None:
-    directory = create(spool)
-    assert mode_of(directory.path) == 0o700
-    assert {mode_of(file) for file in Path(directory.path).iterdir()} == {0o600}
+    job = create(spool)
+    assert mode_of(job.path) == 0o700
+    assert {mode_of(file) for file in Path(job.path).iterdir()} == {0o600}
 
 
 def test_a_new_job_lives_and_nobody_runs_it(spool: Spool) -> None:
-    directory = create(spool)
-    assert ids(spool) == {directory.id}
-    assert directory.running() is None
-    assert directory.ended() is None
-    assert directory.claimed_by() is None
-    assert directory.read_errors(10) == b""
-    assert directory.read_session() is None
-    assert not is_sealed(Path(directory.output).stat().st_mode)
+    job = create(spool)
+    assert ids(spool) == {job.id}
+    assert job.running() is None
+    assert job.end() is None
+    assert job.claimed_by() is None
+    assert job.read_errors(10) == b""
+    assert job.read_session() is None
+    assert not is_sealed(Path(job.output).stat().st_mode)
 
 
 def test_a_directory_is_made_once(spool: Spool) -> None:
-    directory = create(spool)
+    job = create(spool)
     with pytest.raises(FileExistsError):
-        directory.create(a_job(directory.id), b"other", {})
-    assert Path(directory.input).read_bytes() == b"input\n"
+        job.create(a_job(job.id), b"other", {})
+    assert Path(job.input).read_bytes() == b"input\n"
 
 
 def test_a_long_input_is_written_to_its_last_byte(spool: Spool) -> None:
-    directory = JobDirectory(spool.state, str(uuid4()))
+    job = Job(spool.state, str(uuid4()))
     long = os.urandom(5 << 20)
-    directory.create(a_job(directory.id), long, {"settings.0": long})
-    assert Path(directory.input).read_bytes() == long
-    assert Path(directory.path, "settings.0").read_bytes() == long
+    job.create(a_job(job.id), long, {"settings.0": long})
+    assert Path(job.input).read_bytes() == long
+    assert Path(job.path, "settings.0").read_bytes() == long
 
 
 def test_a_job_that_was_never_created_is_not_there(spool: Spool) -> None:
-    directory = JobDirectory(spool.state, str(uuid4()))
-    assert directory.job() is None
-    assert directory.running() is None
-    assert directory.ended() is None
-    assert directory.read_errors(10) == b""
-    assert directory.claimed_by() is None
-    spool.remove(directory)
+    job = Job(spool.state, str(uuid4()))
+    assert job.request() is None
+    assert job.running() is None
+    assert job.end() is None
+    assert job.read_errors(10) == b""
+    assert job.claimed_by() is None
+    spool.remove(job)
 
 
 def test_records_are_read_back_as_they_were_written(spool: Spool) -> None:
-    directory = create(spool)
-    directory.set_running(RUNNING)
-    assert directory.running() == RUNNING
-    directory.end(ENDED)
-    assert directory.ended() == ENDED
-    assert directory.running() == RUNNING
+    job = create(spool)
+    job.set_running(RUNNING)
+    assert job.running() == RUNNING
+    job.write_end(ENDED)
+    assert job.end() == ENDED
+    assert job.running() == RUNNING
 
 
 @given(
@@ -151,29 +151,29 @@ def test_records_are_read_back_as_they_were_written(spool: Spool) -> None:
     st.dictionaries(st.text(), st.one_of(st.none(), st.booleans(), st.integers(), st.text())),
 )
 def test_any_end_is_read_back(session: str | None, result: dict[str, object]) -> None:
-    ended = Ended("failed", now(), 1, session_id=session, result=result, error=session)
-    assert Ended(**json.loads(json.dumps(ended._asdict()))) == ended
+    ended = JobEnd("failed", now(), 1, session_id=session, result=result, error=session)
+    assert JobEnd(**json.loads(json.dumps(ended._asdict()))) == ended
 
 
 def test_the_end_takes_a_job_off_the_living_and_seals_its_output(spool: Spool) -> None:
-    directory = create(spool)
+    job = create(spool)
     other = create(spool)
-    Path(directory.output).write_bytes(b"line\n")
-    directory.end(ENDED)
+    Path(job.output).write_bytes(b"line\n")
+    job.write_end(ENDED)
     assert ids(spool) == {other.id}
-    assert is_sealed(Path(directory.output).stat().st_mode)
-    assert mode_of(directory.output) == 0o400
-    assert Path(directory.output).read_bytes() == b"line\n"
-    assert directory.job() is not None
+    assert is_sealed(Path(job.output).stat().st_mode)
+    assert mode_of(job.output) == 0o400
+    assert Path(job.output).read_bytes() == b"line\n"
+    assert job.request() is not None
 
 
 def test_sealing_may_be_done_again(spool: Spool) -> None:
-    directory = create(spool)
-    directory.end(ENDED)
-    directory.seal()
-    directory.end(ENDED)
-    assert is_sealed(Path(directory.output).stat().st_mode)
-    assert directory.ended() == ENDED
+    job = create(spool)
+    job.write_end(ENDED)
+    job.seal()
+    job.write_end(ENDED)
+    assert is_sealed(Path(job.output).stat().st_mode)
+    assert job.end() == ENDED
 
 
 @pytest.mark.parametrize(
@@ -205,54 +205,54 @@ def test_data_ends_where_a_hole_begins_that_nothing_has_written(
 
 
 def test_a_job_whose_end_was_written_twice_is_off_the_living(spool: Spool) -> None:
-    directory = create(spool)
-    directory.end(ENDED)
+    job = create(spool)
+    job.write_end(ENDED)
     # As a supervisor does that mends what it takes for damage.
-    os.link(f"{directory.path}/job.json", directory.live)
-    directory.end(ENDED)
+    os.link(f"{job.path}/job.json", job.live)
+    job.write_end(ENDED)
     assert ids(spool) == set()
-    assert directory.take_untold()
+    assert job.take_untold()
 
 
 def test_an_output_is_sealed_last_of_all(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory = create(spool)
-    sealed_beside: list[Ended | None] = []
+    job = create(spool)
+    sealed_beside: list[JobEnd | None] = []
     chmod = os.chmod
 
     def seal(path: str, mode: int) -> None:
-        sealed_beside.append(directory.ended())
+        sealed_beside.append(job.end())
         assert ids(spool) == set()
         chmod(path, mode)
 
     monkeypatch.setattr(os, "chmod", seal)
-    directory.end(ENDED)
+    job.write_end(ENDED)
     assert sealed_beside == [ENDED]
 
 
 def test_a_reader_sees_all_of_a_record_or_none(spool: Spool) -> None:
-    directory = create(spool)
+    job = create(spool)
     done = threading.Event()
-    seen: list[Ended | None] = []
+    seen: list[JobEnd | None] = []
 
     def read() -> None:
         while not done.is_set():
-            seen.append(directory.ended())
+            seen.append(job.end())
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    records = [Ended("failed", now(), 1, error="x" * size) for size in (0, 10, 100_000) * 10]
+    records = [JobEnd("failed", now(), 1, error="x" * size) for size in (0, 10, 100_000) * 10]
     for record in records:
-        directory.end(record)
+        job.write_end(record)
     done.set()
     reader.join(10)
     assert all(record is None or record in records for record in seen)
 
 
 def test_writing_a_record_leaves_no_temporary_file(spool: Spool) -> None:
-    directory = create(spool)
-    directory.set_running(RUNNING)
-    directory.end(ENDED)
-    assert {file.name for file in Path(directory.path).iterdir()} == {
+    job = create(spool)
+    job.set_running(RUNNING)
+    job.write_end(ENDED)
+    assert {file.name for file in Path(job.path).iterdir()} == {
         "job.json",
         "input",
         "output",
@@ -264,24 +264,24 @@ def test_writing_a_record_leaves_no_temporary_file(spool: Spool) -> None:
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_removing_leaves_no_trace(ended: bool, spool: Spool) -> None:
-    directory = create(spool)
+    job = create(spool)
     kept = create(spool)
     if ended:
-        directory.end(ENDED)
-    spool.remove(directory)
-    spool.remove(directory)
-    assert not Path(directory.path).exists()
-    assert directory.job() is None
+        job.write_end(ENDED)
+    spool.remove(job)
+    spool.remove(job)
+    assert not Path(job.path).exists()
+    assert job.request() is None
     assert ids(spool) == {kept.id}
-    assert kept.job() is not None
+    assert kept.request() is not None
 
 
 def test_a_job_is_to_be_cancelled_once_somebody_has_asked(spool: Spool) -> None:
-    directory, other = create(spool), create(spool)
-    assert not directory.is_to_be_cancelled()
-    directory.ask_to_cancel()
-    directory.ask_to_cancel()
-    assert directory.is_to_be_cancelled()
+    job, other = create(spool), create(spool)
+    assert not job.is_to_be_cancelled()
+    job.ask_to_cancel()
+    job.ask_to_cancel()
+    assert job.is_to_be_cancelled()
     assert not other.is_to_be_cancelled()
 
 
@@ -292,33 +292,33 @@ def test_a_job_is_to_be_cancelled_once_somebody_has_asked(spool: Spool) -> None:
 def test_the_last_bytes_of_the_errors_are_read(
     written: bytes, limit: int, read: bytes, spool: Spool
 ) -> None:
-    directory = create(spool)
-    Path(directory.errors).write_bytes(written)
-    assert directory.read_errors(limit) == read
+    job = create(spool)
+    Path(job.errors).write_bytes(written)
+    assert job.read_errors(limit) == read
 
 
 def test_a_claim_names_who_has_made_it_and_is_made_once(spool: Spool) -> None:
-    directory = create(spool)
-    assert not directory.is_claimed()
-    os.close(directory.claim("supervisor"))
-    assert directory.is_claimed()
-    assert directory.claimed_by() == Claim("supervisor", this_process())
+    job = create(spool)
+    assert not job.is_claimed()
+    os.close(job.claim("supervisor"))
+    assert job.is_claimed()
+    assert job.claimed_by() == Claim("supervisor", this_process())
     with pytest.raises(FileExistsError):
-        directory.claim("closer")
+        job.claim("closer")
 
 
 def test_a_claim_of_another_boot_or_a_damaged_one_names_no_process(spool: Spool) -> None:
     for text in ("supervisor 1 2 another-boot", "x", "supervisor one 2 boot", "/etc/passwd"):
-        directory = create(spool)
-        Path(directory.claim_link).symlink_to(text)
-        assert directory.is_claimed()
-        assert directory.claimed_by() is None
+        job = create(spool)
+        Path(job.claim_link).symlink_to(text)
+        assert job.is_claimed()
+        assert job.claimed_by() is None
 
 
 def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
-    directory = create(spool)
-    Path(directory.output).write_bytes(b'{"type":"system","session_id":"s9"}\n')
-    assert directory.read_session() == "s9"
+    job = create(spool)
+    Path(job.output).write_bytes(b'{"type":"system","session_id":"s9"}\n')
+    assert job.read_session() == "s9"
 
 
 @pytest.mark.parametrize(
@@ -347,20 +347,20 @@ def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
     ],
 )
 def test_what_is_no_id_has_no_directory(job_id: str, spool: Spool) -> None:
-    assert spool.directory(job_id) is None
+    assert spool.job(job_id) is None
 
 
 @given(st.uuids())
 def test_an_id_in_its_usual_spelling_has_one(job_id: UUID) -> None:
-    directory = Spool(Path("/state")).directory(str(job_id))
-    assert directory is not None
-    assert directory.path == f"/state/jobs/{job_id}"
+    job = Spool(Path("/state")).job(str(job_id))
+    assert job is not None
+    assert job.path == f"/state/jobs/{job_id}"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=40))
 def test_no_text_leads_out_of_the_folder(text: str) -> None:
-    directory = Spool(Path("/state")).directory(text)
-    assert directory is None or Path(directory.path).parent == Path("/state/jobs")
+    job = Spool(Path("/state")).job(text)
+    assert job is None or Path(job.path).parent == Path("/state/jobs")
 
 
 @pytest.mark.parametrize(
@@ -397,5 +397,5 @@ def test_only_jobs_whose_end_is_old_are_due_for_removal(tmp_path: Path) -> None:
             ended = tmp_path / "jobs" / name / "ended"
             ended.touch()
             os.utime(ended, (time.time() - age, time.time() - age))
-    due = [directory.id for directory in spool.ended_before(time.time() - 50)]
+    due = [job.id for job in spool.ended_before(time.time() - 50)]
     assert [ages[job_id] for job_id in due] == [100]

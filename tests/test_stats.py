@@ -11,7 +11,7 @@ import pytest
 from app.jobs.statistics import Statistics
 from app.jobs.store import Spool
 from app.processes import this_process
-from app.records.directory import Ended, Job
+from app.records.job import JobEnd, JobRequest
 from app.version import VERSION
 from tests.gateway import AUTH, ROOT, Gateway, eventually
 
@@ -104,12 +104,12 @@ def sums_of(statistics: Statistics) -> dict[str, Any]:
 
 
 def end_one(spool: Spool, number: int, said: dict[str, Any] | None) -> None:
-    directory = spool.directory(f"00000000-0000-4000-8000-{number:012}")
-    assert directory is not None
+    job = spool.job(f"00000000-0000-4000-8000-{number:012}")
+    assert job is not None
     moment = "2026-02-28T23:59:59.500Z"
-    job = Job(directory.id, "/", None, None, moment, "me", [], 1.0, this_process())
-    directory.create(job, b"", {})
-    directory.end(Ended("succeeded", "2026-03-01T00:00:00.000Z", result=said))
+    request = JobRequest(job.id, "/", None, None, moment, "me", [], 1.0, this_process())
+    job.create(request, b"", {})
+    job.write_end(JobEnd("succeeded", "2026-03-01T00:00:00.000Z", result=said))
 
 
 def test_what_the_cli_wrote_may_be_anything(spool: Spool) -> None:
@@ -140,7 +140,7 @@ def test_jobs_that_were_removed_count_no_more(spool: Spool) -> None:
     end_one(spool, 1, {"total_cost_usd": 1})
     end_one(spool, 2, {"total_cost_usd": 1})
     assert sums_of(statistics)["jobs"] == {"succeeded": 2}
-    removed = spool.directory("00000000-0000-4000-8000-000000000001")
+    removed = spool.job("00000000-0000-4000-8000-000000000001")
     assert removed is not None
     spool.remove(removed)
     assert sums_of(statistics)["jobs"] == {"succeeded": 1}

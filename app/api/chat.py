@@ -27,7 +27,7 @@ from app.http.prefix import seen_from_outside
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
 from app.openapi.describe import Answer, Parameter, describes
-from app.records.directory import JobDirectory
+from app.records.job import Job
 
 
 def blueprint(
@@ -84,19 +84,17 @@ def blueprint(
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
         # Who names a request wants to send it again if the answer is lost.
         detached = asked.detached or respond_async or asked.key is not None
-        directory, _ = jobs.start(asked, user=g.user, detached=detached)
-        job_begins(directory.id)
+        job, _ = jobs.start(asked, user=g.user, detached=detached)
+        job_begins(job.id)
         if respond_async:
-            answer = jsonify(process_id=directory.id)
+            answer = jsonify(process_id=job.id)
             answer.status_code = 202
-            answer.headers["Location"] = seen_from_outside(
-                f"/chat/{directory.id}", request, proxies
-            )
+            answer.headers["Location"] = seen_from_outside(f"/chat/{job.id}", request, proxies)
             answer.headers["Preference-Applied"] = "respond-async"
-            answer.headers["X-Process-ID"] = directory.id
+            answer.headers["X-Process-ID"] = job.id
             return answer
-        left = (lambda: None) if detached else lambda: jobs.abandon(directory)
-        return _tell(directory, 0, left, asked_at, is_new=True)
+        left = (lambda: None) if detached else lambda: jobs.abandon(job)
+        return _tell(job, 0, left, asked_at, is_new=True)
 
     @views.get("/chat/<job_id>")
     @describes(
@@ -126,14 +124,14 @@ def blueprint(
         ],
     )
     def resume(job_id: str) -> Response:
-        directory = jobs.find(job_id, g.user)
+        job = jobs.find(job_id, g.user)
         given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
-        if given == END and directory.ended() is not None:
+        if given == END and job.end() is not None:
             # A browser that has seen the end is told not to come back.
             return Response(status=204)
-        if not is_position(directory, given):
+        if not is_position(job, given):
             raise BadEventId(given, job_id)
-        return _tell(directory, int(given), lambda: None)
+        return _tell(job, int(given), lambda: None)
 
     @views.delete("/chat/<job_id>")
     @describes(
@@ -153,7 +151,7 @@ def blueprint(
         )
 
     def _tell(
-        directory: JobDirectory,
+        job: Job,
         position: int,
         left: Callable[[], None],
         asked_at: float | None = None,
@@ -162,13 +160,13 @@ def blueprint(
     ) -> Response:
         kind = choose(request.headers.get("Accept", ""))
         if kind in ("application/json", "text/plain"):
-            return answer_when_ended(jobs, directory, kind, request.environ, left, is_new=is_new)
+            return answer_when_ended(jobs, job, kind, request.environ, left, is_new=is_new)
         form: Form = Events(position) if kind == "text/event-stream" else Lines()
         return Response(
-            stream(jobs, directory, position, form, request.environ, left, asked_at),
+            stream(jobs, job, position, form, request.environ, left, asked_at),
             content_type=f"{kind}; charset=utf-8",
             headers={
-                "X-Process-ID": directory.id,
+                "X-Process-ID": job.id,
                 "Cache-Control": "no-cache, no-transform",
                 "X-Accel-Buffering": "no",
                 "Vary": "Accept",

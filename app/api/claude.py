@@ -83,14 +83,14 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         if fields["cwd"] is None:
             fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
         order = intake.order(read_fields(fields))
-        directory, _ = jobs.start(order, user=g.user, detached=order.detached)
-        job_begins(directory.id)
-        left = (lambda: None) if order.detached else (lambda: jobs.abandon(directory))
+        job, _ = jobs.start(order, user=g.user, detached=order.detached)
+        job_begins(job.id)
+        left = (lambda: None) if order.detached else (lambda: jobs.abandon(job))
         return Response(
-            stream(jobs, directory, 0, BareEvents(), request.environ, left),
+            stream(jobs, job, 0, BareEvents(), request.environ, left),
             content_type="text/event-stream; charset=utf-8",
             headers={
-                "X-Process-ID": directory.id,
+                "X-Process-ID": job.id,
                 "Cache-Control": "no-cache, no-transform",
                 "X-Accel-Buffering": "no",
             },

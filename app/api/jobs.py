@@ -92,14 +92,14 @@ def blueprint(jobs: JobService) -> Blueprint:
         ],
     )
     def one(job_id: str) -> Response:
-        directory = jobs.find(job_id, g.user)
+        job = jobs.find(job_id, g.user)
         seconds = _number("wait", 0.0, 0.0, LONGEST_WAIT)
         if seconds:
-            with follow_for_client(jobs, directory, BEYOND, request.environ) as follower:
+            with follow_for_client(jobs, job, BEYOND, request.environ) as follower:
                 follower.stop_after(seconds)
                 for _ in follower:
                     continue
-        return jsonify(jobs.record(directory))
+        return jsonify(jobs.record(job))
 
     @views.delete("/jobs/<job_id>")
     @describes(

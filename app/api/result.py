@@ -10,7 +10,7 @@ from app.http.disconnect import CLIENT_LEFT, follow_for_client
 from app.http.error_handlers import request_id
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
-from app.records.directory import JobDirectory
+from app.records.job import Job
 from app.text import well_formed
 
 #: What a job that did not succeed is answered with (RFC 4918): no client repeats it by itself.
@@ -19,7 +19,7 @@ FAILED_DEPENDENCY = 424
 
 def answer_when_ended(
     jobs: JobService,
-    directory: JobDirectory,
+    job: Job,
     kind: str,
     environ: Mapping[str, Any],
     client_left: Callable[[], None],
@@ -32,7 +32,7 @@ def answer_when_ended(
     JobNotStarted if the job waited for its turn and then could not be started. If this process
     shuts down first, raises ShuttingDown, or JobContinuesAfterShutdown for a new job.
     """
-    with follow_for_client(jobs, directory, BEYOND, environ) as follower:
+    with follow_for_client(jobs, job, BEYOND, environ) as follower:
         for _ in follower:
             continue
     if follower.stopped_by == CLIENT_LEFT:
@@ -40,19 +40,15 @@ def answer_when_ended(
         # No client is left to read this.
         return Response(status=499)
     if follower.stopped_by is not None:
-        raise (
-            JobContinuesAfterShutdown(directory.id)
-            if is_new
-            else ShuttingDown(f"/jobs/{directory.id}")
-        )
-    succeeded = jobs.end_of(directory)["status"] == "succeeded"
-    record = jobs.record(directory)
+        raise (JobContinuesAfterShutdown(job.id) if is_new else ShuttingDown(f"/jobs/{job.id}"))
+    succeeded = jobs.end_of(job)["status"] == "succeeded"
+    record = jobs.record(job)
     if kind == "application/json":
         answer = jsonify(record if succeeded else _as_error(record))
     else:
         answer = Response(_text(record), mimetype="text/plain")
     answer.status_code = 200 if succeeded else FAILED_DEPENDENCY
-    answer.headers["X-Process-ID"] = directory.id
+    answer.headers["X-Process-ID"] = job.id
     answer.vary.add("Accept")
     return answer
 

@@ -11,7 +11,7 @@ from app.errors import JobNotFound, JobNotStarted
 from app.http.disconnect import CLIENT_LEFT, follow_for_client
 from app.jobs.follow import END
 from app.jobs.service import JobService
-from app.records.directory import JobDirectory
+from app.records.job import Job
 from app.runs.launcher.queue import Place
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Lines:
 
 def stream(
     jobs: JobService,
-    directory: JobDirectory,
+    job: Job,
     position: int,
     form: Form,
     environ: Mapping[str, Any],
@@ -158,7 +158,7 @@ def stream(
     try:
         # Also an empty chunk has gunicorn send the head now, before the CLI says anything.
         yield form.begin()
-        with follow_for_client(jobs, directory, position, environ) as follower:
+        with follow_for_client(jobs, job, position, environ) as follower:
             for chunk in follower:
                 if isinstance(chunk, Place):
                     yield form.wait(chunk)
@@ -175,13 +175,13 @@ def stream(
             stopped_by = follower.stopped_by
         if stopped_by is None:
             try:
-                last = form.finish(jobs.end_of(directory))
+                last = form.finish(jobs.end_of(job))
             except (JobNotStarted, JobNotFound) as error:
-                told = {"error": error.detail, "code": error.code, "process_id": directory.id}
+                told = {"error": error.detail, "code": error.code, "process_id": job.id}
                 last = _break_off(form, told)
             yield last
         elif stopped_by != CLIENT_LEFT:
-            told = {"error": stopped_by, "code": "stream_ended", "process_id": directory.id}
+            told = {"error": stopped_by, "code": "stream_ended", "process_id": job.id}
             yield _break_off(form, told)
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
@@ -190,11 +190,11 @@ def stream(
         raise
     except Exception as error:
         # The job runs on, and can be asked for again.
-        log.error("the stream of job %s failed: %s", directory.id, type(error).__name__)
+        log.error("the stream of job %s failed: %s", job.id, type(error).__name__)
         told = {
             "error": "the gateway could not go on with this stream",
             "code": "internal_error",
-            "process_id": directory.id,
+            "process_id": job.id,
         }
         yield _break_off(form, told)
     finally:

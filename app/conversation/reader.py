@@ -12,7 +12,7 @@ from app.conversation.usage import usage_of
 from app.errors import JobContinuesAfterShutdown
 from app.http.disconnect import CLIENT_LEFT, follow_for_client
 from app.jobs.service import JobService
-from app.records.directory import JobDirectory
+from app.records.job import Job
 from app.runs.launcher.queue import Place
 
 #: Bytes of a job's output that are looked at at a time.
@@ -50,7 +50,7 @@ Event = Begun | Text | Line | Comment | Finish | Usage
 
 def read(
     jobs: JobService,
-    directory: JobDirectory,
+    job: Job,
     answer: Answer,
     cut: Cut,
     environ: Mapping[str, Any],
@@ -65,7 +65,7 @@ def read(
     stopped_by: str | None = None
     was_cut = False
     try:
-        with follow_for_client(jobs, directory, 0, environ) as follower:
+        with follow_for_client(jobs, job, 0, environ) as follower:
             for chunk in follower:
                 if isinstance(chunk, Place):
                     yield [Comment(f"queued {chunk.number}")]
@@ -84,12 +84,12 @@ def read(
                     was_cut = cut.reason is not None
                     if was_cut:
                         yield [Finish(str(cut.reason), whole=False)]
-                        jobs.abandon(directory, "its answer is as long as was asked for")
+                        jobs.abandon(job, "its answer is as long as was asked for")
             stopped_by = follower.stopped_by
         if stopped_by is None:
-            yield list(_end(jobs, directory, answer, cut))
+            yield list(_end(jobs, job, answer, cut))
         elif stopped_by != CLIENT_LEFT:
-            raise JobContinuesAfterShutdown(directory.id)
+            raise JobContinuesAfterShutdown(job.id)
     except GeneratorExit:
         stopped_by = jobs.stopped_by or CLIENT_LEFT
         raise
@@ -98,8 +98,8 @@ def read(
             client_left()
 
 
-def _end(jobs: JobService, directory: JobDirectory, answer: Answer, cut: Cut) -> Iterator[Event]:
-    end, result = jobs.end_of(directory), jobs.result_of(directory)
+def _end(jobs: JobService, job: Job, answer: Answer, cut: Cut) -> Iterator[Event]:
+    end, result = jobs.end_of(job), jobs.result_of(job)
     if cut.reason is None:
         failure = failure_of(end, result, answer.was_active)
         if failure is not None:

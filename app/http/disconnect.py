@@ -7,7 +7,7 @@ from typing import Any
 from app.errors import TooManyConnections
 from app.jobs.follow import Follower
 from app.jobs.service import JobService
-from app.records.directory import JobDirectory
+from app.records.job import Job
 
 #: The reason for which a stream ends if its client does not want it any more.
 CLIENT_LEFT = "the client went away"
@@ -15,11 +15,11 @@ CLIENT_LEFT = "the client went away"
 
 @contextmanager
 def follow_for_client(
-    jobs: JobService, directory: JobDirectory, position: int, environ: Mapping[str, Any]
+    jobs: JobService, job: Job, position: int, environ: Mapping[str, Any]
 ) -> Iterator[Follower]:
     """A follower of a job that stops, with CLIENT_LEFT, when this request's client goes."""
     with (
-        jobs.follow(directory, position) as follower,
+        jobs.follow(job, position) as follower,
         watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
     ):
         yield follower

@@ -16,7 +16,7 @@ from gevent import get_hub
 from gevent.event import Event
 
 from app import processes
-from app.records.directory import JobDirectory, data_end, is_sealed
+from app.records.job import Job, data_end, is_sealed
 from app.runs.close_lost import supervisor_of
 from app.runs.launcher.queue import Place, place_of, queue_file
 from app.server.give_way import give_way
@@ -42,10 +42,8 @@ class Watch:
     A context manager. Wake-ups may be spurious, and none is missed that happens after entry.
     """
 
-    def __init__(
-        self, directory: JobDirectory, close_if_dead: Callable[[JobDirectory], None]
-    ) -> None:
-        self._directory = directory
+    def __init__(self, job: Job, close_if_dead: Callable[[Job], None]) -> None:
+        self._job = job
         self._close_if_dead = close_if_dead
         self._event = Event()
         self._output = -1
@@ -54,8 +52,8 @@ class Watch:
         self._queue: Any = None
 
     def __enter__(self) -> "Watch":
-        self._output = self._directory.open_output()
-        stat = get_hub().loop.stat(self._directory.output)
+        self._output = self._job.open_output()
+        stat = get_hub().loop.stat(self._job.output)
         stat.start(self._event.set)
         self._watchers.append(stat)
         return self
@@ -93,20 +91,20 @@ class Watch:
 
     def exists(self) -> bool:
         """Whether the job is still there: its folder may have been removed by hand."""
-        if self._directory.exists():
+        if self._job.exists():
             return True
-        self._close_if_dead(self._directory)
+        self._close_if_dead(self._job)
         return False
 
     def place(self) -> Place | None:
         """The job's place in the queue; None if it does not wait there, or any more."""
-        if self._supervisor is not None or self._directory.is_claimed():
+        if self._supervisor is not None or self._job.is_claimed():
             self._leave_queue()
             return None
         if self._queue is None:
-            self._queue = get_hub().loop.stat(queue_file(self._directory.state))
+            self._queue = get_hub().loop.stat(queue_file(self._job.state))
             self._queue.start(self._event.set)
-        return place_of(self._directory)
+        return place_of(self._job)
 
     def _leave_queue(self) -> None:
         if self._queue is not None:
@@ -117,22 +115,20 @@ class Watch:
     def sealed(self) -> bool:
         """Whether the output grows no more."""
         # A job can change the mode, too, and remove the file.
-        grows = not is_sealed(os.fstat(self._output).st_mode) and self._directory.is_output(
-            self._output
-        )
-        return not grows and self._directory.ended() is not None
+        grows = not is_sealed(os.fstat(self._output).st_mode) and self._job.is_output(self._output)
+        return not grows and self._job.end() is not None
 
     def _find_supervisor(self) -> None:
         try:
-            supervisor = supervisor_of(self._directory)
+            supervisor = supervisor_of(self._job)
             self._supervisor = supervisor and processes.open_process(supervisor)
         except OSError as error:
             # It may well be there: the next wake-up looks again.
-            log.error("cannot look for the supervisor of job %s: %s", self._directory.id, error)
+            log.error("cannot look for the supervisor of job %s: %s", self._job.id, error)
             return
         if self._supervisor is None:
             # Not started yet, or dead; the latter ends with a sealed output.
-            self._close_if_dead(self._directory)
+            self._close_if_dead(self._job)
             return
         death = get_hub().loop.io(self._supervisor, _READABLE)
         death.start(self._supervisor_ended, death)
@@ -206,7 +202,7 @@ class Follower:
                 yield place or b""
 
 
-def is_position(directory: JobDirectory, text: str) -> bool:
+def is_position(job: Job, text: str) -> bool:
     """Whether an event of this job can have had this id: the place behind a line of it.
 
     The beginning counts, and so does the end of a last line that has no newline.
@@ -217,12 +213,12 @@ def is_position(directory: JobDirectory, text: str) -> bool:
     if position == 0:
         return True
     try:
-        if read_at(directory.output, 1, position - 1) == b"\n":
+        if read_at(job.output, 1, position - 1) == b"\n":
             return True
     except OSError:
         # A job has removed or replaced it: there is nothing to go on with.
         return False
-    return position == directory.size() and directory.ended() is not None
+    return position == job.size() and job.end() is not None
 
 
 def wait_for_end(watch: Watch, seconds: float) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from app.errors import IdempotencyKeyReused
-from app.records.directory import JobDirectory, is_job_id
+from app.records.job import Job, is_job_id
 from app.state.files import discard
 from app.state.lock import LockTimeout, locked
 from app.state.record_file import read_record, write_record
@@ -39,9 +39,7 @@ class Keys:
         self._state = state
         self._folder = f"{state}/keys"
 
-    def find_or_create(
-        self, user: str, key: Key, create: Callable[[], JobDirectory]
-    ) -> tuple[JobDirectory, bool]:
+    def find_or_create(self, user: str, key: Key, create: Callable[[], Job]) -> tuple[Job, bool]:
         """The job of this user's key, and whether `create` made it just now.
 
         Raises IdempotencyKeyReused if another request had the key, what `create` raises, and
@@ -51,14 +49,14 @@ class Keys:
         path = f"{self._folder}/{digest}"
         with locked(self._folder):
             record = read_record(path) or {}
-            directory = self._job(record)
-            if directory is not None:
+            job = self._job(record)
+            if job is not None:
                 if record.get("request") != key.request:
                     raise IdempotencyKeyReused
-                return directory, False
-            directory = create()
-            write_record(path, {"job": directory.id, "request": key.request})
-            return directory, True
+                return job, False
+            job = create()
+            write_record(path, {"job": job.id, "request": key.request})
+            return job, True
 
     def forget_removed(self) -> None:
         """Remove the keys of jobs that are kept no more."""
@@ -75,10 +73,10 @@ class Keys:
                 log.warning("old idempotency keys are kept for now: %s", error)
                 return
 
-    def _job(self, record: Mapping[str, Any]) -> JobDirectory | None:
+    def _job(self, record: Mapping[str, Any]) -> Job | None:
         """The job that a key's record names, if it is still kept."""
         job_id = record.get("job")
         if not isinstance(job_id, str) or not is_job_id(job_id):
             return None
-        directory = JobDirectory(self._state, job_id)
-        return None if directory.job() is None else directory
+        job = Job(self._state, job_id)
+        return None if job.request() is None else job

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from app import processes
 from app.jobs.log_ends import report
 from app.jobs.store import Spool
-from app.records.directory import JobDirectory
+from app.records.job import Job
 from app.runs.close_lost import ask_to_end, close_lost, is_dead
 from app.runs.launcher.server import LOCK
 from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 def recover(spool: Spool) -> list[str]:
     """Close every job that nobody is left to end; returns their ids."""
     lost = []
-    for directory in spool.living():
+    for job in spool.living():
         try:
-            if not directory.exists():
-                spool.remove(directory)
-            elif is_dead(directory) and close_lost(directory):
-                lost.append(directory.id)
+            if not job.exists():
+                spool.remove(job)
+            elif is_dead(job) and close_lost(job):
+                lost.append(job.id)
         except OSError as error:
-            log.error("cannot close job %s: %s", directory.id, error)
+            log.error("cannot close job %s: %s", job.id, error)
     return lost
 
 
@@ -45,32 +45,32 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
     cancelled = []
     longest = 0.0
     # Those that wait come first, or each end would have one of them started.
-    for directory in sorted(spool.living(), key=JobDirectory.is_claimed):
+    for job in sorted(spool.living(), key=Job.is_claimed):
         try:
-            if is_dead(directory):
+            if is_dead(job):
                 continue
-            ask_to_end(directory)
+            ask_to_end(job)
         except OSError as error:
-            log.error("cannot cancel job %s: %s", directory.id, error)
-        job = directory.job()
-        longest = max(longest, job.kill_grace if job is not None else 0.0)
-        cancelled.append(directory.id)
+            log.error("cannot cancel job %s: %s", job.id, error)
+        request = job.request()
+        longest = max(longest, request.kill_grace if request is not None else 0.0)
+        cancelled.append(job.id)
     deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
     while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
     recover(spool)
-    for directory in spool.untold():
-        report(directory, name_of)
+    for job in spool.untold():
+        report(job, name_of)
     return cancelled
 
 
-def _is_alive(directory: JobDirectory) -> bool:
+def _is_alive(job: Job) -> bool:
     try:
-        if directory.ended() is not None:
+        if job.end() is not None:
             # What follows that was not done, or undone by its job.
-            directory.seal()
+            job.seal()
             return False
-        return directory.exists() and not is_dead(directory)
+        return job.exists() and not is_dead(job)
     except OSError:
         # It may well be.
         return True

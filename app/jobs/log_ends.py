@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app.jobs.render import seconds_between
-from app.records.directory import JobDirectory
+from app.records.job import Job
 
 log = logging.getLogger(__name__)
 
@@ -18,28 +18,28 @@ class Reported(NamedTuple):
     result: dict[str, Any] | None
 
 
-def report(directory: JobDirectory, name_of: Callable[[str], str]) -> Reported | None:
+def report(job: Job, name_of: Callable[[str], str]) -> Reported | None:
     """Log how a job ended; None if it has not, or if its end is logged already.
 
     `name_of` is the name of a user's id.
     """
-    job, ended = directory.job(), directory.ended()
-    if not directory.take_untold() or job is None or ended is None:
+    request, ended = job.request(), job.end()
+    if not job.take_untold() or request is None or ended is None:
         return None
     # Clocks are set back now and then.
-    seconds = max(0.0, seconds_between(job.started_at, ended.ended_at))
+    seconds = max(0.0, seconds_between(request.started_at, ended.ended_at))
     # That it was cancelled is known from its status.
     why = "" if ended.status == "cancelled" else ended.error or ended.reason
     log.info(
         "job %s %s after %.3f s%s",
-        job.id,
+        request.id,
         ended.status,
         seconds,
         f": {why}" if why else "",
         extra={
-            "request_id": job.request_id,
-            "job": job.id,
-            "user": name_of(job.user),
+            "request_id": request.request_id,
+            "job": request.id,
+            "user": name_of(request.user),
             "job_status": ended.status,
             "duration_seconds": seconds,
         },

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.lines import parse_result
-from app.records.directory import Ended, Job, JobDirectory
+from app.records.job import Job, JobEnd, JobRequest
 from app.runs.launcher.queue import Place
 from app.state.files import read_at
 
@@ -32,11 +32,11 @@ _ENDS = (
 )
 
 
-def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
+def tell_end(job: Job, ended: JobEnd) -> dict[str, Any]:
     """How a job ended, as `event: done` tells it."""
     said = _said(ended)
     told = {
-        "process_id": directory.id,
+        "process_id": job.id,
         "status": ended.status,
         "exit_code": ended.exit_code,
         "signal": ended.signal,
@@ -49,51 +49,49 @@ def tell_end(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
     if ended.error is not None:
         told["error"] = ended.error
     if ended.status != "succeeded":
-        told["stderr"] = directory.read_errors(ERRORS_TOLD).decode(errors="replace")
+        told["stderr"] = job.read_errors(ERRORS_TOLD).decode(errors="replace")
     return told
 
 
-def tell_running(
-    directory: JobDirectory, job: Job, user: str, place: Place | None
-) -> dict[str, Any]:
+def tell_running(job: Job, request: JobRequest, user: str, place: Place | None) -> dict[str, Any]:
     """A job that runs, or waits in this place, as `GET /processes` shows it.
 
     `user` is the name of who asked for it.
     """
     return {
-        "process_id": job.id,
-        "cwd": job.cwd,
-        "model": job.model,
-        "started_at": job.started_at,
-        "session_id": directory.read_session() or job.session_id,
+        "process_id": request.id,
+        "cwd": request.cwd,
+        "model": request.model,
+        "started_at": request.started_at,
+        "session_id": job.read_session() or request.session_id,
         "user": user,
         "status": "running" if place is None else "queued",
         "queue_position": place and place.number,
-        "title": job.title,
+        "title": request.title,
     }
 
 
 def tell_record(
-    directory: JobDirectory, job: Job, user: str, ended: Ended | None, place: Place | None
+    job: Job, request: JobRequest, user: str, ended: JobEnd | None, place: Place | None
 ) -> dict[str, Any]:
     """All that is known of a job: what `done` tells, what was asked, and the result."""
-    end = {} if ended is None else tell_end(directory, ended)
+    end = {} if ended is None else tell_end(job, ended)
     said = {} if ended is None else _said(ended)
-    known = {**dict.fromkeys(_ENDS), **tell_running(directory, job, user, place)}
+    known = {**dict.fromkeys(_ENDS), **tell_running(job, request, user, place)}
     return {
         **known,
         **end,
         "session_id": end.get("session_id") or known["session_id"],
-        "prompt_length": job.prompt_length,
-        "detached": job.detached,
+        "prompt_length": request.prompt_length,
+        "detached": request.detached,
         "ended_at": ended and ended.ended_at,
         "num_turns": said.get("num_turns"),
         "usage": said.get("usage"),
-        "result": ended and _result_text(directory, ended),
+        "result": ended and _result_text(job, ended),
     }
 
 
-def _said(ended: Ended) -> dict[str, Any]:
+def _said(ended: JobEnd) -> dict[str, Any]:
     """The fields of the CLI's last `result` line that have the documented type."""
     said = ended.result or {}
     return {
@@ -116,19 +114,19 @@ def seconds_between(earlier: str, later: str) -> float:
         return 0.0
 
 
-def result_fields(directory: JobDirectory, ended: Ended) -> dict[str, Any]:
+def result_fields(job: Job, ended: JobEnd) -> dict[str, Any]:
     """All that the CLI's last `result` line says; {} if it wrote none."""
     if ended.result_at is None or len(ended.result_at) != 2:
         return {}
     offset, length = ended.result_at
     try:
-        return parse_result(read_at(directory.output, length, offset))
+        return parse_result(read_at(job.output, length, offset))
     except OSError:
         # The output was removed or replaced.
         return {}
 
 
-def _result_text(directory: JobDirectory, ended: Ended) -> str | None:
+def _result_text(job: Job, ended: JobEnd) -> str | None:
     """The answer's text in the CLI's last `result` line, if it wrote one."""
-    text = result_fields(directory, ended).get("result")
+    text = result_fields(job, ended).get("result")
     return text if isinstance(text, str) else None

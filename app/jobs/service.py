@@ -31,7 +31,7 @@ from app.jobs.statistics import Statistics
 from app.jobs.store import Spool
 from app.metrics import Metrics
 from app.records import session_owners
-from app.records.directory import Ended, Job, JobDirectory, now
+from app.records.job import Job, JobEnd, JobRequest, now
 from app.runs.close_lost import ask_to_end, claim, close_lost, is_dead, supervisor_of
 from app.runs.launcher.client import Launch
 from app.runs.launcher.queue import place_of, queued
@@ -54,7 +54,7 @@ class JobService:
     """The jobs of one state folder, as one of possibly many gateway processes sees them.
 
     A job that a user may not see does not exist for that user. This class alone decides that: a
-    JobDirectory that it returns may be read.
+    Job that it returns may be read.
     """
 
     def __init__(
@@ -94,44 +94,44 @@ class JobService:
         if self.stopped_by:
             raise ShuttingDown("/chat")
         self._check_session(order, user)
-        directory = JobDirectory(self._spool.state, str(uuid4()))
+        job = Job(self._spool.state, str(uuid4()))
         is_new = True
         try:
             if order.key is None:
-                self._create(directory, order, user, detached)
+                self._create(job, order, user, detached)
             else:
-                create = partial(self._create, directory, order, user, detached)
-                directory, is_new = self._mended(
+                create = partial(self._create, job, order, user, detached)
+                job, is_new = self._mended(
                     partial(self._keys.find_or_create, user.id, order.key, create)
                 )
-            if is_new or not directory.is_claimed():
-                runs = self._launch.start(directory.id, order.continues)
+            if is_new or not job.is_claimed():
+                runs = self._launch.start(job.id, order.continues)
                 state = "started" if runs else "queued"
                 log.info(
                     "job %s %s for %s in %r",
-                    directory.id,
+                    job.id,
                     state,
                     user.name,
                     order.cwd,
                     extra={
-                        "job": directory.id,
+                        "job": job.id,
                         "user": user.name,
                         "request_id": order.request_id,
                     },
                 )
         except QueueFull:
             # Another request with the same key may have got what was refused to us.
-            if directory.exists() and not claim(directory):
-                return Begun(directory, False)
-            self._spool.remove(directory)
+            if job.exists() and not claim(job):
+                return Begun(job, False)
+            self._spool.remove(job)
             raise
         except BaseException as error:
-            if is_new and directory.exists():
-                self._undo(directory)
+            if is_new and job.exists():
+                self._undo(job)
             if isinstance(error, OSError):
                 raise JobNotStarted(f"cannot start the job: {error}") from error
             raise
-        return Begun(directory, is_new)
+        return Begun(job, is_new)
 
     def _check_session(self, order: Order, user: User) -> None:
         session = order.session_id
@@ -164,20 +164,18 @@ class JobService:
         owner = session_owners.owner_of(state, session)
         if owner is not None:
             return owner
-        for directory in self._spool.living():
-            job = directory.job()
-            if job and job.continues != session and directory.read_session() == session:
-                return job.user
+        for job in self._spool.living():
+            request = job.request()
+            if request and request.continues != session and job.read_session() == session:
+                return request.user
         # Its job may have ended just now.
         return session_owners.owner_of(state, session)
 
-    def _create(
-        self, directory: JobDirectory, order: Order, user: User, detached: bool
-    ) -> JobDirectory:
+    def _create(self, job: Job, order: Order, user: User, detached: bool) -> Job:
         if self._spool.free() < self._limits.min_free:
             raise DiskFull
-        job = Job(
-            id=directory.id,
+        request = JobRequest(
+            id=job.id,
             cwd=order.cwd,
             model=order.model,
             session_id=order.session_id,
@@ -197,18 +195,18 @@ class JobService:
             title=order.title,
         )
         try:
-            directory.create(job, order.command.input, order.command.files)
+            job.create(request, order.command.input, order.command.files)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             # A folder of ours was removed, replaced, or its rights were taken away.
-            self._spool.remove(directory)
+            self._spool.remove(job)
             self._spool.prepare()
-            directory.create(job, order.command.input, order.command.files)
-        return directory
+            job.create(request, order.command.input, order.command.files)
+        return job
 
     @contextmanager
-    def follow(self, directory: JobDirectory, position: int) -> Iterator[Follower]:
+    def follow(self, job: Job, position: int) -> Iterator[Follower]:
         """A follower of the job's output; `stop` of this service ends it."""
-        with self._watch(directory) as watch:
+        with self._watch(job) as watch:
             follower = Follower(watch, position, self._heartbeat)
             self._followers.add(follower)
             try:
@@ -224,26 +222,26 @@ class JobService:
         for follower in self._followers:
             follower.stop(reason)
 
-    def abandon(self, directory: JobDirectory, why: str = "its client went away") -> None:
+    def abandon(self, job: Job, why: str = "its client went away") -> None:
         """Cancel a job without waiting for its end; nothing happens if it has ended."""
-        job = directory.job()
-        if job is not None and directory.ended() is None:
-            audit.cancelled(directory.id, self._users.name_of(job.user), why)
-            self._ask_to_end(directory)
+        request = job.request()
+        if request is not None and job.end() is None:
+            audit.cancelled(job.id, self._users.name_of(request.user), why)
+            self._ask_to_end(job)
 
-    def cancel(self, job_id: str, user: User) -> Ended:
+    def cancel(self, job_id: str, user: User) -> JobEnd:
         """End a job as this user asked; returns how it ended, once nothing of it is left running.
 
         Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
         moment, and JobNotEnded if SIGKILL was not enough.
         """
-        directory = self._find_running(job_id, user)
+        job = self._find_running(job_id, user)
         audit.cancelled(job_id, user.name, f"{user.name} asked for it")
-        with self._watch(directory) as watch:
-            self._ask_to_end(directory)
+        with self._watch(job) as watch:
+            self._ask_to_end(job)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
                 raise JobNotEnded("cannot end the job: a process of it does not die")
-        ended = directory.ended()
+        ended = job.end()
         if ended is None or ended.status in ("succeeded", "failed"):
             raise JobNotFound(job_id)
         if ended.left:
@@ -257,37 +255,37 @@ class JobService:
 
         Raises JobNotFound for a job that is unknown or has ended.
         """
-        directory = self._find_running(job_id, user)
+        job = self._find_running(job_id, user)
         audit.interrupted(job_id, user.name)
-        self._ask_to_end(directory, gently=True)
+        self._ask_to_end(job, gently=True)
 
     def remove(self, job_id: str, user: User) -> None:
         """Remove an ended job as this user asked, with its record, its output and its key.
 
         Raises JobNotFound for one that is unknown, and JobStillRunning for one that has not ended.
         """
-        directory = self.find(job_id, user)
-        self._close_if_dead(directory)
-        if directory.ended() is None:
+        job = self.find(job_id, user)
+        self._close_if_dead(job)
+        if job.end() is None:
             raise JobStillRunning(job_id)
         # Its end counts, also if no launcher was there to report it.
-        self._report(directory)
+        self._report(job)
         audit.removed(job_id, user.name)
-        self._spool.remove(directory)
+        self._spool.remove(job)
 
-    def find(self, job_id: str, user: User) -> JobDirectory:
+    def find(self, job_id: str, user: User) -> Job:
         """The job of this id, running or ended, that this user may see. Raises JobNotFound."""
-        directory = self._spool.directory(job_id)
-        job = None if directory is None else directory.job()
-        if directory is None or job is None or not user.may_see(job.user):
+        job = self._spool.job(job_id)
+        request = None if job is None else job.request()
+        if job is None or request is None or not user.may_see(request.user):
             raise JobNotFound(job_id)
-        return directory
+        return job
 
-    def _find_running(self, job_id: str, user: User) -> JobDirectory:
-        directory = self.find(job_id, user)
-        if directory.ended() is not None:
+    def _find_running(self, job_id: str, user: User) -> Job:
+        job = self.find(job_id, user)
+        if job.end() is not None:
             raise JobNotFound(job_id)
-        return directory
+        return job
 
     def newest(
         self, user: User, status: str | None, limit: int, before: str | None
@@ -299,12 +297,12 @@ class JobService:
         if before is not None:
             self.find(before, user)
         rows: list[dict[str, Any]] = []
-        for directory in self._spool.newest(before):
-            job = directory.job()
-            if job is None or not user.may_see(job.user):
+        for job in self._spool.newest(before):
+            request = job.request()
+            if request is None or not user.may_see(request.user):
                 continue
             try:
-                record = self.record(directory)
+                record = self.record(job)
             except JobNotFound:
                 # Its record is damaged, or it was removed just now.
                 continue
@@ -314,14 +312,14 @@ class JobService:
                 break
         return rows
 
-    def record(self, directory: JobDirectory) -> dict[str, Any]:
+    def record(self, job: Job) -> dict[str, Any]:
         """All that is known of a job. Raises JobNotFound."""
-        self._close_if_dead(directory)
-        job = directory.job()
-        if job is None:
-            raise JobNotFound(directory.id)
-        name = self._users.name_of(job.user)
-        return tell_record(directory, job, name, directory.ended(), place_of(directory))
+        self._close_if_dead(job)
+        request = job.request()
+        if request is None:
+            raise JobNotFound(job.id)
+        name = self._users.name_of(request.user)
+        return tell_record(job, request, name, job.end(), place_of(job))
 
     def running(self, user: User) -> list[dict[str, Any]]:
         """What runs or waits now and this user may see, as `GET /processes` shows it.
@@ -329,12 +327,12 @@ class JobService:
         The oldest comes first.
         """
         rows = []
-        for directory in self._spool.living():
-            self._close_if_dead(directory)
-            job = directory.job()
-            if job is not None and user.may_see(job.user) and directory.ended() is None:
-                name = self._users.name_of(job.user)
-                rows.append(tell_running(directory, job, name, place_of(directory)))
+        for job in self._spool.living():
+            self._close_if_dead(job)
+            request = job.request()
+            if request is not None and user.may_see(request.user) and job.end() is None:
+                name = self._users.name_of(request.user)
+                rows.append(tell_running(job, request, name, place_of(job)))
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
     def sums(self, user: User) -> dict[str, Any]:
@@ -344,32 +342,32 @@ class JobService:
         sums["jobs"].update(running=states["running"], queued=states["queued"])
         return sums
 
-    def end_of(self, directory: JobDirectory) -> dict[str, Any]:
+    def end_of(self, job: Job) -> dict[str, Any]:
         """How a job ended, as in `event: done`.
 
         Raises JobNotFound if it has not ended, and JobNotStarted if its CLI could not be started.
         """
-        ended = directory.ended()
+        ended = job.end()
         if ended is None:
-            raise JobNotFound(directory.id)
+            raise JobNotFound(job.id)
         if ended.never_started:
             raise JobNotStarted(ended.error or "cannot start the job")
-        return tell_end(directory, ended)
+        return tell_end(job, ended)
 
-    def result_of(self, directory: JobDirectory) -> dict[str, Any]:
+    def result_of(self, job: Job) -> dict[str, Any]:
         """All that the CLI's last `result` line says; {} if it wrote none, or has not ended."""
-        ended = directory.ended()
-        return {} if ended is None else result_fields(directory, ended)
+        ended = job.end()
+        return {} if ended is None else result_fields(job, ended)
 
-    def _undo(self, directory: JobDirectory) -> None:
+    def _undo(self, job: Job) -> None:
         """Remove a job that did not start, or cancel it if it started all the same."""
-        if supervisor_of(directory) is not None:
-            self.abandon(directory)
+        if supervisor_of(job) is not None:
+            self.abandon(job)
             return
-        for process in processes.marked(directory.id):
+        for process in processes.marked(job.id):
             processes.send_signal(process, signal.SIGKILL)
-        self._report(directory)
-        self._spool.remove(directory)
+        self._report(job)
+        self._spool.remove(job)
 
     def look_after(self) -> None:
         """Close the jobs that nobody is left to end, and remove those that ended long ago.
@@ -379,13 +377,13 @@ class JobService:
         self._log_trouble()
         self._spool.prepare()
         mend_users(self._spool.state, self._users)
-        for directory in self._spool.living():
-            self._close_if_dead(directory)
+        for job in self._spool.living():
+            self._close_if_dead(job)
         self._report_all()
-        for directory in self._spool.ended_before(time.time() - self._limits.retention):
-            told = {"job": directory.id}
-            log.info("job %s is removed: it ended long ago", directory.id, extra=told)
-            self._spool.remove(directory)
+        for job in self._spool.ended_before(time.time() - self._limits.retention):
+            told = {"job": job.id}
+            log.info("job %s is removed: it ended long ago", job.id, extra=told)
+            self._spool.remove(job)
         self._spool.tidy()
         self._keys.forget_removed()
         if time.monotonic() - self._forgot_owners > _FORGET_OWNERS:
@@ -446,48 +444,48 @@ class JobService:
 
     def _hear(self, event: str, job_id: str) -> None:
         """What the launcher tells one process of the gateway."""
-        directory = JobDirectory(self._spool.state, job_id)
+        job = Job(self._spool.state, job_id)
         if event == "staying":
             # Of what ended while there was no launcher, nobody is told.
             self._report_all()
         elif event == "ended":
-            self._report(directory)
-        elif event == "started" and (job := directory.job()) is not None:
-            name = self._users.name_of(job.user)
-            told = {"job": job_id, "user": name, "request_id": job.request_id}
+            self._report(job)
+        elif event == "started" and (request := job.request()) is not None:
+            name = self._users.name_of(request.user)
+            told = {"job": job_id, "user": name, "request_id": request.request_id}
             log.info("job %s started: its turn has come", job_id, extra=told)
 
     def _report_all(self) -> None:
-        for directory in self._spool.untold():
-            self._report(directory)
+        for job in self._spool.untold():
+            self._report(job)
 
-    def _report(self, directory: JobDirectory) -> None:
+    def _report(self, job: Job) -> None:
         """Log a job's end, and count it, unless that has been done."""
-        ended = report(directory, self._users.name_of)
+        ended = report(job, self._users.name_of)
         if ended is not None:
             self.metrics.count_end(ended.status, ended.seconds, ended.result)
 
-    def _ask_to_end(self, directory: JobDirectory, gently: bool = False) -> None:
-        ask_to_end(directory, gently)
+    def _ask_to_end(self, job: Job, gently: bool = False) -> None:
+        ask_to_end(job, gently)
         try:
-            waits = directory.id in queued(self._spool.state)
+            waits = job.id in queued(self._spool.state)
         except OSError:
             # It may wait: the launcher knows.
             waits = True
         if waits:
             self._launch.tell_of_cancellation()
 
-    def _watch(self, directory: JobDirectory) -> Watch:
-        return Watch(directory, self._close_if_dead)
+    def _watch(self, job: Job) -> Watch:
+        return Watch(job, self._close_if_dead)
 
-    def _close_if_dead(self, directory: JobDirectory) -> None:
+    def _close_if_dead(self, job: Job) -> None:
         try:
-            if not directory.exists():
+            if not job.exists():
                 # Removed by hand.
-                self._spool.remove(directory)
-            elif is_dead(directory) and close_lost(directory):
-                told = {"job": directory.id}
-                log.warning("job %s lost its supervisor", directory.id, extra=told)
+                self._spool.remove(job)
+            elif is_dead(job) and close_lost(job):
+                told = {"job": job.id}
+                log.warning("job %s lost its supervisor", job.id, extra=told)
         except OSError as error:
             # One job that cannot be closed, on a full disk say, must not disturb the others.
-            log.error("cannot close job %s: %s", directory.id, error)
+            log.error("cannot close job %s: %s", job.id, error)

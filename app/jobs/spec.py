@@ -7,7 +7,7 @@ from typing import NamedTuple
 from app.cli.command import Command
 from app.errors import InvalidRequest
 from app.jobs.idempotency import Key
-from app.records.directory import JobDirectory
+from app.records.job import Job
 
 
 class Order(NamedTuple):
@@ -40,7 +40,7 @@ class Order(NamedTuple):
 class Begun(NamedTuple):
     """A job that an order has; not `is_new` if an earlier one with the same key began it."""
 
-    directory: JobDirectory
+    job: Job
     is_new: bool
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from app.jobs.store import Spool
 from app.metrics import cost_in, tokens_in
-from app.records.directory import JobDirectory
+from app.records.job import Job
 
 # Records are read in portions, and others are served in between.
 _PORTION = 50
@@ -54,29 +54,29 @@ class Statistics:
         }
 
     def _read(self) -> None:
-        ids = [directory.id for directory in self._spool.newest(None)]
+        ids = [job.id for job in self._spool.newest(None)]
         known = {}
         for number, job_id in enumerate(ids):
             summary = self._known.get(job_id)
             if summary is None:
                 if number % _PORTION == 0:
                     time.sleep(0)
-                summary = _summarize(JobDirectory(self._spool.state, job_id))
+                summary = _summarize(Job(self._spool.state, job_id))
             if summary is not None:
                 known[job_id] = summary
         self._known = known
 
 
-def _summarize(directory: JobDirectory) -> _Summary | None:
-    job, ended = directory.job(), directory.ended()
-    if job is None or ended is None:
+def _summarize(job: Job) -> _Summary | None:
+    request, ended = job.request(), job.end()
+    if request is None or ended is None:
         return None
     said = ended.result or {}
     return _Summary(
         status=ended.status,
         day=ended.ended_at.partition("T")[0],
-        model=job.model or "",
-        user=job.user,
+        model=request.model or "",
+        user=request.user,
         cost=cost_in(said),
         tokens=tokens_in(said),
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.records import session_owners
-from app.records.directory import JobDirectory, is_job_id
+from app.records.job import Job, is_job_id
 from app.state import files
 from app.state.remove_tree import remove
 
@@ -34,27 +34,27 @@ class Spool:
             self._list_the_living()
         if session_owners.FOLDER in made:
             # So it is at the first start after 1.0. Who began a session comes first.
-            for directory in reversed(list(self.newest(None))):
-                directory.note_owner(directory.ended())
+            for job in reversed(list(self.newest(None))):
+                job.note_owner(job.end())
 
-    def directory(self, job_id: str) -> JobDirectory | None:
+    def job(self, job_id: str) -> Job | None:
         """The directory that a job of this id has or would have; None if it is not an id."""
-        return JobDirectory(self.state, job_id) if is_job_id(job_id) else None
+        return Job(self.state, job_id) if is_job_id(job_id) else None
 
-    def living(self) -> Iterator[JobDirectory]:
+    def living(self) -> Iterator[Job]:
         """The jobs that have not ended, or whose end nobody has written down yet."""
-        return map(self._directory, self._ids("live"))
+        return map(self._job, self._ids("live"))
 
-    def untold(self) -> Iterator[JobDirectory]:
+    def untold(self) -> Iterator[Job]:
         """The jobs of whose end the log has not told."""
-        return map(self._directory, self._ids("untold"))
+        return map(self._job, self._ids("untold"))
 
     def count(self) -> tuple[int, int]:
         """How many jobs run, and how many wait for their supervisor."""
-        claimed = [directory.is_claimed() for directory in self.living()]
+        claimed = [job.is_claimed() for job in self.living()]
         return sum(claimed), len(claimed) - sum(claimed)
 
-    def newest(self, before: str | None) -> Iterator[JobDirectory]:
+    def newest(self, before: str | None) -> Iterator[Job]:
         """All jobs, the newest first; only those older than the job `before`, if given."""
         found = []
         for job_id in self._ids("jobs"):
@@ -65,14 +65,14 @@ class Spool:
         ids = [job_id for _, job_id in sorted(found, reverse=True)]
         if before is not None:
             ids = ids[ids.index(before) + 1 :] if before in ids else []
-        return (JobDirectory(self.state, job_id) for job_id in ids)
+        return (Job(self.state, job_id) for job_id in ids)
 
     def free(self) -> int:
         """Bytes of the disk that are left to us."""
         disk = os.statvfs(self.state)
         return disk.f_bavail * disk.f_frsize
 
-    def ended_before(self, moment: float) -> Iterator[JobDirectory]:
+    def ended_before(self, moment: float) -> Iterator[Job]:
         """The jobs whose end was written before this moment (seconds since the epoch)."""
         for number, job_id in enumerate(self._ids("jobs")):
             if number % 50 == 0:
@@ -80,21 +80,21 @@ class Spool:
                 time.sleep(0)
             with suppress(OSError):
                 if os.lstat(f"{self.state}/jobs/{job_id}/ended").st_mtime < moment:
-                    yield JobDirectory(self.state, job_id)
+                    yield Job(self.state, job_id)
 
-    def remove(self, directory: JobDirectory) -> None:
+    def remove(self, job: Job) -> None:
         """Remove a job and every trace of it; nothing happens if there is none.
 
         The job is gone at once, whatever it has left; what takes long is left to `tidy`.
         """
-        for link in (directory.live, directory.untold):
+        for link in (job.live, job.untold):
             files.discard(link)
-        removed = f"{self.state}/removed/{directory.id}.{time.monotonic_ns()}"
+        removed = f"{self.state}/removed/{job.id}.{time.monotonic_ns()}"
         try:
-            os.rename(directory.path, removed)
+            os.rename(job.path, removed)
         except OSError:
             # There is none, or a job has removed the other folder.
-            removed = directory.path
+            removed = job.path
         remove(removed, _PATIENCE, _let_others)
 
     def tidy(self) -> None:
@@ -109,8 +109,8 @@ class Spool:
                 if not is_job_id(name):
                     remove(f"{self.state}/{folder}/{name}", _TIDY_PATIENCE, _let_others)
 
-    def _directory(self, job_id: str) -> JobDirectory:
-        return JobDirectory(self.state, job_id)
+    def _job(self, job_id: str) -> Job:
+        return Job(self.state, job_id)
 
     def _ids(self, folder: str) -> list[str]:
         """The ids in a folder of ours, which is mended if it cannot be read. Raises OSError."""
@@ -125,7 +125,7 @@ class Spool:
     def _list_the_living(self) -> None:
         """List anew which jobs have not ended."""
         for job_id in self._ids("jobs"):
-            job = JobDirectory(self.state, job_id)
+            job = Job(self.state, job_id)
             if not job.has_ended():
                 with suppress(OSError):
                     os.link(f"{job.path}/job.json", job.live)

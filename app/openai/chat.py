@@ -25,7 +25,7 @@ from app.openai.chunks import Chunks, Head
 from app.openai.errors import error_object
 from app.openai.task import Task, Tasks
 from app.openapi.describe import Body, describes
-from app.records.directory import JobDirectory
+from app.records.job import Job
 
 log = logging.getLogger(__name__)
 
@@ -55,25 +55,25 @@ def blueprint(jobs: JobService, tasks: Tasks, claude: Installed) -> Blueprint:
         task = tasks.prepare(asked, request.headers, g.user, key)
         detached = task.order.detached or key is not None
         try:
-            directory, is_new = jobs.start(task.order, user=g.user, detached=detached)
+            job, is_new = jobs.start(task.order, user=g.user, detached=detached)
         except BaseException:
             tasks.forget(task)
             raise
-        job_begins(directory.id)
+        job_begins(job.id)
         if not is_new:
             tasks.forget(task)
         # Also an error's answer tells it.
-        after_this_request(partial(_tell_job, directory.id))
+        after_this_request(partial(_tell_job, job.id))
         events = read(
             jobs,
-            directory,
+            job,
             Answer(task.structured, task.events),
             Cut(asked.stop, asked.most_tokens()),
             request.environ,
-            (lambda: None) if detached else (lambda: jobs.abandon(directory)),
+            (lambda: None) if detached else (lambda: jobs.abandon(job)),
         )
         fingerprint = f"claude-code-{claude.version.split()[0]}"
-        sent = _Sent(tasks, task, g.user, directory, asked, fingerprint, jobs.metrics, is_new)
+        sent = _Sent(tasks, task, g.user, job, asked, fingerprint, jobs.metrics, is_new)
         if asked.stream:
             # A failure before the model begins is still told by a status.
             first = next(events, [])
@@ -110,7 +110,7 @@ class _Sent:
         tasks: Tasks,
         task: Task,
         user: User,
-        directory: JobDirectory,
+        job: Job,
         asked: CompletionRequest,
         fingerprint: str,
         metrics: Metrics,
@@ -121,7 +121,7 @@ class _Sent:
         self._tasks = tasks
         self._task = task
         self._user = user
-        self._directory = directory
+        self._job = job
         self._fingerprint = fingerprint
         self._model = asked.model or task.order.model or ""
         self._with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
@@ -131,8 +131,8 @@ class _Sent:
         #: The session, as far as it is known. Of a job that is told again, its record knows.
         self.session_id = None if task.order.fork_session else task.order.session_id
         if not is_new:
-            job = directory.job()
-            self.session_id = job and job.session_id
+            asked_before = job.request()
+            self.session_id = asked_before and asked_before.session_id
 
     def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
         """The chunks, as what is in them is said."""
@@ -145,7 +145,7 @@ class _Sent:
         except BrokenPipeError:
             raise
         except Exception as error:
-            log.error("the completion %s failed: %s", self._directory.id, type(error).__name__)
+            log.error("the completion %s failed: %s", self._job.id, type(error).__name__)
             yield chunks.failure(error_object(GatewayError()))
         finally:
             self._metrics.count_stream(-1)
@@ -201,11 +201,11 @@ class _Sent:
                 self._tasks.remember(self._task, self._user, self.session_id, answer)
             except OSError as error:
                 # The answer is whole; the next turn begins a new session.
-                log.error("cannot remember the session of job %s: %s", self._directory.id, error)
+                log.error("cannot remember the session of job %s: %s", self._job.id, error)
 
     def _head(self) -> Head:
         return Head(
-            f"chatcmpl-{self._directory.id}",
+            f"chatcmpl-{self._job.id}",
             self._created,
             self._model,
             self._fingerprint,

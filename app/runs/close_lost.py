@@ -13,7 +13,7 @@ import time
 
 from app import processes
 from app.processes import Process
-from app.records.directory import JobDirectory
+from app.records.job import Job
 from app.runs import temporary
 from app.runs.launcher.queue import queued
 from app.runs.sweep import SWEEP_PATIENCE, sweep
@@ -23,7 +23,7 @@ from app.runs.verdict import judge
 _TIDY_PATIENCE = 5.0
 
 
-def supervisor_of(job: JobDirectory) -> Process | None:
+def supervisor_of(job: Job) -> Process | None:
     """The living supervisor of a job, or None.
 
     Raises OSError if it cannot be found out whether it lives.
@@ -40,12 +40,12 @@ def supervisor_of(job: JobDirectory) -> Process | None:
     return found if processes.identify(found.pid) == found else None
 
 
-def is_dead(job: JobDirectory) -> bool:
+def is_dead(job: Job) -> bool:
     """Whether no process is left that would end this job.
 
     Raises OSError if that cannot be found out: then it may well be there.
     """
-    if job.has_ended() and job.ended() is None:
+    if job.has_ended() and job.end() is None:
         # The record is damaged; without another one the job would run for ever.
         return True
     if job.running() is not None:
@@ -53,43 +53,43 @@ def is_dead(job: JobDirectory) -> bool:
     if job.is_claimed():
         claim = job.claimed_by()
         return claim is None or processes.identify(claim.process.pid) != claim.process
-    asked = job.job()
+    asked = job.request()
     if asked is not None and processes.identify(asked.starter.pid) == asked.starter:
         return False
     return job.id not in queued(job.state)
 
 
-def ask_to_end(directory: JobDirectory, gently: bool = False) -> None:
+def ask_to_end(job: Job, gently: bool = False) -> None:
     """Have the job's supervisor end it, now or as soon as it has started; does not wait.
 
     `gently` is one SIGINT to the CLI; otherwise what must follow follows. A job that was not
     started yet never will be, and has ended when this returns.
     """
     # The mark comes first: a supervisor looks for it once it can be found here.
-    directory.ask_to_cancel(gently)
-    if claim(directory):
-        _end_unstarted(directory)
+    job.ask_to_cancel(gently)
+    if claim(job):
+        _end_unstarted(job)
         return
-    supervisor = supervisor_of(directory)
+    supervisor = supervisor_of(job)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)
         # It may have been stopped.
         processes.send_signal(supervisor, signal.SIGCONT)
 
 
-def _end_unstarted(directory: JobDirectory) -> None:
-    job = directory.job()
-    ended = judge(directory, "cancelled", job and job.session_id)
+def _end_unstarted(job: Job) -> None:
+    request = job.request()
+    ended = judge(job, "cancelled", request and request.session_id)
     try:
-        directory.end(ended)
+        job.write_end(ended)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        directory.forget_input()
-        directory.end(ended)
+        job.forget_input()
+        job.write_end(ended)
 
 
-def close_lost(directory: JobDirectory) -> bool:
+def close_lost(job: Job) -> bool:
     """Write the end of a job whose supervisor died, after ending what it left.
 
     Several processes may call this at once: one does it and returns True, the others return
@@ -97,7 +97,7 @@ def close_lost(directory: JobDirectory) -> bool:
     """
     with contextlib.ExitStack() as held:
         try:
-            lock = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = os.open(job.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except (FileNotFoundError, NotADirectoryError):
             # Removed by hand.
             return False
@@ -106,36 +106,36 @@ def close_lost(directory: JobDirectory) -> bool:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if _is_held_by_a_job(lock):
-                sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
+                sweep(lambda: _leftovers(job.id), time.sleep, SWEEP_PATIENCE)
             return False
-        if directory.ended() is not None:
-            directory.seal()
+        if job.end() is not None:
+            job.seal()
             return False
-        if not directory.is_claimed() and not claim(directory):
+        if not job.is_claimed() and not claim(job):
             # A supervisor was faster.
             return False
-        swept = sweep(lambda: _leftovers(directory.id), time.sleep, SWEEP_PATIENCE)
-        job = directory.job()
-        never_ran = directory.running() is None
-        directory.cut_holes()
-        directory.end(
+        swept = sweep(lambda: _leftovers(job.id), time.sleep, SWEEP_PATIENCE)
+        request = job.request()
+        never_ran = job.running() is None
+        job.cut_holes()
+        job.write_end(
             judge(
-                directory,
-                "cancelled" if never_ran and directory.is_to_be_cancelled() else "lost",
-                job and job.session_id,
+                job,
+                "cancelled" if never_ran and job.is_to_be_cancelled() else "lost",
+                request and request.session_id,
                 stop_signal=swept.highest.name if swept.highest else None,
                 killed=len(swept.ended),
                 left=len(swept.left),
             )
         )
-        temporary.remove_of(directory.path, _TIDY_PATIENCE, lambda: time.sleep(0))
+        temporary.remove_of(job.path, _TIDY_PATIENCE, lambda: time.sleep(0))
         return True
 
 
-def claim(directory: JobDirectory) -> bool:
+def claim(job: Job) -> bool:
     """Keep everybody else from starting the job, or return False: somebody has."""
     try:
-        os.close(directory.claim("closer"))
+        os.close(job.claim("closer"))
     except (FileExistsError, FileNotFoundError):
         return False
     return True

@@ -8,7 +8,7 @@ import os
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
 from app.cli.result import Verdict, sentence, verdict
-from app.records.directory import Ended, JobDirectory, Status, now
+from app.records.job import Job, JobEnd, Status, now
 
 _RESULT_FIELDS = (
     "subtype",
@@ -36,7 +36,7 @@ _ERRORS_READ = 4096
 
 
 def judge(
-    directory: JobDirectory,
+    job: Job,
     mark: Status | None,
     asked_session: str | None,
     *,
@@ -46,7 +46,7 @@ def judge(
     error: str | None = None,
     left: int = 0,
     reason: str | None = None,
-) -> Ended:
+) -> JobEnd:
     """The record of a job's end, now.
 
     `asked_session` is the session that the request wanted to continue. `mark` is what we know
@@ -60,7 +60,7 @@ def judge(
         signal_name = processes.signal_name(os.WTERMSIG(wait_status))
     elif wait_status is not None:
         exit_code = os.waitstatus_to_exitcode(wait_status)
-    result, said, session = _read(directory)
+    result, said, session = _read(job)
     fields = result.fields if result else {}
     succeeded = mark is None and exit_code == 0 and said.succeeded
     if not succeeded and mark is None and reason is None:
@@ -70,10 +70,10 @@ def judge(
             _LIMITS.get(str(reason))
             or _MARKS.get(str(mark))
             or said.words
-            or _complaint(directory)
+            or _complaint(job)
             or _exit(exit_code, signal_name, result)
         )
-    return Ended(
+    return JobEnd(
         status=mark or ("succeeded" if succeeded else "failed"),
         ended_at=now(),
         exit_code=exit_code,
@@ -89,14 +89,14 @@ def judge(
     )
 
 
-def with_full_disk(ended: Ended) -> Ended:
+def with_full_disk(ended: JobEnd) -> JobEnd:
     """The same end of a job whose CLI failed, without saying why, because the disk is full."""
     return ended._replace(reason="disk_full", error=_LIMITS["disk_full"])
 
 
-def _read(directory: JobDirectory) -> tuple[Result | None, Verdict, object]:
+def _read(job: Job) -> tuple[Result | None, Verdict, object]:
     """The last result of a job's output, what it means, and the job's session."""
-    output = directory.open_output()
+    output = job.open_output()
     try:
         result = last_result(output)
         if result is None:
@@ -107,9 +107,9 @@ def _read(directory: JobDirectory) -> tuple[Result | None, Verdict, object]:
         os.close(output)
 
 
-def _complaint(directory: JobDirectory) -> str:
+def _complaint(job: Job) -> str:
     """The CLI's own words on standard error: the last line that speaks of an error, or the last."""
-    text = directory.read_errors(_ERRORS_READ).decode(errors="replace")
+    text = job.read_errors(_ERRORS_READ).decode(errors="replace")
     lines = [line for line in text.split("\n") if line.strip()]
     of_errors = [line for line in lines if "error" in line.lower()]
     return sentence((of_errors or lines or [""])[-1])

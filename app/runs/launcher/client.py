@@ -157,15 +157,15 @@ class Launch:
 
     def _reach(self) -> socket.socket | None:
         """A connection to the launcher, or None if none listens, or a job in its place."""
-        directory = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
+        job = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
         connection = socket.socket(socket.AF_UNIX)
         try:
-            connection.connect(server.address(directory))
+            connection.connect(server.address(job))
         except (FileNotFoundError, ConnectionRefusedError, PermissionError):
             connection.close()
             return None
         finally:
-            os.close(directory)
+            os.close(job)
         if processes.is_marked(server.peer_of(connection)):
             connection.close()
             return None

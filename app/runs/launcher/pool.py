@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from app import processes
-from app.records.directory import JobDirectory
+from app.records.job import Job
 from app.runs.supervisor.start import supervise, watch_signals
 
 #: Supervisors without a job that are kept; 1 is always ready.
@@ -176,7 +176,7 @@ class Pool:
                 os.set_inheritable(descriptor, False)
                 connection = socket.socket(fileno=descriptor)
             clean = supervise(
-                JobDirectory(self._state, job_id.decode()),
+                Job(self._state, job_id.decode()),
                 self._claude,
                 self._environment,
                 wakeup,

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from app import processes
-from app.records.directory import JobDirectory, is_job_id
+from app.records.job import Job, is_job_id
 from app.state.files import is_same, is_there
 from app.state.record_file import read_record, write_record
 
@@ -110,17 +110,17 @@ class Queue:
         The end is known here by a message that may still be on its way, when a client has
         seen it already.
         """
-        ended = [each for each in self._running if JobDirectory(self._state, each).has_ended()]
+        ended = [each for each in self._running if Job(self._state, each).has_ended()]
         for job_id in ended:
             self.forget(job_id)
         return bool(ended)
 
-    def take_claimed(self) -> list[JobDirectory]:
+    def take_claimed(self) -> list[Job]:
         """Forget who waited and was claimed by somebody else meanwhile, or removed; these."""
-        waiting = [JobDirectory(self._state, job_id) for job_id in self._waiting]
+        waiting = [Job(self._state, job_id) for job_id in self._waiting]
         found = [each for each in waiting if each.is_claimed() or not each.exists()]
-        for directory in found:
-            self.forget(directory.id)
+        for job in found:
+            self.forget(job.id)
         return found
 
     def publish(self) -> None:
@@ -130,7 +130,7 @@ class Queue:
         in between that no one cares for it.
         """
         self._taken = [
-            job_id for job_id in self._taken if not JobDirectory(self._state, job_id).is_claimed()
+            job_id for job_id in self._taken if not Job(self._state, job_id).is_claimed()
         ]
         rows = [[job_id, "start"] for job_id in self._taken]
         busy = self._busy_sessions()
@@ -151,7 +151,7 @@ class Queue:
             return set()
         for job_id, session in self._running.items():
             if session is None:
-                self._running[job_id] = JobDirectory(self._state, job_id).read_session()
+                self._running[job_id] = Job(self._state, job_id).read_session()
         sessions = {self._continues[job_id] for job_id in self._running}
         return (sessions | set(self._running.values())) - {None}
 
@@ -161,15 +161,15 @@ def queue_file(state: str) -> str:
     return f"{state}/queue"
 
 
-def place_of(directory: JobDirectory) -> Place | None:
+def place_of(job: Job) -> Place | None:
     """The place in which a job waits, as published last, or None if it does not."""
-    if directory.is_claimed():
+    if job.is_claimed():
         return None
     number = 0
-    for job_id, what in _rows(read_record(queue_file(directory.state)) or {}):
+    for job_id, what in _rows(read_record(queue_file(job.state)) or {}):
         if what != "start":
             number += 1
-            if job_id == directory.id:
+            if job_id == job.id:
                 return Place(number, "session" if what == "session" else "slot")
     return None
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 
 from app import processes
-from app.records.directory import JobDirectory, is_job_id
+from app.records.job import Job, is_job_id
 from app.runs import temporary
 from app.runs.close_lost import close_lost, is_dead, supervisor_of
 from app.runs.launcher.chore import Chore
@@ -52,13 +52,13 @@ class Turns:
         self._min_free = max(min_free, NO_ROOM)
         self._tell = tell
         #: Jobs that supervisors of an earlier launcher run, by a descriptor of the supervisor.
-        self._adopted: dict[int, JobDirectory] = {}
+        self._adopted: dict[int, Job] = {}
         #: Jobs that somebody claimed, or closes, just now; who it is will be seen soon.
-        self._unsettled: list[JobDirectory] = []
+        self._unsettled: list[Job] = []
         #: Jobs that nobody runs any more and that could not be closed yet.
-        self._unclosed: list[JobDirectory] = []
+        self._unclosed: list[Job] = []
         #: The job that each child closes, by its pid.
-        self._closing: dict[int, JobDirectory] = {}
+        self._closing: dict[int, Job] = {}
         #: Jobs whose supervisor died before it had claimed them.
         self._unlucky: set[str] = set()
         #: Jobs that were started when their turn came: no worker waits for an answer.
@@ -79,13 +79,13 @@ class Turns:
         live = f"{self._state}/live"
         make_folder(live)
         for job_id in filter(is_job_id, os.listdir(live)):
-            directory = JobDirectory(self._state, job_id)
-            if directory.is_claimed():
-                self._adopt(directory)
+            job = Job(self._state, job_id)
+            if job.is_claimed():
+                self._adopt(job)
         for job_id in self._queue.take_over():
-            job = JobDirectory(self._state, job_id).job()
-            if job is not None and job_id not in self._queue:
-                self._queue.add(job_id, job.continues)
+            request = Job(self._state, job_id).request()
+            if request is not None and job_id not in self._queue:
+                self._queue.add(job_id, request.continues)
         self.look()
         self._tidying.start()
 
@@ -113,11 +113,11 @@ class Turns:
         self._syncing.start()
         self._settle_at = time.monotonic() + AGAIN / 1000
         unsettled, self._unsettled = self._unsettled, []
-        for directory in unsettled:
-            self._adopt(directory)
+        for job in unsettled:
+            self._adopt(job)
         unclosed, self._unclosed = self._unclosed, []
-        for directory in unclosed:
-            self._close(directory)
+        for job in unclosed:
+            self._close(job)
 
     def publish(self) -> None:
         """Publish who waits, for the last time."""
@@ -148,8 +148,8 @@ class Turns:
 
     def look(self) -> None:
         """Find who was cancelled while he waited, or is run by an earlier launcher's supervisor."""
-        for directory in self._queue.take_claimed():
-            self._settle(directory)
+        for job in self._queue.take_claimed():
+            self._settle(job)
 
     def hear(self, descriptor: int) -> None:
         """A supervisor says something, or has ended."""
@@ -161,13 +161,13 @@ class Turns:
         job_id = self._pool.hear(descriptor)
         if not job_id:
             return
-        directory = JobDirectory(self._state, job_id)
-        if job_id in self._unheard and not directory.is_claimed() and directory.exists():
+        job = Job(self._state, job_id)
+        if job_id in self._unheard and not job.is_claimed() and job.exists():
             # It could not be claimed. Nobody was told, and nobody asks again.
             self._queue.put_back(job_id)
             self._blocked = True
         else:
-            self._settle(directory)
+            self._settle(job)
 
     def reap(self) -> None:
         """Wait for the children that have ended; have the jobs of supervisors closed that died."""
@@ -185,15 +185,15 @@ class Turns:
                 continue
             # A supervisor that ends with its job may have left temporary files.
             self._tidying.is_due = True
-            directory = JobDirectory(self._state, reaped.job_id)
+            job = Job(self._state, reaped.job_id)
             if reaped.status == 0:
-                self._settle(directory)
-            elif directory.is_claimed() or directory.id in self._unlucky:
+                self._settle(job)
+            elif job.is_claimed() or job.id in self._unlucky:
                 self._pool.end_orphans()
-                self._close(directory)
+                self._close(job)
             else:
-                self._unlucky.add(directory.id)
-                self._queue.put_back(directory.id)
+                self._unlucky.add(job.id)
+                self._queue.put_back(job.id)
         self._tidying.start()
 
     def _start_who_may(
@@ -224,50 +224,48 @@ class Turns:
         if disk.f_bavail * disk.f_frsize < self._min_free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _settle(self, directory: JobDirectory) -> None:
+    def _settle(self, job: Job) -> None:
         """Forget a job that has ended; one that somebody else has claimed counts as running."""
-        if directory.has_ended() or not directory.is_claimed():
-            self._forget(directory)
+        if job.has_ended() or not job.is_claimed():
+            self._forget(job)
         else:
-            self._adopt(directory)
+            self._adopt(job)
 
-    def _adopt(self, directory: JobDirectory) -> None:
+    def _adopt(self, job: Job) -> None:
         """Count a job that a supervisor of an earlier launcher runs, until that one ends."""
-        if directory.id not in self._queue:
-            job = directory.job()
-            self._queue.add_running(directory.id, job and job.continues)
+        if job.id not in self._queue:
+            request = job.request()
+            self._queue.add_running(job.id, request and request.continues)
         try:
-            supervisor = supervisor_of(directory)
+            supervisor = supervisor_of(job)
             descriptor = supervisor and processes.open_process(supervisor)
-            is_unsettled = (
-                descriptor is None and not directory.has_ended() and not is_dead(directory)
-            )
+            is_unsettled = descriptor is None and not job.has_ended() and not is_dead(job)
         except OSError:
             # It cannot be found out now whether its supervisor lives.
-            self._unsettled.append(directory)
+            self._unsettled.append(job)
             return
         if descriptor is not None:
-            self._adopted[descriptor] = directory
+            self._adopted[descriptor] = job
             self._poll.register(descriptor, select.POLLIN)
         elif is_unsettled:
-            self._unsettled.append(directory)
+            self._unsettled.append(job)
         else:
-            self._close(directory)
+            self._close(job)
 
-    def _close(self, directory: JobDirectory) -> None:
+    def _close(self, job: Job) -> None:
         """Have a job closed whose supervisor has gone; nothing happens if it has ended.
 
         Its slot and its session are another's only when nothing of it is left.
         """
         try:
-            self._closing[self._pool.fork(partial(close_lost, directory))] = directory
+            self._closing[self._pool.fork(partial(close_lost, job))] = job
         except OSError:
             # No process to be had.
-            self._unclosed.append(directory)
+            self._unclosed.append(job)
 
-    def _forget(self, directory: JobDirectory) -> None:
-        self._queue.forget(directory.id)
-        self._unlucky.discard(directory.id)
-        self._unheard.discard(directory.id)
+    def _forget(self, job: Job) -> None:
+        self._queue.forget(job.id)
+        self._unlucky.discard(job.id)
+        self._unheard.discard(job.id)
         self._syncing.is_due = True
-        self._tell("ended", directory.id)
+        self._tell("ended", job.id)

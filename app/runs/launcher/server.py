@@ -38,7 +38,7 @@ from contextlib import suppress
 
 from app import processes
 from app.processes import Process
-from app.records.directory import Ended, Job, Running
+from app.records.job import JobEnd, JobRequest, Running
 from app.runs.launcher.pool import Pool, answer
 from app.runs.launcher.queue import Queue
 from app.runs.launcher.request import generation_of, read_request
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> None:
     launcher = _Launcher(
         state, claude, generation, lock, owner, int(owner_pid), queue, int(min_free)
     )
-    for kind in (Job, Running, Ended, Process):
+    for kind in (JobRequest, Running, JobEnd, Process):
         types_of(kind)
     # What exists now is shared with every supervisor; the collector must not touch it.
     gc.collect()
@@ -94,21 +94,21 @@ def main(arguments: list[str]) -> None:
 def listen(state: str) -> socket.socket:
     """The listening socket, in place of one that a dead launcher left."""
     listener = socket.socket(socket.AF_UNIX)
-    directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    job = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     try:
         discard(f"{state}/{SOCKET}")
-        listener.bind(address(directory))
+        listener.bind(address(job))
     finally:
-        os.close(directory)
+        os.close(job)
     listener.listen(1024)
     # A connection may be gone again when its turn comes.
     listener.setblocking(False)
     return listener
 
 
-def address(directory: int) -> str:
+def address(job: int) -> str:
     """The socket's address by an open folder: a path may be too long for sun_path (unix(7))."""
-    return f"/proc/self/fd/{directory}/{SOCKET}"
+    return f"/proc/self/fd/{job}/{SOCKET}"
 
 
 def peer_of(connection: socket.socket) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 
 from app import processes
-from app.records.directory import Ended, Job, JobDirectory, Running
+from app.records.job import Job, JobEnd, JobRequest, Running
 from app.runs import temporary
 from app.runs.supervisor.feeder import Feeder
 from app.runs.supervisor.watch import Started, Supervision
@@ -47,7 +47,7 @@ class CannotStart(Exception):
 
 
 def supervise(
-    directory: JobDirectory,
+    job: Job,
     claude: str,
     environment: Mapping[bytes, bytes],
     wakeup: int,
@@ -60,7 +60,7 @@ def supervise(
     called once: with `started`, `known` if another process has claimed it, or `failed` and why.
     """
     try:
-        started = _start(directory, claude, environment)
+        started = _start(job, claude, environment)
     except CannotStart as error:
         report(str(error))
         return True
@@ -69,7 +69,7 @@ def supervise(
     try:
         with suppress(OSError):
             # Its claim names us, too; what could not be written is written later.
-            directory.set_running(started.running)
+            job.set_running(started.running)
         ended = Supervision(started, wakeup).until_end()
         # Little is left as a rule. Whatever it is, no client waits for it.
         is_tidy = remove(started.temporary, _TIDY_BEFORE)
@@ -85,44 +85,44 @@ def supervise(
     return is_tidy and ended.left == 0
 
 
-def _write_end(started: Started, ended: Ended) -> None:
+def _write_end(started: Started, ended: JobEnd) -> None:
     """Write how the job ended; on a full disk, as soon as there is room."""
-    directory = started.directory
-    while directory.exists():
+    job = started.job
+    while job.exists():
         try:
-            directory.end(ended, started.output)
+            job.write_end(ended, started.output)
             return
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) and directory.exists():
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) and job.exists():
                 raise
         # The CLI has read its input: the room that this frees is enough for a record.
-        directory.forget_input()
+        job.forget_input()
         time.sleep(0.1)
 
 
-def _start(directory: JobDirectory, claude: str, environment: Mapping[bytes, bytes]) -> Started:
+def _start(job: Job, claude: str, environment: Mapping[bytes, bytes]) -> Started:
     """Claim the job and start its CLI. Raises CannotStart."""
     try:
-        errors = directory.claim("supervisor")
+        errors = job.claim("supervisor")
     except FileExistsError:
         raise CannotStart("known") from None
     except OSError as error:
         raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
-    job = directory.job()
-    if job is None:
+    request = job.request()
+    if request is None:
         os.close(errors)
         raise CannotStart("failed cannot start the job: it has no record")
     try:
-        return _start_cli(directory, job, errors, claude, environment)
+        return _start_cli(job, request, errors, claude, environment)
     except OSError as error:
         os.close(errors)
-        message = f"cannot start {claude} in {job.cwd}: {error.strerror}"
-        directory.end(judge(directory, "failed", job.session_id, error=message))
+        message = f"cannot start {claude} in {request.cwd}: {error.strerror}"
+        job.write_end(judge(job, "failed", request.session_id, error=message))
         raise CannotStart(f"failed {message}") from None
 
 
 def _start_cli(
-    directory: JobDirectory, job: Job, errors: int, claude: str, environment: Mapping[bytes, bytes]
+    job: Job, request: JobRequest, errors: int, claude: str, environment: Mapping[bytes, bytes]
 ) -> Started:
     """Start the CLI of a claimed job. Raises OSError, and then nothing of it is left."""
     with ExitStack() as held:
@@ -131,20 +131,20 @@ def _start_cli(
             held.callback(os.close, descriptor)
             return descriptor
 
-        output = hold(files.open_file(directory.output, os.O_WRONLY | os.O_APPEND))
-        source = hold(files.open_file(directory.input))
-        folder = temporary.make(directory.path, environment)
+        output = hold(files.open_file(job.output, os.O_WRONLY | os.O_APPEND))
+        source = hold(files.open_file(job.input))
+        folder = temporary.make(job.path, environment)
         held.callback(remove, folder, _TIDY_AFTER)
         reader, writer = os.pipe()
         hold(writer)
         own = dict.fromkeys(temporary.VARIABLES, folder.encode())
         try:
             # posix_spawn knows no working directory, so it is ours for a moment.
-            _enter(job)
+            _enter(request)
             cli = _spawn(
-                directory,
-                [claude, *(_argument(directory, argument) for argument in job.arguments)],
-                {**environment, **own, processes.MARK.encode(): job.id.encode()},
+                job,
+                [claude, *(_argument(job, argument) for argument in request.arguments)],
+                {**environment, **own, processes.MARK.encode(): request.id.encode()},
                 (reader, output, errors),
             )
         finally:
@@ -153,22 +153,24 @@ def _start_cli(
         held.pop_all()
     processes.offer_to_kernel(cli)
     running = Running(processes.this_process(), processes.child(cli), processes.boot_id())
-    return Started(directory, job, running, cli, errors, output, Feeder(source, writer), folder)
+    return Started(job, request, running, cli, errors, output, Feeder(source, writer), folder)
 
 
-def _enter(job: Job) -> None:
+def _enter(request: JobRequest) -> None:
     """Enter the job's working directory. Raises OSError.
 
     A path that led into one of its roots when the job was asked for may lead elsewhere by now.
     """
-    os.chdir(job.cwd)
+    os.chdir(request.cwd)
     here = os.getcwd()
-    if job.roots and not any(os.path.commonpath((here, root)) == root for root in job.roots):
+    if request.roots and not any(
+        os.path.commonpath((here, root)) == root for root in request.roots
+    ):
         raise PermissionError(errno.EACCES, "it is outside of CWD_ROOTS now")
 
 
 def _spawn(
-    directory: JobDirectory,
+    job: Job,
     command: list[str],
     environment: Mapping[bytes, bytes],
     streams: tuple[int, int, int],
@@ -192,7 +194,7 @@ def _spawn(
                 setsigdef=_RESET,
             )
         except OSError as error:
-            is_over = time.monotonic() > deadline or directory.is_to_be_cancelled()
+            is_over = time.monotonic() > deadline or job.is_to_be_cancelled()
             if is_over or error.errno not in _BEING_REPLACED:
                 raise
         time.sleep(_TRY_AGAIN)
@@ -217,7 +219,7 @@ def handle_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _argument(directory: JobDirectory, argument: str | dict[str, str]) -> str:
+def _argument(job: Job, argument: str | dict[str, str]) -> str:
     if isinstance(argument, str):
         return argument
-    return f"{argument['flag']}={directory.path}/{argument['file']}"
+    return f"{argument['flag']}={job.path}/{argument['file']}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from app import processes
 from app.processes import Process
-from app.records.directory import Ended, Job, JobDirectory, Running, Status
+from app.records.job import Job, JobEnd, JobRequest, Running, Status
 from app.runs.supervisor.feeder import Feeder
 from app.runs.sweep import SWEEP_PATIENCE, sweep
 from app.runs.verdict import judge, with_full_disk
@@ -40,8 +40,8 @@ _MEND_AFTER = 1.0
 class Started(NamedTuple):
     """A job whose CLI runs. `temporary` is the path of its folder for temporary files."""
 
-    directory: JobDirectory
     job: Job
+    request: JobRequest
     running: Running
     cli: int
     errors: int
@@ -68,7 +68,7 @@ class Supervision:
         self._highest: signal.Signals | None = None
         self._killed: set[Process] = set()
 
-    def until_end(self) -> Ended:
+    def until_end(self) -> JobEnd:
         """Return how the CLI ended, once nothing that it started is left."""
         # Whoever asked before we could be found sent no signal.
         self._cancel()
@@ -77,7 +77,7 @@ class Supervision:
             self._cap_errors()
             self._check_limits()
             self._mend()
-            if not self._started.directory.exists():
+            if not self._started.job.exists():
                 # Nobody could ask for its end any more.
                 self._cancel()
         self._started.feeder.close()
@@ -87,11 +87,11 @@ class Supervision:
         killed = {process.pid for process in (self._killed | swept.ended) - swept.left}
         if self._cancelled_at is not None:
             killed.add(self._cli)
-        self._started.directory.cut_holes()
+        self._started.job.cut_holes()
         ended = judge(
-            self._started.directory,
+            self._started.job,
             self._mark(),
-            self._started.job.session_id,
+            self._started.request.session_id,
             wait_status=self._status,
             stop_signal=self._highest.name if self._highest else None,
             killed=len(killed),
@@ -111,11 +111,11 @@ class Supervision:
         self._mend_at = now + _MEND_AFTER
         # On a full disk, or if the job has removed its folder, it cannot be done.
         with suppress(OSError):
-            self._started.directory.mend(self._started.job, self._started.running)
+            self._started.job.mend(self._started.request, self._started.running)
 
     def _disk_is_full(self) -> bool:
         try:
-            disk = os.statvfs(self._started.directory.path)
+            disk = os.statvfs(self._started.job.path)
         except FileNotFoundError:
             return False
         return disk.f_bavail * disk.f_frsize < NO_ROOM
@@ -143,10 +143,10 @@ class Supervision:
 
     def _cancel(self) -> None:
         # The signal may have been meant for the job that this process had before.
-        directory = self._started.directory
-        if self._cancelled_at is None and directory.is_to_be_cancelled():
+        job = self._started.job
+        if self._cancelled_at is None and job.is_to_be_cancelled():
             self._cancelled_at = time.monotonic()
-        if directory.take_interrupt():
+        if job.take_interrupt():
             self._interrupted = True
             self._use(signal.SIGINT)
             os.kill(self._cli, signal.SIGINT)
@@ -176,7 +176,7 @@ class Supervision:
         """Use every rung that is due; returns the seconds until the next look."""
         if self._cancelled_at is None:
             return self._patience()
-        grace = self._started.job.kill_grace
+        grace = self._started.request.kill_grace
         elapsed = time.monotonic() - self._cancelled_at
         while self._rungs and elapsed >= self._rungs[0][0] * grace:
             _, number = self._rungs.pop(0)
@@ -199,31 +199,31 @@ class Supervision:
         """Begin to end the job if it has run into one of its limits."""
         if self._cancelled_at is not None:
             return
-        job, now = self._started.job, time.monotonic()
-        if job.idle_timeout or job.max_output:
-            size = self._started.directory.size()
+        request, now = self._started.request, time.monotonic()
+        if request.idle_timeout or request.max_output:
+            size = self._started.job.size()
             if size != self._size:
                 self._size, self._grew_at = size, now
-        if job.timeout and now - self._begun >= job.timeout:
+        if request.timeout and now - self._begun >= request.timeout:
             self._breach = ("timed_out", "timeout")
-        elif job.idle_timeout and now - self._grew_at >= job.idle_timeout:
+        elif request.idle_timeout and now - self._grew_at >= request.idle_timeout:
             self._breach = ("timed_out", "idle_timeout")
-        elif job.max_output and self._size > job.max_output:
+        elif request.max_output and self._size > request.max_output:
             self._breach = ("failed", "output_limit")
         if self._breach:
             self._cancelled_at = now
 
     def _patience(self) -> float:
         """Seconds until the limits must be looked at again."""
-        job = self._started.job
+        request = self._started.request
         seconds = _TICK
-        if job.timeout:
-            seconds = min(seconds, self._begun + job.timeout - time.monotonic())
-        if job.idle_timeout:
-            seconds = min(seconds, job.idle_timeout / 4)
-        if job.max_output:
+        if request.timeout:
+            seconds = min(seconds, self._begun + request.timeout - time.monotonic())
+        if request.idle_timeout:
+            seconds = min(seconds, request.idle_timeout / 4)
+        if request.max_output:
             # A job that prints as fast as it can fills the rest within a moment.
-            seconds = min(seconds, 0.05 if self._size > job.max_output / 2 else 0.5)
+            seconds = min(seconds, 0.05 if self._size > request.max_output / 2 else 0.5)
         return max(0.01, seconds)
 
     def _use(self, number: signal.Signals) -> None:
@@ -233,7 +233,7 @@ class Supervision:
     def _sweep_patience(self) -> float:
         if self._cancelled_at is None:
             return SWEEP_PATIENCE
-        left = self._started.job.kill_grace - (time.monotonic() - self._cancelled_at)
+        left = self._started.request.kill_grace - (time.monotonic() - self._cancelled_at)
         return max(0.0, min(SWEEP_PATIENCE, left))
 
     def _cap_errors(self) -> None:

@@ -53,7 +53,7 @@ _MOST_HOLES = 1000
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-class Job(NamedTuple):
+class JobRequest(NamedTuple):
     """What was asked, in `job.json`.
 
     `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}`
@@ -100,7 +100,7 @@ class Running(NamedTuple):
     boot_id: str
 
 
-class Ended(NamedTuple):
+class JobEnd(NamedTuple):
     """How the job ended, in `ended`.
 
     `exit_code` or `signal` (a name) is the CLI's own end, both None if it never started.
@@ -130,7 +130,7 @@ class Ended(NamedTuple):
         return self.status == "failed" and self.exit_code is None and self.signal is None
 
 
-class JobDirectory:
+class Job:
     """One job's directory, whether or not it exists yet."""
 
     def __init__(self, state: str, job_id: str) -> None:
@@ -144,7 +144,7 @@ class JobDirectory:
         self.live = f"{state}/live/{job_id}"
         self.untold = f"{state}/untold/{job_id}"
 
-    def create(self, job: Job, input_: bytes, contents: Mapping[str, bytes]) -> None:
+    def create(self, request: JobRequest, input_: bytes, contents: Mapping[str, bytes]) -> None:
         """Make the directory with everything that the supervisor will need.
 
         Raises OSError; the caller removes what was made.
@@ -155,21 +155,21 @@ class JobDirectory:
         files.write_file(self.input, input_)
         files.write_file(self.output, b"")
         # Nobody looks at it before the job is on the list of the living.
-        files.write_file(f"{self.path}/job.json", json.dumps(job._asdict()).encode())
+        files.write_file(f"{self.path}/job.json", json.dumps(request._asdict()).encode())
         # A link costs half of what a new file does.
         os.link(f"{self.path}/job.json", self.live)
 
-    def job(self) -> Job | None:
+    def request(self) -> JobRequest | None:
         """What was asked, or None if there is no such job."""
-        return record_file.read_as(Job, f"{self.path}/job.json")
+        return record_file.read_as(JobRequest, f"{self.path}/job.json")
 
     def running(self) -> Running | None:
         """Who runs the job, or None if the CLI was never started."""
         return record_file.read_as(Running, f"{self.path}/running")
 
-    def ended(self) -> Ended | None:
+    def end(self) -> JobEnd | None:
         """How the job ended, or None if it has not, or the record of it is damaged."""
-        return record_file.read_as(Ended, f"{self.path}/ended")
+        return record_file.read_as(JobEnd, f"{self.path}/ended")
 
     def has_ended(self) -> bool:
         """Whether it is written how the job ended; says nothing of what is written."""
@@ -179,7 +179,7 @@ class JobDirectory:
         """Write who runs the job. Raises OSError."""
         record_file.write_record(f"{self.path}/running", running._asdict())
 
-    def mend(self, job: Job, running: Running) -> None:
+    def mend(self, request: JobRequest, running: Running) -> None:
         """Write anew what a running job may have damaged: without it, the job cannot be found.
 
         Raises OSError.
@@ -188,13 +188,13 @@ class JobDirectory:
             files.discard(f"{self.path}/ended")
         if self.running() != running:
             self.set_running(running)
-        if self.job() != job:
-            record_file.write_record(f"{self.path}/job.json", job._asdict())
+        if self.request() != request:
+            record_file.write_record(f"{self.path}/job.json", request._asdict())
             files.discard(self.live)
         if not files.is_there(self.live):
             os.link(f"{self.path}/job.json", self.live)
 
-    def end(self, ended: Ended, output: int | None = None) -> None:
+    def write_end(self, ended: JobEnd, output: int | None = None) -> None:
         """Write how the job ended, take it off the list of the living, seal its output.
 
         `output` is the open output, if the caller has it. Raises OSError.
@@ -208,7 +208,7 @@ class JobDirectory:
 
         Raises OSError.
         """
-        self.note_owner(self.ended())
+        self.note_owner(self.end())
         self._seal(None)
 
     def _seal(self, output: int | None) -> None:
@@ -228,14 +228,14 @@ class JobDirectory:
         if status is not None:
             files.change_mode(self.output, _sealed_mode(status.st_mode))
 
-    def note_owner(self, ended: Ended | None) -> None:
+    def note_owner(self, ended: JobEnd | None) -> None:
         """Remember whose the session is that the job began, if it has ended and began one."""
-        job = self.job() if ended is not None and ended.session_id is not None else None
-        if job is None or ended is None or ended.session_id == job.continues:
+        request = self.request() if ended is not None and ended.session_id is not None else None
+        if request is None or ended is None or ended.session_id == request.continues:
             return
         with suppress(OSError):
             # With the disk full, the operator alone can go on with the session.
-            session_owners.note(self.state, str(ended.session_id), job.user)
+            session_owners.note(self.state, str(ended.session_id), request.user)
 
     def _leave_the_living(self) -> None:
         try:
