@@ -1,4 +1,4 @@
-"""The CLI as it is installed now: its version is found again when it changes; knows gevent."""
+"""The installed CLI, whose version is found again when it is updated; knows gevent."""
 
 import logging
 import time
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 import gevent
 
 from app.cli.locator import VERSION_PATIENCE, Claude, Identity, identity, number_in, version_in
-from app.cli.probe import Question
+from app.cli.probe import Probe
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which the version is asked for though the binary looks the same: it may be a
-#: wrapper, which starts another one from now on.
+#: Seconds after which the version is read again though the binary has not changed: it may be a
+#: wrapper, which runs another CLI by now.
 FRESH = 600.0
-#: Seconds until a CLI that gave no version is asked again; an update may be running.
-_TRY_AGAIN = 1.0
+#: Seconds before the next try after a CLI printed no version; an update may be running.
+_RETRY = 1.0
 
 
 class Installed:
-    """The CLI that was found at the start, and its version as of now.
+    """The CLI that was found at the start, and its current version.
 
-    Reading the version never waits: the last known one is given while a new one is asked for.
+    Reading the version never waits: the last known one is returned while a new one is read.
     """
 
     def __init__(self, claude: Claude, environment: Mapping[str, str]) -> None:
@@ -31,9 +31,9 @@ class Installed:
         self._environment = dict(environment)
         self._version = claude.version
         self._identity = claude.identity
-        self._asked_at = time.monotonic()
-        self._ask_at = 0.0
-        self._is_asking = False
+        self._read_at = time.monotonic()
+        self._retry_at = 0.0
+        self._is_reading = False
 
     @property
     def version(self) -> str:
@@ -43,44 +43,44 @@ class Installed:
 
     @property
     def number(self) -> tuple[int, ...]:
-        """The version for comparing, empty if it holds no number."""
+        """The version as numbers to compare, empty if it has none."""
         return number_in(self.version)
 
     def _look(self) -> None:
-        """Ask for the version if the binary is another one than it was."""
+        """Start reading the version if the binary has changed."""
         now = time.monotonic()
-        if self._is_asking or now < self._ask_at:
+        if self._is_reading or now < self._retry_at:
             return
         found = identity(self.path)
-        if found is None or (found == self._identity and now - self._asked_at < FRESH):
+        if found is None or (found == self._identity and now - self._read_at < FRESH):
             return
-        self._is_asking = True
-        gevent.spawn(self._ask, found)
+        self._is_reading = True
+        gevent.spawn(self._read, found)
 
-    def _ask(self, found: Identity) -> None:
+    def _read(self, found: Identity) -> None:
         try:
-            version = self._ask_version()
+            version = self._run()
         except OSError as error:
-            log.debug("cannot ask the CLI for its version: %s", error)
+            log.debug("cannot run claude --version: %s", error)
             version = None
         finally:
-            self._is_asking = False
-        self._asked_at = time.monotonic()
+            self._is_reading = False
+        self._read_at = time.monotonic()
         if version is None:
-            self._ask_at = self._asked_at + _TRY_AGAIN
+            self._retry_at = self._read_at + _RETRY
             return
         if version != self._version:
             log.info("using %s %s from now on, before it was %s", self.path, version, self._version)
         self._version, self._identity = version, found
 
-    def _ask_version(self) -> str | None:
-        question = Question([self.path, "--version"], self._environment)
+    def _run(self) -> str | None:
+        probe = Probe([self.path, "--version"], self._environment)
         try:
-            if not question.wait(VERSION_PATIENCE):
-                question.kill()
+            if not probe.wait(VERSION_PATIENCE):
+                probe.kill()
                 return None
             # None if another part of this process has waited for the child.
-            has_failed = question.status not in (0, None)
-            return None if has_failed else version_in(question.answer()) or None
+            has_failed = probe.status not in (0, None)
+            return None if has_failed else version_in(probe.stdout()) or None
         finally:
-            question.close()
+            probe.close()

@@ -1,43 +1,42 @@
-"""A run of the CLI that answers a question about itself, without blocking others; knows gevent."""
+"""A run of the CLI that answers a question about itself.
+
+Ordinary blocking Python, which gevent turns into waiting for others.
+"""
 
 import os
+import posix
+import select
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from gevent import monkey
-from gevent.socket import wait_read
-
-# The bare ones: gevent's wait for a SIGCHLD, and for ever if the CLI has exited before its
-# handler was there (26.9.0).
-_posix_spawn = monkey.get_original("os", "posix_spawn")
-_waitpid = monkey.get_original("os", "waitpid")
-
-#: Bytes of an answer that are read.
+#: Bytes of what the child prints that are read.
 LONGEST_ANSWER = 1 << 16
 
 
-class Question:
-    """A child that runs a command of the CLI's; `close` must be called."""
+class Probe:
+    """A child that runs a command of the CLI; `close` must be called."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], lock: int | None = None
     ) -> None:
         """Start it. It keeps an open `lock` (flock(2)) for as long as it runs. Raises OSError."""
-        self._output = os.memfd_create("answer")
+        self._stdout = os.memfd_create("stdout")
+        self._stderr = os.memfd_create("stderr")
         self.status: int | None = None
         actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, self._output, 1),
-            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, self._stdout, 1),
+            (os.POSIX_SPAWN_DUP2, self._stderr, 2),
         ]
         if lock is not None:
             actions.append((os.POSIX_SPAWN_DUP2, lock, 3))
         try:
-            # posix_spawn takes a tenth of a millisecond and needs no thread.
-            self._pid = _posix_spawn(
+            # It takes a tenth of a millisecond and needs no thread. Not that of `os`: gevent's
+            # waits for a SIGCHLD, for ever if the CLI exits before its handler is there (26.9.0).
+            self._pid = posix.posix_spawn(
                 command[0],
-                command,
+                list(command),
                 environment,
                 file_actions=actions,
                 setsid=True,
@@ -46,18 +45,19 @@ class Question:
             )
             self._child = os.pidfd_open(self._pid)
         except OSError:
-            os.close(self._output)
+            os.close(self._stdout)
+            os.close(self._stderr)
             raise
 
     def wait(self, patience: float | None) -> bool:
-        """Wait for the child's exit for so many seconds; whether it has exited."""
-        try:
-            wait_read(self._child, timeout=patience)
-        except TimeoutError:
+        """Wait up to `patience` seconds for the child's exit; whether it has exited."""
+        poll = select.poll()
+        poll.register(self._child, select.POLLIN)
+        if not poll.poll(None if patience is None else patience * 1000):
             return False
         # libev reaps every child, once this process has spawned one through gevent.
         with suppress(ChildProcessError):
-            self.status = os.waitstatus_to_exitcode(_waitpid(self._pid, 0)[1])
+            self.status = os.waitstatus_to_exitcode(posix.waitpid(self._pid, 0)[1])
         return True
 
     def kill(self) -> None:
@@ -65,11 +65,15 @@ class Question:
         signal.pidfd_send_signal(self._child, signal.SIGKILL)
         self.wait(None)
 
-    def answer(self) -> bytes:
-        """What the child has printed."""
-        return os.pread(self._output, LONGEST_ANSWER, 0)
+    def stdout(self) -> bytes:
+        """What the child has printed on its standard output so far."""
+        return os.pread(self._stdout, LONGEST_ANSWER, 0)
+
+    def stderr(self) -> bytes:
+        """What the child has printed on its standard error so far."""
+        return os.pread(self._stderr, LONGEST_ANSWER, 0)
 
     def close(self) -> None:
-        """Forget it; a child that still runs goes on."""
-        os.close(self._child)
-        os.close(self._output)
+        """Release its descriptors; a child that still runs goes on."""
+        for descriptor in (self._child, self._stdout, self._stderr):
+            os.close(descriptor)

@@ -2,15 +2,12 @@
 
 import fcntl
 import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.cli import credentials
-from app.cli.auth_status import PATIENCE, logged_in
+from app.cli import auth_status, credentials
 from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.cli.root_check import REFUSES_ROOT, refuses_root
@@ -20,8 +17,8 @@ from app.state.files import open_file
 from app.tool.check import Check, failed, ok, skipped, warning
 from app.tool.owner import own_name
 
-# Bytes of an answer that are read.
-_LONGEST = 1 << 16
+# Characters of what the CLI printed that are shown.
+_SHOWN = 200
 LOGIN = (
     f"run claude as {own_name()} in a terminal once and log in, or set ANTHROPIC_API_KEY in .env"
 )
@@ -45,61 +42,54 @@ def check(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:
-    # It must not be asked while its token ends.
+    # While its token is about to end, the CLI must not be asked.
     known = credentials.logged_in(environment)
     if known is None:
         try:
-            with _alone(state):
-                known, words = _ask(claude, environment)
+            with _exclusively(state) as lock:
+                known, printed = _ask(claude, environment, lock)
         except OSError as error:
             return warning("login", f"cannot run claude auth status: {error.strerror}", LOGIN)
         if known is None:
-            return warning("login", f"claude auth status says neither yes nor no: {words!r}", LOGIN)
+            detail = f"claude auth status answers neither yes nor no: {printed!r}"
+            return warning("login", detail, LOGIN)
     return ok("login", "logged in") if known else failed("login", "not logged in", LOGIN)
 
 
-def _ask(claude: Claude, environment: Mapping[str, str]) -> tuple[bool | None, str]:
-    """Whether the CLI is logged in, and what it printed. Raises OSError.
-
-    One that is slow is left alone: it may be in the middle of a refresh of its token.
-    """
-    with tempfile.TemporaryFile() as printed:
-        asked = subprocess.Popen(  # noqa: S603 - the binary that the gateway runs
-            [claude.path, "auth", "status"],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=printed,
-            start_new_session=True,
-        )
-        try:
-            asked.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            return None, f"no answer within {PATIENCE:g} s"
-        printed.seek(0)
-        answer = printed.read(_LONGEST)
-    return logged_in(answer), answer.decode(errors="replace").strip()[:200]
+def _ask(
+    claude: Claude, environment: Mapping[str, str], lock: int | None
+) -> tuple[bool | None, str]:
+    """Whether the CLI is logged in, and what it printed. Raises OSError."""
+    probe = auth_status.start(claude.path, environment, lock)
+    try:
+        if not probe.wait(auth_status.PATIENCE):
+            return None, f"no answer within {auth_status.PATIENCE:g} s"
+        printed = (probe.stdout() + probe.stderr()).decode(errors="replace").strip()
+        return auth_status.logged_in(probe.stdout()), printed[:_SHOWN]
+    finally:
+        probe.close()
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Ask while the gateway does not (see app.cli.login)."""
+def _exclusively(state: Path) -> Iterator[int | None]:
+    """Hold the lock with which the gateway asks; None if there is none that we may use."""
     try:
-        lock = open_file(str(state / "login.lock"))
+        lock = open_file(auth_status.lock_path(state))
     except OSError:
         # No gateway has asked here yet, or it is another user's.
-        yield
+        yield None
         return
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + auth_status.PATIENCE
     try:
-        while not _taken(lock) and time.monotonic() < deadline:
+        while not _lock(lock) and time.monotonic() < deadline:
             time.sleep(0.1)
-        yield
+        yield lock
     finally:
         os.close(lock)
 
 
-def _taken(lock: int) -> bool:
+def _lock(lock: int) -> bool:
+    """Take a lock if it is free; whether it was."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
