@@ -1,11 +1,11 @@
-"""The file with MCP servers that every job gets."""
+"""The file with MCP servers for every job (MCP_CONFIG)."""
 
 import json
 from pathlib import Path
 
 
 def servers_in(path: Path) -> tuple[str, ...]:
-    """The names of the servers in such a file. Raises ValueError for one that is not usable."""
+    """The names of the servers in such a file. Raises ValueError if the file is not usable."""
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -14,10 +14,8 @@ def servers_in(path: Path) -> tuple[str, ...]:
         raise ValueError(f"{str(path)!r} is not JSON") from None
     servers = content.get("mcpServers") if isinstance(content, dict) else None
     if not isinstance(servers, dict):
-        raise ValueError(f'{str(path)!r} holds no object "mcpServers"')
+        raise ValueError(f'{str(path)!r} has no object "mcpServers"')
     for name, server in servers.items():
         if not isinstance(server, dict) or not (server.get("command") or server.get("url")):
-            raise ValueError(
-                f"{str(path)!r} names neither a command nor a url for the server {name!r}"
-            )
+            raise ValueError(f"{str(path)!r} has neither a command nor a url for server {name!r}")
     return tuple(servers)

@@ -32,9 +32,9 @@ def test_the_servers_of_a_file_are_named(tmp_path: Path) -> None:
     [
         (None, "cannot be read: No such file"),
         ("{", "is not JSON"),
-        ("[]", 'holds no object "mcpServers"'),
-        ('{"mcpServers": []}', 'holds no object "mcpServers"'),
-        ('{"mcpServers": {"x": {}}}', "neither a command nor a url for the server 'x'"),
+        ("[]", 'has no object "mcpServers"'),
+        ('{"mcpServers": []}', 'has no object "mcpServers"'),
+        ('{"mcpServers": {"x": {}}}', "neither a command nor a url for server 'x'"),
     ],
 )
 def test_a_file_that_is_not_usable_is_refused(

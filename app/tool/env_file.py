@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
+from app.env_file import read_env_file
 from app.errors import ConfigurationError
-from app.settings import read_env_file
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
 from app.tool.master import master_of

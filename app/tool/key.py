@@ -6,8 +6,8 @@ import sys
 
 from app.auth.api_keys import NAME, PREFIX, ApiKey, entries, hashed, read_keys
 from app.auth.users import load_users
+from app.env_file import read_env_file
 from app.errors import ConfigurationError
-from app.settings import read_env_file
 from app.tool.checkout import Checkout
 from app.tool.client import own_url
 from app.tool.env_file import change_setting, how_to_reload

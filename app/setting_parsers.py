@@ -1,0 +1,216 @@
+"""Parsers of settings: from the text of a setting to its value.
+
+Each raises ValueError with what is wrong, to be read after "cannot use NAME: ".
+"""
+
+import math
+import os
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from app import origin
+from app.auth.api_keys import ApiKey, read_keys
+from app.auth.secret_strength import is_blank, is_placeholder
+from app.machine import job_capacity
+from app.mcp import servers_in
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def optional(value: str) -> str | None:
+    """A text; None if it is empty."""
+    return value or None
+
+
+def switch(value: str) -> bool:
+    """true or false, in any case."""
+    if value.lower() not in ("true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value.lower() == "true"
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of these words, in any case."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(f"{value!r} is none of {', '.join(words)}")
+        return value.lower()
+
+    return parse
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A whole number within these bounds."""
+
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def seconds(least: float, most: float) -> Callable[[str], float]:
+    """A number of seconds within these bounds."""
+
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise ValueError(f"{value!r} is not a number of seconds from {least:g} to {most:g}")
+        return number
+
+    return parse
+
+
+def job_count(value: str) -> int:
+    """How many jobs run at once; if empty, as many as this machine has room for."""
+    return whole(1, 100_000)(value) if value else job_capacity()
+
+
+def log_level(value: str) -> str:
+    """A level of the logging module."""
+    if value.upper() not in _LOG_LEVELS:
+        raise ValueError(f"{value!r} is none of {', '.join(_LOG_LEVELS)}")
+    return value.upper()
+
+
+def user_name(value: str) -> str:
+    """A user name for HTTP Basic."""
+    if not value or ":" in value:
+        raise ValueError("it must not be empty or contain a colon (RFC 7617)")
+    if any(letter < " " or letter == "\x7f" for letter in value):
+        raise ValueError("it must not contain control characters (RFC 7617)")
+    return _utf_8(value)
+
+
+def password(value: str) -> str:
+    """A password that is not blank and not the placeholder."""
+    if not value:
+        raise ValueError("it is not set; set it in .env to a password of your own")
+    if is_blank(value):
+        raise ValueError("it is blank; set it in .env to a password of your own")
+    if is_placeholder(value):
+        raise ValueError("it is still the placeholder; set it in .env to a password of your own")
+    return _utf_8(value)
+
+
+def api_keys(value: str) -> tuple[ApiKey, ...]:
+    """The keys of API_KEYS."""
+    return read_keys(_utf_8(value))
+
+
+def _utf_8(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
+    return value
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """Words separated by commas.
+
+    >>> listed("a, b,,")
+    ('a', 'b')
+    """
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def models(value: str) -> tuple[str, ...]:
+    """Names of models, at least one."""
+    if not listed(value):
+        raise ValueError("it names no model")
+    return listed(value)
+
+
+def host(value: str) -> str:
+    """An address to listen on, in brackets or not.
+
+    >>> host("[::1]")
+    '::1'
+    """
+    if not value:
+        raise ValueError("it is empty; write 127.0.0.1 for this machine only, 0.0.0.0 for all")
+    if value == "*":
+        raise ValueError("'*' is not an address; write 0.0.0.0 for all, or :: to include IPv6")
+    # Brackets as in a URL.
+    is_bracketed = value.startswith("[") and value.endswith("]")
+    return value[1:-1] if is_bracketed else value
+
+
+def host_names(value: str) -> tuple[str, ...]:
+    """Names of hosts; empty if one is `*`."""
+    names = tuple(name.lower().strip("[]") for name in listed(value))
+    for name in names:
+        if name.count(":") == 1 or "/" in name:
+            raise ValueError(f"{name!r} is not a host name; leave out scheme and port")
+    return () if "*" in names else names
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Origins of web pages, or patterns of them."""
+    for name in listed(value):
+        # Raises ValueError.
+        origin.pattern(name)
+    return tuple(name.lower() for name in listed(value))
+
+
+def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks; `*` is all of them."""
+    parts = listed(value)
+    if "*" in parts:
+        return (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    return tuple(ip_network(part) for part in parts)
+
+
+def directories(value: str) -> tuple[Path, ...]:
+    """Directories that exist and can be listed, without links."""
+    found = []
+    for part in listed(value):
+        try:
+            directory = _absolute(part)
+            found.append(directory.resolve(strict=True))
+            next(directory.iterdir(), None)
+        except OSError as error:
+            raise ValueError(f"{part!r} is not a usable directory: {error.strerror}") from None
+    return tuple(found)
+
+
+def state_dir(value: str) -> Path:
+    """An absolute path without links: STATE_DIR may be one, and below it none is followed."""
+    # Path.resolve raises an error for a circle of links; that comes up when the folder is made.
+    return Path(os.path.realpath(_absolute(value)))
+
+
+def optional_path(value: str) -> Path | None:
+    """An absolute path; None if it is empty."""
+    return _absolute(value) if value else None
+
+
+def mcp_config(value: str) -> Path | None:
+    """The path of a usable file with MCP servers; None if it is empty."""
+    path = optional_path(value)
+    if path is not None:
+        # Raises ValueError.
+        servers_in(path)
+    return path
+
+
+def _absolute(value: str) -> Path:
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"the user named in {value!r} has no home directory") from None
+    if not path.is_absolute() or "\0" in value:
+        raise ValueError(f"{value!r} is not an absolute path")
+    return path
