@@ -10,7 +10,7 @@ from typing import Any
 from app.settings import setting_names
 from tests.gateway import ROOT, Gateway
 
-_LINKED = ("app", "gunicorn.conf.py", "requirements.txt", ".env.example")
+_LINKED = ("app", "vendored", "gunicorn.conf.py", "requirements.txt", ".env.example")
 # Nobody's setting: the process's own.
 _ITS_OWN = {"PATH", "HOME"}
 
