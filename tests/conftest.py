@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway, running_gateway, write_fake
-from tests.tool import Tool, tool_of
+from tests.support.gateway import Gateway, running_gateway, write_fake
+from tests.support.tool import Tool, tool_of
+
+#: The modules with fixtures that several rooms use.
+pytest_plugins = ["tests.support.browser", "tests.support.real_cli"]
 
 # What is ignored here would be ignored in every process that a test starts: `nohup` ignores SIGHUP,
 # and a shell's `&` SIGINT and SIGQUIT. What is handled is not inherited.

@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.logs import JournalLine, JsonLine, Line, configuration, secrets_in
-from tests.gateway import AUTH, PASSWORD, Gateway, eventually
+from tests.support.gateway import AUTH, PASSWORD, ROOT, Gateway, eventually
 
 SECRETS = ["p:äss wörd", "key-of-a-client", "short"]
 
@@ -103,7 +103,7 @@ def test_priorities_are_written_if_standard_error_is_the_journal(
     with (tmp_path / "err").open("w+b") as stderr:
         stat = os.fstat(stderr.fileno())
         stream = f"{stat.st_dev}:{stat.st_ino}" if is_journal else "8:1"
-        root = str(Path(__file__).parent.parent)
+        root = str(ROOT)
         environment = {"JOURNAL_STREAM": stream, "PYTHONPATH": root}
         subprocess.run([sys.executable, "-c", program], env=environment, stderr=stderr, check=True)
     written = (tmp_path / "err").read_text()

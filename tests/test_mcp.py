@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from app.mcp import servers_in
-from tests import model_api
-from tests.gateway import ROOT, Gateway, running_gateway
-from tests.test_real_cli import claude, fields_of, model, without_network  # noqa: F401 - fixtures
+from tests.support import model_api
+from tests.support.gateway import ROOT, Gateway, running_gateway
+from tests.support.real_cli import fields_of, without_network
 
-SERVER = {"command": sys.executable, "args": ["-I", "-S", str(ROOT / "tests/mcp_server.py")]}
+SERVER = {
+    "command": sys.executable,
+    "args": ["-I", "-S", str(ROOT / "tests/support/mcp_server.py")],
+}
 CALL = 'call: mcp__sums__add {"a": 40, "b": 2}'
 
 
@@ -55,8 +58,8 @@ def test_a_gateway_does_not_start_with_such_a_file(tmp_path: Path, fake_claude: 
 
 @pytest.fixture(scope="module")
 def with_servers(
-    claude: Path,  # noqa: F811
-    model: model_api.Server,  # noqa: F811
+    claude: Path,
+    model: model_api.Server,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
     """A gateway whose jobs have the server `sums`."""

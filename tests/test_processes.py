@@ -26,7 +26,7 @@ from app.processes import (
     signal_name,
     this_process,
 )
-from tests.gateway import eventually
+from tests.support.gateway import eventually
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -13,9 +13,8 @@ from app.openapi.document import make_document
 from app.settings import setting_names
 from app.tool.main import COMMANDS
 from app.tool.parser import EXIT_CODES
-from tests.described import application
-from tests.gateway import PASSWORD, ROOT, Gateway
-from tests.test_real_cli import claude, model, real  # noqa: F401 - fixtures
+from tests.support.described import application
+from tests.support.gateway import PASSWORD, ROOT, Gateway
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(
@@ -65,7 +64,7 @@ def test_the_table_of_commands_is_complete() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_runs_as_it_is_written(
-    real: Gateway,  # noqa: F811
+    real: Gateway,
     number: int,
     tmp_path: Path,
 ) -> None:

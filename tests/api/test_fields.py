@@ -1,0 +1,151 @@
+"""Each field of POST /chat, as the CLI receives it through the whole gateway."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.gateway import Gateway
+
+SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
+# No messages from other sessions; a request's own settings are in its place.
+QUIET = '--settings={"crossSessionInbound":"refuse"}'
+ALWAYS = [
+    "--print",
+    "--output-format=stream-json",
+    "--input-format=stream-json",
+    "--verbose",
+    "--model=sonnet",
+    QUIET,
+    "--dangerously-skip-permissions",
+]
+
+
+def received(gateway: Gateway, **fields: Any) -> dict[str, Any]:
+    """What the fake CLI was given: argv, cwd, and the files that argv names."""
+    (line,) = gateway.chat("arguments", **fields).messages()
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: Gateway) -> None:
+    told = received(gateway)
+    assert told["argv"] == ALWAYS
+    assert told["cwd"] == str(gateway.project)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "arguments"),
+    [
+        ("model", "-opus", ["--model=-opus"]),
+        ("fallback_model", "-haiku", ["--fallback-model=-haiku"]),
+        ("session_id", SESSION, [f"--resume={SESSION}"]),
+        ("fork_session", True, ["--fork-session"]),
+        ("tools", ["-a", "Bash"], ["--tools=-a,Bash"]),
+        ("tools", [], ["--tools="]),
+        (
+            "allowed_tools",
+            ["-a", "Bash(x, y)"],
+            ["--allowed-tools=-a", "--allowed-tools=Bash(x, y)"],
+        ),
+        ("disallowed_tools", ["-a", "b"], ["--disallowed-tools=-a", "--disallowed-tools=b"]),
+        ("permission_mode", "-plan", ["--permission-mode=-plan"]),
+        ("mcp_config", ["-a.json", "b"], ["--mcp-config=-a.json", "--mcp-config=b"]),
+        ("strict_mcp_config", True, ["--strict-mcp-config"]),
+        ("settings", "-path", ["--settings=-path"]),
+        ("add_dir", ["-a", "b c"], ["--add-dir=-a", "--add-dir=b c"]),
+        ("plugin_dir", ["-a", "b"], ["--plugin-dir=-a", "--plugin-dir=b"]),
+        ("debug", True, ["--debug"]),
+        ("debug", "-api", ["--debug=-api"]),
+        ("debug", False, []),
+        ("verbose", True, []),
+        ("json_schema", {"-a": "ü"}, ['--json-schema={"-a": "\\u00fc"}']),
+    ],
+)
+def test_a_field_becomes_a_flag_and_its_value_stays_one(
+    gateway: Gateway, field: str, value: object, arguments: list[str]
+) -> None:
+    argv = received(gateway, **{field: value})["argv"]
+    others = [word for word in argv if word not in ALWAYS]
+    assert others == arguments
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "flag", "content"),
+    [
+        ("system_prompt", "-be brief\n", "--system-prompt-file", "-be brief\n"),
+        ("append_system_prompt", "-and ü", "--append-system-prompt-file", "-and ü"),
+        ("settings", '{"a": 1}', "--settings", '{"crossSessionInbound":"refuse","a": 1}'),
+        ("mcp_config", ['{"mcpServers": {}}'], "--mcp-config", '{"mcpServers": {}}'),
+        ("agents", {"-a": {"prompt": "p"}}, "--agents", '{"-a": {"prompt": "p"}}'),
+    ],
+)
+def test_what_others_must_not_read_goes_by_a_file(
+    gateway: Gateway, field: str, value: object, flag: str, content: str
+) -> None:
+    assert received(gateway, **{field: value})["files"] == {flag: content}
+
+
+def settings_of(gateway: Gateway, value: str) -> str:
+    """The settings that the CLI reads for these ones of a request."""
+    files = received(gateway, settings=value)["files"]
+    return str(files["--settings"])
+
+
+def test_a_file_of_settings_is_read_and_messages_are_refused_in_it_too(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('\ufeff {"env": {}}', encoding="utf-8")
+    merged = '{"crossSessionInbound":"refuse","env": {}}'
+    assert settings_of(gateway, str(path)) == merged
+    (gateway.project / "here.json").symlink_to(path)
+    assert settings_of(gateway, "here.json") == merged
+    # A choice of the request's own stays, and so does what is no object: the CLI reports that.
+    for text in ('{"crossSessionInbound": "accept"}',):
+        path.write_text(text)
+        assert settings_of(gateway, str(path)) == text
+        assert settings_of(gateway, text) == text
+    for text in ("", "[]", "no JSON"):
+        path.write_text(text)
+        assert f"--settings={path}" in received(gateway, settings=str(path))["argv"]
+
+
+def test_what_is_no_file_of_settings_is_refused_without_waiting_for_it(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    large.touch()
+    os.truncate(large, 1 << 40)
+    for path in (pipe, large, tmp_path, Path("/dev/zero")):
+        answer = gateway.post("arguments", settings=str(path))
+        assert answer.status_code == 422
+        (error,) = answer.json()["detail"]
+        assert error["loc"] == ["body", "settings"]
+        assert "at most 1048576 bytes" in error["msg"]
+
+
+@pytest.mark.parametrize("field", ["tools", "allowed_tools"])
+def test_a_list_of_tools_keeps_permissions_as_they_are(gateway: Gateway, field: str) -> None:
+    argv = received(gateway, **{field: ["Bash"]})["argv"]
+    assert "--dangerously-skip-permissions" not in argv
+
+
+def test_no_model_leaves_it_to_the_cli(gateway: Gateway) -> None:
+    for model in (None, ""):
+        argv = received(gateway, model=model)["argv"]
+        assert not [word for word in argv if word.startswith("--model")]
+
+
+def test_the_prompt_is_never_an_argument(gateway: Gateway) -> None:
+    argv = gateway.chat("arguments", "--version PROMPT").messages()[0]
+    assert b"PROMPT" not in argv
+
+
+def test_a_directory_of_any_name_can_be_worked_in(gateway: Gateway) -> None:
+    folder = gateway.project / "-ünïcode name\n"
+    folder.mkdir(exist_ok=True)
+    assert received(gateway, cwd=str(folder))["cwd"] == str(folder)

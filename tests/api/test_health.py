@@ -1,0 +1,171 @@
+"""`GET /health` and `GET /ready`: whether jobs can run, told without waiting."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.version import VERSION
+from tests.support.gateway import ROOT, Gateway, eventually, write_fake
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def answers(gateway: Gateway, path: str) -> int:
+    return gateway.ask("GET", path, auth=None).status_code
+
+
+def test_a_well_gateway_says_so_to_everybody(gateway: Gateway) -> None:
+    eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)
+    answer = gateway.ask("GET", "/health", auth=None)
+    assert answer.status_code == 200
+    told = answer.json()
+    path = gateway.environment["CLAUDE_PATH"]
+    version = "9.9.9 (Fake Code)"
+    state = told["checks"].pop("state")
+    assert told == {
+        "status": "ok",
+        "claude_path": path,
+        "claude_version": version,
+        "logged_in": True,
+        "version": VERSION,
+        "checks": {
+            "claude": {"ok": True, "path": path, "version": version, "logged_in": True},
+            "launcher": {"ok": True},
+        },
+    }
+    assert state["ok"] is state["writable"] is True
+    assert state["free_bytes"] > state["needed_bytes"] == 268435456
+    ready = gateway.ask("GET", "/ready", auth=None)
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+
+
+def test_with_too_little_of_the_disk_left_no_job_can_run(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(MIN_FREE_DISK=str(1 << 50))
+    for path in ("/health", "/ready"):
+        answer = gateway.ask("GET", path, auth=None)
+        told = answer.json()
+        assert (answer.status_code, told["status"]) == (503, "unavailable")
+        assert (told["detail"], told["code"]) == ("Jobs cannot run: state", "unavailable")
+        assert told["request_id"] == answer.headers["X-Request-ID"]
+    assert gateway.ask("GET", "/health").json()["checks"]["state"]["ok"] is False
+    # Who looks at it from outside restarts nothing for it.
+    assert answers(gateway, "/") == 200
+
+
+def test_a_cli_that_went_away_is_told_and_one_that_comes_back_too(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    folder = tmp_path / "cli"
+    folder.mkdir()
+    claude = write_fake(folder)
+    gateway = start_gateway(claude)
+    assert (answers(gateway, "/health"), answers(gateway, "/ready")) == (200, 200)
+    claude.rename(folder / "away")
+    told = gateway.ask("GET", "/health").json()
+    assert told["status"] == "unavailable"
+    assert [name for name, check in told["checks"].items() if not check["ok"]] == ["claude"]
+    assert answers(gateway, "/ready") == 503
+    (folder / "away").rename(claude)
+    assert (answers(gateway, "/health"), answers(gateway, "/ready")) == (200, 200)
+
+
+def test_a_state_folder_that_went_away_is_told(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    (gateway.state / "jobs").rename(gateway.state / "moved")
+    try:
+        state = gateway.ask("GET", "/health").json()["checks"]["state"]
+        assert (state["ok"], state["writable"]) == (False, False)
+    finally:
+        (gateway.state / "moved").rename(gateway.state / "jobs")
+    assert answers(gateway, "/health") == 200
+
+
+def test_a_state_folder_that_cannot_be_written_to_is_told(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    jobs = str(gateway.state / "jobs")
+    # Root may write to everything but this.
+    if subprocess.run(["mount", "--bind", jobs, jobs], check=False).returncode != 0:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        assert answers(gateway, "/health") == 200
+        subprocess.run(["mount", "-o", "remount,bind,ro", jobs], check=True)
+        assert answers(gateway, "/health") == answers(gateway, "/ready") == 503
+    finally:
+        subprocess.run(["umount", "-l", jobs], check=True)
+    assert answers(gateway, "/health") == 200
+
+
+def test_a_launcher_that_cannot_be_had_is_told_and_one_that_dies_is_no_alarm(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(WORKERS="1")
+    gateway.chat("result ok").done()
+    first = gateway.launcher()
+    os.kill(first, signal.SIGKILL)
+    assert answers(gateway, "/health") == 200
+    eventually(lambda: gateway.launcher() not in (0, first))
+    gateway.chat("result ok").done()
+    # Now nobody can listen where it does.
+    (gateway.state / "launcher").unlink()
+    (gateway.state / "launcher").mkdir()
+    try:
+        os.kill(gateway.launcher(), signal.SIGKILL)
+        eventually(lambda: answers(gateway, "/ready") == 503, patience=50)
+        assert gateway.ask("GET", "/health").json()["checks"]["launcher"] == {"ok": False}
+    finally:
+        (gateway.state / "launcher").rmdir()
+    eventually(lambda: answers(gateway, "/ready") == 200, patience=50)
+
+
+def test_neither_waits_or_starts_a_process(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    """The CLI takes its time to say whether it is logged in; it is asked once a minute."""
+    asked = tmp_path / "asked"
+    claude = tmp_path / "claude"
+    claude.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = --version ]; then echo 1.0; exit; fi\n'
+        f"echo x >> {asked}\n"
+        "exec sleep 5\n",
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    gateway = start_gateway(claude)
+    begun = time.monotonic()
+    for _ in range(100):
+        assert gateway.ask("GET", "/health", auth=None).json()["logged_in"] is None
+        assert answers(gateway, "/ready") == 200
+    assert time.monotonic() - begun < 4
+    assert asked.read_text().count("x") == 1
+
+
+def test_the_readme_shows_what_health_answers(gateway: Gateway) -> None:
+    section = README.partition("### `GET /health`")[2].partition("\n### ")[0]
+    told = gateway.ask("GET", "/health").json()
+    for name in (*told, *told["checks"], *told["checks"]["state"]):
+        assert f'"{name}"' in section
+
+
+def test_the_file_with_mcp_servers_is_looked_at(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    config = tmp_path / "mcp.json"
+    config.write_text('{"mcpServers": {"one": {"command": "true"}}}', encoding="utf-8")
+    gateway = start_gateway(MCP_CONFIG=str(config))
+    well = gateway.ask("GET", "/health", auth=None)
+    assert well.status_code == 200
+    assert well.json()["checks"]["mcp"] == {"ok": True, "servers": ["one"]}
+    config.write_text("{", encoding="utf-8")
+    unwell = gateway.ask("GET", "/health", auth=None)
+    assert unwell.status_code == 503
+    assert "is not JSON" in unwell.json()["checks"]["mcp"]["error"]

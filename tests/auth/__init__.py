@@ -1,0 +1,1 @@
+"""Who is let in: passwords, keys, users, throttling."""

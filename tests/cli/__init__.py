@@ -1,0 +1,1 @@
+"""The CLI as a program: requests, arguments, output, and where it is installed."""

@@ -1,0 +1,1 @@
+"""What the chat APIs share: messages, answers, sessions, images."""

@@ -1,0 +1,1 @@
+"""The installation: install.sh, the unit, proxies, the checkout."""

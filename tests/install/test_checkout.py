@@ -1,0 +1,42 @@
+"""The checkout itself: pip does not install it, and its tests run in any way of starting them."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import ROOT
+
+
+@pytest.mark.parametrize("options", [[], ["--editable"]])
+def test_pip_installs_nothing_and_says_what_to_run(tmp_path: Path, options: list[str]) -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-index"]
+    done = subprocess.run(
+        [*pip, "--target", tmp_path / "target", *options, ROOT],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "claudecode2api is not installed by pip" in done.stdout + done.stderr
+    assert "./install.sh" in done.stdout + done.stderr
+    assert not (tmp_path / "target").exists()
+
+
+def test_signals_that_are_ignored_where_the_tests_were_started_reach_what_they_start() -> None:
+    """As with `nohup scripts/test &`."""
+    program = (
+        "import tests.conftest, subprocess, sys\n"
+        "for name in ('HUP', 'INT', 'QUIT'):\n"
+        "    done = subprocess.run(['sh', '-c', f'kill -{name} $$; echo ignored'])\n"
+        "    print(name, done.returncode, flush=True)\n"
+    )
+    shell = f"trap '' HUP INT QUIT; exec {sys.executable} -c \"$0\""
+    done = subprocess.run(
+        ["sh", "-c", shell, program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    expected = [(name, -signal.Signals[f"SIG{name}"]) for name in ("HUP", "INT", "QUIT")]
+    assert done.stdout == "".join(f"{name} {status}\n" for name, status in expected)

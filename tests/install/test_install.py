@@ -1,0 +1,753 @@
+"""The installer and the service, on a real systemd."""
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from tests.support.gateway import ROOT, eventually
+from tests.support.systemd import (
+    CHECKOUT,
+    HOME,
+    SERVICE,
+    USER,
+    Machine,
+    copy_checkout,
+    running_machine,
+    told,
+    write_wheel,
+)
+
+pytestmark = pytest.mark.root
+
+UNIT = f"/etc/systemd/system/{SERVICE}"
+COMMAND = "/usr/local/bin/claudecode2api"
+STATE = "/var/lib/claudecode2api"
+
+
+@pytest.fixture(scope="module")
+def _installed() -> Iterator[Machine]:
+    with running_machine() as machine:
+        done = machine.install()
+        assert done.returncode == 0, told(done)
+        machine.write("/srv/said", done.stdout)
+        yield machine
+
+
+@pytest.fixture
+def machine(_installed: Machine) -> Iterator[Machine]:
+    """A machine on which the gateway was installed as its user; no job runs on it."""
+    yield _installed
+    if (_installed.folder() / f"{UNIT}.d".lstrip("/")).exists():
+        _installed.sh(f"rm -r {UNIT}.d; systemctl daemon-reload; systemctl restart {SERVICE}")
+    for row in json.loads(_installed.curl("/processes"))["processes"]:
+        _installed.curl(f"/chat/{row['process_id']}", "-X", "DELETE")
+
+
+@pytest.fixture
+def fresh() -> Iterator[Machine]:
+    """A machine on which nothing was installed yet."""
+    with running_machine() as machine:
+        yield machine
+
+
+@pytest.fixture
+def packed(_installed: Machine, fresh: Machine) -> Machine:
+    """The same, but its venv/ is there, to save the time that pip takes."""
+    archive = _installed.folder() / "srv/venv.tar"
+    if not archive.exists():
+        _installed.run("tar", "-C", CHECKOUT, "-cf", "/srv/venv.tar", "--exclude=loaded", "venv")
+    shutil.copyfile(archive, fresh.folder() / "srv/venv.tar")
+    fresh.run("tar", "-C", CHECKOUT, "-xf", "/srv/venv.tar", user=USER)
+    return fresh
+
+
+def state_of(machine: Machine) -> str:
+    """Every file that the installer could touch, with its times, and the service."""
+    folders = f"{CHECKOUT} {HOME}/.local /etc/systemd/system /usr/local/bin"
+    files = rf"find {folders} -name __pycache__ -prune -o -printf '%p %m %u %s %T@ %l\n' | sort"
+    names = "MainPID,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp"
+    return machine.sh(f"{files}; systemctl show --property={names} {SERVICE}; ls -d {STATE}* || :")
+
+
+def drop_in(machine: Machine, *lines: str) -> None:
+    """Change the unit for one test, and start the service anew."""
+    machine.write(f"{UNIT}.d/test.conf", "\n".join(["[Service]", *lines, ""]))
+    machine.sh(f"systemctl daemon-reload; systemctl restart {SERVICE}")
+
+
+def assert_refused(machine: Machine, before: str, *words: str, **named: str) -> None:
+    """The installer says these words, and has changed nothing."""
+    done = machine.install(**named)
+    assert done.returncode == 1, told(done)
+    for word in words:
+        assert word in told(done)
+    assert "Traceback" not in told(done)
+    assert state_of(machine) == before
+
+
+# --- The unit alone ---
+
+
+def test_the_unit_is_valid(machine: Machine) -> None:
+    assert told(machine.try_("systemd-analyze", "verify", UNIT)) == ""
+
+
+def test_what_the_service_exposes_is_bounded(machine: Machine) -> None:
+    analyze = ["systemd-analyze", "security", "--offline=true"]
+    machine.run(*analyze, "--threshold=40", UNIT)
+    machine.run(*analyze, "--threshold=40", f"{CHECKOUT}/{SERVICE}")
+    machine.copy(ROOT / "examples/strict.conf", f"{UNIT}.d/strict.conf")
+    machine.run(*analyze, "--threshold=15", UNIT)
+
+
+def test_the_unit_allows_a_stop_its_time() -> None:
+    unit = (ROOT / SERVICE).read_text(encoding="utf-8")
+    found = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert found is not None
+    # graceful_timeout and the default of KILL_GRACE.
+    assert int(found[1]) > 15 + 8 + SWEEP_PATIENCE + SWEEP_LIMIT
+
+
+# --- After the installation ---
+
+
+def test_it_runs_at_once_and_is_told_how_to_be_used(machine: Machine) -> None:
+    said = machine.run("cat", "/srv/said")
+    assert "http://127.0.0.1:9876" in said
+    assert re.search(r"user +admin$", said, re.MULTILINE)
+    assert f"{CHECKOUT}/.env" in said
+    assert machine.password() not in said
+    assert machine.run("systemctl", "is-active", SERVICE) == "active\n"
+    assert machine.run("systemctl", "is-enabled", SERVICE) == "enabled\n"
+    assert f"\ncheckout='{CHECKOUT}'\n" in machine.run("cat", COMMAND)
+    assert machine.run("stat", "-c", "%U %a", COMMAND) == "root 755\n"
+    assert json.loads(machine.run(COMMAND, "doctor", "--json", user=USER))["ok"]
+
+
+def test_no_key_is_shown_where_there_is_no_terminal(machine: Machine) -> None:
+    said = machine.run("cat", "/srv/said")
+    assert f"In a terminal: {CHECKOUT}/scripts/claudecode2api key add default" in said
+    assert "API_KEYS=" not in machine.sh(f"grep -v ^# {CHECKOUT}/.env")
+
+
+def test_in_a_terminal_a_first_key_is_made_and_shown_once(packed: Machine) -> None:
+    install = f"env PIP_NO_INDEX=1 PIP_FIND_LINKS=/srv/wheels {CHECKOUT}/install.sh"
+    said = packed.run("script", "-qec", install, "/dev/null", user=USER)
+    found = re.search(r"^(cc2_\S+|sk-\S+|\S{32,})\r?$", said, re.MULTILINE)
+    assert found is not None, said
+    assert "http://127.0.0.1:9876/v1" in said
+    key = found[1]
+    url = "http://127.0.0.1:9876/v1/models"
+    code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+    assert packed.run(*code, "-H", f"Authorization: Bearer {key}", url) == "200"
+    assert key not in packed.run("cat", f"{CHECKOUT}/.env")
+
+
+def test_root_does_not_run_the_command_of_a_checkout_that_jobs_can_change(machine: Machine) -> None:
+    done = machine.try_(COMMAND, "ps")
+    assert done.returncode == 78
+    assert f"cannot run as root: others can write {CHECKOUT}/app" in done.stderr
+    assert f"sudo -u {USER}" in done.stderr
+
+
+def test_the_curl_line_that_is_printed_works(machine: Machine) -> None:
+    line = re.search(r"try it +(curl .*)", machine.run("cat", "/srv/said"))
+    assert line is not None
+    answer = machine.sh(line[1], user=USER)
+    assert "event: done" in answer
+    assert '"status":' in answer
+
+
+def test_the_password_is_new_and_private(machine: Machine) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]{32}", machine.password())
+    assert machine.run("stat", "-c", "%a %U", f"{CHECKOUT}/.env") == f"600 {USER}\n"
+
+
+def test_basic_auth_by_curl(machine: Machine) -> None:
+    code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+    url = "http://127.0.0.1:9876/processes"
+    assert machine.run(*code, url) == "401"
+    assert machine.run(*code, "-u", "admin:wrong", url) == "401"
+    assert machine.run(*code, "-u", f"admin:{machine.password()}", url) == "200"
+
+
+def test_a_job_runs_as_the_user_in_its_home(machine: Machine) -> None:
+    job_id = machine.start_job("environment", "shell id -un; touch made", "result ok")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    environment, user, *_ = machine.output(job_id)
+    assert user == USER
+    assert machine.run("stat", "-c", "%U", f"{HOME}/made") == f"{USER}\n"
+    found = json.loads(environment)
+    assert (found["HOME"], found["USER"]) == (HOME, USER)
+    assert found["PATH"].split(":")[0] == f"{HOME}/.local/bin"
+    # Nothing by which it could speak for the gateway, and none of the gateway's own.
+    assert not [name for name in found if re.search("NOTIFY|WATCHDOG|DIRECTORY|JOURNAL|AUTH", name)]
+
+
+def test_a_job_cannot_gain_rights(machine: Machine) -> None:
+    job_id = machine.start_job("shell sudo -n true", "shell touch /usr/x", "result ok")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    output = machine.output(job_id)
+    assert "no new privileges" in output[0]
+    assert "exit 0" not in output
+
+
+def test_the_sandbox_of_the_cli_works_in_a_job(machine: Machine) -> None:
+    sandbox = "bwrap --unshare-user --unshare-pid --ro-bind / / --proc /proc --dev /dev echo inside"
+    # systemd-nspawn covers parts of /proc; a machine of metal does not.
+    machine.run("mount", "-t", "proc", "proc", "/proc")
+    try:
+        machine.run("systemctl", "restart", SERVICE)
+        job_id = machine.start_job(f"shell {sandbox}", "result ok")
+        assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    finally:
+        machine.run("umount", "/proc")
+    assert machine.output(job_id)[:2] == ["inside", "exit 0"]
+
+
+def test_the_strict_drop_in_confines_jobs_to_the_folders_that_it_names(machine: Machine) -> None:
+    machine.sh(f"mkdir -p {HOME}/project {HOME}/.claude; echo s >{HOME}/secret", user=USER)
+    strict = (ROOT / "examples/strict.conf").read_text(encoding="utf-8")
+    machine.write(f"{UNIT}.d/strict.conf", strict.replace("/home/me", HOME))
+    machine.sh(f"systemctl daemon-reload; systemctl restart {SERVICE}")
+    job_id = machine.start_job(
+        "shell touch file && echo $CLAUDE_CONFIG_DIR && touch $CLAUDE_CONFIG_DIR/x",
+        f"shell cat {HOME}/secret",
+        f"shell touch {CHECKOUT}/x",
+        "result ok",
+        cwd=f"{HOME}/project",
+    )
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    output = machine.output(job_id)
+    assert output[:2] == [f"{HOME}/.claude", "exit 0"]
+    assert "No such file" in output[2]
+    assert "Read-only" in output[4]
+    assert machine.run("stat", "-c", "%U %a", f"{HOME}/project/file") == f"{USER} 600\n"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_real_cli_and_its_tools_work_in_the_service(packed: Machine, strict: bool) -> None:
+    packed.sh(f"ln -sf /srv/claude {HOME}/.local/bin/claude; mkdir {HOME}/project", user=USER)
+    packed.run("mkdir", f"{HOME}/.claude", user=USER)
+    packed.copy(ROOT / "tests/support/model_api.py", "/srv/model_api.py")
+    packed.run("systemd-run", "--unit=model", "python3", "/srv/model_api.py", "--port", "8099")
+    if strict:
+        packed.copy(ROOT / "examples/strict.conf", f"{UNIT}.d/strict.conf")
+    settings = "AUTH_PASSWORD=x\nANTHROPIC_API_KEY=dummy\nDISABLE_TELEMETRY=1\n"
+    settings += "ANTHROPIC_BASE_URL=http://127.0.0.1:8099\n"
+    settings += "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1\n"
+    packed.write(f"{CHECKOUT}/.env", settings, "600", USER)
+    done = packed.install()
+    assert done.returncode == 0, told(done)
+    job_id = packed.start_job("bash: echo from the tool >file; cat file", cwd=f"{HOME}/project")
+    record = packed.job(job_id, wait=40)
+    assert (record["status"], record["result"]) == ("succeeded", 'The tool said: "from the tool"')
+    assert packed.run("cat", f"{HOME}/project/file") == "from the tool\n"
+
+
+# --- Start, readiness, watchdog ---
+
+
+def test_it_starts_at_boot(machine: Machine) -> None:
+    machine.shut_down()
+    machine.boot()
+    # The boot is over when the service has said that it is ready: nothing is to be waited for.
+    assert machine.answers()
+
+
+def test_started_means_that_a_worker_answers(machine: Machine) -> None:
+    machine.run("systemctl", "restart", SERVICE)
+    assert machine.answers()
+
+
+def test_it_is_not_ready_while_no_worker_answers(machine: Machine) -> None:
+    """gunicorn itself would say that it is when it has a socket."""
+    machine.sh(f"cp {CHECKOUT}/app/worker.py /srv/worker.py")
+    machine.sh(f"sed -i 's/if answers(/if False and answers(/' {CHECKOUT}/app/worker.py")
+    try:
+        machine.write(f"{UNIT}.d/test.conf", "[Service]\nTimeoutStartSec=3\nRestart=no\n")
+        machine.run("systemctl", "daemon-reload")
+        assert machine.try_("systemctl", "restart", SERVICE).returncode != 0
+        assert machine.show("Result") == "timeout"
+    finally:
+        machine.sh(f"cp /srv/worker.py {CHECKOUT}/app/worker.py")
+
+
+def test_the_status_tells_how_many_jobs_there_are(machine: Machine) -> None:
+    drop_in(machine, "Environment=MAX_JOBS=1")
+    assert machine.show("StatusText") == "Jobs: 0 running, 0 queued"
+    for _ in range(2):
+        machine.start_job("silent")
+    eventually(lambda: machine.show("StatusText") == "Jobs: 1 running, 1 queued")
+
+
+def test_frozen_workers_make_systemd_start_it_anew(machine: Machine) -> None:
+    drop_in(machine, "WatchdogSec=2", "RestartSec=0")
+    master = machine.show("MainPID")
+    machine.run("kill", "-STOP", *map(str, machine.workers()))
+    eventually(lambda: machine.show("MainPID") not in (master, "0"))
+    eventually(machine.answers)
+    assert "watchdog" in machine.journal().lower()
+
+
+def test_a_frozen_master_does_too(machine: Machine) -> None:
+    drop_in(machine, "WatchdogSec=2", "RestartSec=0")
+    master = machine.show("MainPID")
+    machine.run("kill", "-STOP", master)
+    eventually(lambda: machine.show("MainPID") not in (master, "0"))
+    eventually(machine.answers)
+
+
+def test_the_watchdog_is_content_with_one_worker_that_answers(machine: Machine) -> None:
+    drop_in(machine, "WatchdogSec=2")
+    frozen, _ = machine.workers()
+    machine.run("kill", "-STOP", str(frozen))
+    # Until systemd has heard of it for twice the time that it would have waited.
+    begun = int(machine.show("WatchdogTimestampMonotonic"))
+    eventually(lambda: int(machine.show("WatchdogTimestampMonotonic")) > begun + 3_000_000)
+    assert machine.show("NRestarts") == "0"
+    machine.run("kill", "-CONT", str(frozen))
+
+
+# --- Reload, update, crash, stop ---
+
+
+def test_a_job_survives_a_reload(machine: Machine) -> None:
+    job_id = machine.start_job("await /srv/reloaded", "result ok")
+    old = machine.workers()
+    machine.run("systemctl", "reload", SERVICE)
+    eventually(lambda: len(machine.workers()) == 2 and not set(old) & set(machine.workers()))
+    machine.run("touch", "/srv/reloaded")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("echo PORT=none >>.env", "cannot use PORT: 'none' is not a whole number"),
+        ("echo 'import nothing_there' >>app/sse.py", "nothing_there"),
+    ],
+)
+def test_a_reload_that_cannot_work_fails_and_says_why(
+    machine: Machine, change: str, reason: str
+) -> None:
+    job_id = machine.start_job("await /srv/refused", "result ok")
+    workers = machine.workers()
+    machine.sh(f"cd {CHECKOUT}; cp -p .env app/sse.py /srv; {change}")
+    try:
+        assert machine.try_("systemctl", "reload", SERVICE).returncode != 0
+        assert reason in machine.try_("systemctl", "status", "--no-pager", SERVICE).stdout
+        assert machine.workers() == workers
+        done = machine.install()
+        assert done.returncode == 1
+        assert reason in told(done)
+    finally:
+        machine.sh(f"cd {CHECKOUT}; cp -p /srv/.env .; cp -p /srv/sse.py app")
+    machine.run("systemctl", "reload", SERVICE)
+    eventually(lambda: len(machine.workers()) == 2 and not {*workers} & {*machine.workers()})
+    machine.run("touch", "/srv/refused")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    machine.run("rm", "/srv/refused")
+
+
+def test_a_job_survives_an_update(machine: Machine) -> None:
+    job_id = machine.start_job("await /srv/updated", "result ok")
+    master = machine.show("MainPID")
+    machine.sh(f"sed -i 's/Claude Code API Gateway/Updated/' {CHECKOUT}/app/api/health.py")
+    done = machine.install()
+    assert done.returncode == 0, told(done)
+    assert "running jobs go on" in done.stdout
+    assert json.loads(machine.curl("/"))["message"] == "Updated"
+    assert machine.show("MainPID") == master
+    machine.run("touch", "/srv/updated")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+
+
+def test_an_update_of_the_unit_restarts_nothing_while_a_job_runs(machine: Machine) -> None:
+    job_id = machine.start_job("await /srv/unit", "result ok")
+    master = machine.show("MainPID")
+    machine.sh(f"sed -i s/^RestartSec=.*/RestartSec=3/ {CHECKOUT}/{SERVICE}")
+    # Until the second has passed in which the service was started.
+    eventually(lambda: machine.sh("date +%s") > machine.sh(f"date -d '{since(machine)}' +%s"))
+    for _ in range(2):
+        done = machine.install()
+        assert done.returncode == 0, told(done)
+        assert f"sudo systemctl restart {SERVICE.removesuffix('.service')}" in done.stdout
+        assert machine.show("MainPID") == master
+    machine.run("touch", "/srv/unit")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    assert "restarting" in machine.install().stdout
+    assert machine.show("MainPID") != master
+    assert "nothing has changed" in machine.install().stdout
+
+
+def since(machine: Machine) -> str:
+    return machine.show("ActiveEnterTimestamp")
+
+
+def test_an_update_of_the_packages_waits_until_no_job_runs(machine: Machine) -> None:
+    job_id = machine.start_job("await /srv/packages", "result ok")
+    machine.sh(f"echo '# changed' >>{CHECKOUT}/requirements.txt")
+    assert_refused(machine, state_of(machine), "while jobs run (1)", "Nothing was changed")
+    machine.run("touch", "/srv/packages")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    done = machine.install()
+    assert done.returncode == 0, told(done)
+    assert "restarting" in done.stdout
+
+
+def test_a_second_installation_changes_nothing(machine: Machine) -> None:
+    machine.install()
+    before = state_of(machine)
+    done = machine.install()
+    assert done.returncode == 0, told(done)
+    assert "nothing has changed" in done.stdout
+    assert state_of(machine) == before
+
+
+def test_a_dry_run_of_an_update_changes_nothing(machine: Machine) -> None:
+    machine.sh(f"echo >>{CHECKOUT}/app/sse.py; echo >>{CHECKOUT}/{SERVICE}")
+    before = state_of(machine)
+    done = machine.install("--dry-run")
+    assert done.returncode == 0, told(done)
+    assert "systemctl daemon-reload" in done.stdout
+    assert state_of(machine) == before
+    machine.install()
+
+
+def test_a_killed_gateway_comes_back_and_its_jobs_are_closed_as_lost(machine: Machine) -> None:
+    """With KillMode=mixed, systemd kills what is left of the service: no job survives that."""
+    job_id = machine.start_job("child session deaf", "child daemon unmarked", "silent")
+    master = machine.show("MainPID")
+    machine.run("kill", "-KILL", master)
+    eventually(lambda: machine.show("MainPID") not in (master, "0"))
+    eventually(machine.answers)
+    assert machine.job(job_id)["status"] == "lost"
+    assert machine.try_("pgrep", "-u", USER, "-f", "fake_claude.py -|signal, time").stdout == ""
+
+
+def test_a_stop_leaves_nothing(machine: Machine) -> None:
+    drop_in(machine, "Environment=KILL_GRACE=1")
+    job_id = machine.start_job("child session deaf", "child daemon unmarked", "deaf", "silent")
+    machine.run("systemctl", "stop", SERVICE)
+    assert machine.show("Result") == "success"
+    assert machine.show("ControlGroup") == ""
+    assert machine.try_("pgrep", "-u", USER, "-l", ".").stdout == ""
+    assert machine.try_("ls", "/run/claudecode2api").returncode != 0
+    machine.run("systemctl", "start", SERVICE)
+    assert machine.job(job_id)["status"] == "cancelled"
+
+
+def test_a_stop_may_take_as_long_as_kill_grace_allows(machine: Machine) -> None:
+    drop_in(machine, "TimeoutStopSec=1", "WatchdogSec=2", "Environment=KILL_GRACE=3")
+    job_id = machine.start_job("deaf", "silent")
+    machine.run("systemctl", "stop", SERVICE)
+    assert machine.show("Result") == "success"
+    machine.run("systemctl", "start", SERVICE)
+    assert (machine.job(job_id)["status"], machine.job(job_id)["signal"]) == (
+        "cancelled",
+        "SIGKILL",
+    )
+
+
+def test_a_port_in_use_ends_it_for_good(machine: Machine) -> None:
+    other = "import socket, time; s = socket.create_server(('127.0.0.1', 9800)); time.sleep(1000)"
+    machine.run("systemd-run", "--unit=other", "python3", "-c", other)
+    try:
+        machine.write(f"{UNIT}.d/test.conf", "[Service]\nEnvironment=PORT=9800\n")
+        machine.run("systemctl", "daemon-reload")
+        eventually(lambda: machine.try_("curl", "-sm", "1", "127.0.0.1:9800").returncode == 28)
+        assert machine.try_("systemctl", "restart", SERVICE).returncode != 0
+        assert (machine.show("ExecMainStatus"), machine.show("ActiveState")) == ("78", "failed")
+        assert "cannot listen on 127.0.0.1, port 9800: another program does" in machine.journal()
+    finally:
+        machine.run("systemctl", "stop", "other")
+
+
+def test_settings_that_cannot_be_used_end_it_for_good(machine: Machine) -> None:
+    machine.write(f"{UNIT}.d/test.conf", "[Service]\nEnvironment=PORT=none\n")
+    machine.run("systemctl", "daemon-reload")
+    assert machine.try_("systemctl", "restart", SERVICE).returncode != 0
+    assert machine.show("ExecMainStatus") == "78"
+    assert machine.show("ActiveState") == "failed"
+    assert "cannot use PORT" in machine.journal()
+
+
+def test_the_journal_tells_of_each_job_and_no_secret(machine: Machine) -> None:
+    job_id = machine.start_job("line what-was-printed", "result ok")
+    assert machine.job(job_id, wait=20)["status"] == "succeeded"
+    machine.curl("/processes", "-u", "admin:a-wrong-password")
+    journal = machine.journal()
+    assert re.search(rf"job {job_id} started", journal)
+    assert "what-was-printed" not in journal
+    assert "a-wrong-password" not in journal
+    assert machine.password() not in journal
+
+
+# --- Machines that lack something ---
+
+
+def test_a_dry_run_changes_nothing(fresh: Machine) -> None:
+    before = state_of(fresh)
+    done = fresh.install("--dry-run")
+    assert done.returncode == 0, told(done)
+    assert done.stderr == ""
+    for word in ("-m venv venv", "systemctl start", "daemon-reload", "write .env"):
+        assert word in done.stdout
+    assert state_of(fresh) == before
+
+
+def test_a_machine_without_a_cli_gets_the_one_of_the_wheel(packed: Machine) -> None:
+    requirement = (ROOT / "requirements-claude.txt").read_text(encoding="utf-8").split()[-1]
+    packed.run("mkdir", "/srv/more")
+    write_wheel(packed.folder() / "srv/more", requirement)
+    packed.run("rm", f"{HOME}/.local/bin/claude")
+    done = packed.install(PIP_FIND_LINKS="/srv/wheels /srv/more")
+    assert done.returncode == 0, told(done)
+    assert "_bundled/claude" in done.stdout
+    job_id = packed.start_job("result ok")
+    assert packed.job(job_id, wait=20)["status"] == "succeeded"
+
+
+def test_a_cli_that_cannot_be_had_is_told_and_the_service_is_not_touched(packed: Machine) -> None:
+    packed.run("rm", f"{HOME}/.local/bin/claude")
+    done = packed.install()
+    assert done.returncode == 1
+    assert "cannot get the CLI" in done.stderr
+    assert "--cli official" in done.stderr
+    packed.sh(f"! ls {UNIT} {COMMAND} {CHECKOUT}/.env {STATE} 2>/dev/null")
+
+
+def test_a_cli_of_the_users_own_path_is_named_in_the_settings(packed: Machine) -> None:
+    packed.sh(f"mkdir {HOME}/tools; mv {HOME}/.local/bin/claude {HOME}/tools", user=USER)
+    done = packed.install(PATH=f"{HOME}/tools:/usr/bin:/bin")
+    assert done.returncode == 0, told(done)
+    assert f"CLAUDE_PATH={HOME}/tools/claude\n" in packed.run("cat", f"{CHECKOUT}/.env")
+    assert packed.answers()
+
+
+def test_a_machine_without_venv_is_told_what_to_install(fresh: Machine) -> None:
+    fresh.run("dpkg", "--remove", "python3-venv", "python3.11-venv")
+    assert_refused(fresh, state_of(fresh), "has no venv", "apt-get install", "python3-venv")
+
+
+def test_venv_is_installed_when_that_is_allowed(fresh: Machine) -> None:
+    fresh.run("dpkg", "--remove", "python3-venv", "python3.11-venv")
+    done = fresh.install("--yes", "--no-start")
+    assert done.returncode == 0, told(done)
+    fresh.run("dpkg", "--status", "python3-venv")
+
+
+def test_an_old_python_is_named(fresh: Machine) -> None:
+    old = 'case $1 in --version) echo "Python 3.9.2";; *) exit 1;; esac'
+    for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
+        fresh.write(f"/srv/old/{name}", f"#!/bin/sh\n{old}\n", "755")
+    assert_refused(
+        fresh,
+        state_of(fresh),
+        "cannot find Python 3.11 or newer",
+        "python3 is Python 3.9.2",
+        PATH="/srv/old:/usr/bin:/bin",
+    )
+
+
+def test_a_port_that_is_taken_is_told_before_the_service_is_touched(packed: Machine) -> None:
+    other = "import socket, time; s = socket.create_server(('127.0.0.1', 9876)); time.sleep(1000)"
+    packed.run("systemd-run", "--unit=other", "python3", "-c", other)
+    eventually(lambda: packed.try_("curl", "-sm", "1", "127.0.0.1:9876").returncode == 28)
+    done = packed.install()
+    assert done.returncode == 1
+    assert "cannot listen on 127.0.0.1, port 9876: Address already in use" in done.stderr
+    packed.sh(f"! ls {UNIT} {COMMAND} {CHECKOUT}/.env {STATE} 2>/dev/null")
+    done = packed.install("--port", "9877")
+    assert done.returncode == 0, told(done)
+    assert "http://127.0.0.1:9877" in done.stdout
+
+
+def test_a_start_that_fails_is_told_with_the_journal_and_not_tried_for_ever(
+    packed: Machine,
+) -> None:
+    packed.write(
+        f"{UNIT}.d/test.conf", "[Service]\nExecStartPre=sh -c 'echo out of luck; exit 1'\n"
+    )
+    done = packed.install()
+    assert done.returncode == 1
+    assert "out of luck" in done.stderr
+    assert "run ./install.sh again" in done.stderr
+    assert packed.show("ActiveState") in ("failed", "inactive")
+    packed.run("rm", "-r", f"{UNIT}.d")
+    done = packed.install()
+    assert done.returncode == 0, told(done)
+
+
+@pytest.mark.parametrize(
+    "content, told_of",
+    [
+        ("AUTH_PASSWORD='open\n", "line 1"),
+        ("AUTH_PASSWORD=x\nPORT=many\n", "cannot use PORT"),
+        ("AUTH_PASSWORD=your-secure-password\n", "still the placeholder"),
+        ("AUTH_PASSWORD=x\nCLAUDE_PATH=/nowhere\n", "cannot find claude; correct CLAUDE_PATH"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told(packed: Machine, content: str, told_of: str) -> None:
+    packed.write(f"{CHECKOUT}/.env", content, "600", USER)
+    done = packed.install()
+    assert done.returncode == 1
+    assert told_of in done.stderr
+    assert "Traceback" not in told(done)
+    assert packed.run("cat", f"{CHECKOUT}/.env") == content
+    packed.sh(f"! ls {UNIT} {COMMAND} {STATE} 2>/dev/null")
+
+
+def test_existing_settings_are_used_and_never_touched(packed: Machine) -> None:
+    content = "PORT=9000\nAUTH_USER=somebody\nAUTH_PASSWORD='with # and '\n"
+    packed.write(f"{CHECKOUT}/.env", content, "600", USER)
+    assert "cannot set PORT to 9001" in packed.install("--port", "9001").stderr
+    done = packed.install()
+    assert done.returncode == 0, told(done)
+    # The password is none that a shell could take from the file, so curl asks for it.
+    assert "curl -N -u somebody -H" in done.stdout
+    assert "http://127.0.0.1:9000/chat" in done.stdout
+    assert packed.run("cat", f"{CHECKOUT}/.env") == content
+
+
+def test_root_must_name_a_user(fresh: Machine) -> None:
+    assert_refused(fresh, state_of(fresh), "cannot install for root", "--user", user="root")
+
+
+def test_root_installs_nothing_from_a_checkout_that_others_can_write(fresh: Machine) -> None:
+    before = state_of(fresh)
+    for options in (["--dry-run"], []):
+        done = fresh.try_(f"{CHECKOUT}/install.sh", "--user", USER, *options)
+        assert done.returncode == 1
+        assert f"cannot install as root: {USER} can write {HOME}, and root would run it" in told(
+            done
+        )
+        assert "chown -R root:" in told(done)
+    assert state_of(fresh) == before
+    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
+    fresh.sh("chmod o+w /opt/gateway/app/sse.py")
+    done = fresh.try_("/opt/gateway/install.sh", "--user", USER)
+    assert "can write /opt/gateway/app/sse.py" in done.stderr
+
+
+#: A program that says as whom it ran, and is of no use otherwise.
+SPY = "#!/bin/sh\nid -u >>/srv/spied\nexit 1\n"
+
+
+def test_root_runs_nothing_that_the_services_user_has_written(fresh: Machine) -> None:
+    fresh.run("useradd", "--create-home", "worker")
+    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
+    fresh.sh(
+        f"cp {HOME}/.local/bin/claude /usr/local/bin/claude; install -m 666 /dev/null /srv/spied"
+    )
+    fresh.run("install", "-d", "-o", "worker", "/opt/gateway/venv")
+    for name in ("venv/bin/python", "venv/bin/python3", "venv/bin/pip", "venv/bin/gunicorn"):
+        fresh.write(f"/opt/gateway/{name}", SPY, "755", "worker")
+    fresh.sh("echo old >/opt/gateway/venv/stamp; chown -R worker: /opt/gateway/venv")
+    for name in ("python3", "pip", "claude"):
+        fresh.write(f"/home/worker/.local/bin/{name}", SPY, "755", "worker")
+    fresh.sh("sed -i 's|^exit 1|exec /usr/local/bin/claude \"$@\"|' /home/worker/.local/bin/claude")
+    fresh.sh("chown -R worker: /home/worker")
+    named = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels", "SECRET_OF_ROOT": "x"}
+    for options in (["--dry-run"], []):
+        done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", *options, **named)
+        assert done.returncode == 0, told(done)
+    worker = fresh.run("id", "-u", "worker").strip()
+    assert set(fresh.run("cat", "/srv/spied").split()) <= {worker}
+    assert fresh.show("User") == "worker"
+    # Its venv/ is the worker's, so root does not run the command.
+    done = fresh.try_(COMMAND, "doctor")
+    assert done.returncode == 78
+    assert "sudo -u worker /opt/gateway/scripts/claudecode2api" in done.stderr
+    shown = fresh.run(COMMAND, "key", "add", "default", "--print", user="worker")
+    assert "cc2_" in shown or len(shown.strip()) > 16
+    fresh.run("systemctl", "reload", SERVICE)
+
+
+def test_root_installs_for_another_user(fresh: Machine) -> None:
+    fresh.run("useradd", "--create-home", "worker")
+    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
+    fresh.sh(f"cp {HOME}/.local/bin/claude /usr/local/bin/claude")
+    named = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels"}
+    done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", **named)
+    assert done.returncode == 0, told(done)
+    assert fresh.show("User") == "worker"
+    assert fresh.run("stat", "-c", "%a %U", "/opt/gateway/.env") == "600 worker\n"
+    assert fresh.sh("find /opt/gateway/venv ! -user worker") == ""
+    assert "a whole checkout" not in told(done)
+
+
+def test_without_a_password_for_sudo_nothing_begins(fresh: Machine) -> None:
+    fresh.run("rm", f"/etc/sudoers.d/{USER}")
+    assert_refused(fresh, state_of(fresh), "sudo asks for a password", "--user me")
+
+
+def test_without_systemd_it_says_how_to_start(packed: Machine) -> None:
+    hidden = "mount -t tmpfs tmpfs /run/systemd && rmdir /run/systemd/system 2>/dev/null; "
+    install = f"{CHECKOUT}/install.sh"
+    become = f"runuser -u {USER} -- env PIP_NO_INDEX=1 PIP_FIND_LINKS=/srv/wheels HOME={HOME}"
+    said = packed.sh(f"unshare --mount sh -c {shlex.quote(f'{hidden}{become} {install}')}")
+    assert f"cd {CHECKOUT} && venv/bin/gunicorn" in said
+    packed.sh(f"! ls {UNIT} {COMMAND} 2>/dev/null")
+    packed.run(
+        "systemd-run",
+        "--unit=try",
+        f"--uid={USER}",
+        "sh",
+        "-c",
+        f"cd {CHECKOUT} && venv/bin/gunicorn",
+    )
+    eventually(packed.answers)
+
+
+def test_uninstalling_keeps_the_settings_and_the_state(packed: Machine) -> None:
+    assert packed.install().returncode == 0
+    job_id = packed.start_job("result ok")
+    assert packed.job(job_id, wait=20)["status"] == "succeeded"
+    before = state_of(packed)
+    done = packed.install("--uninstall", "--dry-run")
+    assert done.returncode == 0, told(done)
+    assert state_of(packed) == before
+    done = packed.install("--uninstall")
+    assert done.returncode == 0, told(done)
+    packed.sh(f"! ls -d {UNIT} {COMMAND} {CHECKOUT}/venv 2>/dev/null")
+    assert packed.try_("systemctl", "cat", SERVICE).returncode != 0
+    packed.run("ls", f"{CHECKOUT}/.env", f"{STATE}/jobs/{job_id}")
+    assert "add --yes" in packed.install("--uninstall", "--purge").stderr
+    packed.run("ls", f"{CHECKOUT}/.env", f"{STATE}/jobs/{job_id}")
+    assert packed.install("--uninstall", "--purge", "--yes").returncode == 0
+    packed.sh(f"! ls -d {CHECKOUT}/.env {STATE} 2>/dev/null")
+
+
+def test_a_second_checkout_does_not_take_the_service_over(packed: Machine) -> None:
+    assert packed.install("--no-start").returncode == 0
+    packed.sh(f"mv {CHECKOUT} {HOME}/first; sed -i s,{CHECKOUT},{HOME}/first, {UNIT}")
+    copy_checkout(packed)
+    assert_refused(packed, state_of(packed), f"the service belongs to {HOME}/first")
+
+
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        (["--port"], "cannot use --port without a value"),
+        (["--port", "x"], "cannot use --port x"),
+        (["--host", "a|b"], "cannot use --host a|b"),
+        (["--cli", "magic"], "cannot use --cli magic"),
+        (["--user", "nobody-here"], "there is no such user"),
+        (["--purge"], "cannot use --purge without --uninstall"),
+        (["--what"], "cannot use --what"),
+    ],
+)
+def test_options_that_cannot_be_used_are_told(
+    machine: Machine, options: list[str], word: str
+) -> None:
+    done = machine.install(*options)
+    assert done.returncode == 1
+    assert word in done.stderr

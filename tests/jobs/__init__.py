@@ -1,0 +1,1 @@
+"""Jobs: cancelling, idempotency, removal, owners."""

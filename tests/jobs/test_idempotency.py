@@ -1,0 +1,140 @@
+"""A request that is sent again with its Idempotency-Key means the same job."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.jobs.idempotency import Keys
+from app.jobs.store import Spool
+from tests.support.gateway import Gateway, eventually
+from tests.support.waiting import post
+
+
+def test_the_same_key_and_body_give_the_same_job(gateway: Gateway) -> None:
+    key = str(uuid4())
+    first = gateway.opened(post(gateway, key, "line a\nresult ok"))
+    events = list(first)
+    again = gateway.opened(post(gateway, key, "line a\nresult ok"))
+    assert again.job_id == first.job_id
+    assert list(again) == events
+    answer = post(gateway, key, "line a\nresult ok", headers={"Prefer": "respond-async"})
+    assert (answer.status_code, answer.json()["process_id"]) == (202, first.job_id)
+
+
+def test_another_body_is_refused_and_starts_nothing(gateway: Gateway) -> None:
+    key = str(uuid4())
+    first = gateway.opened(post(gateway, key, "result ok"))
+    first.done()
+    before = len(list((gateway.state / "jobs").iterdir()))
+    answer = post(gateway, key, "line b")
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_reused")
+    assert len(list((gateway.state / "jobs").iterdir())) == before
+
+
+def test_the_query_belongs_to_the_request(gateway: Gateway) -> None:
+    headers = {"Content-Type": "text/plain", "Idempotency-Key": str(uuid4())}
+    statuses = []
+    for model in ("opus", "opus", "haiku"):
+        query = {"cwd": str(gateway.project), "model": model}
+        answer = gateway.ask("POST", "/chat", params=query, data=b"result ok", headers=headers)
+        statuses.append(answer.status_code)
+    assert statuses == [200, 200, 409]
+
+
+def test_sent_many_times_at_once_it_starts_one_job(gateway: Gateway) -> None:
+    key = str(uuid4())
+    with ThreadPoolExecutor(12) as pool:
+        streams = [
+            gateway.opened(each)
+            for each in pool.map(lambda _: post(gateway, key, "lines 9"), "x" * 12)
+        ]
+    assert len({stream.job_id for stream in streams}) == 1
+    assert {len(stream.messages()) for stream in streams} == {9}
+
+
+def test_a_job_with_a_key_outlives_its_client_who_finds_it_again(gateway: Gateway) -> None:
+    key = str(uuid4())
+    flag = gateway.folder / "kept"
+    flag.unlink(missing_ok=True)
+    prompt = f"line a\nawait {flag}\nline b\nresult ok"
+    first = gateway.opened(post(gateway, key, prompt))
+    first.next()
+    first.close()
+    again = gateway.opened(post(gateway, key, prompt))
+    assert again.job_id == first.job_id
+    flag.touch()
+    assert again.messages()[:2] == [b"a", b"b"]
+
+
+def test_keys_are_separate_per_user(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(API_KEYS="the-first-users-key,the-second-users-key")
+    key = str(uuid4())
+    streams = [
+        gateway.opened(
+            post(
+                gateway,
+                key,
+                "result ok",
+                auth=None,
+                headers={"Authorization": f"Bearer the-{user}-users-key"},
+            )
+        )
+        for user in ("first", "second", "first")
+    ]
+    ids = [stream.done()["process_id"] for stream in streams]
+    assert ids[0] != ids[1]
+    assert ids[0] == ids[2]
+
+
+def test_the_key_is_free_again_when_the_job_is_kept_no_more(gateway: Gateway) -> None:
+    key = str(uuid4())
+    first = gateway.opened(post(gateway, key, "result ok"))
+    first.done()
+    for path in (gateway.state / "jobs" / first.job_id).iterdir():
+        path.unlink()
+    (gateway.state / "jobs" / first.job_id).rmdir()
+    second = gateway.opened(post(gateway, key, "line other"))
+    assert second.job_id != first.job_id
+    assert second.messages() == [b"other"]
+
+
+def test_a_key_of_a_job_that_did_not_start_is_free(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="0")
+    running = gateway.chat("line a", "silent")
+    running.next()
+    key = str(uuid4())
+    assert post(gateway, key, "result ok").json()["code"] == "queue_full"
+    running.close()
+    eventually(lambda: not gateway.running())
+    assert gateway.opened(post(gateway, key, "result ok")).done()["status"] == "succeeded"
+
+
+def test_a_key_survives_a_restart(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    key = str(uuid4())
+    first = gateway.opened(post(gateway, key, "result ok"))
+    first.done()
+    gateway.stop()
+    gateway.start()
+    assert gateway.opened(post(gateway, key, "result ok")).job_id == first.job_id
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "with space", "ü".encode(), "a\tb"])
+def test_what_is_no_key_is_refused(gateway: Gateway, key: Any) -> None:
+    answer = post(gateway, key, "result ok")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
+
+
+def test_keys_are_removed_with_their_jobs(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(JOB_RETENTION="0")
+    gateway.opened(post(gateway, str(uuid4()), "result ok")).done()
+    assert len(list((gateway.state / "keys").iterdir())) == 1
+    spool = Spool(gateway.state)
+    for job in spool.ended_before(time.time()):
+        spool.remove(job)
+    Keys(spool.state).forget_removed()
+    assert not any((gateway.state / "keys").iterdir())

@@ -1,0 +1,403 @@
+"""Who may: the operator everything, a key's user its own; everything else is as if not there."""
+
+import json
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.auth.api_keys import hashed
+from tests.support.described import application
+from tests.support.gateway import AUTH, Gateway, Stream, eventually
+
+ALICE, BOB = "a-key-of-alices-own", "a-key-of-bobs-own-1"
+KEYS = f"alice:{ALICE},{hashed('bob', BOB)}"
+LOGIN = "Bearer {}"
+
+
+def by(key: str) -> dict[str, Any]:
+    """What signs a request with a key."""
+    return {"auth": None, "headers": {"Authorization": f"Bearer {key}"}}
+
+
+def chat(gateway: Gateway, key: str, *verbs: str, **fields: Any) -> Stream:
+    """A job of a key's user."""
+    body = {"prompt": "\n".join(verbs), "cwd": str(gateway.project), **fields}
+    return gateway.opened(gateway.ask("POST", "/chat", json=body, stream=True, **by(key)))
+
+
+def job_ids(gateway: Gateway, path: str, name: str, key: str | None) -> set[str]:
+    """The jobs of a listing."""
+    rows = gateway.ask("GET", path, **(by(key) if key else {})).json()[name]
+    return {row["process_id"] for row in rows}
+
+
+@pytest.fixture
+def two(start_gateway: Callable[..., Gateway]) -> Gateway:
+    """A gateway with the operator, alice and bob."""
+    return start_gateway(API_KEYS=KEYS)
+
+
+def test_each_user_lists_their_own_and_the_operator_all(two: Gateway) -> None:
+    ended = {key: chat(two, key, "result ok").done()["process_id"] for key in (ALICE, BOB)}
+    running = {key: chat(two, key, "silent").job_id for key in (ALICE, BOB)}
+    for key in (ALICE, BOB):
+        assert job_ids(two, "/processes", "processes", key) == {running[key]}
+        assert job_ids(two, "/jobs", "jobs", key) == {running[key], ended[key]}
+        stats = two.ask("GET", "/stats", **by(key)).json()
+        assert stats["jobs"] == {"succeeded": 1, "running": 1, "queued": 0}
+        assert [row["user"] for row in stats["users"]] == ["alice" if key == ALICE else "bob"]
+    assert job_ids(two, "/processes", "processes", None) == {*running.values()}
+    assert job_ids(two, "/jobs", "jobs", None) == {*running.values(), *ended.values()}
+    users = {row["user"] for row in two.ask("GET", "/jobs").json()["jobs"]}
+    assert users == {"alice", "bob"}
+    assert two.ask("GET", "/stats").json()["jobs"]["running"] == 2
+
+
+def refusals(gateway: Gateway, job_id: str, key: str) -> list[tuple[str, int, dict[str, Any]]]:
+    """What every view that takes a job answers to a key, but for what differs in any answer."""
+    found = []
+    for rule in sorted(application().url_map.iter_rules(), key=str):
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if rule.arguments == {"job_id"}:
+                path = str(rule).replace("<job_id>", job_id)
+                answer = gateway.ask(method, path, **by(key))
+                body = json.loads(answer.text.replace(job_id, "ID"))
+                body.pop("request_id")
+                found.append((f"{method} {rule}", answer.status_code, body))
+    answer = gateway.ask("GET", "/jobs", params={"before": job_id}, **by(key))
+    body = json.loads(answer.text.replace(job_id, "ID"))
+    body.pop("request_id")
+    return [*found, ("before", answer.status_code, body)]
+
+
+def test_anothers_job_is_as_one_that_is_not_there_to_every_view(two: Gateway) -> None:
+    ended = chat(two, ALICE, "result ok").done()["process_id"]
+    running = chat(two, ALICE, "silent").job_id
+    unknown = refusals(two, str(uuid4()), BOB)
+    assert len(unknown) >= 5
+    assert {status for _, status, _ in unknown} == {404}
+    for job_id in (ended, running):
+        assert refusals(two, job_id, BOB) == unknown
+    # Its user and the operator reach it, and nothing has happened to it.
+    assert two.ask("GET", f"/jobs/{running}", **by(ALICE)).json()["status"] == "running"
+    assert two.ask("GET", f"/jobs/{ended}", **by(ALICE)).json()["status"] == "succeeded"
+    assert two.ask("POST", f"/jobs/{running}/interrupt", **by(ALICE)).status_code == 202
+    other = chat(two, ALICE, "silent").job_id
+    assert two.ask("DELETE", f"/chat/{other}").status_code == 200
+
+
+def test_every_view_with_an_argument_is_one_that_these_tests_know() -> None:
+    arguments = {frozenset(rule.arguments) for rule in application().url_map.iter_rules()}
+    known = [set(), {"job_id"}, {"model"}, {"conversation_id"}, {"name"}, {"filename"}]
+    assert arguments <= {frozenset(each) for each in known}
+
+
+def test_a_conversation_is_its_users_and_the_operators(two: Gateway) -> None:
+    made = two.ask("POST", "/v1/conversations", **by(ALICE)).json()["id"]
+    assert two.ask("GET", f"/v1/conversations/{made}", **by(ALICE)).status_code == 200
+    assert two.ask("GET", f"/v1/conversations/{made}").status_code == 200
+    theirs, unknown = (
+        two.ask("GET", f"/v1/conversations/{each}", **by(BOB)) for each in (made, uuid4())
+    )
+    assert (theirs.status_code, theirs.json()["error"]["code"]) == (404, "conversation_not_found")
+    assert unknown.json()["error"]["code"] == "conversation_not_found"
+    assert two.ask("GET", "/v1/conversations", **by(BOB)).json()["data"] == []
+
+
+def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> bool:
+    """Whether a key may not go on with a session, as if it did not exist; by any face."""
+    body = {"prompt": "line a", "cwd": str(gateway.project), "session_id": session, **fields}
+    talk = {"messages": [{"role": "user", "content": "line a"}], "claude": {"cwd": body["cwd"]}}
+    answers = [
+        gateway.ask("POST", "/chat", json=body, **by(key)),
+        gateway.ask("POST", "/api/claude", json=body, **by(key)),
+        gateway.ask(
+            "POST", "/v1/chat/completions", json={**talk, "session_id": session}, **by(key)
+        ),
+    ]
+    codes = [
+        (answer.json().get("error") or answer.json()).get("code")
+        for answer in answers
+        if answer.status_code == 404
+    ]
+    assert codes in ([], ["session_not_found"] * 3), codes
+    return bool(codes)
+
+
+def test_a_session_is_whose_job_began_it(two: Gateway) -> None:
+    sessions = {key: str(uuid4()) for key in (ALICE, BOB)}
+    for key, session in sessions.items():
+        assert chat(two, key, f"system {session}", "line b").done()["session_id"] == session
+    assert refused_session(two, BOB, sessions[ALICE])
+    assert refused_session(two, BOB, sessions[ALICE].upper())
+    assert refused_session(two, BOB, sessions[ALICE], fork_session=True)
+    assert refused_session(two, ALICE, sessions[BOB])
+    # It stays so when the operator goes on with it, and when the job is kept no more.
+    two.chat(f"system {sessions[ALICE]}", session_id=sessions[ALICE]).done()
+    for job_id in job_ids(two, "/jobs", "jobs", None):
+        for path in (two.state / "jobs" / job_id).iterdir():
+            path.unlink()
+        (two.state / "jobs" / job_id).rmdir()
+    assert chat(two, ALICE, "line c", session_id=sessions[ALICE]).messages() == [b"c"]
+    assert refused_session(two, BOB, sessions[ALICE])
+    # A fork is the user's who made it.
+    fork = str(uuid4())
+    chat(two, BOB, f"system {fork}", session_id=sessions[BOB], fork_session=True).done()
+    assert refused_session(two, ALICE, fork)
+    assert chat(two, BOB, "line d", session_id=fork).messages() == [b"d"]
+
+
+def test_a_session_is_its_users_while_its_job_runs(two: Gateway) -> None:
+    session = str(uuid4())
+    running = chat(two, ALICE, f"system {session}", "silent")
+    running.next()
+    assert refused_session(two, BOB, session)
+    waiting = chat(two, ALICE, "line b", session_id=session)
+    assert waiting.next().data.startswith(b"queued 1")
+    assert two.ask("DELETE", f"/chat/{running.job_id}").status_code == 200
+    assert waiting.messages() == [b"b"]
+
+
+def test_a_session_that_was_begun_in_a_terminal_is_the_operators(two: Gateway) -> None:
+    session = str(uuid4())
+    assert refused_session(two, ALICE, session)
+    assert two.chat("line a", session_id=session).messages() == [b"a"]
+    two.chat(f"system {session}", session_id=session).done()
+    assert refused_session(two, ALICE, session)
+
+
+def test_whose_a_session_is_is_found_out_once_at_the_first_start_after_1_0(two: Gateway) -> None:
+    session = str(uuid4())
+    chat(two, ALICE, f"system {session}").done()
+    # A job that goes on with it begins none.
+    two.chat(f"system {session}", session_id=session).done()
+    assert two.stop() == 0
+    for record in (two.state / "sessions").iterdir():
+        record.unlink()
+    (two.state / "sessions").rmdir()
+    two.start()
+    assert refused_session(two, BOB, session)
+    assert chat(two, ALICE, "line b", session_id=session).messages() == [b"b"]
+
+
+def test_a_session_whose_record_is_damaged_is_the_operators(two: Gateway) -> None:
+    session = str(uuid4())
+    chat(two, ALICE, f"system {session}").done()
+    for damage in ("", "{}", '{"user": 1}', "\0" * 20):
+        (two.state / "sessions" / session).write_text(damage)
+        assert refused_session(two, ALICE, session)
+        assert two.chat("line a", session_id=session).messages() == [b"a"]
+
+
+def named(gateway: Gateway, key: str, name: str, **headers: str) -> list[str]:
+    """The arguments of the CLI for a conversation of a client's own name."""
+    sent = {**by(key)["headers"], "X-Session-ID": name, **headers}
+    body = {"messages": [{"role": "user", "content": "arguments\nresult ok"}]}
+    body["claude"] = {"events": True}  # type: ignore[assignment]
+    answer = gateway.ask("POST", "/v1/chat/completions", json=body, auth=None, headers=sent)
+    told: list[dict[str, Any]] = answer.json()["choices"][0]["message"]["claude"]
+    (argv,) = [line["argv"] for line in told if "argv" in line]
+    return [argument for argument in argv if argument.startswith(("--resume", "--session-id"))]
+
+
+def test_a_name_begins_a_conversation_per_user_and_reaches_no_resume(two: Gateway) -> None:
+    (begun,) = named(two, ALICE, "topsecret")
+    flag, _, session = begun.partition("=")
+    assert flag == "--session-id" and str(UUID(session)) == session
+    assert named(two, ALICE, "topsecret") == [begun]
+    (other,) = named(two, BOB, "topsecret")
+    assert other.startswith("--session-id=") and other != begun
+    assert refused_session(two, BOB, session)
+    # Once the CLI has it, it is continued.
+    folder = re.sub(r"[^A-Za-z0-9]", "-", str((two.state / "workspaces/shared").resolve()))
+    transcript = two.home / ".claude/projects" / folder / f"{session}.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.write_text("said\n")
+    assert named(two, ALICE, "topsecret") == [f"--resume={session}"]
+
+
+def test_a_title_is_no_session_on_the_raw_faces(two: Gateway) -> None:
+    body = {"prompt": "line a", "cwd": str(two.project), "session_id": "topsecret"}
+    for path in ("/chat", "/api/claude"):
+        answer = two.ask("POST", path, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "session_id"]
+
+
+def test_with_shared_jobs_everybody_may_do_all(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(API_KEYS=KEYS, SHARED_JOBS="true")
+    ended = chat(gateway, ALICE, "result ok").done()["process_id"]
+    running = chat(gateway, ALICE, "silent").job_id
+    assert job_ids(gateway, "/jobs", "jobs", BOB) == {ended, running}
+    assert gateway.ask("GET", f"/chat/{ended}", **by(BOB)).status_code == 200
+    assert gateway.ask("DELETE", f"/chat/{running}", **by(BOB)).status_code == 200
+    session = str(uuid4())
+    assert chat(gateway, BOB, "line a", session_id=session).messages() == [b"a"]
+    chat(gateway, ALICE, f"system {session}").done()
+    assert chat(gateway, BOB, "line a", session_id=session).messages() == [b"a"]
+
+
+K1, K2, K3 = "key-of-the-first-user", "key-of-the-second-user", "key-of-the-third-user"
+
+
+def restart(gateway: Gateway, keys: str) -> None:
+    """Start it again with other keys."""
+    assert gateway.stop() == 0
+    gateway.environment["API_KEYS"] = keys
+    gateway.start()
+
+
+def test_what_is_a_keys_stays_its_when_keys_are_removed_added_and_moved(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(API_KEYS=f"{K1},{K2}")
+    again = {"Idempotency-Key": "the-same"}
+    mine = by(K1)
+    mine["headers"].update(again)
+    body = {"prompt": "result ok", "cwd": str(gateway.project)}
+    job_id = gateway.opened(gateway.ask("POST", "/chat", json=body, stream=True, **mine)).done()[
+        "process_id"
+    ]
+    made = gateway.ask("POST", "/v1/conversations", **by(K1)).json()["id"]
+    for keys in (K2, f"{K2},{K3}", f"{K3},{K2}"):
+        restart(gateway, keys)
+        for key in keys.split(","):
+            assert job_ids(gateway, "/jobs", "jobs", key) <= {None}
+            assert gateway.ask("GET", f"/v1/conversations/{made}", **by(key)).status_code == 404
+    theirs = by(K2)
+    theirs["headers"].update(again)
+    other = gateway.ask("POST", "/chat", json=body, stream=True, **theirs)
+    assert gateway.opened(other).done()["process_id"] != job_id
+    # With a name, and hashed, it is still the same user's.
+    restart(gateway, f"{K3},{hashed('first', K1)}")
+    assert job_ids(gateway, "/jobs", "jobs", K1) == {job_id}
+    assert gateway.ask("GET", f"/jobs/{job_id}").json()["user"] == "first"
+    assert gateway.ask("GET", f"/v1/conversations/{made}", **by(K1)).status_code == 200
+    same = gateway.ask("POST", "/chat", json=body, stream=True, **mine)
+    assert gateway.opened(same).done()["process_id"] == job_id
+    # And under another key of its name.
+    restart(gateway, f"{hashed('first', K2)}")
+    assert job_ids(gateway, "/jobs", "jobs", K2) == {job_id}
+
+
+def test_a_job_that_removes_what_is_remembered_of_users_changes_nothing(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(API_KEYS=f"{K1},{K2}")
+    job_id = chat(gateway, K1, "result ok").done()["process_id"]
+    (gateway.state / "users").unlink()
+    restart(gateway, f"{K2},{K1}")
+    assert job_ids(gateway, "/jobs", "jobs", K1) == {job_id}
+    assert job_ids(gateway, "/jobs", "jobs", K2) == set()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"API_KEYS": f"{K1},{K2}", "AUTH_USER": "key-1"},
+        {"API_KEYS": f"alice:{K1},alice:{K2}"},
+        {"API_KEYS": f"alice:{K1},{K2}", "AUTH_USER": "alice"},
+        {"API_KEYS": "changeme"},
+        {"AUTH_PASSWORD": " "},
+    ],
+)
+def test_names_that_collide_and_weak_secrets_refuse_the_start_with_one_line(
+    settings: dict[str, str], fake_claude: Path, tmp_path: Path
+) -> None:
+    gateway = Gateway(tmp_path, fake_claude, **settings)
+    assert gateway.launch().wait(20) == 78
+    assert len(gateway.log().splitlines()) == 1
+    assert "cannot use A" in gateway.log()
+
+
+def test_a_reload_with_names_that_collide_is_refused(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    workers = gateway.workers()
+    (gateway.folder / ".env").write_text(f"API_KEYS=alice:{K1},alice:{K2}\n")
+    assert gateway.process is not None
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "the reload is refused: cannot use API_KEYS" in gateway.log(), gateway.log)
+    assert gateway.workers() == workers
+    assert gateway.ask("GET", "/processes").status_code == 200
+
+
+def audit(gateway: Gateway) -> list[str]:
+    """The audit lines of the log, without their heads."""
+    return [
+        line.partition(" audit: ")[2] for line in gateway.log().splitlines() if " audit: " in line
+    ]
+
+
+def test_each_deed_is_one_audit_line(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(API_KEYS=KEYS, LOG_LEVEL="ERROR")
+    streams = [chat(gateway, ALICE, "silent the-secret") for _ in range(3)]
+    jobs = [stream.job_id for stream in streams]
+    gateway.ask("DELETE", f"/chat/{jobs[0]}")
+    gateway.ask("POST", f"/jobs/{jobs[1]}/interrupt", **by(ALICE))
+    gateway.ask("DELETE", f"/chat/{jobs[1]}", **by(BOB))
+    streams[1].done()
+    gateway.close_streams()
+    eventually(lambda: len(audit(gateway)) == 3, gateway.log)
+    assert gateway.ask("GET", "/jobs", **by("a-wrong-key")).status_code == 401
+    assert gateway.ask("GET", "/jobs", auth=("admin", "the-secret")).status_code == 401
+    assert gateway.ask("GET", "/jobs", auth=("the-secret", "x")).status_code == 401
+    assert gateway.ask("GET", "/jobs", auth=None).status_code == 401
+    assert audit(gateway) == [
+        f"job {jobs[0]} is cancelled: admin asked for it",
+        f"job {jobs[1]} is interrupted: alice asked for it",
+        f"job {jobs[2]} is cancelled: its client went away",
+        "a login from 127.0.0.1 was refused: a key that is none of API_KEYS",
+        "a login from 127.0.0.1 was refused: a wrong password of admin",
+        "a login from 127.0.0.1 was refused: the name and password of no user",
+    ]
+    assert "the-secret" not in gateway.log()
+
+
+def test_who_must_sign_in_is_shown_how(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    for path in ("/jobs", "/v1/models"):
+        for answer in (
+            gateway.ask("GET", path, auth=None),
+            gateway.ask("GET", path, **by("a-wrong-key")),
+        ):
+            assert "Authorization: Bearer KEY" in answer.text
+            assert "claudecode2api key add NAME" in answer.text
+    assert gateway.ask("GET", "/jobs", auth=None).json()["detail"] == "Not authenticated"
+    assert AUTH[0] not in gateway.ask("GET", "/jobs", auth=None).json()["hint"]
+
+
+@pytest.mark.parametrize("proxies", ["*", "10.0.0.1, 0.0.0.0/1"])
+def test_trust_in_every_forwarded_address_is_warned_of(
+    start_gateway: Callable[..., Gateway], proxies: str
+) -> None:
+    gateway = start_gateway(FORWARDED_ALLOW_IPS=proxies)
+    eventually(lambda: "WARNING" in gateway.log())
+    assert "FORWARDED_ALLOW_IPS trusts every client" in gateway.log()
+
+
+def test_who_names_its_own_address_to_a_proxy_has_a_limit_all_the_same(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(
+        FORWARDED_ALLOW_IPS="127.0.0.1", AUTH_MAX_FAILURES="1", API_KEYS=KEYS, WORKERS="1"
+    )
+
+    def status(password: str, address: str) -> int:
+        # As a proxy on this machine passes on what a client on this machine sends.
+        sent = {"X-Forwarded-For": f"{address}, 127.0.0.1"}
+        return gateway.ask(
+            "GET", "/processes", auth=("admin", password.encode()), headers=sent
+        ).status_code
+
+    right = gateway.environment["AUTH_PASSWORD"]
+    assert status(right, "192.0.2.1") == 200
+    assert {status("wrong", f"198.18.0.{number}") for number in range(100)} == {401}
+    assert status("wrong", "198.18.1.1") == status(right, "198.18.1.2") == 429
+    assert status(right, "192.0.2.1") == 200

@@ -1,0 +1,194 @@
+"""Real clients of OpenAI's API at the gateway, with the real CLI."""
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import model_api
+from tests.support.gateway import ROOT, Gateway, eventually
+from tests.support.real_cli import API_KEY, openai_settings
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+PYTHON = ROOT / "venv-clients/bin/python"
+SDK = ROOT / "tests/clients/openai_sdk.py"
+BUSY = "a_full_gateway_is_asked_again"
+STORIES = [
+    node.name
+    for node in ast.parse(SDK.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1 and node.name != BUSY
+]
+EXAMPLES = re.findall(
+    r"^```(bash|python|javascript)\n(.*?)^```$",
+    (ROOT / "README.md")
+    .read_text(encoding="utf-8")
+    .partition("\n## OpenAI\n")[2]
+    .partition("\n### ")[0],
+    re.MULTILINE | re.DOTALL,
+)
+RUNNERS: dict[str, Callable[[Path], list[str]]] = {
+    "bash": lambda path: ["bash", str(path)],
+    "python": lambda path: [str(PYTHON), str(path)],
+    "javascript": lambda path: ["node", str(path)],
+}
+
+
+def run(command: list[str], gateway: Gateway, home: Path) -> str:
+    """What a client prints; it must succeed."""
+    done = subprocess.run(
+        command,
+        env={
+            "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "OPENAI_BASE_URL": f"{gateway.url}/v1",
+            "OPENAI_API_KEY": API_KEY,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        },
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def told(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What went wrong in each of the SDK's stories."""
+    home = tmp_path_factory.mktemp("home")
+    stories: dict[str, str | None] = json.loads(run([str(PYTHON), str(SDK)], face, home))
+    return stories
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_python_sdk(told: dict[str, str | None], story: str) -> None:
+    assert told[story] is None, told[story]
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs_as_it_is_written(face: Gateway, number: int, tmp_path: Path) -> None:
+    language, text = EXAMPLES[number]
+    program = tmp_path / {"bash": "x.sh", "python": "x.py", "javascript": "x.mjs"}[language]
+    program.write_text(text, encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+    output = run(RUNNERS[language](program), face, tmp_path)
+    assert "said" in output, output
+
+
+def test_every_client_has_an_example() -> None:
+    text = "\n".join(example for _, example in EXAMPLES)
+    for name in ("from openai", 'from "openai"', "langchain_openai", "litellm", "llm ", "curl"):
+        assert name in text
+
+
+def test_litellm_and_langchain_know_the_errors(face: Gateway, tmp_path: Path) -> None:
+    program = """
+import litellm, openai
+litellm.suppress_debug_info = True
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+
+long = "fail: 400 invalid_request_error prompt is too long: 250000 tokens > 200000 maximum"
+ask = [{"role": "user", "content": long}]
+try:
+    litellm.completion(model="openai/sonnet", messages=ask, max_retries=0)
+except litellm.ContextWindowExceededError:
+    print("litellm")
+
+class Number(BaseModel):
+    n: int
+
+claude = ChatOpenAI(model="sonnet", max_retries=0)
+print(claude.with_structured_output(Number, method="json_schema").invoke('json: {"n": 7}'))
+try:
+    claude.invoke(long)
+except openai.BadRequestError as error:
+    print("langchain", error.code)
+"""
+    output = run([str(PYTHON), "-c", program], face, tmp_path)
+    assert output.splitlines()[-3:] == ["litellm", "n=7", "langchain context_length_exceeded"]
+
+
+def test_httpx_sse_finds_data_in_every_event(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    """It takes a lone `retry:` and a comment with a blank line behind it for events."""
+    gateway = start_gateway(HEARTBEAT="0.1", MAX_JOBS="1")
+    first = gateway.chat("silent")
+    # It waits for its turn, then it is silent, then it speaks.
+    job = gateway.post("chatter 3 0.5\nresult ok", detach=True)
+    told = iter(job.raw.stream(10))
+    assert next(told).startswith(b": queued 1")
+    job.close()
+    first.close()
+    program = f"""
+import json, httpx
+from httpx_sse import connect_sse
+with httpx.Client(trust_env=False, auth={gateway.auth!r}, timeout=20) as client:
+    with connect_sse(client, "GET", "{gateway.url}/chat/{job.headers["X-Process-ID"]}") as source:
+        for event in source.iter_sse():
+            assert event.data and event.id, event
+            print(event.event, event.retry, event.data[:6])
+"""
+    assert run([str(PYTHON), "-c", program], gateway, tmp_path).splitlines() == [
+        "message 1000 line 0",
+        "message None line 1",
+        "message None line 2",
+        'message None {"subt',
+        'done None {"proc',
+    ]
+
+
+def test_the_node_sdk(face: Gateway, tmp_path: Path) -> None:
+    program = tmp_path / "x.mjs"
+    program.write_text(
+        """
+import OpenAI from "openai";
+const client = new OpenAI({ maxRetries: 0 });
+const ask = (content, rest) => client.chat.completions.create(
+  { model: "sonnet", messages: [{ role: "user", content }], ...rest });
+const whole = await ask("hello");
+console.log(whole.choices[0].message.content, whole.usage.total_tokens > 0);
+const failed = async (promise, kind) => {
+  try { await promise; console.log("no error"); }
+  catch (error) { console.log(error instanceof kind, error.code); }
+};
+await failed(ask("hello", { n: 3 }), OpenAI.BadRequestError);
+await failed(ask("fail: 429 rate_limit_error slow down"), OpenAI.RateLimitError);
+const broken = async () => {
+  for await (const chunk of await ask("break: a b", { stream: true })) {
+    if (chunk.choices[0].finish_reason) console.log("a false end");
+  }
+};
+await failed(broken(), OpenAI.APIError);
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+    assert run(["node", str(program)], face, tmp_path).splitlines() == [
+        "You said: hello true",
+        "true unsupported_parameter",
+        "true rate_limit_exceeded",
+        "true cli_failed",
+    ]
+
+
+def test_a_full_gateway_is_asked_again_by_the_sdk(
+    claude: Path,
+    model: model_api.Server,
+    start_gateway: Callable[..., Gateway],
+    tmp_path: Path,
+) -> None:
+    gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
+    stream = gateway.chat("wait: 4")
+    eventually(gateway.running)
+    told = json.loads(run([str(PYTHON), str(SDK), BUSY], gateway, tmp_path))
+    assert told == {BUSY: None}
+    assert stream.done()["status"] == "succeeded"

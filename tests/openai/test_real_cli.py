@@ -1,0 +1,199 @@
+"""The OpenAI face with the real CLI: sessions, images, cuts, system prompts."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import model_api
+from tests.support.completions import ask, refused
+from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.real_cli import fields_of, openai_settings, without_network
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+# 1 x 1 pixels.
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG"
+    "AWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def talk(gateway: Gateway, *texts: str, **named: Any) -> dict[str, Any]:
+    """The completion for a conversation: a user's and an assistant's text by turns."""
+    roles = ("user", "assistant")
+    messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
+    answer = ask(gateway, messages=messages, **named)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def content(completion: dict[str, Any]) -> str:
+    """What was answered."""
+    text: str = completion["choices"][0]["message"]["content"]
+    return text
+
+
+def turns(model: model_api.Server) -> list[str]:
+    """Who spoke in the conversation that the model was sent last."""
+    return [m["role"] for m in model.asked[-1]["messages"] if m["role"] != "system"]
+
+
+def test_a_history_that_a_session_knows_goes_on_in_it(
+    face: Gateway,
+    model: model_api.Server,
+) -> None:
+    first = talk(face, "one")
+    second = talk(face, "one", content(first), "two")
+    assert second["session_id"] == first["session_id"]
+    assert turns(model) == ["user", "assistant", "user"]
+    # The session has gone on since: the same history begins another one, which is told of it.
+    again = talk(face, "one", content(first), "another")
+    assert again["session_id"] != first["session_id"]
+    assert turns(model) == ["user"]
+    assert "You said: one" in json.dumps(model.asked[-1]["messages"])
+    # So has one that was continued by other means.
+    face.chat("three", session_id=again["session_id"], cwd=str(face.state / "workspaces/shared"))
+    eventually(lambda: not face.running())
+    later = talk(face, "one", content(first), "another", content(again), "four")
+    assert later["session_id"] != again["session_id"]
+
+
+@pytest.mark.parametrize("change", ["text", "system", "folder", "user"])
+def test_another_history_does_not(face: Gateway, change: str) -> None:
+    first = talk(face, f"hello {change}")
+    named: dict[str, Any] = {
+        "folder": {"claude": {"workspace": "other"}},
+        "user": {"auth": None, "headers": {"Authorization": "Bearer a-key-for-tests-of-clients"}},
+    }.get(change, {})
+    said = [f"hello {change}", content(first), "and?"]
+    if change == "text":
+        said[1] += "!"
+    messages = [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(said)]
+    if change == "system":
+        messages.insert(0, {"role": "system", "content": "be brief"})
+    answer = ask(face, messages=messages, **named)
+    assert answer.json()["session_id"] != first["session_id"]
+
+
+def test_a_session_is_known_after_a_restart(
+    claude: Path,
+    model: model_api.Server,
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(claude, **openai_settings(model))
+    first = talk(gateway, "one")
+    assert gateway.stop() == 0
+    gateway.start()
+    second = talk(gateway, "one", content(first), "two")
+    assert second["session_id"] == first["session_id"]
+    listed = gateway.ask("GET", "/v1/conversations").json()["data"]
+    assert [(row["id"], row["turns"]) for row in listed] == [(first["session_id"], 2)]
+
+
+def test_a_session_is_named_in_each_way(face: Gateway, model: model_api.Server) -> None:
+    session = talk(face, "one")["session_id"]
+    for named in (
+        {"headers": {"X-Session-ID": session}},
+        {"metadata": {"session_id": session}},
+        {"conversation_id": session},
+        {"claude": {"session_id": session}},
+    ):
+        count = len(turns(model))
+        assert talk(face, "more", **named)["session_id"] == session
+        assert len(turns(model)) == count + 2
+
+
+def test_an_unknown_session_is_not_found(face: Gateway) -> None:
+    answer = ask(face, "x", conversation_id="c57ed2ea-8df2-48f9-b325-0fe5770aed00")
+    assert refused(answer) == (404, "session_not_found", "session_id")
+
+
+def test_images_and_system_prompts_reach_the_model(
+    face: Gateway,
+    model: model_api.Server,
+) -> None:
+    image = {"type": "image_url", "image_url": {"url": PIXEL}}
+    messages = [
+        {"role": "system", "content": "an-instruction"},
+        {"role": "user", "content": [{"type": "text", "text": "look"}, image]},
+        {"role": "assistant", "content": "seen"},
+        {"role": "user", "content": [image, {"type": "text", "text": "and now?"}]},
+    ]
+    assert ask(face, messages=messages).status_code == 200
+    asked = model.asked[-1]
+    kinds = [block["type"] for block in asked["messages"][0]["content"]]
+    assert kinds.count("image") == 2
+    assert "an-instruction" in json.dumps(asked["system"])
+    assert "Claude Code" in json.dumps(asked["system"]) or len(json.dumps(asked["system"])) > 2000
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"), [({"stop": ["word-7"]}, "stop"), ({"max_tokens": 10}, "length")]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_cut_ends_the_job_early(
+    face: Gateway,
+    named: dict[str, Any],
+    reason: str,
+    stream: bool,
+) -> None:
+    options = {"include_usage": True} if stream else None
+    answer = ask(face, "slow: 2000 0.02", stream=stream, stream_options=options, **named)
+    if stream:
+        lines = [line[6:] for line in answer.text.split("\n") if line.startswith("data: {")]
+        chunks = [json.loads(line) for line in lines]
+        choices = [choice for chunk in chunks for choice in chunk["choices"]]
+        text = "".join(choice["delta"].get("content") or "" for choice in choices)
+        ended, usage = choices[-1]["finish_reason"], chunks[-1]["usage"]
+        assert answer.text.endswith("data: [DONE]\n\n")
+    else:
+        text = content(answer.json())
+        ended, usage = answer.json()["choices"][0]["finish_reason"], answer.json()["usage"]
+    assert ended == reason
+    assert "word-7" not in text and text.startswith("word-0")
+    assert 0 < usage["completion_tokens"] < 1000
+    job = answer.headers["X-Process-ID"]
+    eventually(lambda: face.ask("GET", f"/jobs/{job}").json()["status"] == "cancelled")
+    assert not marked_in(face.state)
+
+
+def test_api_claude_has_its_own_names(face: Gateway) -> None:
+    body = {
+        "prompt": "bash: pwd",
+        "workspace": "a-project",
+        "system-prompt": "You are brief.",
+        "allowed-tools": ["Bash"],
+        "disallowed-tools": ["WebFetch"],
+        "dangerously-skip-permissions": True,
+    }
+    answer = face.ask("POST", "/api/claude", json=body)
+    events = answer.content.split(b"\n\n")
+    assert events.pop() == b""
+    assert all(event.startswith(b"data: {") and b"\n" not in event for event in events)
+    messages = [event[6:] for event in events]
+    (result,) = fields_of(messages, "result")
+    assert result["result"].endswith('/workspaces/a-project"')
+    (init, *_) = fields_of(messages, "system")
+    assert init["permissionMode"] == "bypassPermissions"
+    again = {"prompt": "and?", "workspace": "a-project", "session-id": init["session_id"]}
+    messages = [e[6:] for e in face.ask("POST", "/api/claude", json=again).content.split(b"\n\n")]
+    assert fields_of([m for m in messages if m], "result")[0]["session_id"] == init["session_id"]
+    mistyped = face.ask("POST", "/api/claude", json={"prompt": "x", "alowed-tools": []})
+    assert mistyped.status_code == 422
+    assert "did you mean 'allowed_tools'" in mistyped.text
+
+
+def test_a_cli_that_is_not_logged_in_is_told(
+    claude: Path,
+    model: model_api.Server,
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(claude, **without_network(model))
+    for stream in (False, True):
+        answer = ask(gateway, "hello", stream=stream)
+        assert refused(answer) == (424, "cli_not_logged_in", None)
+        assert answer.headers["X-Should-Retry"] == "false"

@@ -1,0 +1,146 @@
+"""The API describes itself: every route, in a document that holds what the tests see.
+
+`tests.support.described` holds every answer of every test to the same descriptions; that the
+document is OpenAPI, and that a live gateway keeps to it, is tested in
+`tests.openapi.test_oracles`.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import errors as all_errors
+from app.api.described.schemas import Done, Root
+from app.api.described.stream_answers import EVENTS
+from app.cli.request import ChatRequest
+from app.errors import GatewayError
+from app.openapi.describe import describes
+from app.openapi.document import NotDescribed, make_document
+from app.openapi.headers import HEADERS
+from tests.support.described import application, check_body
+from tests.support.gateway import Gateway
+
+NO_ERRORS_OF_A_VIEW = {GatewayError}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The document of the whole application."""
+    return make_document(application())
+
+
+def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All operations."""
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def error_classes() -> set[type[GatewayError]]:
+    """All errors that there are."""
+    return {
+        each
+        for each in vars(all_errors).values()
+        if isinstance(each, type) and issubclass(each, GatewayError)
+    }
+
+
+def test_every_route_is_in_the_document(document: dict[str, Any]) -> None:
+    told = {
+        (method.upper(), operation["operationId"])
+        for path in document["paths"].values()
+        for method, operation in path.items()
+    }
+    assert told == {
+        (method, rule.endpoint.replace(".", "_"))
+        for rule in application().url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_a_view_that_says_nothing_is_refused() -> None:
+    app = Flask("x", static_folder=None)
+    app.add_url_rule("/x", view_func=lambda: "x")
+    with pytest.raises(NotDescribed, match="/x"):
+        make_document(app)
+
+
+def test_a_path_parameter_without_words_is_refused() -> None:
+    app = Flask("x", static_folder=None)
+    app.add_url_rule("/<y>", endpoint="x", view_func=describes("X.", {200: Root})(lambda y: y))
+    with pytest.raises(NotDescribed, match="<y>"):
+        make_document(app)
+
+
+def test_every_error_is_some_operations(document: dict[str, Any]) -> None:
+    # Some can happen anywhere, and are told once for all.
+    told = json.dumps(document)
+    for error in error_classes():
+        assert f'"{error.code}"' in told or f"`{error.code}`" in told
+        assert error.__doc__
+
+
+def test_errors_have_the_headers_that_they_name() -> None:
+    for error in error_classes() - NO_ERRORS_OF_A_VIEW:
+        instance = error.__new__(error)
+        instance.__dict__.update(retry_after=1, job_id="x")
+        # Closing is said to the connection, not to the client.
+        assert set(instance.headers()) - {"Connection"} == set(error.header_names), error
+
+
+def test_each_field_of_a_job_has_words(document: dict[str, Any]) -> None:
+    fields = document["components"]["schemas"]["ChatRequest"]["properties"]
+    assert set(fields) == set(ChatRequest.model_fields)
+    assert all(field["description"] for field in fields.values())
+    query = {
+        parameter["name"]
+        for parameter in document["paths"]["/chat"]["post"]["parameters"]
+        if parameter["in"] == "query"
+    }
+    assert query == set(fields) - {"prompt"}
+
+
+def test_only_the_open_paths_need_no_credentials(document: dict[str, Any]) -> None:
+    open_to_all = {
+        path
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        if operation["security"] == []
+    }
+    assert open_to_all == {
+        "/",
+        "/health",
+        "/openapi.json",
+        "/docs",
+        "/docs/{name}",
+        "/ready",
+        "/redoc",
+    }
+
+
+def test_the_example_of_a_stream_is_one() -> None:
+    *_, last = EVENTS.example.rstrip("\n").split("\n\n")
+    name, data, identity = last.split("\n")
+    assert (name, identity) == ("event: done", "id: end")
+    check_body(Done, data.removeprefix("data: ").encode())
+
+
+def test_every_header_is_some_answers(document: dict[str, Any]) -> None:
+    told = {
+        name
+        for operation in operations(document)
+        for response in operation["responses"].values()
+        for name in response["headers"]
+    }
+    assert told == set(HEADERS)
+
+
+def test_it_is_served_to_all_and_kept_by_clients(gateway: Gateway) -> None:
+    answer = gateway.ask("GET", "/openapi.json", auth=None)
+    assert answer.json() == make_document(application())
+    tag = answer.headers["ETag"]
+    again = gateway.ask("GET", "/openapi.json", auth=None, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == tag

@@ -1,0 +1,1 @@
+"""Runs of the CLI: the queue, limits, ends, crashes."""

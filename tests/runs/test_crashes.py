@@ -1,0 +1,232 @@
+"""Every crash, at every kind of job: a client that comes back has each line exactly once."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+import pytest
+import requests
+from urllib3.exceptions import HTTPError
+
+from app import processes
+from tests.support.gateway import (
+    PATIENCE,
+    Event,
+    Gateway,
+    Stream,
+    alive,
+    eventually,
+    marked_in,
+    running_gateway,
+)
+
+#: Bytes of the huge line that are there when the crash comes, and that follow later.
+HALF = 12_000_000
+
+
+class Listener(threading.Thread):
+    """A client as browsers are: whenever its stream breaks off, it resumes it, until `done`."""
+
+    def __init__(self, gateway: Gateway, stream: Stream) -> None:
+        super().__init__(daemon=True)
+        self.job_id = stream.job_id
+        #: Those that were received whole.
+        self.events: list[Event] = []
+        #: How often the stream ended before the job did.
+        self.breaks = 0
+        self._gateway = gateway
+        self._stream = stream
+        self.start()
+
+    @property
+    def received(self) -> int:
+        """Bytes of the stream that it listens to now."""
+        return self._stream.received
+
+    def run(self) -> None:
+        """Listen until `done`, or until it is too late."""
+        deadline = time.monotonic() + 2 * PATIENCE
+        while time.monotonic() < deadline:
+            # The connection may break in the middle of anything.
+            with suppress(HTTPError):
+                self._listen()
+            if self.events and self.events[-1].name == "done":
+                return
+            self.breaks += 1
+            eventually(self._come_back)
+
+    def _listen(self) -> None:
+        for event in self._stream:
+            if event.name in ("message", "done"):
+                self.events.append(event)
+
+    def _come_back(self) -> bool:
+        try:
+            self._stream = self._gateway.resume(self.job_id, after=self._last_id())
+        except requests.ConnectionError:
+            # The gateway is down.
+            return False
+        return True
+
+    def _last_id(self) -> str | None:
+        return self.events[-1].id if self.events else None
+
+
+class Kind(NamedTuple):
+    """A job that does not end before it is let; `begun` says when it is time for a crash."""
+
+    verbs: Callable[[Path], list[str]]
+    begun: Callable[[Listener], bool]
+
+
+KINDS = {
+    "silent": Kind(
+        lambda flag: [f"await {flag}", "line after"],
+        lambda listener: len(listener.events) >= 1,
+    ),
+    "chatty": Kind(
+        lambda flag: [f"babble 0.003 {flag}"],
+        lambda listener: len(listener.events) >= 20,
+    ),
+    "in-a-huge-line": Kind(
+        lambda flag: [f"part {HALF}", f"await {flag}", f"part {HALF}", "raw 0a"],
+        lambda listener: listener.received > HALF / 2,
+    ),
+}
+
+
+def kill_its_worker(gateway: Gateway, job_id: str) -> None:
+    """End the worker that serves the job's client; the master starts another."""
+    (line,) = [each for each in gateway.log().splitlines() if f"job {job_id} started" in each]
+    gateway.kill_workers(int(line.split()[2]))
+
+
+def kill_all_workers(gateway: Gateway, _: str) -> None:
+    """End every worker; the master starts others."""
+    gateway.kill_workers()
+
+
+def kill_the_master(gateway: Gateway, _: str) -> None:
+    """End gunicorn's first process, and start the gateway again."""
+    gateway.kill_master()
+    gateway.start()
+
+
+def stop(gateway: Gateway, _: str) -> None:
+    """Stop the gateway, which ends all jobs, and start it again."""
+    assert gateway.stop() == 0
+    assert not marked_in(gateway.state)
+    gateway.start()
+
+
+def reload(gateway: Gateway, _: str) -> None:
+    """Have all workers replaced in order."""
+    gateway.reload()
+
+
+def kill_the_launcher(gateway: Gateway, _: str) -> None:
+    """End the launcher."""
+    launcher = gateway.launcher()
+    os.kill(launcher, signal.SIGKILL)
+    eventually(lambda: not alive(launcher))
+
+
+def kill_the_supervisor(gateway: Gateway, job_id: str) -> None:
+    """End the process beside the job."""
+    os.kill(gateway.record(job_id, "running")["supervisor"][0], signal.SIGKILL)
+
+
+def kill_the_cli(gateway: Gateway, job_id: str) -> None:
+    """End the CLI alone."""
+    os.kill(gateway.record(job_id, "running")["cli"][0], signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def _battered(fake_claude: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("battered"), fake_claude) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def battered(_battered: Gateway) -> Iterator[Gateway]:
+    """One gateway for all crashes: it must stand them one after the other, too."""
+    assert _battered.process is not None
+    if _battered.process.poll() is not None:
+        _battered.start()
+    yield _battered
+    if _battered.process.poll() is None:
+        _battered.hang_up()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("crash", "breaks", "status", "by_signal"),
+    [
+        (kill_its_worker, True, "succeeded", None),
+        (kill_all_workers, True, "succeeded", None),
+        (kill_the_master, True, "succeeded", None),
+        (stop, True, "cancelled", "SIGINT"),
+        (reload, True, "succeeded", None),
+        (kill_the_launcher, False, "succeeded", None),
+        (kill_the_supervisor, False, "lost", None),
+        (kill_the_cli, False, "failed", "SIGKILL"),
+    ],
+)
+def test_each_line_arrives_once_and_the_end_is_told_as_it_was(
+    battered: Gateway,
+    tmp_path: Path,
+    crash: Callable[[Gateway, str], None],
+    breaks: bool,
+    status: str,
+    by_signal: str | None,
+    kind: str,
+) -> None:
+    flag = tmp_path / "flag"
+    job = KINDS[kind]
+    stream = battered.chat("child daemon", *job.verbs(flag), "result ok")
+    listener = Listener(battered, stream)
+    eventually(lambda: job.begun(listener))
+    crash(battered, stream.job_id)
+    if status == "succeeded":
+        # It runs on, whoever died.
+        assert [row["process_id"] for row in battered.running()] == [stream.job_id]
+        assert len(marked_in(battered.state)) == 2
+    flag.touch()
+    listener.join(PATIENCE)
+    *messages, last = listener.events
+    done = json.loads(last.data)
+    assert (last.name, done["status"], done["signal"]) == ("done", status, by_signal)
+    assert bool(listener.breaks) == breaks
+    assert not marked_in(battered.state)
+    assert battered.running() == []
+    output = (battered.state / "jobs" / stream.job_id / "output").read_bytes()
+    lines = brief(output.removesuffix(b"\n").split(b"\n"))
+    assert brief([message.data for message in messages]) == lines
+    assert brief(battered.resume(stream.job_id).messages()) == lines
+    # And it serves on.
+    assert battered.chat("result ok").done()["status"] == "succeeded"
+
+
+def brief(lines: list[bytes]) -> list[tuple[bytes, int, int]]:
+    """What can be compared, and shown if it differs, however long the lines are."""
+    return [(line[:20], len(line), crc32(line)) for line in lines]
+
+
+def test_a_stop_leaves_no_process_that_systemd_would_kill(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    assert gateway.chat("result ok").done()["status"] == "succeeded"
+    launcher = gateway.launcher()
+    left = [launcher, *(child.pid for child in processes.children_of(launcher))]
+    assert len(left) > 1
+    assert gateway.stop() == 0
+    # Now, and not soon: systemd kills at once what its main process left.
+    assert not [pid for pid in left if alive(pid)]

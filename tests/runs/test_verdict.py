@@ -1,0 +1,173 @@
+"""How a job ended, and why: the CLI's own words reach the client."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.cli.result import LONGEST_WORDS, sentence, verdict
+from tests.support.gateway import Gateway, eventually
+
+NOT_LOGGED_IN = "Not logged in · Please run /login"
+
+
+def result(**fields: Any) -> str:
+    """The verb that prints this result line."""
+    told = {"type": "result", "subtype": "success", "is_error": True, "num_turns": 1, **fields}
+    return f"line {json.dumps(told)}"
+
+
+# As seen in the CLI's versions 2.1.197 and 2.1.330.
+FAILURES = [
+    (
+        [result(terminal_reason="api_error", result=NOT_LOGGED_IN)],
+        ("not_logged_in", NOT_LOGGED_IN),
+    ),
+    (
+        [result(terminal_reason="completed", result=NOT_LOGGED_IN)],
+        ("not_logged_in", NOT_LOGGED_IN),
+    ),
+    (
+        [result(terminal_reason="api_error", api_error_status=529, result="API Error: 529")],
+        ("api_error", "API Error: 529"),
+    ),
+    (
+        [result(terminal_reason="completed", api_error_status=429, result="Rejected (429)")],
+        ("api_error", "Rejected (429)"),
+    ),
+    (
+        [
+            result(
+                terminal_reason="prompt_too_long",
+                api_error_status=400,
+                result="Prompt is too long · the request is ~300000 tokens",
+            )
+        ],
+        ("prompt_too_long", "Prompt is too long · the request is ~300000 tokens"),
+    ),
+    (
+        [
+            result(
+                subtype="error_max_turns",
+                terminal_reason="max_turns",
+                errors=["Reached maximum number of turns (1)"],
+            )
+        ],
+        ("max_turns", "Reached maximum number of turns (1)"),
+    ),
+    (
+        [result(subtype="error_max_budget_usd", errors=["Reached maximum budget ($1)"])],
+        ("max_budget", "Reached maximum budget ($1)"),
+    ),
+    (
+        [result(subtype="error_during_execution", terminal_reason="aborted_tools")],
+        ("aborted", "The CLI ended with exit code 1"),
+    ),
+    (
+        [result(subtype="error_during_execution", errors=["No conversation found"])],
+        (None, "No conversation found"),
+    ),
+    # A result line that is glued to a warning is one all the same.
+    (
+        [f"line Warning: {{x}} {result(result=NOT_LOGGED_IN).removeprefix('line ')}"],
+        ("not_logged_in", NOT_LOGGED_IN),
+    ),
+    (
+        ["complain error: option '--permission-mode' is invalid.", "complain (see --help)"],
+        (None, "error: option '--permission-mode' is invalid."),
+    ),
+    (["complain boom"], (None, "boom")),
+    ([], (None, "The CLI ended with exit code 1 and without a result")),
+]
+
+
+@pytest.mark.parametrize(("verbs", "told"), FAILURES)
+def test_a_failure_has_a_reason_and_the_clis_own_words(
+    gateway: Gateway, verbs: list[str], told: tuple[str | None, str]
+) -> None:
+    stream = gateway.chat(*verbs, "exit 1")
+    done = stream.done()
+    assert (done["status"], done["reason"], done["error"]) == ("failed", *told)
+    assert next(iter(done)) == "process_id"
+    record = gateway.ask("GET", f"/jobs/{stream.job_id}").json()
+    assert (record["status"], record["reason"], record["error"]) == ("failed", *told)
+    line = f"job {stream.job_id} failed after "
+    eventually(lambda: line in gateway.log())
+    (logged,) = [each for each in gateway.log().split("\n") if line in each]
+    assert told[1] in logged
+
+
+# With exit code 0, and a result that says of itself that it is no error.
+NO_SUCCESSES = [
+    (
+        [
+            'line {"type":"system","subtype":"informational","prevent_continuation":true,'
+            '"content":"blocked by hook: no\\n\\nOriginal prompt: secret",'
+            '"prompt_submit_outcome":{"kind":"blocked_by_hook","reason":"not\\nallowed"}}',
+            result(is_error=False, num_turns=0, result="blocked\n\nOriginal prompt: secret"),
+        ],
+        ("blocked_by_hook", "not allowed"),
+    ),
+    (
+        [
+            'line {"type":"system","subtype":"informational","prevent_continuation":true,'
+            '"content":"UserPromptSubmit operation blocked by hook:\\n[x]: no\\n\\n\\n'
+            'Original prompt: secret"}',
+            result(is_error=False, num_turns=0, result="blocked\n\nOriginal prompt: secret"),
+        ],
+        ("blocked_by_hook", "[x]: no"),
+    ),
+    (
+        [result(is_error=False, terminal_reason="hook_stopped", result="")],
+        ("blocked_by_hook", "A hook stopped the CLI's turn"),
+    ),
+    (
+        [result(is_error=False, terminal_reason="aborted_tools")],
+        ("aborted", "The CLI's turn was aborted"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("verbs", "told"), NO_SUCCESSES)
+def test_a_turn_that_was_stopped_is_no_success(
+    gateway: Gateway, verbs: list[str], told: tuple[str, str]
+) -> None:
+    done = gateway.chat(*verbs).done()
+    assert (done["status"], done["reason"], done["error"]) == ("failed", *told)
+    assert done["exit_code"] == 0
+
+
+def test_a_slash_command_that_was_carried_out_has_succeeded(gateway: Gateway) -> None:
+    done = gateway.chat(result(is_error=False, num_turns=0, result="Cost: $0")).done()
+    assert (done["status"], done["reason"]) == ("succeeded", None)
+    assert "error" not in done
+
+
+def test_a_glued_result_is_a_success_and_its_line_is_not_touched(gateway: Gateway) -> None:
+    line = 'Warning: no {"type":"result","is_error":false,"result":"done","total_cost_usd":0.5}'
+    stream = gateway.chat(f"line {line}")
+    *messages, done = [event for event in stream if event.name != ":"]
+    assert [event.data for event in messages] == [line.encode()]
+    told = json.loads(done.data)
+    assert (told["status"], told["total_cost_usd"]) == ("succeeded", 0.5)
+    assert gateway.ask("GET", f"/jobs/{stream.job_id}").json()["result"] == "done"
+
+
+def test_a_cancelled_job_says_so(gateway: Gateway) -> None:
+    stream = gateway.chat("line a", "silent")
+    stream.next()
+    gateway.ask("DELETE", f"/chat/{stream.job_id}")
+    done = stream.done()
+    assert (done["status"], done["reason"]) == ("cancelled", None)
+    assert done["error"] == "The job was cancelled"
+
+
+def test_words_are_one_line_of_moderate_length() -> None:
+    assert sentence("x" * 10_000) == "x" * LONGEST_WORDS + "…"
+    assert sentence(" a\n\n b\x1b[2J\ud83d ") == "a b\ufffd[2J\ufffd"
+
+
+@pytest.mark.parametrize("value", [None, 1, [], {}, "x", True])
+@pytest.mark.parametrize("name", ["result", "errors", "terminal_reason", "subtype", "is_error"])
+def test_a_verdict_takes_anything(name: str, value: object) -> None:
+    assert verdict({name: value}, None).succeeded is False

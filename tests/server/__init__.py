@@ -1,0 +1,1 @@
+"""gunicorn's processes: start, reload, stop, connections, load."""

@@ -1,0 +1,309 @@
+"""`claudecode2api doctor`: one row per check, and what helps under each that is not well."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.tool.checkout import Checkout
+from app.tool.checks import service
+from app.tool.unit import Unit, differences
+from tests.support import model_api
+from tests.support.gateway import ROOT, Gateway, eventually, free_port, running_gateway
+from tests.support.tool import Tool, tool_of
+
+Rows = dict[str, dict[str, Any]]
+
+NAMES = [
+    *("python", "packages", "user", ".env", "settings", "unit", "claude", "login"),
+    *("state folder", "disk", "port", "gateway", "job"),
+]
+
+
+def rows_of(tool: Tool, *options: str, status: int = 1, **more: str) -> Rows:
+    """What the doctor finds, by name."""
+    done = tool.run("doctor", "--json", *options, **more)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"]) == (status, status == 0), done.stdout
+    return {check["name"]: check for check in told["checks"]}
+
+
+def not_well(rows: Rows) -> set[str]:
+    """The names of what has failed."""
+    for check in rows.values():
+        # What helps is told where something does, and nowhere else.
+        assert (check["fix"] is not None) == (check["status"] in ("warning", "failed"))
+    return {name for name, check in rows.items() if check["status"] == "failed"}
+
+
+def test_a_gateway_that_is_well(gateway: Gateway, tool: Tool) -> None:
+    rows = rows_of(tool, status=0)
+    assert [name for name in rows if not name.startswith("unit ") and name != "root"] == NAMES
+    assert "found by CLAUDE_PATH" in rows["claude"]["detail"]
+    assert rows["login"]["detail"] == "logged in"
+    assert gateway.process is not None
+    assert rows["port"]["detail"].endswith(f"the gateway's, process {gateway.process.pid}")
+    assert rows["job"]["detail"].startswith("'/cost' was answered by the CLI alone")
+
+
+def test_rows_for_people(tool: Tool) -> None:
+    tool.env_file.chmod(0o644)
+    told = tool.run("doctor").stdout.decode()
+    path = tool.env_file
+    assert f"warning  .env          {path} has mode 0644: other users may read" in told
+    assert f"\n                       fix: chmod 600 {path}\n" in told
+    assert "\nok       job           '/cost'" in told
+    assert told.endswith("\n\nall is well\n")
+    tool.env_file.write_text("AUTH_PASSWORD=changeme\n", encoding="utf-8")
+    assert tool.run("doctor").stdout.decode().endswith("\n\n1 check failed\n")
+
+
+def test_nothing_is_set_up(tmp_path: Path) -> None:
+    tool = Tool(tmp_path / "checkout", tmp_path)
+    rows = rows_of(tool)
+    assert not_well(rows) == {".env", "settings"}
+    assert rows["settings"]["fix"] == "claudecode2api password"
+    assert rows["job"]["status"] == "skipped"
+    assert tool.run("password").returncode == 0
+    assert not_well(rows_of(tool, CLAUDE_PATH="/nowhere")) == {"claude", "gateway"}
+
+
+def test_a_copy_of_the_example_needs_a_password_alone(gateway: Gateway, tool: Tool) -> None:
+    shutil.copyfile(ROOT / ".env.example", tool.env_file)
+    tool.env_file.chmod(0o644)
+    rows = rows_of(tool)
+    assert not_well(rows) == {"settings"}
+    assert rows["settings"]["fix"] == "claudecode2api password"
+    assert tool.run("password").returncode == 0
+    rows = rows_of(tool, CLAUDE_PATH=gateway.environment["CLAUDE_PATH"], PORT=str(free_port()))
+    assert not_well(rows) == {"gateway"}
+    assert rows[".env"]["status"] == "ok"
+
+
+def test_root_is_told_that_default_requests_fail(tool: Tool) -> None:
+    rows = rows_of(tool, status=0)
+    if os.geteuid():
+        assert "root" not in rows
+        return
+    assert rows["root"]["status"] == "warning"
+    assert "IS_SANDBOX=1" in rows["root"]["fix"]
+    assert "root" not in rows_of(tool, status=0, IS_SANDBOX="1")
+    assert "root" not in rows_of(tool, status=0, DEFAULT_PERMISSION_MODE="acceptEdits")
+
+
+def test_a_login_whose_token_ends_soon_is_not_asked_for(tool: Tool, tmp_path: Path) -> None:
+    claude = tmp_path / "claude"
+    claude.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo 1.0 || touch {tmp_path}/asked\n")
+    claude.chmod(0o755)
+    oauth = {"expiresAt": int(time.time() * 1000), "refreshToken": "dummy"}
+    (tmp_path / ".credentials.json").write_text(json.dumps({"claudeAiOauth": oauth}))
+    rows = rows_of(tool, status=0, CLAUDE_PATH=str(claude), CLAUDE_CONFIG_DIR=str(tmp_path))
+    assert rows["login"]["detail"] == "logged in"
+    assert not (tmp_path / "asked").exists()
+
+
+def test_a_line_that_cannot_be_read_is_named(tool: Tool) -> None:
+    with tool.env_file.open("a", encoding="utf-8") as file:
+        file.write("\nHTTP_PROXY\n")
+    lines = tool.env_file.read_text(encoding="utf-8").count("\n")
+    rows = rows_of(tool)
+    assert not_well(rows) == {"settings"}
+    assert f"line {lines}: write NAME=value" in rows["settings"]["detail"]
+
+
+def test_a_package_of_another_version(tool: Tool) -> None:
+    requirements = tool.folder / "requirements.txt"
+    requirements.unlink()
+    requirements.write_text("# Ours.\nFlask==0.1\nno-such-package[x]==2\n", encoding="utf-8")
+    rows = rows_of(tool)
+    assert not_well(rows) == {"packages"}
+    assert "Flask 3.1.3 (wanted: 0.1)" in rows["packages"]["detail"]
+    assert "no-such-package missing (wanted: 2)" in rows["packages"]["detail"]
+    assert rows["packages"]["fix"].endswith(f"-m pip install -r {requirements}")
+
+
+def test_a_gateway_that_does_not_run(tool: Tool) -> None:
+    rows = rows_of(tool, PORT=str(free_port()))
+    assert not_well(rows) == {"gateway"}
+    assert rows["port"]["detail"].endswith("is free")
+    assert rows["job"]["status"] == "skipped"
+
+
+def test_a_port_that_something_else_has(tool: Tool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        thread = threading.Thread(target=lambda: other.accept()[0].close())
+        thread.start()
+        # The first connection only looks whether there is anybody.
+        second = threading.Thread(target=lambda: (thread.join(), other.accept()[0].close()))
+        second.start()
+        rows = rows_of(tool, PORT=str(other.getsockname()[1]))
+        second.join()
+    assert not_well(rows) == {"port"}
+    assert "is taken" in rows["port"]["detail"]
+
+
+def test_another_password_than_the_gateways(tool: Tool) -> None:
+    rows = rows_of(tool, AUTH_PASSWORD="another")  # noqa: S106 - wrong on purpose
+    assert not_well(rows) == {"gateway"}
+    assert "reload" in rows["gateway"]["fix"]
+
+
+def test_a_full_disk(tool: Tool) -> None:
+    rows = rows_of(tool, MIN_FREE_DISK=str(1 << 50))
+    assert not_well(rows) == {"disk"}
+
+
+def test_a_state_folder_that_cannot_be_made(tool: Tool) -> None:
+    rows = rows_of(tool, STATE_DIR=str(tool.env_file / "state"))
+    assert not_well(rows) == {"state folder"}
+
+
+def test_a_cli_that_is_not_logged_in(gateway: Gateway, tool: Tool, tmp_path: Path) -> None:
+    claude = tmp_path / "claude"
+    answers = '{"loggedIn": false}'
+    claude.write_text(
+        f"#!/bin/sh\n[ $1 = --version ] && echo 1.0 || {{ echo '{answers}'; exit 1; }}\n",
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    rows = rows_of(tool, CLAUDE_PATH=str(claude))
+    assert not_well(rows) == {"login"}
+    assert "ANTHROPIC_API_KEY" in rows["login"]["fix"]
+
+
+def test_a_job_that_fails(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo 1.0 && exit\n"
+        "[ $1 = auth ] && echo '{\"loggedIn\": true}' && exit\n"
+        'echo "--dangerously-skip-permissions cannot be used with root/sudo" >&2; exit 1\n',
+        encoding="utf-8",
+    )
+    broken.chmod(0o755)
+    gateway = start_gateway(claude=broken)
+    rows = rows_of(tool_of(gateway, tmp_path / "checkout"))
+    assert not_well(rows) == {"job"}
+    assert rows["job"]["detail"].startswith("'/cost' ended as failed after ")
+    assert "IS_SANDBOX=1" in rows["job"]["fix"]
+
+
+UNIT = """\
+[Unit]
+Description=x
+
+[Service]
+# Ours.
+User=nobody
+WorkingDirectory=/opt/gateway
+Environment="PATH=/home/me/.local/bin:/usr/bin"
+ExecStart="/opt/gateway/venv/bin/gunicorn"
+StateDirectory=claudecode2api
+Restart=on-failure
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[Checkout]:
+    """A checkout whose unit is installed, without a systemd."""
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    (folder / "claudecode2api.service").write_text(UNIT, encoding="utf-8")
+    unit = tmp_path / "claudecode2api.service"
+    unit.write_text(
+        UNIT.replace("/opt/gateway", str(folder)).replace("User=nobody", "User=me"), "utf-8"
+    )
+    yield Checkout(folder, {"AUTH_PASSWORD": "x", "HOME": "/h", "PATH": "/bin"}, Unit(unit))
+
+
+def units(checkout: Checkout, booted: Path) -> dict[str, tuple[str, str]]:
+    return {row.name: (row.status, row.detail) for row in service.check(checkout, booted)}
+
+
+def test_an_installed_unit_is_the_repositorys_whoever_it_runs_as(
+    installed: Checkout, tmp_path: Path
+) -> None:
+    rows = units(installed, tmp_path)
+    assert rows["unit"][0] == rows["unit current"][0] == "ok"
+    assert rows["unit"][1].endswith(", as me")
+
+
+def test_a_unit_that_differs_is_told_with_its_lines(installed: Checkout, tmp_path: Path) -> None:
+    text = installed.unit.path.read_text(encoding="utf-8")
+    installed.unit.path.write_text(text.replace("on-failure", "no \\\n  # Why.\n"), "utf-8")
+    status, detail = units(installed, tmp_path)["unit current"]
+    assert (status, detail) == (
+        "warning",
+        "differs from the repository's: -Restart=on-failure; +Restart=no",
+    )
+
+
+def test_a_unit_of_another_checkout(installed: Checkout, tmp_path: Path) -> None:
+    other = Checkout(tmp_path, installed.environ, installed.unit)
+    assert units(other, tmp_path)["unit"][1].endswith(f"another checkout: {installed.folder}")
+    assert str(other.settings().state_dir) == "/h/.local/state/claudecode2api"
+
+
+def test_no_unit_and_no_systemd(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, {}, Unit(tmp_path / "none"))
+    assert units(checkout, tmp_path)["unit"][0] == "warning"
+    assert units(checkout, tmp_path / "none")["unit"][0] == "skipped"
+
+
+def test_the_units_environment_is_the_gateways(installed: Checkout) -> None:
+    assert str(installed.settings().state_dir) == "/var/lib/claudecode2api"
+    assert installed.gateways_environ()["PATH"] == "/home/me/.local/bin:/usr/bin"
+
+
+def test_the_order_of_a_units_lines_does_not_count() -> None:
+    assert differences("a=1\nb=2\n", "b=2\n\n# x\n; y\na=1") == []
+    assert differences("a=1\na=1", "a=1") == ["-a=1"]
+
+
+@pytest.mark.real
+@pytest.mark.timeout(120)
+def test_with_the_real_cli_the_doctors_job_asks_no_model(tmp_path: Path) -> None:
+    server = model_api.serve()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    settings = {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{server.server_address[1]}",
+        "ANTHROPIC_API_KEY": "dummy",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_TELEMETRY": "1",
+        "IS_SANDBOX": "1",
+    }
+    try:
+        with running_gateway(tmp_path, Path(os.environ["TEST_CLAUDE"]), **settings) as gateway:
+            tool = tool_of(gateway, tmp_path / "checkout")
+            rows = rows_of(tool, status=0)
+            assert rows["job"]["detail"].endswith("for $0.0000")
+            assert server.asked == []
+            asked = rows_of(tool, "--job", status=0)
+            assert "was answered by the model" in asked["job"]["detail"]
+            assert server.asked
+            done = tool.run("run", "hello\nthere")
+            assert (done.returncode, done.stdout) == (0, b"You said: hello\nthere\n")
+            assert gateway.process is not None
+            with tool.start("run", "bash: until [ -e flag ]; do sleep 0.1; done") as run:
+                assert run.stdout is not None
+                assert run.stdout.readline() == b"I run it.\n"
+                before = set(gateway.workers())
+                gateway.process.send_signal(signal.SIGHUP)
+                eventually(
+                    lambda: len(gateway.workers()) == 2 and not before & {*gateway.workers()}
+                )
+                (tool.project / "flag").touch()
+                assert run.communicate()[0].startswith(b"The tool said: ")
+            assert run.returncode == 0
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
