@@ -38,17 +38,17 @@ from app.logs import configuration, secrets_in
 from app.processes import child
 from app.runs.launcher.client import Capacity, generation
 from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
-from app.server import reload_check
 from app.server.listen_address import check_address
-from app.server.notify import Notifier
-from app.server.stderr import take_standard_error
+from app.server.nonblocking_stderr import replace_stderr
+from app.server.reload_check import reload_error
+from app.server.systemd_notify import SystemdNotifier
+from app.server.worker import Worker
 from app.settings import Settings
 from app.state.files import read_file
 from app.state.process_lock import acquire, holder_of
-from app.worker import Worker
 
 # Workers inherit it.
-standard_error = take_standard_error()
+stderr = replace_stderr()
 
 EX_CONFIG = 78
 #: Seconds that a port in use is waited for: the workers of a killed master notice that it is gone.
@@ -162,7 +162,7 @@ class GatewayWorker(Worker):
 
     def load_wsgi(self):
         self.wsgi = create_app(settings, claude, users, code, child(self.ppid), self.number)
-        standard_error.count = self.wsgi.extensions["jobs"].metrics.count_dropped_lines
+        stderr.on_drop = self.wsgi.extensions["jobs"].metrics.count_dropped_lines
         # What exists now stays; collecting it again and again would hold up the streams.
         gc.collect()
         gc.freeze()
@@ -188,7 +188,7 @@ worker_connections = 10_000
 control_socket_disable = True
 # An access line may be forged through the user's name; the application logs what matters.
 accesslog = None
-# Another parser, if it is installed, would do without the bounds of app/server/request_head.py.
+# Another parser, if it is installed, would do without the bounds of app/server/request_parser.py.
 http_parser = "python"
 errorlog = "-"
 loglevel = settings.log_level.lower()
@@ -236,7 +236,7 @@ def on_starting(server):
     def handle_hup():
         # What cannot start would end the gateway, and its jobs with it.
         del os.environ[LISTENS]
-        refused = reload_check.refusal()
+        refused = reload_error()
         os.environ[LISTENS] = bind
         if refused:
             log.error("the reload is refused: %s", refused)
@@ -244,7 +244,7 @@ def on_starting(server):
             reload()
 
     server.handle_hup = handle_hup
-    server.notifier = Notifier.take(os.environ)
+    server.notifier = SystemdNotifier.from_environment(os.environ)
     if server.notifier is not None:
         server.notifier.stop_patience = _patience()
         server.notifier.attach(server, spool.count)

@@ -29,7 +29,7 @@ MOST_ERRORS = 20
 LONGEST_NAME = 100
 _LONGEST_MESSAGE = 300
 
-# Other requests are served in between, new ones included (`app.server.give_way`): under gevent,
+# Other requests are served in between, new ones included (`app.server.hub_yield`): under gevent,
 # a sleep of no time lets only those run that wait already.
 _MOMENT = 1e-6
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))

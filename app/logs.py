@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-from app.server.stderr import Outlet
+from app.server.nonblocking_stderr import NonblockingStderr
 
 #: What a record may carry beside its message, by its name there, in this order.
 FIELDS = (
@@ -123,7 +123,7 @@ class Handler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__()
-        if isinstance(self.stream, Outlet):
+        if isinstance(self.stream, NonblockingStderr):
             self.stream.notice = self._notice
 
     def _notice(self, dropped: int) -> str:

@@ -8,7 +8,7 @@ LONGEST_QUOTE = 100
 
 _HALVES = re.compile("[\ud800-\udfff]")
 # Between two pieces of a large text others are served, also who comes over the network only now
-# (see `app.server.give_way`).
+# (see `app.server.hub_yield`).
 _PIECE = 1 << 18
 _MOMENT = 1e-6
 

@@ -43,5 +43,5 @@ def prove_client(environ: Mapping[str, Any]) -> None:
     Raises TooManyConnections if there is none left.
     """
     connection = environ.get("gunicorn.socket")
-    if connection is not None and not connection.prove():
+    if connection is not None and not connection.mark_authenticated():
         raise TooManyConnections

@@ -19,7 +19,7 @@ from app import processes
 from app.records.job import Job, data_end, is_sealed
 from app.runs.close_lost import supervisor_of
 from app.runs.launcher.queue import Place, place_of, queue_file
-from app.server.give_way import give_way
+from app.server.hub_yield import yield_to_hub
 from app.state.files import read_at
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ class Follower:
                 self._position += CHUNK
                 yield chunk
                 # A readable file and a writable socket never switch by themselves.
-                give_way()
+                yield_to_hub()
                 continue
             # It may have grown before it was sealed.
             sealed = self._watch.sealed()

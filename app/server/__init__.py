@@ -1,1 +1,1 @@
-"""What gunicorn's processes need: connections, standard error, systemd, reloads."""
+"""The parts of gunicorn's processes: the worker, its connections, standard error, systemd."""

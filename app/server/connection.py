@@ -1,8 +1,8 @@
-"""A client's connection, which cannot hold its worker up; knows gevent.
+"""A client's connection that cannot block its worker. Uses gevent.
 
-gunicorn reads and writes it as if it were the socket. Neither a readable nor a writable socket
-ever lets others have their turn by itself, so each connection does that here; and an answer
-that its client does not take is given up, unless it is a job's stream.
+gunicorn reads and writes it like a socket. gevent switches greenlets only when a socket would
+block, so a connection that is always ready never yields by itself: this class yields for it. A
+response that its client does not read times out, unless it is a job's stream.
 """
 
 import errno
@@ -15,152 +15,155 @@ from typing import Any
 
 import gevent
 
-from app.server.give_way import give_way
 from app.server.hangups import Hangups
+from app.server.hub_yield import yield_to_hub
 
-#: Seconds for which one connection keeps the others waiting.
-TURN = 0.001
-#: Seconds that a client has for each piece of an answer; streams of jobs may stall.
-SEND_PATIENCE = 10.0
-#: Bytes of such a piece.
+#: Seconds that one connection may run before it yields to the others.
+TIME_SLICE = 0.001
+#: Seconds that a client has to read each piece of a response; a job's stream has no timeout.
+SEND_TIMEOUT = 10.0
+#: The size of such a piece, in bytes.
 PIECE = 1 << 16
-#: Seconds for which is read what a refused client still sends, and of that without anything.
-LINGER_SECONDS = 10.0
-LINGER_SILENCE = 2.0
-#: Bytes of it that are read at once, and seconds between two such pieces after them.
-LINGER_FREE = 1 << 20
+#: Seconds that the rest of a refused request is read for, in all and without a byte.
+LINGER_TIMEOUT = 10.0
+LINGER_IDLE_TIMEOUT = 2.0
+#: Bytes of that rest that are read at full speed; after them, seconds between two reads.
+LINGER_FAST_BYTES = 1 << 20
 LINGER_PAUSE = 0.002
 
-# The least that is read at once, however long it takes to make something of it.
-_SMALLEST = 1 << 10
+# The least to read at once, however long the caller takes to process it.
+_SMALLEST_READ = 1 << 10
 
 
 class Connection:
-    """One connection, with the address of its other end."""
+    """One connection and the IP address of its peer."""
 
     def __init__(self, client: Any, address: str, hangups: Hangups) -> None:
         self._client = client
         self.address = address
-        #: The answer that is on its way, or None if there is none.
+        #: gunicorn's response that is being sent, or None.
         self.response: Any = None
-        #: Whether its client has gone; nothing is sent any more.
-        self.has_gone = False
-        #: Makes room among the proven connections for this one; False if there is none.
-        self.prove: Callable[[], bool] = lambda: True
+        #: Whether the client has disconnected; then nothing more is sent.
+        self.is_gone = False
+        #: Moves the connection to the authenticated ones; False if there are too many.
+        self.mark_authenticated: Callable[[], bool] = lambda: True
         self._hangups = hangups
-        self._followed = False
+        self._is_watched = False
         self._sending = False
-        self._turn_began = time.monotonic()
+        self._slice_began = time.monotonic()
         self._piece = PIECE
 
     def begin(self, response: Any) -> None:
-        """A request has come, but for its body; this will answer it."""
+        """Note that a request's head has arrived and that this response will answer it."""
         self.response = response
-        self._followed = False
+        self._is_watched = False
 
     def finish(self) -> None:
-        """The answer has been sent, whole; a next request may have come already."""
+        """Note that the whole response has been sent; the next request may be there already."""
         self.response = None
-        self._give_way()
+        self._yield_if_due()
 
     def recv(self, size: int) -> bytes:
-        """At most so many bytes; fewer, if it takes long to make something of them."""
-        if self._give_way():
-            self._piece = max(_SMALLEST, self._piece // 2)
+        """Receive at most `size` bytes; fewer while the caller is slow to process them."""
+        if self._yield_if_due():
+            self._piece = max(_SMALLEST_READ, self._piece // 2)
         else:
             self._piece = min(PIECE, self._piece * 2)
         self._client.settimeout(None)
         received: bytes = self._client.recv(min(size, self._piece))
-        self._turn_began = time.monotonic()
+        self._slice_began = time.monotonic()
         return received
 
     def sendall(self, data: bytes) -> None:
-        """All of it. Raises OSError: BrokenPipeError, or TimeoutError if it is not taken."""
-        if self.has_gone:
-            raise BrokenPipeError(errno.EPIPE, "the client has gone")
+        """Send all of `data`. Raises BrokenPipeError, TimeoutError and other OSErrors."""
+        if self.is_gone:
+            raise BrokenPipeError(errno.EPIPE, "the client has disconnected")
         self._sending = True
         try:
             if self._may_stall():
                 self._client.settimeout(None)
                 self._client.sendall(data)
                 return
-            self._client.settimeout(SEND_PATIENCE)
+            self._client.settimeout(SEND_TIMEOUT)
             rest = memoryview(data)
             while rest:
                 self._client.sendall(rest[:PIECE])
                 rest = rest[PIECE:]
-                self._give_way()
+                self._yield_if_due()
         finally:
             self._sending = False
 
     def shutdown(self, how: int) -> None:
-        """As of a socket. Raises OSError if it is no longer connected."""
+        """Shut the socket down. Raises OSError if it is not connected any more."""
         self._client.shutdown(how)
 
     def close(self) -> None:
-        """Close it; an answer that was cut off must not look whole."""
-        if self.has_gone or self._is_cut_short():
+        """Close the connection; with a reset if a cut-off response would look complete."""
+        if self.is_gone or self._is_cut_short():
             with suppress(OSError):
-                # The other end sees a reset (SO_LINGER of socket(7)).
+                # Closing then sends a reset (SO_LINGER in socket(7)).
                 self._client.setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )
         self._client.close()
 
     def linger(self) -> None:
-        """Read what is still on its way: closing with it unread would reset the connection, and
-        the client might never see its answer (RFC 9112, section 9.6)."""
+        """Read and discard what the client still sends.
+
+        Closing a connection with unread data resets it, and the client might lose the response
+        (RFC 9112, section 9.6).
+        """
         self._client.shutdown(socket.SHUT_WR)
-        self._client.settimeout(LINGER_SILENCE)
+        self._client.settimeout(LINGER_IDLE_TIMEOUT)
         received = 0
-        with suppress(TimeoutError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
+        with suppress(TimeoutError, gevent.Timeout), gevent.Timeout(LINGER_TIMEOUT):
             while piece := self._client.recv(PIECE):
                 received += len(piece)
-                if received < LINGER_FREE:
-                    give_way()
+                if received < LINGER_FAST_BYTES:
+                    yield_to_hub()
                 else:
-                    # This is thrown away, so it need not be read as fast as it is sent.
+                    # It is discarded, so it can be read slower than it is sent.
                     gevent.sleep(LINGER_PAUSE)
 
     def has_more(self) -> bool:
-        """Whether something has come that was not received."""
+        """Whether data has arrived that was not received yet."""
         try:
             return bool(self._client._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except OSError:
             return False
 
     @contextmanager
-    def watch(self, gone: Callable[[], None]) -> Iterator[None]:
-        """Call `gone`, in the hub, when the client goes away.
+    def watch(self, on_disconnect: Callable[[], None]) -> Iterator[None]:
+        """Call `on_disconnect`, in the hub, when the client disconnects.
 
-        A client that has only ended its sending half is still there. Which of the two it is
-        shows when it is sent something, so it is sent something that means nothing.
+        A client may shut down its sending half and still read. Only sending something tells the
+        two apart, so bytes without a meaning are sent.
         """
         descriptor = self._client.fileno()
-        self._followed = True
+        self._is_watched = True
 
-        def ended(wholly: bool) -> None:
-            if not wholly and self._probe():
-                self._hangups.watch_on(descriptor)
+        def on_hangup(is_complete: bool) -> None:
+            if not is_complete and self._probe():
+                self._hangups.watch_for_close(descriptor)
             else:
-                self.has_gone = True
-                gone()
+                self.is_gone = True
+                on_disconnect()
 
-        self._hangups.watch(descriptor, ended)
+        self._hangups.watch(descriptor, on_hangup)
         try:
             yield
         finally:
-            self._hangups.forget(descriptor)
+            self._hangups.unwatch(descriptor)
 
     def _probe(self) -> bool:
-        """Send something to which a client that has gone answers with a reset (RFC 9293).
+        """Send bytes without a meaning; a disconnected client answers with a reset (RFC 9293).
 
-        The size of a chunk may begin with zeros (RFC 9112, section 7.1), and before an answer
-        there may be others that are none (RFC 9110, section 15.2). False if it cannot be sent:
-        HTTP/1.0 knows neither.
+        A chunk's size may begin with zeros (RFC 9112, section 7.1), and interim responses may
+        precede a response (RFC 9110, section 15.2). HTTP/1.0 has neither. Returns False if
+        nothing can be sent.
         """
         if self._sending:
-            # What is on its way will do.
+            # What is being sent does the same.
             return True
         response = self.response
         if response is None:
@@ -170,22 +173,22 @@ class Connection:
         else:
             probe = b"HTTP/1.1 100 Continue\r\n\r\n" if response.req.version > (1, 0) else b""
         try:
-            # The bare socket's: gevent's own would wait, which a callback must not.
+            # The plain socket's send: gevent's would block, which a callback must not.
             return bool(probe and self._client._sock.send(probe, socket.MSG_DONTWAIT))
         except BlockingIOError:
-            # There is more on its way than it takes.
+            # The send buffer is full, so unread bytes are on their way.
             return True
         except OSError:
             return False
 
     def _may_stall(self) -> bool:
-        """Whether what is sent is a job's stream, which waits for its client on disk."""
-        if not self._followed or self.response is None:
+        """Whether this is a job's stream: its lines are kept on disk until the client reads."""
+        if not self._is_watched or self.response is None:
             return False
         return self.response.response_length is None
 
     def _is_cut_short(self) -> bool:
-        """Whether an answer is not whole, and only the way in which it ends can show that."""
+        """Whether the response is incomplete and has neither chunks nor a length to show it."""
         response = self.response
         return bool(
             response is not None
@@ -194,10 +197,10 @@ class Connection:
             and response.response_length is None
         )
 
-    def _give_way(self) -> bool:
-        """Let others have their turn if ours was long; whether it was."""
-        if time.monotonic() - self._turn_began < TURN:
+    def _yield_if_due(self) -> bool:
+        """Yield if the time slice is used up. Returns whether it was."""
+        if time.monotonic() - self._slice_began < TIME_SLICE:
             return False
-        give_way()
-        self._turn_began = time.monotonic()
+        yield_to_hub()
+        self._slice_began = time.monotonic()
         return True

@@ -1,10 +1,10 @@
-"""The connections that a worker has open, and which of them makes room for another.
+"""The limit on a worker's open connections, and the choice of which one closes for another.
 
-A connection costs its client next to nothing, and descriptors are few: without a bound, one
-client that connects often enough keeps all others out. A connection is proven once a request with
-the right credentials has come over it. Those that are not are bounded for each address and
-altogether, and the one that has been there longest gives way to the next; a proven one gives
-way only while no request of its is being answered.
+A connection costs its client almost nothing, and file descriptors are few: without a limit, one
+client that connects often enough shuts all others out. A connection counts as authenticated once a
+request with valid credentials has arrived on it. The others are limited per address and in total,
+and the one that has been idle longest closes for a new one. An authenticated connection closes
+for another only while it has no request.
 """
 
 from collections.abc import Callable
@@ -16,131 +16,132 @@ from typing import NamedTuple
 from app.client_address import network_of
 from app.server.connection import Connection
 
-#: Connections of one address that are not proven.
-MOST_OF_ADDRESS = 256
-#: Descriptors that a proven connection needs at most: its own, and of a job's stream the
-#: output's, the supervisor's and the one by which the launcher is asked.
-COST_PROVEN = 4
-#: And one that is not: its own, and a file's.
-COST_UNPROVEN = 2
-#: Descriptors that are kept for whatever else a worker opens for a moment.
-SPARE = 32
-# With very few descriptors, some clients must be answered all the same.
+#: Unauthenticated connections per address.
+MOST_PER_ADDRESS = 256
+#: Descriptors that an authenticated connection needs at most: its own and, for a job's stream,
+#: those of the output, of the supervisor and of the connection to the launcher.
+COST_AUTHENTICATED = 4
+#: Descriptors that any other connection needs at most: its own and that of one file.
+COST_UNAUTHENTICATED = 2
+#: Descriptors reserved for everything else that a worker opens.
+RESERVED = 32
+# Even with very few descriptors, this many connections of each kind are accepted.
 _LEAST = 8
 
 
-class Room(NamedTuple):
-    """How many connections of each kind there may be."""
+class ConnectionLimits(NamedTuple):
+    """How many connections of each kind may be open."""
 
-    proven: int
-    unproven: int
+    authenticated: int
+    unauthenticated: int
 
     @classmethod
-    def within(cls, descriptors: int, most: int) -> "Room":
-        """What so many free descriptors have room for, and at most so many.
+    def for_descriptors(cls, descriptors: int, most: int) -> "ConnectionLimits":
+        """The limits for so many free descriptors, with at most `most` connections in all.
 
-        >>> Room.within(200, 1000)
-        Room(proven=31, unproven=21)
-        >>> Room.within(60000, 1000)
-        Room(proven=750, unproven=250)
+        >>> ConnectionLimits.for_descriptors(200, 1000)
+        ConnectionLimits(authenticated=31, unauthenticated=21)
+        >>> ConnectionLimits.for_descriptors(60000, 1000)
+        ConnectionLimits(authenticated=750, unauthenticated=250)
         """
-        free = max(0, descriptors - SPARE)
-        proven = min(free * 3 // 4 // COST_PROVEN, most * 3 // 4)
-        unproven = min(free // 4 // COST_UNPROVEN, most // 4)
-        return cls(max(_LEAST, proven), max(_LEAST, unproven))
+        free = max(0, descriptors - RESERVED)
+        authenticated = min(free * 3 // 4 // COST_AUTHENTICATED, most * 3 // 4)
+        unauthenticated = min(free // 4 // COST_UNAUTHENTICATED, most // 4)
+        return cls(max(_LEAST, authenticated), max(_LEAST, unauthenticated))
 
 
-class Crowd:
-    """All connections of a worker; `is_proxy`: whether an address is a trusted proxy."""
+class OpenConnections:
+    """All connections of a worker. `is_proxy` tells whether an address is a trusted proxy's."""
 
-    def __init__(self, room: Room, is_proxy: Callable[[str], bool]) -> None:
-        self._room = room
+    def __init__(self, limits: ConnectionLimits, is_proxy: Callable[[str], bool]) -> None:
+        self._limits = limits
         self._is_proxy = is_proxy
-        # In each of them, those that did nothing for longest come first.
-        self._unproven: dict[str, dict[Connection, None]] = {}
-        self._proven: dict[Connection, None] = {}
-        self._working: set[Connection] = set()
+        # Each dictionary has the connections that were idle longest first.
+        self._unauthenticated: dict[str, dict[Connection, None]] = {}
+        self._authenticated: dict[Connection, None] = {}
+        self._busy: set[Connection] = set()
 
-    def enter(self, connection: Connection) -> None:
-        """Take in a new connection; another may have to go for it."""
+    def add(self, connection: Connection) -> None:
+        """Add a new connection, and close another one if there are too many."""
         address = network_of(connection.address)
-        group = self._unproven.setdefault(address, {})
+        group = self._unauthenticated.setdefault(address, {})
         group[connection] = None
-        connection.prove = partial(self._prove, connection)
-        if len(group) > MOST_OF_ADDRESS and not self._is_proxy(connection.address):
-            self._drop(next(iter(group)))
-        elif sum(map(len, self._unproven.values())) > self._room.unproven:
-            # Of the address that has most, so that it keeps out none but itself.
-            largest = max(self._unproven, key=lambda each: len(self._unproven[each]))
-            self._drop(next(iter(self._unproven[largest])))
+        connection.mark_authenticated = partial(self._mark_authenticated, connection)
+        if len(group) > MOST_PER_ADDRESS and not self._is_proxy(connection.address):
+            self._close(next(iter(group)))
+        elif sum(map(len, self._unauthenticated.values())) > self._limits.unauthenticated:
+            # From the address with the most, so that it shuts out only itself.
+            largest = max(self._unauthenticated, key=lambda each: len(self._unauthenticated[each]))
+            self._close(next(iter(self._unauthenticated[largest])))
 
-    def begin(self, connection: Connection) -> None:
-        """A request of this connection is being answered."""
-        if self._renew(connection):
-            self._working.add(connection)
+    def mark_busy(self, connection: Connection) -> None:
+        """Note that a request of this connection is being answered."""
+        if self._move_to_end(connection):
+            self._busy.add(connection)
 
-    def rest(self, connection: Connection) -> None:
-        """It waits for the next request."""
-        self._working.discard(connection)
-        self._renew(connection)
+    def mark_idle(self, connection: Connection) -> None:
+        """Note that this connection waits for its next request."""
+        self._busy.discard(connection)
+        self._move_to_end(connection)
 
-    def leave(self, connection: Connection) -> None:
-        """It is over."""
-        self._working.discard(connection)
-        self._proven.pop(connection, None)
+    def remove(self, connection: Connection) -> None:
+        """Remove a connection that is being closed."""
+        self._busy.discard(connection)
+        self._authenticated.pop(connection, None)
         address = network_of(connection.address)
-        group = self._unproven.get(address, {})
+        group = self._unauthenticated.get(address, {})
         group.pop(connection, None)
         if not group:
-            self._unproven.pop(address, None)
+            self._unauthenticated.pop(address, None)
 
-    def end_idle(self) -> None:
-        """End every connection that waits for a request."""
-        for connection in self._all() - self._working:
-            _end(connection)
+    def close_idle(self) -> None:
+        """Close every connection that waits for a request."""
+        for connection in self._all() - self._busy:
+            _shut_down(connection)
 
-    def end_all(self) -> None:
-        """End every connection."""
+    def close_all(self) -> None:
+        """Close every connection."""
         for connection in self._all():
-            _end(connection)
+            _shut_down(connection)
 
     def __len__(self) -> int:
-        return len(self._proven) + sum(map(len, self._unproven.values()))
+        return len(self._authenticated) + sum(map(len, self._unauthenticated.values()))
 
-    def _prove(self, connection: Connection) -> bool:
-        if connection in self._proven:
+    def _mark_authenticated(self, connection: Connection) -> bool:
+        if connection in self._authenticated:
             return True
-        if len(self._proven) >= self._room.proven:
-            resting = (each for each in self._proven if each not in self._working)
-            longest = next(resting, None)
+        if len(self._authenticated) >= self._limits.authenticated:
+            idle = (each for each in self._authenticated if each not in self._busy)
+            longest = next(idle, None)
             if longest is None:
                 return False
-            self._drop(longest)
-        working = connection in self._working
-        self.leave(connection)
-        self._proven[connection] = None
-        if working:
-            self._working.add(connection)
+            self._close(longest)
+        is_busy = connection in self._busy
+        self.remove(connection)
+        self._authenticated[connection] = None
+        if is_busy:
+            self._busy.add(connection)
         return True
 
-    def _renew(self, connection: Connection) -> bool:
-        """Put it behind the others; False if it has been dropped."""
-        for group in (self._proven, self._unproven.get(network_of(connection.address), {})):
-            if connection in group:
-                del group[connection]
-                group[connection] = None
+    def _move_to_end(self, connection: Connection) -> bool:
+        """Make it the last one to be closed. Returns False if it has been closed already."""
+        group = self._unauthenticated.get(network_of(connection.address), {})
+        for connections in (self._authenticated, group):
+            if connection in connections:
+                del connections[connection]
+                connections[connection] = None
                 return True
         return False
 
-    def _drop(self, connection: Connection) -> None:
-        self.leave(connection)
-        _end(connection)
+    def _close(self, connection: Connection) -> None:
+        self.remove(connection)
+        _shut_down(connection)
 
     def _all(self) -> set[Connection]:
-        return {*self._proven}.union(*self._unproven.values())
+        return {*self._authenticated}.union(*self._unauthenticated.values())
 
 
-def _end(connection: Connection) -> None:
-    # One that has closed by itself is no longer connected.
+def _shut_down(connection: Connection) -> None:
+    # The client may have closed it already.
     with suppress(OSError):
         connection.shutdown(SHUT_RDWR)

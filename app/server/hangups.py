@@ -1,7 +1,7 @@
-"""Which clients have hung up: one epoll (epoll(7)) for all of a worker; knows gevent.
+"""The notice that a client has hung up, by one epoll(7) per worker. Uses gevent.
 
-libev only watches for data to read. A client that has ended its sending half is always readable;
-whether it has gone for good is another event, which epoll reports.
+libev only watches for readable data. A client that has shut down its sending half stays readable
+for ever; that the whole connection has closed is another event, which epoll reports.
 """
 
 from collections.abc import Callable
@@ -13,31 +13,31 @@ _READABLE = 1
 
 
 class Hangups:
-    """Calls back when connections end; a callback runs in the hub and must not wait."""
+    """Calls back when clients hang up; a callback runs in the hub and must not block."""
 
     def __init__(self) -> None:
-        # gevent takes it out of its module.
+        # gevent removes it from its module.
         self._epoll = monkey.get_original("select", "epoll")()
         self._callbacks: dict[int, Callable[[bool], None]] = {}
         self._watcher = get_hub().loop.io(self._epoll.fileno(), _READABLE)
-        self._watcher.start(self._look)
+        self._watcher.start(self._dispatch)
 
     def watch(self, descriptor: int, callback: Callable[[bool], None]) -> None:
-        """Report the end of a connection's receiving half (False), or of the whole (True)."""
+        """Call `callback` once: True if the connection closed, False if the client's half did."""
         self._callbacks[descriptor] = callback
         self._epoll.register(descriptor, EPOLLRDHUP | EPOLLONESHOT)
 
-    def watch_on(self, descriptor: int) -> None:
-        """Go on after the end of the receiving half, until the whole connection ends."""
-        # epoll always reports the end of the whole.
+    def watch_for_close(self, descriptor: int) -> None:
+        """After the client's half has closed, call back when the whole connection closes."""
+        # epoll reports EPOLLHUP and EPOLLERR without being asked.
         self._epoll.modify(descriptor, EPOLLONESHOT)
 
-    def forget(self, descriptor: int) -> None:
-        """Watch a connection no more; it is still open."""
+    def unwatch(self, descriptor: int) -> None:
+        """Stop watching a connection, which is still open."""
         del self._callbacks[descriptor]
         self._epoll.unregister(descriptor)
 
-    def _look(self) -> None:
+    def _dispatch(self) -> None:
         for descriptor, events in self._epoll.poll(0):
             if callback := self._callbacks.get(descriptor):
                 callback(bool(events & (EPOLLHUP | EPOLLERR)))

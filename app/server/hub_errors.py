@@ -1,4 +1,4 @@
-"""What fails outside of any request, in one line of the log; gevent would print a traceback."""
+"""The log of errors outside of requests, a line each; gevent would print tracebacks."""
 
 import logging
 import time
@@ -7,39 +7,39 @@ from types import TracebackType
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which one kind of error is reported once.
+#: Seconds within which the same error is logged once.
 EVERY = 10.0
-# Characters of an error's own words.
+# Characters of an error's message that are logged.
 _LONGEST = 200
 
 
 class HubErrors:
-    """Reports each kind of error, and how often it came again meanwhile."""
+    """Logs each error, and how often it was repeated since."""
 
     def __init__(self) -> None:
-        self._reported: dict[str, float] = {}
-        self._missed: dict[str, int] = {}
+        self._logged_at: dict[str, float] = {}
+        self._repeated: dict[str, int] = {}
 
-    def tell(
+    def log_error(
         self,
         context: object,
         kind: type[BaseException] | None,
         error: BaseException | str | None,
         trace: TracebackType | None,
     ) -> None:
-        """In place of the hub's `print_exception`; `context` is the callback that failed."""
+        """Replaces the hub's `print_exception`; `context` is the callback that failed."""
         place = traceback.extract_tb(trace)[-1:]
         where = "".join(f" at {each.filename}:{each.lineno}" for each in place)
         what = f"{getattr(kind, '__name__', kind)}{where}"
         now = time.monotonic()
-        if now - self._reported.get(what, -EVERY) < EVERY:
-            self._missed[what] = self._missed.get(what, 0) + 1
+        if now - self._logged_at.get(what, -EVERY) < EVERY:
+            self._repeated[what] = self._repeated.get(what, 0) + 1
             return
-        self._reported[what] = now
-        again = self._missed.pop(what, 0)
+        self._logged_at[what] = now
+        repeats = self._repeated.pop(what, 0)
         log.error(
             "an error outside of any request: %s: %s%s",
             what,
             str(error)[:_LONGEST],
-            f" (and {again} times more)" if again else "",
+            f" (repeated {repeats} times)" if repeats else "",
         )

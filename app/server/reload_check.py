@@ -1,19 +1,16 @@
-"""Whether a reload would work: gunicorn's own check, in a process of its own."""
+"""The check that a reload would work: `gunicorn --check-config` in a process of its own."""
 
 import os
 import subprocess
 import sys
 
-#: Seconds that it may take; the CLI may take a minute to tell its version from a cold disk.
+#: Seconds for the check; the CLI may take a minute to print its version from a cold disk.
 PATIENCE = 90.0
 
 
-def refusal() -> str | None:
-    """Why gunicorn would not start as it was started, with the code and settings as they are now.
-
-    None if it would.
-    """
-    # As it was started, so with the same options.
+def reload_error() -> str | None:
+    """Why gunicorn would not start with the present code and settings; None if it would."""
+    # With the options that this process was started with.
     command = [sys.executable, *sys.orig_argv[1:], "--check-config"]
     try:
         done = subprocess.run(  # noqa: S603 - our own command

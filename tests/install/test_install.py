@@ -268,15 +268,17 @@ def test_started_means_that_a_worker_answers(machine: Machine) -> None:
 
 def test_it_is_not_ready_while_no_worker_answers(machine: Machine) -> None:
     """gunicorn itself would say that it is when it has a socket."""
-    machine.sh(f"cp {CHECKOUT}/app/worker.py /srv/worker.py")
-    machine.sh(f"sed -i 's/if answers(/if False and answers(/' {CHECKOUT}/app/worker.py")
+    machine.sh(f"cp {CHECKOUT}/app/server/worker.py /srv/worker.py")
+    machine.sh(
+        f"sed -i 's/if is_responding(/if False and is_responding(/' {CHECKOUT}/app/server/worker.py"
+    )
     try:
         machine.write(f"{UNIT}.d/test.conf", "[Service]\nTimeoutStartSec=3\nRestart=no\n")
         machine.run("systemctl", "daemon-reload")
         assert machine.try_("systemctl", "restart", SERVICE).returncode != 0
         assert machine.show("Result") == "timeout"
     finally:
-        machine.sh(f"cp /srv/worker.py {CHECKOUT}/app/worker.py")
+        machine.sh(f"cp /srv/worker.py {CHECKOUT}/app/server/worker.py")
 
 
 def test_the_status_tells_how_many_jobs_there_are(machine: Machine) -> None:
@@ -465,7 +467,7 @@ def test_a_port_in_use_ends_it_for_good(machine: Machine) -> None:
         eventually(lambda: machine.try_("curl", "-sm", "1", "127.0.0.1:9800").returncode == 28)
         assert machine.try_("systemctl", "restart", SERVICE).returncode != 0
         assert (machine.show("ExecMainStatus"), machine.show("ActiveState")) == ("78", "failed")
-        assert "cannot listen on 127.0.0.1, port 9800: another program does" in machine.journal()
+        assert "cannot listen on 127.0.0.1, port 9800: the port is in use" in machine.journal()
     finally:
         machine.run("systemctl", "stop", "other")
 

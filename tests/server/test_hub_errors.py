@@ -12,7 +12,7 @@ def test_an_error_in_the_hub_is_one_line(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(get_hub(), "print_exception", HubErrors().tell)
+    monkeypatch.setattr(get_hub(), "print_exception", HubErrors().log_error)
 
     def fail() -> None:
         raise OSError(24, "Too many open files" + "x" * 10_000)
@@ -33,7 +33,7 @@ def test_how_often_it_came_again_is_reported_with_the_next(
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     errors = HubErrors()
     for _ in range(5):
-        errors.tell(None, OSError, OSError("x"), None)
+        errors.log_error(None, OSError, OSError("x"), None)
     now[0] = 11.0
-    errors.tell(None, OSError, OSError("x"), None)
-    assert [" (and 4 times more)" in each.getMessage() for each in caplog.records] == [False, True]
+    errors.log_error(None, OSError, OSError("x"), None)
+    assert [" (repeated 4 times)" in each.getMessage() for each in caplog.records] == [False, True]

@@ -42,7 +42,10 @@ EX_CONFIG = 78
         ({"HOST": "no such host"}, "cannot use HOST: 'no such host' is not an address"),
         ({"HOST": "é" * 70}, "is not an address"),
         ({"HOST": "http://127.0.0.1"}, "cannot use HOST: 'http://127.0.0.1' is not an address"),
-        ({"HOST": "192.0.2.1"}, "cannot use HOST: 192.0.2.1 is no address of this machine; write"),
+        (
+            {"HOST": "192.0.2.1"},
+            "cannot use HOST: 192.0.2.1 is not an address of this machine; use",
+        ),
     ],
 )
 def test_it_refuses_to_start_with_one_plain_line(
@@ -62,7 +65,7 @@ def test_a_port_in_use_ends_the_start_with_one_line_that_says_what_helps(
         gateway = Gateway(tmp_path, fake_claude, PORT=str(port))
         assert gateway.launch().wait(20) == EX_CONFIG
     (line,) = gateway.log().splitlines()
-    assert line.startswith(f"cannot listen on 127.0.0.1, port {port}: another program does; end it")
+    assert line.startswith(f"cannot listen on 127.0.0.1, port {port}: the port is in use; stop")
     assert "set another PORT" in line
 
 
@@ -324,7 +327,7 @@ def test_a_reload_onto_an_address_that_cannot_be_had_changes_nothing(
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         settings.write_text(f"PORT={port}\n", encoding="utf-8")
-        refused = f"cannot listen on 127.0.0.1, port {port}: another program does"
+        refused = f"cannot listen on 127.0.0.1, port {port}: the port is in use"
         check = gateway.check()
         assert (check.returncode, check.stderr.count("\n")) == (EX_CONFIG, 1)
         assert refused in check.stderr

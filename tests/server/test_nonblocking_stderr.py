@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.stderr import Outlet
+from app.server.nonblocking_stderr import NonblockingStderr
 from tests.support.gateway import Gateway, eventually
 
 Ends = tuple[int, int]
@@ -41,9 +41,9 @@ def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
 
 def test_what_cannot_be_written_at_once_is_dropped_and_reported(ends: Ends) -> None:
     ours, theirs = ends
-    outlet = Outlet(theirs)
+    outlet = NonblockingStderr(theirs)
     counted: list[int] = []
-    outlet.count = counted.append
+    outlet.on_drop = counted.append
     line = "x" * 998 + "\n"
     for _ in range(1000):
         outlet.write(line)
@@ -75,7 +75,7 @@ def test_what_cannot_be_written_at_once_is_dropped_and_reported(ends: Ends) -> N
 
 def test_a_reader_that_went_away_is_no_error() -> None:
     ours, theirs = os.pipe()
-    outlet = Outlet(theirs)
+    outlet = NonblockingStderr(theirs)
     os.close(ours)
     assert outlet.write("line\n") == 5
     os.close(theirs)
@@ -83,7 +83,7 @@ def test_a_reader_that_went_away_is_no_error() -> None:
 
 def test_a_file_gets_every_line_in_its_place(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
-        outlet = Outlet(log.fileno())
+        outlet = NonblockingStderr(log.fileno())
         for _ in range(100):
             outlet.write("x" * 9999 + "\n")
             # Written by another one that has the same file open.

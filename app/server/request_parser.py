@@ -1,8 +1,8 @@
-"""A request as gunicorn reads it, with a head that costs little, whatever is sent.
+"""gunicorn's request parser, with a head of bounded size and cost.
 
-gunicorn looks through all that has come so far whenever something more comes, and takes up to
-800 KB of it: a tenth of a second for a head that is never finished. Here a head is looked for
-once, and its length is bounded before it is parsed.
+gunicorn accepts a head of up to 800 KB and searches all of it again whenever more bytes arrive: a
+tenth of a second for a head that never ends. Here each byte is searched once, and the length is
+checked before the head is parsed.
 """
 
 import re
@@ -13,16 +13,16 @@ from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
-#: Bytes of a request's line and headers together, and of a chunked body's trailers.
+#: Bytes of the request line and headers together, and of a chunked body's trailers.
 LONGEST_HEAD = 1 << 16
 
 _END = b"\r\n\r\n"
-# A request begins with the name of a method, or with one empty line (RFC 9112, section 2.2).
+# A request begins with its method, or with one empty line (RFC 9112, section 2.2).
 _BEGINNING = re.compile(rb"[!-~\r\n]")
 
 
-class Parser(RequestParser):  # type: ignore[misc]  # gunicorn has no types
-    """The requests of one connection, one after the other."""
+class BoundedParser(RequestParser):  # type: ignore[misc]  # gunicorn has no types
+    """Parses the requests of one connection, one after another."""
 
     def __init__(self, cfg: Any, source: Any, source_addr: Any) -> None:
         super().__init__(cfg, source, source_addr)
@@ -30,36 +30,36 @@ class Parser(RequestParser):  # type: ignore[misc]  # gunicorn has no types
 
 
 class BoundedRequest(Request):  # type: ignore[misc]
-    """A request; its connection is not used again if its body was not read whole."""
+    """A request. Its connection closes after it unless the whole body was read."""
 
     def parse(self, unreader: Any) -> Any:
-        """The head. Raises what gunicorn raises."""
+        """Parse the head. Raises gunicorn's own exceptions."""
         unreader.unread(_read_head(unreader, self.limit_request_line))
         return super().parse(unreader)
 
     def set_body_reader(self) -> None:
-        """Prepare for reading the body."""
-        # gunicorn bounds the trailers by it, too.
+        """Prepare the body for reading."""
+        # gunicorn limits the trailers by this, too.
         self.max_buffer_headers = LONGEST_HEAD
         super().set_body_reader()
         awaiting = self.unreader.sock if self._expected_100_continue else None
-        # gunicorn would say so also to a client whose request is then refused.
+        # gunicorn would also send 100 Continue to a client whose request is refused later.
         self._expected_100_continue: bool = False
         self.body: Any = _Body(self.body.reader, awaiting)
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing of the body is still to come."""
+        """Whether the whole body has been read."""
         reader = self.body.reader
         if isinstance(reader, ChunkedReader):
             return reader.parser is None
         return reader.length == 0  # type: ignore[no-any-return]
 
     def should_close(self) -> bool:
-        """Whether the connection ends with this request.
+        """Whether the connection closes after this request.
 
-        gunicorn asks before it sends the answer's head, and would read an unread body to its
-        end, however long that takes.
+        gunicorn asks before it sends the response's head. Otherwise it would read an unread body
+        to its end, however long that takes.
         """
         if not self.is_whole:
             self.force_close()
@@ -67,10 +67,10 @@ class BoundedRequest(Request):  # type: ignore[misc]
 
 
 class _Body(Body):  # type: ignore[misc]
-    """A body, for which its client may wait to be asked (RFC 9110, section 10.1.1).
+    """A request body, which sends 100 Continue when it is first read (RFC 9110, section 10.1.1).
 
-    `awaiting` is the connection of one that does. Reading raises OSError, also for what is no
-    chunk.
+    `awaiting` is the connection, if its client waits for that. Reading raises OSError, for a
+    malformed chunk too.
     """
 
     def __init__(self, reader: Any, awaiting: Any) -> None:
@@ -88,10 +88,10 @@ class _Body(Body):  # type: ignore[misc]
 
 
 def _read_head(unreader: Any, longest_line: int) -> bytes:
-    """All that has come when a head is complete, or when it is clear that it is none.
+    """Read until the head is complete, or clearly malformed; return all received bytes.
 
-    In the latter case gunicorn's parser finds the same, and says what is wrong. Raises
-    StopIteration if the connection ends before a request begins.
+    gunicorn's parser then finds the same mistake and reports it. Raises StopIteration if the
+    connection closes before a request begins.
     """
     head = bytearray()
     while True:
@@ -103,7 +103,7 @@ def _read_head(unreader: Any, longest_line: int) -> bytes:
         searched = max(0, len(head) - len(_END) + 1)
         head += received
         if not _BEGINNING.match(head):
-            # Perhaps the first bytes of TLS.
+            # For example the first bytes of TLS.
             raise errors.InvalidRequestLine("no method")
         end = head.find(_END, searched)
         if (end if end >= 0 else len(head)) > LONGEST_HEAD:
@@ -115,7 +115,7 @@ def _read_head(unreader: Any, longest_line: int) -> bytes:
 
 
 def _has_bare_newline(head: bytearray, start: int) -> bool:
-    r"""Whether a newline from `start` on has no carriage return before it.
+    r"""Whether a newline at or after `start` has no carriage return before it.
 
     >>> _has_bare_newline(bytearray(b"a\r\nb\r\n"), 2), _has_bare_newline(bytearray(b"a\n"), 0)
     (False, True)
