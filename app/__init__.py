@@ -48,8 +48,9 @@ def create_app(
     from app.conversation.models import Models
     from app.conversation.sessions import Sessions
     from app.conversation.workspaces import Workspaces
-    from app.http import access, error_handlers, origins, request_log
-    from app.http.chat_request import Intake
+    from app.http import access, error_handlers, origins, request_id, request_log
+    from app.http.body import BodyReader
+    from app.http.chat_request import ChatRequests
     from app.jobs.health import Fitness
     from app.jobs.service import JobService
     from app.jobs.spec import Limits
@@ -97,22 +98,24 @@ def create_app(
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    openai = error_handlers.Face("/v1/", openai_errors.tell, misdirected.hint_for)
+    openai = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, misdirected.hint_for)
+    request_id.install(app)
     error_handlers.install(app, [openai], metrics)
     request_log.install(app)
     trusted.install(app)
-    intake = Intake(defaults, installed, roots, settings.max_body)
+    bodies = BodyReader(settings.max_body)
+    requests = ChatRequests(defaults, installed, roots, bodies)
     models = Models(settings.models, installed.since)
     sessions = Sessions(settings.state_dir, Transcripts(environment))
     images = Images(settings.cwd_roots)
-    tasks = Tasks(intake, models, images, sessions, workspaces, settings.prompt_options)
+    tasks = Tasks(requests, models, images, sessions, workspaces, settings.prompt_options)
     protected = [
-        chat.blueprint(service, intake, settings.forwarded_allow_ips),
+        chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
         watch.stats_blueprint(service, installed, owner),
-        api_claude.blueprint(service, intake, workspaces),
+        api_claude.blueprint(service, requests, workspaces),
         openai_chat.blueprint(service, tasks, installed),
-        catalog.blueprint(models, sessions, intake),
+        catalog.blueprint(models, sessions, bodies),
     ]
     scraped = watch.metrics_blueprint(metrics, spool, installed, owner)
     if settings.metrics_public:

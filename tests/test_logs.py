@@ -192,7 +192,7 @@ def test_nobody_forges_a_line_or_has_a_secret_logged(
     assert gateway.ask("GET", "/jobs", auth=wrong).status_code == 401
     eventually(lambda: lines_of(gateway, "succeeded after"))
     log = gateway.log()
-    assert "404 for nobody" in log
+    assert "404 for anonymous" in log
     for line in log.splitlines():
         assert not line.startswith("forged")
         assert line[:4].isdigit() or line.startswith("    "), line

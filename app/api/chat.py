@@ -1,7 +1,7 @@
 """`/chat`: start a job and read it, read it again, end it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -10,7 +10,7 @@ from app.api.accept import choose
 from app.api.described import stream_answers
 from app.api.described.chat_body import BODY, QUERY
 from app.api.described.schemas import Cancelled, Started
-from app.api.result import answer_when_ended
+from app.api.result import result_response
 from app.api.stream import Events, Form, Lines, stream
 from app.errors import (
     BadEventId,
@@ -21,9 +21,10 @@ from app.errors import (
     QueueFull,
     SessionNotFound,
 )
-from app.http.chat_request import REFUSALS, Intake
-from app.http.error_handlers import job_begins
-from app.http.prefix import seen_from_outside
+from app.http.chat_request import CHAT_REQUEST_ERRORS, ChatRequests
+from app.http.forwarded_prefix import external_path
+from app.http.start_job import start_job
+from app.http.stream_response import stream_response
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
 from app.openapi.describe import Answer, Parameter, describes
@@ -31,9 +32,9 @@ from app.records.job import Job
 
 
 def blueprint(
-    jobs: JobService, intake: Intake, proxies: Sequence[IPv4Network | IPv6Network]
+    jobs: JobService, requests: ChatRequests, proxies: Sequence[IPv4Network | IPv6Network]
 ) -> Blueprint:
-    """The views; `proxies` are those of which the client's address and path are believed."""
+    """The views; `proxies` are trusted to report the path that the client sees."""
     views = Blueprint("chat", __name__)
 
     @views.post("/chat")
@@ -52,7 +53,7 @@ def blueprint(
         " connection before the job's end, the job is cancelled, unless it is detached.",
         body=BODY,
         errors=[
-            *REFUSALS,
+            *CHAT_REQUEST_ERRORS,
             *stream_answers.ERRORS,
             *stream_answers.ONCE_BEGUN,
             DiskFull,
@@ -79,22 +80,19 @@ def blueprint(
         ],
     )
     def start() -> Response:
-        asked_at = time.monotonic()
-        asked = intake.read(request)
+        requested_at = time.monotonic()
+        order = requests.read(request)
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
-        # Who names a request wants to send it again if the answer is lost.
-        detached = asked.detached or respond_async or asked.key is not None
-        job, _ = jobs.start(asked, user=g.user, detached=detached)
-        job_begins(job.id)
+        started = start_job(jobs, order, g.user, detached=respond_async)
         if respond_async:
-            answer = jsonify(process_id=job.id)
-            answer.status_code = 202
-            answer.headers["Location"] = seen_from_outside(f"/chat/{job.id}", request, proxies)
-            answer.headers["Preference-Applied"] = "respond-async"
-            answer.headers["X-Process-ID"] = job.id
-            return answer
-        left = (lambda: None) if detached else lambda: jobs.abandon(job)
-        return _tell(job, 0, left, asked_at, is_new=True)
+            return _accepted(started.job)
+        return _respond(
+            started.job,
+            0,
+            is_new=True,
+            cancel_on_disconnect=started.cancel_on_disconnect,
+            requested_at=requested_at,
+        )
 
     @views.get("/chat/<job_id>")
     @describes(
@@ -125,13 +123,13 @@ def blueprint(
     )
     def resume(job_id: str) -> Response:
         job = jobs.find(job_id, g.user)
-        given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
-        if given == END and job.end() is not None:
-            # A browser that has seen the end is told not to come back.
+        event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
+        if event_id == END and job.end() is not None:
+            # A browser that has seen the end would reconnect forever.
             return Response(status=204)
-        if not is_position(job, given):
-            raise BadEventId(given, job_id)
-        return _tell(job, int(given), lambda: None)
+        if not is_position(job, event_id):
+            raise BadEventId(event_id, job_id)
+        return _respond(job, int(event_id))
 
     @views.delete("/chat/<job_id>")
     @describes(
@@ -150,27 +148,44 @@ def blueprint(
             status="cancelled", process_id=job_id, killed=ended.killed, signal=ended.stop_signal
         )
 
-    def _tell(
+    def _respond(
         job: Job,
         position: int,
-        left: Callable[[], None],
-        asked_at: float | None = None,
         *,
         is_new: bool = False,
+        cancel_on_disconnect: bool = False,
+        requested_at: float | None = None,
     ) -> Response:
         kind = choose(request.headers.get("Accept", ""))
         if kind in ("application/json", "text/plain"):
-            return answer_when_ended(jobs, job, kind, request.environ, left, is_new=is_new)
+            return result_response(
+                jobs,
+                job,
+                kind,
+                request.environ,
+                is_new=is_new,
+                cancel_on_disconnect=cancel_on_disconnect,
+            )
         form: Form = Events(position) if kind == "text/event-stream" else Lines()
-        return Response(
-            stream(jobs, job, position, form, request.environ, left, asked_at),
-            content_type=f"{kind}; charset=utf-8",
-            headers={
-                "X-Process-ID": job.id,
-                "Cache-Control": "no-cache, no-transform",
-                "X-Accel-Buffering": "no",
-                "Vary": "Accept",
-            },
+        chunks = stream(
+            jobs,
+            job,
+            position,
+            form,
+            request.environ,
+            cancel_on_disconnect=cancel_on_disconnect,
+            requested_at=requested_at,
         )
+        response = stream_response(chunks, kind, job.id)
+        response.vary.add("Accept")
+        return response
+
+    def _accepted(job: Job) -> Response:
+        response = jsonify(process_id=job.id)
+        response.status_code = 202
+        response.headers["X-Process-ID"] = job.id
+        response.headers["Location"] = external_path(f"/chat/{job.id}", request, proxies)
+        response.headers["Preference-Applied"] = "respond-async"
+        return response
 
     return views

@@ -12,15 +12,16 @@ from app.cli.request import read_fields
 from app.conversation import options
 from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import DiskFull, QueueFull, SessionNotFound
-from app.http.chat_request import REFUSALS, Intake
-from app.http.error_handlers import job_begins
+from app.http.chat_request import CHAT_REQUEST_ERRORS, ChatRequests
+from app.http.start_job import start_job
+from app.http.stream_response import STREAM_HEADERS, stream_response
 from app.jobs.service import JobService
 from app.json_body import read_object
 from app.openapi.describe import Answer, Body, Text, describes
 
 
-class BareEvents(Events):
-    """Each line as an event without a name, and no word on how the job ended."""
+class UnnamedEvents(Events):
+    """Each line as an event without a name; no `done` event."""
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -47,7 +48,7 @@ _BODY = Text(
 )
 
 
-def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Blueprint:
+def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) -> Blueprint:
     """The view."""
     views = Blueprint("claude", __name__)
 
@@ -58,13 +59,13 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
             200: Answer(
                 "The CLI's lines.",
                 {"text/event-stream": _LINES},
-                ("X-Process-ID", "Cache-Control", "X-Accel-Buffering"),
+                STREAM_HEADERS,
             )
         },
         details="For the clients of Claude-Code-Server: names with dashes are taken, too.",
         body=Body({"application/json": _BODY}),
         errors=[
-            *REFUSALS,
+            *CHAT_REQUEST_ERRORS,
             *stream_answers.ERRORS,
             *stream_answers.ONCE_BEGUN,
             DiskFull,
@@ -73,7 +74,7 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         ],
     )
     def start() -> Response:
-        body = read_object(intake.json(request))
+        body = read_object(requests.bodies.read_json_bytes(request))
         given = {name: value for name, value in body.items() if name != "prompt"}
         chosen = options.resolve(options.given(given, ""), "")
         fields = {**chosen.fields}
@@ -82,18 +83,16 @@ def blueprint(jobs: JobService, intake: Intake, workspaces: Workspaces) -> Bluep
         fields.setdefault("cwd", None)
         if fields["cwd"] is None:
             fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
-        order = intake.order(read_fields(fields))
-        job, _ = jobs.start(order, user=g.user, detached=order.detached)
-        job_begins(job.id)
-        left = (lambda: None) if order.detached else (lambda: jobs.abandon(job))
-        return Response(
-            stream(jobs, job, 0, BareEvents(), request.environ, left),
-            content_type="text/event-stream; charset=utf-8",
-            headers={
-                "X-Process-ID": job.id,
-                "Cache-Control": "no-cache, no-transform",
-                "X-Accel-Buffering": "no",
-            },
+        order = requests.order_for(read_fields(fields))
+        started = start_job(jobs, order, g.user)
+        chunks = stream(
+            jobs,
+            started.job,
+            0,
+            UnnamedEvents(),
+            request.environ,
+            cancel_on_disconnect=started.cancel_on_disconnect,
         )
+        return stream_response(chunks, "text/event-stream", started.job.id)
 
     return views

@@ -6,7 +6,7 @@ from app.api.described import schemas
 from app.cli.installed import Installed
 from app.cli.login import Login
 from app.errors import Unavailable
-from app.http.error_handlers import request_id
+from app.http.request_id import request_id
 from app.jobs.health import Check, Fitness
 from app.openapi.describe import Answer, describes
 from app.version import VERSION

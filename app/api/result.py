@@ -1,60 +1,62 @@
-"""Answers that wait for a job's end and then say in one piece how it went."""
+"""The result of a job as one response, once the job has ended: its record, or the answer's text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, jsonify
 
 from app.errors import JobContinuesAfterShutdown, ShuttingDown
-from app.http.disconnect import CLIENT_LEFT, follow_for_client
-from app.http.error_handlers import request_id
+from app.http.disconnect import DISCONNECTED, follow_for_client
+from app.http.request_id import request_id
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
 from app.records.job import Job
 from app.text import well_formed
 
-#: What a job that did not succeed is answered with (RFC 4918): no client repeats it by itself.
+#: The status for a job that did not succeed (RFC 4918): no client retries it by itself.
 FAILED_DEPENDENCY = 424
 
 
-def answer_when_ended(
+def result_response(
     jobs: JobService,
     job: Job,
     kind: str,
     environ: Mapping[str, Any],
-    client_left: Callable[[], None],
     *,
     is_new: bool,
+    cancel_on_disconnect: bool,
 ) -> Response:
-    """The job's record (application/json) or the answer's text (text/plain), once it has ended.
+    """The job's record (application/json) or the answer's text (text/plain).
 
     A job that did not succeed is a 424. `is_new`: this request started the job. Raises
-    JobNotStarted if the job waited for its turn and then could not be started. If this process
-    shuts down first, raises ShuttingDown, or JobContinuesAfterShutdown for a new job.
+    JobNotStarted if the job was queued and then could not be started. If this process shuts down
+    first, raises ShuttingDown, or JobContinuesAfterShutdown for a new job.
     """
-    with follow_for_client(jobs, job, BEYOND, environ) as follower:
+    with follow_for_client(
+        jobs, job, BEYOND, environ, cancel_on_disconnect=cancel_on_disconnect
+    ) as follower:
         for _ in follower:
             continue
-    if follower.stopped_by == CLIENT_LEFT:
-        client_left()
-        # No client is left to read this.
+    if follower.stopped_by == DISCONNECTED:
+        # Nothing can be sent any more; the log has the status.
         return Response(status=499)
     if follower.stopped_by is not None:
-        raise (JobContinuesAfterShutdown(job.id) if is_new else ShuttingDown(f"/jobs/{job.id}"))
+        if is_new:
+            raise JobContinuesAfterShutdown(job.id)
+        raise ShuttingDown(f"/jobs/{job.id}")
     succeeded = jobs.end_of(job)["status"] == "succeeded"
     record = jobs.record(job)
     if kind == "application/json":
-        answer = jsonify(record if succeeded else _as_error(record))
+        response = jsonify(record if succeeded else _with_error_fields(record))
     else:
-        answer = Response(_text(record), mimetype="text/plain")
-    answer.status_code = 200 if succeeded else FAILED_DEPENDENCY
-    answer.headers["X-Process-ID"] = job.id
-    answer.vary.add("Accept")
-    return answer
+        response = Response(_text(record), mimetype="text/plain")
+    response.status_code = 200 if succeeded else FAILED_DEPENDENCY
+    response.headers["X-Process-ID"] = job.id
+    response.vary.add("Accept")
+    return response
 
 
-def _as_error(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with what every error has."""
+def _with_error_fields(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **record,
         "detail": record["error"],
@@ -64,12 +66,12 @@ def _as_error(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(record: Mapping[str, Any]) -> bytes:
-    """The answer, or why there is none, with a newline at its end."""
+    """The answer, or the reason why there is none, with a newline at the end."""
     text = record["result"] or ""
     if not text and record["status"] != "succeeded":
-        # What a CLI writes when it is asked to end is of no use.
+        # What a CLI writes when it is cancelled is of no use.
         stderr = record["stderr"].strip() if record["status"] == "failed" else ""
-        words = [] if record["error"] in stderr else [record["error"]]
-        text = "\n".join([*words, stderr]).strip()
+        error = [] if record["error"] in stderr else [record["error"]]
+        text = "\n".join([*error, stderr]).strip()
     content = well_formed(text).encode()
     return content if content.endswith(b"\n") else content + b"\n"

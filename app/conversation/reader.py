@@ -1,7 +1,7 @@
 """A completion's job, read from its first line to its end: one reader of it like any other."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.conversation.answer import Answer, Begun, Line, Text
@@ -10,7 +10,7 @@ from app.conversation.errors import CompletionFailed
 from app.conversation.failures import failure_of
 from app.conversation.usage import usage_of
 from app.errors import JobContinuesAfterShutdown
-from app.http.disconnect import CLIENT_LEFT, follow_for_client
+from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.jobs.service import JobService
 from app.records.job import Job
 from app.runs.launcher.queue import Place
@@ -54,48 +54,42 @@ def read(
     answer: Answer,
     cut: Cut,
     environ: Mapping[str, Any],
-    client_left: Callable[[], None],
+    *,
+    cancel_on_disconnect: bool,
 ) -> Iterator[list[Event]]:
     """What is said in a job, until its end. Raises the GatewayError with which it failed.
 
     What is read together comes together, so that it is sent together. Where the answer is cut,
-    the job is ended, and then told what it took. If the client goes away, `client_left` is
-    called, and nothing more is said.
+    the job is ended, and then told what it took. If the client
+    disconnects, nothing more is read, and with `cancel_on_disconnect` the job is cancelled.
     """
-    stopped_by: str | None = None
     was_cut = False
-    try:
-        with follow_for_client(jobs, job, 0, environ) as follower:
-            for chunk in follower:
-                if isinstance(chunk, Place):
-                    yield [Comment(f"queued {chunk.number}")]
-                elif not chunk:
-                    yield [Comment("ping")]
-                elif not was_cut:
-                    for start in range(0, len(chunk), PIECE):
-                        piece = chunk[start : start + PIECE]
-                        said = list(_shortened(answer.feed(piece), cut))
-                        if said:
-                            yield said
-                        # There may be a thousand lines in it, and others want to be served.
-                        time.sleep(0)
-                        if cut.reason is not None:
-                            break
-                    was_cut = cut.reason is not None
-                    if was_cut:
-                        yield [Finish(str(cut.reason), whole=False)]
-                        jobs.abandon(job, "its answer is as long as was asked for")
-            stopped_by = follower.stopped_by
-        if stopped_by is None:
-            yield list(_end(jobs, job, answer, cut))
-        elif stopped_by != CLIENT_LEFT:
-            raise JobContinuesAfterShutdown(job.id)
-    except GeneratorExit:
-        stopped_by = jobs.stopped_by or CLIENT_LEFT
-        raise
-    finally:
-        if stopped_by == CLIENT_LEFT:
-            client_left()
+    with follow_for_client(
+        jobs, job, 0, environ, cancel_on_disconnect=cancel_on_disconnect
+    ) as follower:
+        for chunk in follower:
+            if isinstance(chunk, Place):
+                yield [Comment(f"queued {chunk.number}")]
+            elif not chunk:
+                yield [Comment("ping")]
+            elif not was_cut:
+                for start in range(0, len(chunk), PIECE):
+                    piece = chunk[start : start + PIECE]
+                    said = list(_shortened(answer.feed(piece), cut))
+                    if said:
+                        yield said
+                    # There may be a thousand lines in it, and others want to be served.
+                    time.sleep(0)
+                    if cut.reason is not None:
+                        break
+                was_cut = cut.reason is not None
+                if was_cut:
+                    yield [Finish(str(cut.reason), whole=False)]
+                    jobs.abandon(job, "its answer is as long as was asked for")
+    if follower.stopped_by is None:
+        yield list(_end(jobs, job, answer, cut))
+    elif follower.stopped_by != DISCONNECTED:
+        raise JobContinuesAfterShutdown(job.id)
 
 
 def _end(jobs: JobService, job: Job, answer: Answer, cut: Cut) -> Iterator[Event]:

@@ -1,7 +1,8 @@
-"""What a protected blueprint checks before it looks at a request."""
+"""What a protected blueprint checks before its views run: the sender, its page and its place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
+from typing import Any
 
 from flask import Blueprint, Flask, g, request
 from flask.sansio.blueprints import BlueprintSetupState
@@ -16,11 +17,10 @@ from app.errors import (
     TooManyAttempts,
     TooManyConnections,
 )
-from app.http.disconnect import prove_client
 from app.http.origins import Origins
 
-#: What any protected view may answer.
-ERRORS: tuple[type[GatewayError], ...] = (
+#: Errors of every protected view.
+ACCESS_ERRORS: tuple[type[GatewayError], ...] = (
     NotAuthenticated,
     InvalidCredentials,
     TooManyAttempts,
@@ -37,9 +37,9 @@ def protect(
     origins: Origins,
     proxies: Sequence[IPv4Network | IPv6Network],
 ) -> None:
-    """Let only signed-in users, and no foreign page, reach any view of this blueprint.
+    """Let only authenticated users, and no page of another site, reach views of this blueprint.
 
-    Runs before the body is read. The User is in `g.user` afterwards.
+    Runs before the body is read, and sets `g.user`.
     """
 
     @blueprint.before_request
@@ -49,13 +49,20 @@ def protect(
         address = client_address(peer, request.headers.get("X-Forwarded-For", ""), proxies)
         proxy = peer if address != peer else ""
         g.user = authenticator.check(request.headers.get("Authorization"), address, proxy)
-        prove_client(request.environ)
+        _reserve_connection(request.environ)
 
     @blueprint.record
-    def remember(state: BlueprintSetupState) -> None:
+    def mark_as_protected(state: BlueprintSetupState) -> None:
         state.app.extensions.setdefault(_PROTECTED, set()).add(blueprint.name)
 
 
 def is_protected(app: Flask, endpoint: str) -> bool:
-    """Whether one must sign in for this view."""
+    """Whether this view needs credentials."""
     return endpoint.rpartition(".")[0] in app.extensions.get(_PROTECTED, ())
+
+
+def _reserve_connection(environ: Mapping[str, Any]) -> None:
+    """Take a place among the connections of authenticated clients. Raises TooManyConnections."""
+    connection = environ.get("gunicorn.socket")
+    if connection is not None and not connection.mark_authenticated():
+        raise TooManyConnections

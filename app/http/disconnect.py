@@ -1,47 +1,57 @@
-"""The connection on which a request came: whether its client is there, and who it is."""
+"""A client's disconnect: it ends the follower of the job, and the job unless that is detached."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from app.errors import TooManyConnections
 from app.jobs.follow import Follower
 from app.jobs.service import JobService
 from app.records.job import Job
 
-#: The reason for which a stream ends if its client does not want it any more.
-CLIENT_LEFT = "the client went away"
+#: Why a follower stopped: its client disconnected.
+DISCONNECTED = "the client disconnected"
 
 
 @contextmanager
 def follow_for_client(
-    jobs: JobService, job: Job, position: int, environ: Mapping[str, Any]
+    jobs: JobService,
+    job: Job,
+    position: int,
+    environ: Mapping[str, Any],
+    *,
+    cancel_on_disconnect: bool = False,
 ) -> Iterator[Follower]:
-    """A follower of a job that stops, with CLIENT_LEFT, when this request's client goes."""
-    with (
-        jobs.follow(job, position) as follower,
-        watch_client(environ, lambda: follower.stop(CLIENT_LEFT)),
-    ):
-        yield follower
+    """A follower of a job, for the client of the request with this WSGI `environ`.
+
+    If the client disconnects before the job has ended, the follower stops (`stopped_by` is
+    DISCONNECTED), and with `cancel_on_disconnect` the job is cancelled. The shutdown of this
+    process also stops the follower, and cancels nothing.
+
+    In a generator, each `yield` of a response's body belongs inside of this context: gunicorn
+    closes the generator if it cannot send.
+    """
+    with jobs.follow(job, position) as follower:
+        try:
+            with _watch_connection(environ, lambda: follower.stop(DISCONNECTED)):
+                yield follower
+        except GeneratorExit:
+            # A shutdown closes the connection, too.
+            follower.stop(jobs.stopped_by or DISCONNECTED)
+            raise
+        finally:
+            if cancel_on_disconnect and follower.stopped_by == DISCONNECTED:
+                jobs.abandon(job)
 
 
 @contextmanager
-def watch_client(environ: Mapping[str, Any], gone: Callable[[], None]) -> Iterator[None]:
-    """Call `gone` when the client of this request goes away.
+def _watch_connection(
+    environ: Mapping[str, Any], on_disconnect: Callable[[], None]
+) -> Iterator[None]:
+    """Call `on_disconnect` when the client of this request disconnects.
 
-    A silent stream would notice it only at its second write. Without gunicorn's connection (a
-    test client) nothing is watched.
+    Writing alone would notice it only at the second write. Without gunicorn's connection (a test
+    client) nothing is watched.
     """
     connection = environ.get("gunicorn.socket")
-    with connection.watch(gone) if connection is not None else nullcontext():
+    with connection.watch(on_disconnect) if connection is not None else nullcontext():
         yield
-
-
-def prove_client(environ: Mapping[str, Any]) -> None:
-    """Note that a request had the right credentials: its connection has a place of its own.
-
-    Raises TooManyConnections if there is none left.
-    """
-    connection = environ.get("gunicorn.socket")
-    if connection is not None and not connection.mark_authenticated():
-        raise TooManyConnections

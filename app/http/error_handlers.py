@@ -1,10 +1,9 @@
-"""How errors are told: JSON with `detail`, `code` and `request_id`, or in a face's own shape."""
+"""Error handlers: every error becomes JSON, in the shape that the API's clients expect."""
 
 import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -16,65 +15,66 @@ from app.errors import (
     NotAuthenticated,
     TooManyAttempts,
 )
-from app.http.error_response import Shape, Told
+from app.http.error_response import ErrorRenderer, ErrorResponse
+from app.http.request_id import request_id
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 # Characters of a path that a hint repeats.
 _LONGEST_PATH = 200
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-class Face(NamedTuple):
-    """An API below a `prefix`, whose clients know another shape of errors than ours.
+class ErrorFormat(NamedTuple):
+    """The errors of an API below `prefix`, whose clients expect another shape than ours.
 
-    `hint_for` gives what helps such a client that asks for a path that does not exist, and None
-    for a path that such clients do not ask for.
+    `hint_for` returns advice for a client of that API that requests a path that does not exist,
+    and None for a path that such clients do not request.
     """
 
     prefix: str
-    shape: Shape
+    render: ErrorRenderer
     hint_for: Callable[[str], str | None]
 
-    def has(self, path: str) -> bool:
+    def covers(self, path: str) -> bool:
         """Whether a path belongs to this API."""
         return f"{path}/".startswith(self.prefix)
 
 
-def install(app: Flask, faces: Sequence[Face], metrics: Metrics) -> None:
-    """Give every request an id, and every error a shape; no error is an HTML page.
+def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> None:
+    """Answer every error with JSON, never with an HTML page.
 
-    Outside of these `faces` it is our own.
+    Errors outside of the APIs in `formats` have our own shape: `detail`, `code`, `request_id`.
     """
-    app.before_request(_identify_request)
-    app.after_request(_tell_request_id)
+
+    @app.after_request
+    def forbid_sniffing(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
 
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
         if isinstance(error, NotAuthenticated | TooManyAttempts):
             metrics.count_refusal(error.code)
-        for face in faces:
-            if face.has(request.path):
-                return _answer(face.shape(error))
-        return _answer(_own_shape(error))
+        for each in formats:
+            if each.covers(request.path):
+                return _flask_response(each.render(error))
+        return _flask_response(_render(error))
 
-    def wrong_address(error: GatewayError, allowed: Sequence[str]) -> Response:
-        """The path does not exist, or takes other methods: add what would help."""
+    def wrong_path_or_method(error: GatewayError, allowed: Sequence[str]) -> Response:
         path = request.path
-        face = next((each for each in faces if each.hint_for(path)), None)
-        error.hint = (
-            face.hint_for(path)
-            if face
-            else f"This path takes {', '.join(sorted(allowed))}"
-            if allowed
-            else _nearest(app, path)
-        )
-        if face is None or face.has(path):
+        intended = next((each for each in formats if each.hint_for(path)), None)
+        if intended is not None:
+            error.hint = intended.hint_for(path)
+        elif allowed:
+            error.hint = f"This path takes {', '.join(sorted(allowed))}"
+        else:
+            error.hint = _hint_for(app, path)
+        if intended is None or intended.covers(path):
             return gateway_error(error)
-        # Clients of that API read the one shape, our own clients the other.
-        own, other = _own_shape(error), face.shape(error)
-        return _answer(other._replace(body={**own.body, **other.body}))
+        # Clients of that API read one shape, our own clients the other.
+        ours, theirs = _render(error), intended.render(error)
+        return _flask_response(theirs._replace(body={**ours.body, **theirs.body}))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -83,71 +83,61 @@ def install(app: Flask, faces: Sequence[Face], metrics: Metrics) -> None:
             for name, value in error.get_headers(request.environ)
             if name not in ("Content-Type", "Content-Length")
         }
-        told = GatewayError(error.name)
-        told.status = error.code or 500
-        told.code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
+        ours = GatewayError(error.name)
+        ours.status = error.code or 500
+        ours.code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
         if isinstance(error, NotFound | MethodNotAllowed):
-            answer = wrong_address(told, [*(getattr(error, "valid_methods", None) or ())])
+            allowed = getattr(error, "valid_methods", None) or ()
+            response = wrong_path_or_method(ours, [*allowed])
         else:
-            answer = gateway_error(told)
-        answer.headers.extend(headers)
-        return answer
+            response = gateway_error(ours)
+        response.headers.extend(headers)
+        return response
 
     @app.errorhandler(Exception)
-    def unforeseen(error: Exception) -> Response:
+    def unexpected_error(error: Exception) -> Response:
         # The type alone: the message may hold what the client sent.
         log.error(
-            "request %s failed: %s", request_id(), type(error).__name__, exc_info=_bare(error)
+            "request %s failed: %s",
+            request_id(),
+            type(error).__name__,
+            exc_info=_without_message(error),
         )
         job_id = g.get("job_id")
         return gateway_error(JobContinues(job_id) if job_id else InternalError())
 
 
-def job_begins(job_id: str) -> None:
-    """From now on, no answer to the present request may be one that clients repeat."""
+def mark_job_started(job_id: str) -> None:
+    """Note that the current request has started a job.
+
+    From now on an unexpected error is a JobContinues, which clients do not retry.
+    """
     g.job_id = job_id
 
 
-def request_id() -> str:
-    """The id of the present request: the client's, if it sent a sane one."""
-    identity: str = g.get("request_id", "")
-    return identity
-
-
-def _identify_request() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
-
-
-def _tell_request_id(response: Response) -> Response:
-    response.headers["X-Request-ID"] = request_id()
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    return response
-
-
-def _nearest(app: Flask, path: str) -> str:
-    """What helps a client that asks for a path that does not exist."""
+def _hint_for(app: Flask, path: str) -> str:
+    """Advice for a client that requests a path that does not exist."""
     plain = re.sub("/{2,}", "/", path).rstrip("/")
     if plain != path and app.url_map.bind("").allowed_methods(plain):
         return f"The path is {plain[:_LONGEST_PATH]}: single slashes, and none at the end"
     return "GET /docs lists all paths"
 
 
-def _own_shape(error: GatewayError) -> Told:
+def _render(error: GatewayError) -> ErrorResponse:
     body = {"detail": error.detail, "code": error.code, "request_id": request_id()}
     if error.hint:
         body["hint"] = error.hint
-    return Told(error.status, body, error.headers())
+    return ErrorResponse(error.status, body, error.headers())
 
 
-def _answer(told: Told) -> Response:
-    response = jsonify(told.body)
-    response.status_code = told.status
-    response.headers.extend(told.headers)
+def _flask_response(rendered: ErrorResponse) -> Response:
+    response = jsonify(rendered.body)
+    response.status_code = rendered.status
+    response.headers.extend(rendered.headers)
     return response
 
 
-def _bare(error: BaseException) -> BaseException:
-    """The error's type and traceback without its words."""
+def _without_message(error: BaseException) -> BaseException:
+    """The error's type and traceback."""
     bare = RuntimeError(type(error).__name__)
     return bare.with_traceback(error.__traceback__)

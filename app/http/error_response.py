@@ -1,4 +1,4 @@
-"""An error as a client is told it. Pure."""
+"""An error as a response, before it is one of Flask's. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 from app.errors import GatewayError
 
 
-class Told(NamedTuple):
-    """Status, JSON body and headers of the answer."""
+class ErrorResponse(NamedTuple):
+    """Status, JSON body and headers."""
 
     status: int
     body: Mapping[str, Any]
     headers: Mapping[str, str]
 
 
-#: How a face tells an error.
-Shape = Callable[[GatewayError], Told]
+#: Gives an error the shape that an API's clients expect.
+ErrorRenderer = Callable[[GatewayError], ErrorResponse]

@@ -1,4 +1,4 @@
-"""A line of the log for every request, when its answer has been sent or broken off."""
+"""The access log: one line for each request, when its response was sent or cut off."""
 
 import logging
 import time
@@ -7,20 +7,20 @@ from flask import Flask, Response, g, request
 
 log = logging.getLogger(__name__)
 
-#: Requested again and again by machines; `/` by each worker, which proves to systemd that the
-#: gateway answers, and by load balancers.
-_QUIET = {"/", "/health", "/ready", "/metrics"}
+#: Paths that machines poll: load balancers, Prometheus, and on `/` each worker, which proves to
+#: systemd that the gateway answers.
+_POLLED = {"/", "/health", "/ready", "/metrics"}
 
 
 def install(app: Flask) -> None:
-    """Log each request once. The query is left out: it may hold a prompt's fields."""
+    """Log each request once, without its query: that may hold a prompt's fields."""
 
     @app.before_request
-    def begin() -> None:
-        g.began = time.monotonic()
+    def start_timer() -> None:
+        g.started = time.monotonic()
 
     @app.after_request
-    def remember(response: Response) -> Response:
+    def log_when_closed(response: Response) -> Response:
         fields = {
             "request_id": g.get("request_id"),
             "job": response.headers.get("X-Process-ID"),
@@ -29,17 +29,17 @@ def install(app: Flask) -> None:
             "path": request.path,
             "status": response.status_code,
         }
-        began = g.get("began", time.monotonic())
-        level = logging.DEBUG if request.path in _QUIET else logging.INFO
+        started = g.get("started", time.monotonic())
+        level = logging.DEBUG if request.path in _POLLED else logging.INFO
 
-        def tell() -> None:
-            duration = round(time.monotonic() - began, 3)
+        def log_request() -> None:
+            duration = round(time.monotonic() - started, 3)
             log.log(
                 level,
-                # What the client chose comes last: what it holds cannot pass for the rest.
+                # What the client chose comes last, where it cannot pass for another field.
                 "%d for %s in %.3f s%s: %s %s",
                 fields["status"],
-                fields["user"] or "nobody",
+                fields["user"] or "anonymous",
                 duration,
                 f", job {fields['job']}" if fields["job"] else "",
                 fields["method"],
@@ -47,5 +47,5 @@ def install(app: Flask) -> None:
                 extra={**fields, "duration_seconds": duration},
             )
 
-        response.call_on_close(tell)
+        response.call_on_close(log_request)
         return response

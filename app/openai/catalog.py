@@ -11,7 +11,7 @@ from app.conversation.errors import BadParameter, ConversationNotFound, ModelNot
 from app.conversation.models import Models
 from app.conversation.sessions import Sessions
 from app.errors import Unavailable, UnsupportedMediaType
-from app.http.chat_request import Intake
+from app.http.body import BodyReader
 from app.json_body import read_object, validate
 from app.openai import described
 from app.openapi import describe
@@ -29,7 +29,7 @@ class NewConversation(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
-def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
+def blueprint(models: Models, sessions: Sessions, bodies: BodyReader) -> Blueprint:
     """The views."""
     views = Blueprint("catalog", __name__)
     describes = partial(describe.describes, error_body=described.OpenAIError)
@@ -57,7 +57,7 @@ def blueprint(models: Models, sessions: Sessions, intake: Intake) -> Blueprint:
         body=Body({"application/json": NewConversation}, required=False),
     )
     def create() -> Response:
-        body = intake.body(request)
+        body = bodies.read(request)
         if body and request.mimetype != "application/json":
             raise UnsupportedMediaType
         asked = validate(NewConversation, read_object(body or b"{}"))

@@ -15,8 +15,9 @@ from app.conversation.answer import Answer, Begun, Line, Text
 from app.conversation.cut import Cut
 from app.conversation.reader import Comment, Event, Finish, Usage, read
 from app.errors import GatewayError
-from app.http.chat_request import key_of
-from app.http.error_handlers import job_begins
+from app.http.idempotency_header import idempotency_key_of
+from app.http.start_job import start_job
+from app.http.stream_response import stream_response
 from app.jobs.service import JobService
 from app.metrics import Metrics
 from app.openai import chunks, described
@@ -49,17 +50,16 @@ def blueprint(jobs: JobService, tasks: Tasks, claude: Installed) -> Blueprint:
         error_body=described.OpenAIError,
     )
     def complete() -> Response:
-        body = tasks.intake.json(request)
+        body = tasks.requests.bodies.read_json_bytes(request)
         asked = read_completion(body)
-        key = key_of(request, body)
+        key = idempotency_key_of(request, body)
         task = tasks.prepare(asked, request.headers, g.user, key)
-        detached = task.order.detached or key is not None
         try:
-            job, is_new = jobs.start(task.order, user=g.user, detached=detached)
+            started = start_job(jobs, task.order, g.user)
         except BaseException:
             tasks.forget(task)
             raise
-        job_begins(job.id)
+        job, is_new = started.job, started.is_new
         if not is_new:
             tasks.forget(task)
         # Also an error's answer tells it.
@@ -70,19 +70,17 @@ def blueprint(jobs: JobService, tasks: Tasks, claude: Installed) -> Blueprint:
             Answer(task.structured, task.events),
             Cut(asked.stop, asked.most_tokens()),
             request.environ,
-            (lambda: None) if detached else (lambda: jobs.abandon(job)),
+            cancel_on_disconnect=started.cancel_on_disconnect,
         )
         fingerprint = f"claude-code-{claude.version.split()[0]}"
         sent = _Sent(tasks, task, g.user, job, asked, fingerprint, jobs.metrics, is_new)
         if asked.stream:
             # A failure before the model begins is still told by a status.
             first = next(events, [])
-            answer = Response(
-                sent.stream(chain([first], events)), content_type="text/event-stream; charset=utf-8"
+            answer = stream_response(
+                sent.stream(chain([first], events)), "text/event-stream", job.id
             )
             answer.call_on_close(events.close)  # type: ignore[attr-defined]  # a generator
-            answer.headers["Cache-Control"] = "no-cache, no-transform"
-            answer.headers["X-Accel-Buffering"] = "no"
         else:
             answer = sent.in_one_piece(events)
         if sent.session_id:

@@ -16,7 +16,7 @@ from app.errors import (
     SessionNotFound,
     ShuttingDown,
 )
-from app.http.chat_request import REFUSALS
+from app.http.chat_request import CHAT_REQUEST_ERRORS
 from app.openai.errors import CODES
 from app.openapi.describe import Answer, Text
 from app.openapi.error_models import Told
@@ -153,7 +153,7 @@ COMPLETION = {
 #: What can be wrong with any request of this face; a body that does not fit is a 400 here.
 REFUSED: tuple[type[GatewayError], ...] = (
     BadParameter,
-    *(error for error in REFUSALS if error.status != 422),
+    *(error for error in CHAT_REQUEST_ERRORS if error.status != 422),
 )
 #: What can keep a completion from beginning.
 NOT_BEGUN: tuple[type[GatewayError], ...] = (

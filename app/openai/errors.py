@@ -5,7 +5,7 @@ from typing import Any
 
 from app.conversation.errors import FAILED_DEPENDENCY
 from app.errors import GatewayError
-from app.http.error_response import Told
+from app.http.error_response import ErrorResponse
 
 #: Our codes that OpenAI's clients know under another name.
 CODES = {
@@ -23,14 +23,14 @@ _FINAL = {
 }
 
 
-def tell(error: GatewayError) -> Told:
-    """The error as an OpenAI client is told it."""
+def render_error(error: GatewayError) -> ErrorResponse:
+    """The error as OpenAI's API would report it."""
     # OpenAI's own API has no 422: a body that does not fit is a 400.
     status = 400 if error.status == 422 else error.status
     headers = error.headers()
     if error.code in _FINAL or status == FAILED_DEPENDENCY:
         headers["X-Should-Retry"] = "false"
-    return Told(status, {"error": error_object(error)}, headers)
+    return ErrorResponse(status, {"error": error_object(error)}, headers)
 
 
 def error_object(error: GatewayError) -> dict[str, Any]:

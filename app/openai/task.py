@@ -23,7 +23,7 @@ from app.conversation.prompt import compose, plain
 from app.conversation.sessions import Left, Sessions
 from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import InvalidRequest, SessionNotFound
-from app.http.chat_request import Intake
+from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
 from app.jobs.spec import Order
 from app.openai.chat_schema import CompletionRequest
@@ -59,7 +59,7 @@ class _Place(NamedTuple):
 class Tasks:
     """Makes tasks of requests; `prompt_options` is the operator's choice."""
 
-    intake: Intake
+    requests: ChatRequests
     models: Models
     images: Images
     sessions: Sessions
@@ -187,7 +187,7 @@ class Tasks:
 
     def _order(self, fields: dict[str, Any], key: Key | None, extras: Extras) -> Order:
         try:
-            return self.intake.order(read_fields(fields), key, extras)
+            return self.requests.order_for(read_fields(fields), key, extras)
         except InvalidRequest as error:
             raise error.relocated(_place) from None
 

@@ -125,7 +125,7 @@ def operation_id(endpoint: str) -> str:
 
 def errors_of(description: Description, protected: bool) -> list[type[GatewayError]]:
     """All errors that a view may answer."""
-    return [*description.errors, *(access.ERRORS if protected else ()), *ERRORS]
+    return [*description.errors, *(access.ACCESS_ERRORS if protected else ()), *ERRORS]
 
 
 def _methods(rule: Rule) -> Iterable[str]:

@@ -20,7 +20,7 @@ from app.conversation.public_addresses import is_public
 from app.conversation.usage import usage_of
 from app.errors import GatewayError, InvalidRequest, QueueFull, TooManyAttempts
 from app.openai.chat_schema import read_completion
-from app.openai.errors import error_object, tell
+from app.openai.errors import error_object, render_error
 
 
 def said(*messages: tuple[str, Any]) -> list[Message]:
@@ -313,7 +313,7 @@ def test_a_failure_has_a_status_and_a_code(
     assert isinstance(failure, GatewayError)
     assert (failure.status, failure.code) == (status, code)
     # The CLI has tried for minutes already, and a job may have done half of its work.
-    assert tell(failure).headers["X-Should-Retry"] == "false"
+    assert render_error(failure).headers["X-Should-Retry"] == "false"
     # Nor by clients that know the status alone, once something was done.
     failure = failure_of({**END, **end}, result, was_active=True)
     assert isinstance(failure, GatewayError)
@@ -344,10 +344,10 @@ def test_whether_a_tool_was_used_is_known(line: bytes, active: bool) -> None:
 
 
 def test_errors_of_the_gateway_have_the_shape_too() -> None:
-    assert tell(QueueFull(1)).headers == {"Retry-After": "10"}
-    assert tell(TooManyAttempts(5)).headers["X-Should-Retry"] == "false"
+    assert render_error(QueueFull(1)).headers == {"Retry-After": "10"}
+    assert render_error(TooManyAttempts(5)).headers["X-Should-Retry"] == "false"
     wrong = InvalidRequest.of("t", ("body", "messages", 0, "content"), "is wrong")
-    assert tell(wrong).status == 400
+    assert render_error(wrong).status == 400
     assert error_object(wrong) == {
         "message": "messages[0].content: is wrong",
         "type": "invalid_request_error",
