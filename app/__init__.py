@@ -34,9 +34,8 @@ def create_app(
 
     from flask import Flask
 
-    from app.api import chat, health, jobs
+    from app.api import chat, health, jobs, metrics, stats
     from app.api import claude as api_claude
-    from app.api import metrics as watch
     from app.auth.authenticator import Authenticator
     from app.auth.throttle import Throttle
     from app.cli.command import Defaults
@@ -80,9 +79,9 @@ def create_app(
         min_free=settings.min_free_disk,
         roots=roots,
     )
-    metrics = Metrics(settings.state_dir / "metrics", worker)
+    counters = Metrics(settings.state_dir / "metrics", worker)
     service = JobService(
-        spool, launch, settings.heartbeat, settings.kill_grace, limits, metrics, users
+        spool, launch, settings.heartbeat, settings.kill_grace, limits, counters, users
     )
     throttle = Throttle(settings.state_dir, settings.auth_max_failures)
     authenticator = Authenticator(users, settings.auth_password, throttle)
@@ -100,7 +99,7 @@ def create_app(
     app.extensions["jobs"] = service
     openai = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, misdirected.hint_for)
     request_id.install(app)
-    error_handlers.install(app, [openai], metrics)
+    error_handlers.install(app, [openai], counters)
     request_log.install(app)
     trusted.install(app)
     bodies = BodyReader(settings.max_body)
@@ -112,12 +111,12 @@ def create_app(
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
-        watch.stats_blueprint(service, installed, owner),
+        stats.blueprint(service, installed, owner),
         api_claude.blueprint(service, requests, workspaces),
         openai_chat.blueprint(service, tasks, installed),
         catalog.blueprint(models, sessions, bodies),
     ]
-    scraped = watch.metrics_blueprint(metrics, spool, installed, owner)
+    scraped = metrics.blueprint(counters, spool, installed, owner)
     if settings.metrics_public:
         app.register_blueprint(scraped)
     else:

@@ -190,7 +190,7 @@ class BodyTooLarge(GatewayError):
 
 
 class BadBody(BadRequest):
-    """The body was cut off, or its chunks are malformed."""
+    """The request is malformed HTTP, or its body was cut off."""
 
     message = "The request body was cut off, or its chunks are malformed"
 
@@ -368,7 +368,7 @@ class JobContinuesAfterShutdown(JobContinues):
 
 
 class JobNotFound(GatewayError):
-    """The job does not exist, has ended, or belongs to another user."""
+    """The job does not exist, belongs to another user, or has ended before it could be cancelled."""
 
     status = 404
     code = "process_not_found"

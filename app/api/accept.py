@@ -1,4 +1,4 @@
-"""In which form a client wants a job's output. Pure."""
+"""The Accept header: the form in which a client wants a job's output. Pure."""
 
 from typing import Literal
 
@@ -16,17 +16,17 @@ _KINDS: tuple[Kind, ...] = (
 
 
 def choose(accept: str) -> Kind:
-    """The form that an Accept header asks for; among equals, and by default, the events.
+    """The media type to respond with; text/event-stream by default and among equals.
 
-    Many clients say that they take JSON and anything else alike, and mean nothing by it. The
-    parameters of a type, like `charset`, say nothing here.
+    Many clients accept JSON and anything else alike, and mean nothing by it. Parameters of a
+    media type, such as `charset`, are ignored.
 
     >>> choose("application/json, */*")
     'text/event-stream'
     >>> choose("application/json;charset=utf-8, */*;q=0.5")
     'application/json'
     """
-    given = parse_accept_header(accept, MIMEAccept)
-    plain = MIMEAccept((kind.partition(";")[0].strip(), quality) for kind, quality in given)
+    accepted = parse_accept_header(accept, MIMEAccept)
+    plain = MIMEAccept((kind.partition(";")[0].strip(), quality) for kind, quality in accepted)
     best = max(_KINDS, key=plain.quality)
     return best if plain.quality(best) > 0 else "text/event-stream"

@@ -1,4 +1,4 @@
-"""`/chat`: start a job and read it, read it again, end it."""
+"""`/chat`: start a job and read its stream, resume the stream, cancel the job."""
 
 import time
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from ipaddress import IPv4Network, IPv6Network
 from flask import Blueprint, Response, g, jsonify, request
 
 from app.api.accept import choose
-from app.api.described import stream_answers
+from app.api.described import job_stream
 from app.api.described.chat_body import BODY, QUERY
-from app.api.described.schemas import Cancelled, Started
+from app.api.described.jobs import Cancelled, Started
 from app.api.result import result_response
 from app.api.stream import Events, Form, Lines, stream
 from app.errors import (
@@ -27,7 +27,7 @@ from app.http.start_job import start_job
 from app.http.stream_response import stream_response
 from app.jobs.follow import END, is_position
 from app.jobs.service import JobService
-from app.openapi.describe import Answer, Parameter, describes
+from app.openapi.describe import Parameter, ResponseDescription, describes
 from app.records.job import Job
 
 
@@ -41,21 +41,21 @@ def blueprint(
     @describes(
         "Start a job and read its stream.",
         {
-            **stream_answers.ANSWERS,
-            202: Answer(
-                "The job runs or waits for its turn; it needs no client (`Prefer: respond-async`).",
+            **job_stream.RESPONSES,
+            202: ResponseDescription(
+                "The job is running or queued, and detached (`Prefer: respond-async`).",
                 {"application/json": Started},
                 ("X-Process-ID", "Location", "Preference-Applied"),
-                links=stream_answers.ANSWERS[200].links,
+                links=job_stream.RESPONSES[200].links,
             ),
         },
-        details="The head is sent at once, before the CLI says anything. If the client closes the"
-        " connection before the job's end, the job is cancelled, unless it is detached.",
+        details="The response begins at once, before the CLI writes anything. If the client closes"
+        " the connection before the job has ended, the job is cancelled, unless it is detached.",
         body=BODY,
         errors=[
             *CHAT_REQUEST_ERRORS,
-            *stream_answers.ERRORS,
-            *stream_answers.ONCE_BEGUN,
+            *job_stream.READ_ERRORS,
+            *job_stream.STARTED_ERRORS,
             DiskFull,
             IdempotencyKeyReused,
             QueueFull,
@@ -66,15 +66,16 @@ def blueprint(
                 "Prefer",
                 "header",
                 {"type": "string"},
-                "`respond-async`: 202 as soon as the CLI runs or the job waits for its turn; the"
-                " job is detached (RFC 7240).",
+                "`respond-async`: respond with 202 as soon as the job is running or queued, and"
+                " detach it (RFC 7240).",
             ),
             Parameter(
                 "Idempotency-Key",
                 "header",
                 {"type": "string", "pattern": "^[!-~]{1,255}$"},
-                "The same key with the same body gives the same job, its stream from the start,"
-                " for as long as the job is kept. Such a job is detached.",
+                "The same key with the same body returns the same job, and its stream from the"
+                " start, for as long as the job is kept. The job is detached. Keys are separate per"
+                " user.",
             ),
             *QUERY,
         ],
@@ -96,28 +97,30 @@ def blueprint(
 
     @views.get("/chat/<job_id>")
     @describes(
-        "Read a job's stream, again or from where it broke off.",
+        "Read a job's stream, from the start or after an event.",
         {
-            **stream_answers.ANSWERS,
-            204: Answer("There is nothing after the event `done`: a browser is not to come back."),
+            **job_stream.RESPONSES,
+            204: ResponseDescription(
+                "The client already has `done`. A browser stops reconnecting."
+            ),
         },
-        details="The same stream for the job's user and for the operator, of a job that runs or"
-        " has ended. No line is lost and none comes twice. A reader can leave without ending the"
-        " job.",
-        errors=[*stream_answers.ERRORS, BadEventId],
+        details="For the job's user and the operator, whether the job has ended or not. No line is"
+        " lost or repeated. A disconnect does not cancel the job.",
+        errors=[*job_stream.READ_ERRORS, BadEventId],
         parameters=[
-            stream_answers.JOB,
+            job_stream.JOB,
             Parameter(
                 "Last-Event-ID",
                 "header",
                 {"type": "string"},
-                "The id of the event after which to go on; without it, from the start.",
+                "The id of the last event that the client has. Without it, the stream begins at the"
+                " start.",
             ),
             Parameter(
                 "last_event_id",
                 "query",
                 {"type": "string"},
-                "The same, for who cannot send headers; the header counts if there are both.",
+                "The same, for clients that cannot send headers. The header takes precedence.",
             ),
         ],
     )
@@ -135,12 +138,12 @@ def blueprint(
     @describes(
         "Cancel a job.",
         {200: Cancelled},
-        details="Whether it runs or waits. The CLI gets SIGINT, so that it"
-        " can stop its tools and write a last `result`; it and everything that it started get"
-        " SIGTERM at half of `KILL_GRACE` and SIGKILL at its end. The answer comes once nothing"
-        " of the job is left running.",
+        details="The CLI is sent SIGINT, so that it can stop its tools and write a last `result`."
+        " Its process and all descendants are sent SIGTERM after half of `KILL_GRACE`, and SIGKILL"
+        " after all of it. The response is sent when none of the job's processes is left. A queued"
+        " job is cancelled at once.",
         errors=[JobNotFound, JobNotEnded],
-        parameters=[stream_answers.JOB],
+        parameters=[job_stream.JOB],
     )
     def cancel(job_id: str) -> Response:
         ended = jobs.cancel(job_id, g.user)

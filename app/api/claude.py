@@ -1,4 +1,4 @@
-"""`POST /api/claude`: a job for the clients of Claude-Code-Server, in their names and form."""
+"""`POST /api/claude`: start a job as clients of Claude-Code-Server do."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from app import sse
-from app.api.described import stream_answers
+from app.api.described import job_stream
 from app.api.stream import Events, stream
 from app.cli.request import read_fields
 from app.conversation import options
@@ -17,7 +17,7 @@ from app.http.start_job import start_job
 from app.http.stream_response import STREAM_HEADERS, stream_response
 from app.jobs.service import JobService
 from app.json_body import read_object
-from app.openapi.describe import Answer, Body, Text, describes
+from app.openapi.describe import Body, ResponseDescription, Text, describes
 
 
 class UnnamedEvents(Events):
@@ -34,12 +34,12 @@ class UnnamedEvents(Events):
 
 
 _LINES = Text(
-    "Server-sent events without a name: each is one line of the CLI's standard output.",
+    "Server-sent events without a name: one for each line of the CLI's standard output.",
     'data: {"type":"system","subtype":"init"}\n\n',
 )
 _BODY = Text(
-    "`prompt`, and any other field of POST /chat or option; without `cwd` the job runs in the"
-    " folder of its `workspace`.",
+    "`prompt`, and any other field of POST /chat. Names with dashes are accepted. Without `cwd`,"
+    " the job runs in the folder of its `workspace`.",
     schema={
         "type": "object",
         "properties": {"prompt": {"type": "string", "minLength": 1}},
@@ -54,20 +54,20 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
 
     @views.post("/api/claude")
     @describes(
-        "Start a job and read its lines.",
+        "Start a job and read its lines as unnamed events.",
         {
-            200: Answer(
+            200: ResponseDescription(
                 "The CLI's lines.",
                 {"text/event-stream": _LINES},
                 STREAM_HEADERS,
             )
         },
-        details="For the clients of Claude-Code-Server: names with dashes are taken, too.",
+        details="For clients of Claude-Code-Server.",
         body=Body({"application/json": _BODY}),
         errors=[
             *CHAT_REQUEST_ERRORS,
-            *stream_answers.ERRORS,
-            *stream_answers.ONCE_BEGUN,
+            *job_stream.READ_ERRORS,
+            *job_stream.STARTED_ERRORS,
             DiskFull,
             QueueFull,
             SessionNotFound,

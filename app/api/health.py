@@ -1,74 +1,71 @@
-"""`GET /`, `GET /health` and `GET /ready`: open to all."""
+"""`GET /health` and `GET /ready`: whether the gateway is up and can run jobs; open to all."""
 
 from flask import Blueprint, Response, jsonify
 
-from app.api.described import schemas
+from app.api import root
+from app.api.described.health import Health, Ready, Unhealthy
 from app.cli.installed import Installed
 from app.cli.login import Login
 from app.errors import Unavailable
 from app.http.request_id import request_id
 from app.jobs.health import Check, Fitness
-from app.openapi.describe import Answer, describes
+from app.openapi.describe import ResponseDescription, describes
 from app.version import VERSION
 
-_UNWELL = Answer("Jobs cannot run here now.", {"application/json": schemas.Unwell})
+_UNHEALTHY = ResponseDescription("Jobs cannot run.", {"application/json": Unhealthy})
 
 
 def blueprint(claude: Installed, login: Login, fitness: Fitness) -> Blueprint:
     """The views."""
     views = Blueprint("health", __name__)
-
-    @views.get("/")
-    @describes("Who this is.", {200: schemas.Root})
-    def root() -> Response:
-        return jsonify(message="Claude Code API Gateway", docs="/docs", health="/health")
+    root.add_view(views)
 
     @views.get("/health")
     @describes(
-        "Is it up; which CLI; is the CLI logged in.",
-        {200: schemas.Health, 503: _UNWELL},
+        "Check the gateway: its version, and the CLI's version and login.",
+        {200: Health, 503: _UNHEALTHY},
         errors=[Unavailable],
-        error_body=schemas.Unwell,
+        error_body=Unhealthy,
     )
     def health() -> Response:
         checks = fitness.checks()
         logged_in = login.logged_in()
-        told = {name: {"ok": check.ok, **check.told} for name, check in checks.items()}
-        # Jobs of who is not logged in fail by themselves and say why; the gateway is well.
-        told["claude"].update(version=claude.version, logged_in=logged_in)
-        return _answer(
+        reported = {name: {"ok": check.ok, **check.told} for name, check in checks.items()}
+        # Not a failed check: without a login the gateway works, and each job reports the reason.
+        reported["claude"].update(version=claude.version, logged_in=logged_in)
+        return _response(
             checks,
             claude_path=claude.path,
             claude_version=claude.version,
             logged_in=logged_in,
             version=VERSION,
-            checks=told,
+            checks=reported,
         )
 
     @views.get("/ready")
     @describes(
-        "Can jobs run? For balancers.",
-        {200: schemas.Ready, 503: _UNWELL},
+        "Check whether jobs can run; for load balancers.",
+        {200: Ready, 503: _UNHEALTHY},
         errors=[Unavailable],
-        error_body=schemas.Unwell,
+        error_body=Unhealthy,
     )
     def ready() -> Response:
-        return _answer(fitness.checks())
+        return _response(fitness.checks())
 
     return views
 
 
-def _answer(looked_at: dict[str, Check], **fields: object) -> Response:
-    """200, or else 503 with what any error of ours has."""
-    unwell = [name for name, check in looked_at.items() if not check.ok]
-    if not unwell:
+def _response(results: dict[str, Check], **fields: object) -> Response:
+    """200, or 503 with the fields of every error."""
+    failed = [name for name, check in results.items() if not check.ok]
+    if not failed:
         return jsonify(status="ok", **fields)
-    answer = jsonify(
+    response = jsonify(
         status="unavailable",
-        detail=f"Jobs cannot run: {', '.join(unwell)}",
+        detail=f"Jobs cannot run: {', '.join(failed)}",
         code=Unavailable.code,
         request_id=request_id(),
         **fields,
     )
-    answer.status_code = Unavailable.status
-    return answer
+    response.status_code = Unavailable.status
+    return response

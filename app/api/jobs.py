@@ -1,99 +1,92 @@
-"""`/processes` and `/jobs`: what runs, what ran, and how it went."""
+"""`/jobs`: the records of jobs that are running, queued or have ended."""
 
 import re
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api.described import schemas
-from app.api.described.stream_answers import JOB
+from app.api import processes
+from app.api.described.job_stream import JOB
+from app.api.described.jobs import Interrupted, JobRecord, Jobs, Removed
 from app.errors import InvalidRequest, JobNotFound, JobStillRunning
 from app.http.disconnect import follow_for_client
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
-from app.openapi.describe import Answer, Parameter, describes
+from app.openapi.describe import Parameter, ResponseDescription, describes
 
-#: Rows of one page of GET /jobs, if not asked otherwise, and at most.
-PAGE = 50
-LARGEST_PAGE = 500
+#: Records in one response of GET /jobs: by default, and at most.
+DEFAULT_LIMIT = 50
+HIGHEST_LIMIT = 500
 #: The longest wait of GET /jobs/<id>, in seconds.
 LONGEST_WAIT = 300.0
 
-# As JSON writes them: float() and int() take more, like 1_0.
-_WHOLE = re.compile("[0-9]{1,9}")
+# As JSON writes them: float() and int() accept more, such as 1_0.
+_WHOLE_NUMBER = re.compile("[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
+
+_FILTERS = [
+    Parameter(
+        "status",
+        "query",
+        {"type": "string", "enum": list(_STATUSES)},
+        "Only jobs with this status.",
+    ),
+    Parameter(
+        "limit",
+        "query",
+        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
+        "The maximum number of records.",
+    ),
+    Parameter(
+        "before",
+        "query",
+        {"type": "string", "format": "uuid"},
+        "Only jobs that were started before the job with this id: the next page.",
+    ),
+]
+_WAIT = Parameter(
+    "wait",
+    "query",
+    {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+    "Wait up to this many seconds for the job to end.",
+)
 
 
 def blueprint(jobs: JobService) -> Blueprint:
     """The views."""
     views = Blueprint("jobs", __name__)
-
-    @views.get("/processes")
-    @describes(
-        "Your jobs that run now, or wait for their turn; to the operator all.",
-        {200: schemas.Processes},
-    )
-    def processes() -> Response:
-        rows = jobs.running(g.user)
-        return jsonify(processes=rows, count=len(rows))
+    processes.add_view(views, jobs)
 
     @views.get("/jobs")
     @describes(
-        "Your jobs' records, the newest first; to the operator all.",
-        {200: schemas.Jobs},
+        "List the records of jobs, newest first.",
+        {200: Jobs},
+        details="Users see their own jobs, the operator all jobs.",
         errors=[InvalidRequest, JobNotFound],
-        parameters=[
-            Parameter(
-                "status",
-                "query",
-                {"type": "string", "enum": list(_STATUSES)},
-                "Only jobs that are so.",
-            ),
-            Parameter(
-                "limit",
-                "query",
-                {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE},
-                "So many at most.",
-            ),
-            Parameter(
-                "before",
-                "query",
-                {"type": "string", "format": "uuid"},
-                "Only jobs that were started earlier than this one.",
-            ),
-        ],
+        parameters=_FILTERS,
     )
     def newest() -> Response:
         status = request.args.get("status")
         if status is not None and status not in _STATUSES:
-            raise InvalidRequest.of(
-                "unknown_status", ("query", "status"), f"This is none of {', '.join(_STATUSES)}"
-            )
-        limit = int(_number("limit", PAGE, 1, LARGEST_PAGE, _WHOLE))
+            message = f"Must be one of {', '.join(_STATUSES)}"
+            raise InvalidRequest.of("unknown_status", ("query", "status"), message)
+        limit = int(_number_in_query("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT, _WHOLE_NUMBER))
         before = request.args.get("before")
         rows = jobs.newest(g.user, status, limit, before)
         return jsonify(jobs=rows, count=len(rows))
 
     @views.get("/jobs/<job_id>")
     @describes(
-        "One job's record.",
-        {200: schemas.JobRecord},
-        details="Records are there after a restart, too, until `JOB_RETENTION` after their end.",
+        "Get the record of a job.",
+        {200: JobRecord},
+        details="Records are kept for `JOB_RETENTION` after the job's end, also over a restart.",
         errors=[InvalidRequest, JobNotFound],
-        parameters=[
-            JOB,
-            Parameter(
-                "wait",
-                "query",
-                {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
-                "Wait so many seconds for the job's end.",
-            ),
-        ],
+        parameters=[JOB, _WAIT],
     )
     def one(job_id: str) -> Response:
         job = jobs.find(job_id, g.user)
-        seconds = _number("wait", 0.0, 0.0, LONGEST_WAIT)
+        seconds = _number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
         if seconds:
             with follow_for_client(jobs, job, BEYOND, request.environ) as follower:
                 follower.stop_after(seconds)
@@ -104,9 +97,9 @@ def blueprint(jobs: JobService) -> Blueprint:
     @views.delete("/jobs/<job_id>")
     @describes(
         "Remove a job that has ended.",
-        {200: schemas.Removed},
-        details="Its record and its output, as `JOB_RETENTION` after its end would. An"
-        " Idempotency-Key that it had is free again. The CLI's session is left as it is.",
+        {200: Removed},
+        details="Removes its record and its output at once, without waiting for `JOB_RETENTION`."
+        " Its Idempotency-Key can be used again. The CLI's session is not removed.",
         errors=[JobNotFound, JobStillRunning],
         parameters=[JOB],
     )
@@ -116,12 +109,12 @@ def blueprint(jobs: JobService) -> Blueprint:
 
     @views.post("/jobs/<job_id>/interrupt")
     @describes(
-        "End the turn, and with it the job, gently.",
+        "Interrupt a job gracefully.",
         {
-            202: Answer(
-                "The CLI is sent one SIGINT. The turn stops, the CLI writes its `result`, and the"
+            202: ResponseDescription(
+                "The CLI was sent one SIGINT. It stops its turn and writes its `result`, and the"
                 " job ends as `cancelled`.",
-                {"application/json": schemas.Interrupted},
+                {"application/json": Interrupted},
             )
         },
         errors=[JobNotFound],
@@ -134,16 +127,15 @@ def blueprint(jobs: JobService) -> Blueprint:
     return views
 
 
-def _number(
-    name: str, default: float, least: float, most: float, shape: re.Pattern[str] = _NUMBER
+def _number_in_query(
+    name: str, default: float, least: float, most: float, syntax: re.Pattern[str] = _NUMBER
 ) -> float:
-    """A number of this shape in the query. Raises InvalidRequest."""
+    """A number in the query, from `least` to `most`. Raises InvalidRequest."""
     text = request.args.get(name)
     if text is None:
         return default
-    if not shape.fullmatch(text) or not least <= float(text) <= most:
-        what = "whole number" if shape is _WHOLE else "number"
-        raise InvalidRequest.of(
-            "out_of_range", ("query", name), f"This is no {what} from {least:g} to {most:g}"
-        )
+    if not syntax.fullmatch(text) or not least <= float(text) <= most:
+        kind = "whole number" if syntax is _WHOLE_NUMBER else "number"
+        message = f"Must be a {kind} from {least:g} to {most:g}"
+        raise InvalidRequest.of("out_of_range", ("query", name), message)
     return float(text)

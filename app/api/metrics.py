@@ -1,35 +1,31 @@
-"""`GET /metrics` and `GET /stats`: for who watches the service."""
+"""`GET /metrics`: counters for Prometheus."""
 
 import time
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response
 
-from app.api.described import schemas
 from app.cli.installed import Installed
-from app.jobs.service import JobService
 from app.jobs.store import Spool
 from app.metrics import Metrics
-from app.openapi.describe import Answer, Text, describes
+from app.openapi.describe import ResponseDescription, Text, describes
 from app.processes import Process, age
 from app.version import VERSION
 
 _METRICS = Text(
-    "Names begin with `claudecode2api_`.",
+    "The names begin with `claudecode2api_`.",
     'claudecode2api_jobs{status="running"} 1.0\n',
 )
 
 
-def metrics_blueprint(
-    metrics: Metrics, spool: Spool, claude: Installed, owner: Process
-) -> Blueprint:
-    """What Prometheus scrapes (text format 0.0.4); the gateway is as old as its `owner`."""
+def blueprint(metrics: Metrics, spool: Spool, claude: Installed, master: Process) -> Blueprint:
+    """The view; the gateway has run since its `master` was started."""
     views = Blueprint("metrics", __name__)
-    began = time.time() - age(owner)
+    started = time.time() - age(master)
 
     @views.get("/metrics")
     @describes(
-        "Counters for Prometheus.",
-        {200: Answer("In Prometheus's text format.", {"text/plain": _METRICS})},
+        "Get the counters.",
+        {200: ResponseDescription("Prometheus text format 0.0.4.", {"text/plain": _METRICS})},
     )
     def scrape() -> Response:
         running, queued = spool.count()
@@ -43,27 +39,9 @@ def metrics_blueprint(
                     {"version": VERSION, "claude_version": claude.version},
                     1,
                 ),
-                ("claudecode2api_start_time_seconds", "When it started.", {}, began),
+                ("claudecode2api_start_time_seconds", "When the gateway started.", {}, started),
             ]
         )
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
-
-    return views
-
-
-def stats_blueprint(jobs: JobService, claude: Installed, owner: Process) -> Blueprint:
-    """Sums over the jobs that are kept; the gateway is as old as its `owner`."""
-    views = Blueprint("stats", __name__)
-
-    @views.get("/stats")
-    @describes("What the jobs that you may see came to and cost.", {200: schemas.Stats})
-    def stats() -> Response:
-        sums = jobs.sums(g.user)
-        return jsonify(
-            version=VERSION,
-            claude_version=claude.version,
-            uptime_seconds=round(age(owner), 3),
-            **sums,
-        )
 
     return views

@@ -18,11 +18,11 @@ from app.errors import (
 )
 from app.http.chat_request import CHAT_REQUEST_ERRORS
 from app.openai.errors import CODES
-from app.openapi.describe import Answer, Text
-from app.openapi.error_models import Told
+from app.openapi.describe import ResponseDescription, Text
+from app.openapi.error_models import ResponseModel
 
 
-class OpenAIErrorObject(Told):
+class OpenAIErrorObject(ResponseModel):
     """What is wrong, in OpenAI's words."""
 
     message: str = Field(description="For people.")
@@ -31,7 +31,7 @@ class OpenAIErrorObject(Told):
     code: str = Field(description="For programs.")
 
 
-class OpenAIError(Told):
+class OpenAIError(ResponseModel):
     """An error as OpenAI's clients know it."""
 
     #: Our codes that are called otherwise there.
@@ -40,7 +40,7 @@ class OpenAIError(Told):
     error: OpenAIErrorObject
 
 
-class CompletionMessage(Told):
+class CompletionMessage(ResponseModel):
     """What Claude says."""
 
     role: Literal["assistant"]
@@ -51,7 +51,7 @@ class CompletionMessage(Told):
     )
 
 
-class Choice(Told):
+class Choice(ResponseModel):
     """The one answer."""
 
     index: Literal[0]
@@ -60,7 +60,7 @@ class Choice(Told):
     finish_reason: Literal["stop", "length", "content_filter"]
 
 
-class Completion(Told):
+class Completion(ResponseModel):
     """A chat completion."""
 
     id: str = Field(examples=["chatcmpl-324b03ba-e414-46e1-a8c1-d86f48a0eee8"])
@@ -74,7 +74,7 @@ class Completion(Told):
     conversation_id: str | None = Field(description="The same.")
 
 
-class ModelRow(Told):
+class ModelRow(ResponseModel):
     """A model that can be asked for."""
 
     id: str
@@ -83,14 +83,14 @@ class ModelRow(Told):
     owned_by: str
 
 
-class ModelList(Told):
+class ModelList(ResponseModel):
     """The models that can be asked for."""
 
     object: Literal["list"]
     data: list[ModelRow]
 
 
-class Conversation(Told):
+class Conversation(ResponseModel):
     """A conversation, which is a session of the CLI's."""
 
     id: str
@@ -103,7 +103,7 @@ class Conversation(Told):
     cwd: str | None
 
 
-class ConversationList(Told):
+class ConversationList(ResponseModel):
     """This user's conversations."""
 
     object: Literal["list"]
@@ -128,13 +128,13 @@ _CHUNKS = Text(
 )
 
 
-def _failed(words: str) -> Answer:
-    return Answer(words, {"application/json": OpenAIError})
+def _failed(words: str) -> ResponseDescription:
+    return ResponseDescription(words, {"application/json": OpenAIError})
 
 
 #: What a completion is answered.
 COMPLETION = {
-    200: Answer(
+    200: ResponseDescription(
         "The completion, whole or, with `stream`, in chunks.",
         {"application/json": Completion, "text/event-stream": _CHUNKS},
         ("X-Process-ID",),

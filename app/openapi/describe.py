@@ -1,16 +1,16 @@
-"""What a view says of itself, beside it, for the OpenAPI document (`app.openapi.document`).
+"""The decorator that describes a view for the OpenAPI document (`app.openapi.document`).
 
     @views.get("/jobs/<job_id>")
     @describes(
-        "One job's record.",
+        "Get the record of a job.",
         {200: JobRecord},
-        errors=(JobNotFound, InvalidRequest),
-        parameters=(JOB, Parameter("wait", "query", {"type": "number"}, "Seconds to wait.")),
+        errors=[JobNotFound, InvalidRequest],
+        parameters=[JOB, Parameter("wait", "query", {"type": "number"}, "Seconds to wait.")],
     )
     def one(job_id: str) -> Response:
 
-The path, the methods, whether one must sign in, and what any view may answer are not said
-there: the document knows them from the application.
+Paths, methods and whether a view needs credentials come from the application; the errors that
+every view can raise are added.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,9 +28,9 @@ Model = type[BaseModel]
 
 
 class Text(NamedTuple):
-    """A body that is no JSON of ours, in words, with an example.
+    """A body that is not JSON of one of our models, with an example.
 
-    `schema` may speak of `models` (see `app.openapi.json_schema.reference`).
+    `schema` may refer to `models` (see `app.openapi.json_schema.reference`).
     """
 
     description: str
@@ -42,7 +42,7 @@ class Text(NamedTuple):
 class Parameter(NamedTuple):
     """A parameter of a request, its schema in JSON Schema.
 
-    `argument` is the name of a path parameter in Flask's rule, if it has another there.
+    `argument` is the name of a path parameter in Flask's rule, if it is another one there.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Parameter(NamedTuple):
     example: Any = None
 
 
-class Answer(NamedTuple):
-    """One status that a view answers with: in words, by media type, with these headers.
+class ResponseDescription(NamedTuple):
+    """A response of one status: its bodies by media type, and its headers.
 
-    The headers are those of `app.openapi.headers`; `sometimes` are those that not every answer of
-    this status has. `links` names the views for which the header
-    X-Process-ID of this answer is the job's id.
+    Every such response has `headers`, and some have `sometimes`; both are names in
+    `app.openapi.headers`. `links` are the endpoints that take the response's X-Process-ID as the
+    job's id.
     """
 
     description: str
@@ -71,7 +71,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """What a request's body may be, by media type, with examples by name."""
+    """The body of a request: by media type, with named examples."""
 
     content: Mapping[str, Model | Text]
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -80,10 +80,10 @@ class Body:
 
 @dataclass(frozen=True)
 class Description:
-    """All that a view says of itself; errors are answered as `error_body`."""
+    """The description of a view; `error_body` is the model of its errors."""
 
     summary: str
-    answers: Mapping[int, Answer]
+    responses: Mapping[int, ResponseDescription]
     details: str
     errors: Sequence[type[GatewayError]]
     parameters: Sequence[Parameter]
@@ -93,7 +93,7 @@ class Description:
 
 def describes(
     summary: str,
-    answers: Mapping[int, Model | Answer],
+    responses: Mapping[int, Model | ResponseDescription],
     *,
     details: str = "",
     errors: Sequence[type[GatewayError]] = (),
@@ -101,18 +101,18 @@ def describes(
     body: Body | None = None,
     error_body: Model = ErrorBody,
 ) -> Callable[[View], View]:
-    """Describe a view; a model stands for an answer that is this model as JSON.
+    """Describe a view.
 
-    `summary` is a sentence, `details` more of them (CommonMark). `errors` are those that this
-    view can raise; those that any view can are added.
+    A model is short for a JSON response with its docstring as the description. `summary` is one
+    sentence, `details` are more (CommonMark). `errors` are those that not every view can raise.
     """
-    told = {
-        status: answer
-        if isinstance(answer, Answer)
-        else Answer(_first_line(answer), {"application/json": answer})
-        for status, answer in answers.items()
+    by_status = {
+        status: response
+        if isinstance(response, ResponseDescription)
+        else ResponseDescription(_first_line(response), {"application/json": response})
+        for status, response in responses.items()
     }
-    description = Description(summary, told, details, errors, parameters, body, error_body)
+    description = Description(summary, by_status, details, errors, parameters, body, error_body)
 
     def describe(view: View) -> View:
         view.__dict__["description"] = description
@@ -122,18 +122,18 @@ def describes(
 
 
 def description_of(view: Callable[..., Any]) -> Description | None:
-    """What a view says of itself, if it does."""
-    found = getattr(view, "description", None)
-    return found if isinstance(found, Description) else None
+    """The description of a view, if it has one."""
+    description = getattr(view, "description", None)
+    return description if isinstance(description, Description) else None
 
 
 def query_of(model: Model, prefix: str, leave_out: Collection[str] = ()) -> list[Parameter]:
-    """The fields of a model as parameters of the query; objects are JSON texts there."""
+    """The fields of a model as query parameters; objects are JSON texts there."""
     parameters = []
     for name, schema in properties(model).items():
         if name not in leave_out:
             text = schema.pop("description", "")
-            # There is no null in a query: who does not mean a parameter leaves it out.
+            # A query has no null: a client leaves the parameter out.
             kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
             if len(kinds) == 1:
                 schema |= kinds[0]

@@ -1,32 +1,32 @@
-"""How an error is told on our own faces, as models; what all such models have in common."""
+"""Errors as JSON: the models for the OpenAPI document, and the base of all such models."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Told(BaseModel):
-    """Something that the gateway tells. Keys may be added."""
+class ResponseModel(BaseModel):
+    """Base of the models that describe responses. Later versions may add keys."""
 
-    # Most processes never look at the schemas.
+    # Most processes never build the schemas.
     model_config = ConfigDict(defer_build=True)
 
 
-class Problem(Told):
-    """One thing that is wrong with a request."""
+class Problem(ResponseModel):
+    """One problem of a request."""
 
-    type: str = Field(description="What kind of mistake it is.", examples=["missing"])
+    type: str = Field(description="The kind of problem.", examples=["missing"])
     loc: list[str | int] = Field(
-        description="Where: `body` or `query`, and the way down from there.",
+        description="Where it is: `body`, `query` or `headers`, then the path from there.",
         examples=[["body", "prompt"]],
     )
-    msg: str = Field(description="For people.", examples=["Field required"])
+    msg: str = Field(description="A message for people.", examples=["Field required"])
 
 
-class ErrorBody(Told):
+class ErrorBody(ResponseModel):
     """An error."""
 
     detail: str | list[Problem] = Field(
-        description="For people: a sentence, or a list for a request that does not fit."
+        description="A message for people; a list if the request does not match the schema."
     )
-    code: str = Field(description="For programs: these do not change.")
-    hint: str = Field("", description="What would help; only where `detail` does not say it.")
+    code: str = Field(description="A stable code for programs.")
+    hint: str = Field("", description="Advice; only for some errors.")
     request_id: str = Field(description="The same as the header X-Request-ID.")

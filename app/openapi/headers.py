@@ -1,11 +1,11 @@
-"""The headers of answers that clients may rely on, as the OpenAPI document tells them."""
+"""The response headers that clients can rely on, for the OpenAPI document."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
 class Header(NamedTuple):
-    """A header of an answer, its schema in JSON Schema."""
+    """A response header, its schema in JSON Schema."""
 
     description: str
     schema: Mapping[str, Any]
@@ -15,18 +15,23 @@ _TEXT = {"type": "string"}
 
 HEADERS = {
     "X-Request-ID": Header(
-        "The request's id: yours, if you sent a sane one. The log names it, too.",
+        "The request's id: the one that the client sent, if it is valid. The log has it, too.",
         {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     ),
     "X-Process-ID": Header("The job's id.", {"type": "string", "format": "uuid"}),
-    "Location": Header("Where the job's stream is.", _TEXT),
+    "Location": Header("The path of the job's stream.", _TEXT),
     "Preference-Applied": Header("`respond-async`.", {"const": "respond-async"}),
     "WWW-Authenticate": Header("The challenge of RFC 7617.", _TEXT),
-    "Retry-After": Header("Seconds after which to come back.", {"type": "integer", "minimum": 0}),
-    "ETag": Header("What this version of the answer is called (If-None-Match).", _TEXT),
-    "Cache-Control": Header("Whether this may be kept, and changed on the way.", _TEXT),
-    "X-Accel-Buffering": Header("`no`: a proxy is to pass each event on at once.", {"const": "no"}),
-    "X-Session-ID": Header("The session, to go on with it.", _TEXT),
-    "X-Claude-Ignored": Header("The parameters that change nothing here.", _TEXT),
-    "Content-Security-Policy": Header("What the page may load: our own files alone.", _TEXT),
+    "Retry-After": Header("Retry after this many seconds.", {"type": "integer", "minimum": 0}),
+    "ETag": Header("The version of this response, for If-None-Match.", _TEXT),
+    "Cache-Control": Header("Whether caches may store the response and proxies change it.", _TEXT),
+    "X-Accel-Buffering": Header("`no`: proxies must not buffer the stream.", {"const": "no"}),
+    "X-Session-ID": Header("The session; send it to continue it.", _TEXT),
+    "X-Claude-Ignored": Header("The request's parameters that were ignored.", _TEXT),
+    "Content-Security-Policy": Header("What the page may load: only files of the gateway.", _TEXT),
 }
+
+
+def header_object(header: Header) -> dict[str, Any]:
+    """The header object of OpenAPI."""
+    return {"description": header.description, "required": True, "schema": dict(header.schema)}

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12, as in OpenAPI 3.1) of our models."""
+"""The JSON Schema (2020-12, as in OpenAPI 3.1) of our pydantic models."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,38 +10,37 @@ from pydantic_core import core_schema
 _REFERENCE = "#/components/schemas/{model}"
 
 
-class _Plain(GenerateJsonSchema):
-    """Without what says nothing: titles that repeat the names, defaults that mean "not there"."""
+class _WithoutNoise(GenerateJsonSchema):
+    """Leaves out titles that repeat a field's name, and defaults that stand for a missing key."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never: the name is enough."""
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
-        """The schema of what is there if it is there."""
+        """The schema of a value that is present."""
         return self.generate_inner(schema["schema"])
 
 
 def components(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
-    """The schemas of these models and of what they hold, by name."""
+    """The schemas of these models, and of those that they contain, by name."""
     ordered = sorted(models, key=lambda model: model.__name__)
     _, definitions = models_json_schema(
         [(model, "validation") for model in ordered],
         ref_template=_REFERENCE,
-        schema_generator=_Plain,
+        schema_generator=_WithoutNoise,
     )
     schemas: dict[str, Any] = definitions["$defs"]
     return schemas
 
 
 def reference(model: type[BaseModel]) -> dict[str, Any]:
-    """What stands for a model's schema elsewhere."""
+    """A reference to a model's schema in `components`."""
     return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
 def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     """The schemas of a model's fields."""
-    found: dict[str, dict[str, Any]] = model.model_json_schema(schema_generator=_Plain)[
-        "properties"
-    ]
+    schema = model.model_json_schema(schema_generator=_WithoutNoise)
+    found: dict[str, dict[str, Any]] = schema["properties"]
     return found

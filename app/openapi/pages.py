@@ -1,4 +1,4 @@
-"""`/openapi.json`, and two pages that show it: `/docs` (Swagger UI) and `/redoc`."""
+"""`/openapi.json`, and the pages that show it: `/docs` (Swagger UI) and `/redoc`."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from flask import Blueprint, Response, current_app, request
 from werkzeug.wsgi import wrap_file
 
 from app.errors import NotFound
-from app.openapi.describe import Answer, Parameter, Text, describes
+from app.openapi.describe import Parameter, ResponseDescription, Text, describes
 from app.openapi.document import make_document
 
-_PAGES = Path(__file__).with_name("templates")
+_TEMPLATES = Path(__file__).with_name("templates")
 _VENDORED = Path(__file__).parents[2] / "vendored"
 _KINDS = {
     ".css": "text/css; charset=utf-8",
@@ -22,37 +22,39 @@ _KINDS = {
 }
 _FILES = {
     path.name: path
-    for folder in (_PAGES, _VENDORED)
+    for folder in (_TEMPLATES, _VENDORED)
     for path in sorted(folder.iterdir())
     if path.suffix in _KINDS
 }
 
-# Nothing but our own files. Both show images that are part of their style sheets or made up
-# on the way (data:), and nobody may show the pages in a frame.
+# Only our own files, no frames. Both pages show images that are part of their style sheets or
+# made by their scripts (data:).
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"
 )
-# Redoc adds one style of its own, by its hash, and an empty one that it fills rule by rule. It
-# searches in a worker that it makes from its own text (blob:).
+# Redoc adds one style, allowed by its hash, and an empty one that it fills rule by rule. It
+# searches in a worker that it makes from a string (blob:).
 _EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 _SCROLLBAR = "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 _REDOC_POLICY = f"{_POLICY}; style-src 'self' {_EMPTY} {_SCROLLBAR}; worker-src blob:"
 
 _IF_NONE_MATCH = Parameter(
-    "If-None-Match", "header", {"type": "string"}, "The ETag of what is there already."
+    "If-None-Match", "header", {"type": "string"}, "The ETag of the response that the client has."
 )
-_KEPT = ["Cache-Control", "ETag"]
-_NOT_CHANGED = Answer("Nothing has changed.", headers=_KEPT)
+_CACHE_HEADERS = ["Cache-Control", "ETag"]
+_NOT_MODIFIED = ResponseDescription("Not modified.", headers=_CACHE_HEADERS)
 _ANY_JSON = Text("An OpenAPI document.", schema={"type": "object"})
 
 
-_PAGE = Answer(
+_PAGE = ResponseDescription(
     "The page.",
-    {"text/html": Text("It loads nothing but our own files.")},
-    [*_KEPT, "Content-Security-Policy"],
+    {"text/html": Text("It loads only files of the gateway.")},
+    [*_CACHE_HEADERS, "Content-Security-Policy"],
 )
-_NOT_CHANGED_PAGE = Answer("Nothing has changed.", headers=[*_KEPT, "Content-Security-Policy"])
+_PAGE_NOT_MODIFIED = ResponseDescription(
+    "Not modified.", headers=[*_CACHE_HEADERS, "Content-Security-Policy"]
+)
 
 
 def blueprint() -> Blueprint:
@@ -62,20 +64,25 @@ def blueprint() -> Blueprint:
 
     @views.get("/openapi.json")
     @describes(
-        "This document.",
-        {200: Answer("OpenAPI 3.1.", {"application/json": _ANY_JSON}, _KEPT), 304: _NOT_CHANGED},
+        "Get this document.",
+        {
+            200: ResponseDescription(
+                "OpenAPI 3.1.", {"application/json": _ANY_JSON}, _CACHE_HEADERS
+            ),
+            304: _NOT_MODIFIED,
+        },
         parameters=[_IF_NONE_MATCH],
     )
     def openapi() -> Response:
         if not document:
-            # Only now all routes are known.
+            # Not earlier: routes are added until the first request.
             document.append(json.dumps(make_document(current_app)).encode())
         return _cached(Response(document[0], mimetype="application/json"), _digest(document[0]))
 
     @views.get("/docs")
     @describes(
-        "This API, to read and to try out (Swagger UI).",
-        {200: _PAGE, 304: _NOT_CHANGED_PAGE},
+        "Read and try the API (Swagger UI).",
+        {200: _PAGE, 304: _PAGE_NOT_MODIFIED},
         parameters=[_IF_NONE_MATCH],
     )
     def swagger_ui() -> Response:
@@ -83,8 +90,8 @@ def blueprint() -> Blueprint:
 
     @views.get("/redoc")
     @describes(
-        "This API, to read (Redoc).",
-        {200: _PAGE, 304: _NOT_CHANGED_PAGE},
+        "Read about the API (Redoc).",
+        {200: _PAGE, 304: _PAGE_NOT_MODIFIED},
         parameters=[_IF_NONE_MATCH],
     )
     def redoc() -> Response:
@@ -92,18 +99,18 @@ def blueprint() -> Blueprint:
 
     @views.get("/docs/<name>")
     @describes(
-        "A file of these pages.",
+        "Get a file of these pages.",
         {
-            200: Answer(
+            200: ResponseDescription(
                 "The file.",
                 {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
-                _KEPT,
+                _CACHE_HEADERS,
             ),
-            304: _NOT_CHANGED,
+            304: _NOT_MODIFIED,
         },
         errors=[NotFound],
         parameters=[
-            Parameter("name", "path", {"type": "string", "enum": list(_FILES)}, "Its name."),
+            Parameter("name", "path", {"type": "string", "enum": list(_FILES)}, "The file's name."),
             _IF_NONE_MATCH,
         ],
     )
@@ -111,36 +118,36 @@ def blueprint() -> Blueprint:
         path = _FILES.get(name)
         if path is None:
             raise NotFound
-        answer = Response(content_type=_KINDS[path.suffix])
-        answer.content_length = path.stat().st_size
-        _cached(answer, _digest(path))
-        if answer.status_code == HTTPStatus.OK and request.method == "GET":
-            # Sent in pieces, between which others have their turn.
-            answer.response = wrap_file(request.environ, path.open("rb"))
-            answer.direct_passthrough = True
-        return answer
+        response = Response(content_type=_KINDS[path.suffix])
+        response.content_length = path.stat().st_size
+        _cached(response, _digest(path))
+        if response.status_code == HTTPStatus.OK and request.method == "GET":
+            # Sent in pieces, so that other requests are served in between.
+            response.response = wrap_file(request.environ, path.open("rb"))
+            response.direct_passthrough = True
+        return response
 
     return views
 
 
 def _html(name: str, policy: str) -> Response:
-    page = (_PAGES / name).read_bytes()
-    answer = Response(page, mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = policy
-    answer.headers["X-Frame-Options"] = "DENY"
-    # A 304 cannot take back a policy: another policy is another page.
-    return _cached(answer, _digest(page + policy.encode()))
+    page = (_TEMPLATES / name).read_bytes()
+    response = Response(page, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["X-Frame-Options"] = "DENY"
+    # A 304 cannot change the policy that a client has: another policy is another page.
+    return _cached(response, _digest(page + policy.encode()))
 
 
-def _cached(answer: Response, digest: str) -> Response:
-    """Have clients keep this, but ask whether it is still so; 304 tells them that it is."""
-    answer.set_etag(digest)
-    answer.headers["Cache-Control"] = "no-cache"
-    answer.make_conditional(request)
-    return answer
+def _cached(response: Response, digest: str) -> Response:
+    """Let clients cache the response but revalidate it; a 304 if their copy is current."""
+    response.set_etag(digest)
+    response.headers["Cache-Control"] = "no-cache"
+    response.make_conditional(request)
+    return response
 
 
 @cache
-def _digest(of: bytes | Path) -> str:
-    content = of if isinstance(of, bytes) else of.read_bytes()
+def _digest(source: bytes | Path) -> str:
+    content = source if isinstance(source, bytes) else source.read_bytes()
     return hashlib.sha256(content).hexdigest()[:32]

@@ -13,8 +13,9 @@ import pytest
 from flask import Flask
 
 from app import errors as all_errors
-from app.api.described.schemas import Done, Root
-from app.api.described.stream_answers import EVENTS
+from app.api.described.health import Root
+from app.api.described.job_stream import EVENTS
+from app.api.described.jobs import Done
 from app.cli.request import ChatRequest
 from app.errors import GatewayError
 from app.openapi.describe import describes

@@ -20,9 +20,9 @@ from app.auth.users import assign
 from app.cli.locator import Claude
 from app.http import access
 from app.openapi.describe import Description, Text, description_of
-from app.openapi.document import errors_of
 from app.openapi.error_models import ErrorBody
 from app.openapi.headers import HEADERS
+from app.openapi.operation import errors_of
 from app.processes import this_process
 from app.settings import Settings
 
@@ -82,9 +82,9 @@ def check_answer(answer: requests.Response, whole: bool) -> None:
     if view.description.error_body is not ErrorBody and "error" in told:
         # Another face's shape, whose codes are its own.
         check_body(view.description.error_body, answer.content)
-        assert errors or status in view.description.answers, where
+        assert errors or status in view.description.responses, where
         return
-    described = view.description.answers.get(status)
+    described = view.description.responses.get(status)
     if told.get("code") in errors:
         check_body(view.description.error_body, answer.content)
         assert names == {"X-Request-ID", *errors[told["code"]]}, where

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import requests
 
 from app import processes
-from app.api.described.schemas import Done, StreamError
+from app.api.described.jobs import Done, StreamError
 from tests.support.described import check_answer, check_body
 
 ROOT = Path(__file__).parents[2]

@@ -1,1 +1,1 @@
-"""How the document describes the raw face."""
+"""Descriptions for the OpenAPI document: the requests and responses of our own API."""

@@ -1,20 +1,20 @@
-"""What `POST /chat` reads, for the document."""
+"""The request of `POST /chat`: its body in either form, and the query beside a text body."""
 
 from app.cli.request import ChatRequest
 from app.openapi.describe import Body, Text, query_of
 
-#: The body, in either form.
+#: JSON, or the prompt as text.
 BODY = Body(
     {
         "application/json": ChatRequest,
         "text/plain": Text(
-            "The prompt itself, in UTF-8; the other fields are in the query.",
+            "The prompt in UTF-8. The other fields are in the query.",
             "Which files are here?",
         ),
     },
     {
         "a question": {"prompt": "Which files are here?", "cwd": "/tmp"},  # noqa: S108
-        "a narrow job that may go on without its client": {
+        "a restricted job that continues without its client": {
             "prompt": "Fix the failing test.",
             "cwd": "/home/me/project",
             "allowed_tools": ["Read", "Edit", "Bash(pytest:*)"],
@@ -23,5 +23,5 @@ BODY = Body(
         },
     },
 )
-#: The query beside a body of text.
-QUERY = query_of(ChatRequest, "With a body of text/plain: ", leave_out=["prompt"])
+#: The other fields, if the body is text.
+QUERY = query_of(ChatRequest, "With a text/plain body: ", leave_out=["prompt"])

@@ -1,0 +1,89 @@
+"""The JSON of `/`, `/health` and `/ready`, as models for the OpenAPI document."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.openapi.error_models import ErrorBody, ResponseModel
+
+
+class Root(ResponseModel):
+    """The name of the service, and links."""
+
+    message: str
+    docs: str = Field(description="The path of the API's documentation.")
+    health: str = Field(description="The path of the health check.")
+
+
+class ClaudeCheck(ResponseModel):
+    """The CLI."""
+
+    ok: bool = Field(description="Whether its binary is executable.")
+    path: str
+    version: str
+    logged_in: bool | None
+
+
+class StateCheck(ResponseModel):
+    """STATE_DIR, where jobs are kept."""
+
+    ok: bool
+    writable: bool
+    free_bytes: int
+    needed_bytes: int = Field(description="MIN_FREE_DISK.")
+
+
+class LauncherCheck(ResponseModel):
+    """The process that starts jobs."""
+
+    ok: bool
+
+
+class McpCheck(ResponseModel):
+    """MCP_CONFIG, if it is set."""
+
+    ok: bool
+    servers: list[str]
+    error: str | None = None
+
+
+class Checks(ResponseModel):
+    """What jobs need to run."""
+
+    claude: ClaudeCheck
+    state: StateCheck
+    launcher: LauncherCheck
+    mcp: McpCheck | None = None
+
+
+class Health(ResponseModel):
+    """The gateway is up, and jobs can run."""
+
+    status: Literal["ok"]
+    claude_path: str = Field(description="The path of the CLI's binary.")
+    claude_version: str = Field(
+        description="What the CLI reports as its version.", examples=["2.1.330 (Claude Code)"]
+    )
+    logged_in: bool | None = Field(
+        description="Whether the CLI is logged in, by `claude auth status`, which runs at most once"
+        " a minute; null until it has run once."
+    )
+    version: str = Field(description="The gateway's version.")
+    checks: Checks
+
+
+class Unhealthy(ErrorBody):
+    """Jobs cannot run; `detail` names the checks that failed."""
+
+    status: Literal["unavailable"] | None = None
+    claude_path: str | None = None
+    claude_version: str | None = None
+    logged_in: bool | None = None
+    version: str | None = None
+    checks: Checks | None = None
+
+
+class Ready(ResponseModel):
+    """Jobs can run."""
+
+    status: Literal["ok"]

@@ -1,0 +1,194 @@
+"""The JSON of `/chat`, `/jobs` and `/processes`, as models for the OpenAPI document.
+
+The models describe responses and do not make them: those are plain dictionaries, which costs
+least. The tests validate every response against these models.
+"""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from app.openapi.error_models import ResponseModel
+from app.records.job import Status
+
+_ID = "324b03ba-e414-46e1-a8c1-d86f48a0eee8"
+_STARTED = "2026-11-21T12:42:17.306Z"
+
+Reason = Literal[
+    "aborted",
+    "api_error",
+    "blocked_by_hook",
+    "disk_full",
+    "idle_timeout",
+    "max_budget",
+    "max_turns",
+    "not_logged_in",
+    "output_limit",
+    "prompt_too_long",
+    "timeout",
+]
+LiveStatus = Literal["queued", "running"]
+
+
+_TITLE = "The request's `title`, or the first line of its prompt; null for jobs of version 1.0."
+
+
+class ProcessRow(ResponseModel):
+    """A job that is running or queued."""
+
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+    title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
+    cwd: str = Field(description="The working directory.", examples=["/home/me/project"])
+    model: str | None = Field(description="The requested model; null: the CLI chooses.")
+    started_at: AwareDatetime = Field(
+        description="When the job was requested.", examples=[_STARTED]
+    )
+    session_id: str | None = Field(
+        description="The session: the requested one until the CLI reports its own.", examples=[_ID]
+    )
+    user: str = Field(
+        description="AUTH_USER, or the name of a key in API_KEYS.",
+        examples=["admin"],
+    )
+    status: LiveStatus
+    queue_position: int | None = Field(description="The place in the queue; 1 is next.", ge=1)
+
+
+class Processes(ResponseModel):
+    """The jobs that are running or queued, oldest first."""
+
+    processes: list[ProcessRow]
+    count: int = Field(ge=0)
+
+
+class _End(ResponseModel):
+    exit_code: int | None = Field(description="The CLI's exit code, if it exited.")
+    signal: str | None = Field(
+        description="The signal that ended the CLI, if any.", examples=["SIGKILL"]
+    )
+    is_error: bool | None = Field(
+        description="From the CLI's last `result` line; null if there is none."
+    )
+    total_cost_usd: float | None = Field(description="From the same line.")
+    duration_ms: float | None = Field(description="From the same line.")
+    reason: Reason | None = Field(
+        description="Why the job did not succeed, as a code; null if unknown."
+    )
+    # Defaults, because only some jobs have these keys.
+    error: str = Field(
+        "",
+        description="Why the job did not succeed, as a sentence: the CLI's own message if there is"
+        " one. Missing if the job succeeded.",
+        examples=["Not logged in · Please run /login"],
+    )
+    stderr: str = Field(
+        "",
+        description="The end of the CLI's standard error, at most 4096 bytes. Missing if the job"
+        " succeeded.",
+    )
+
+
+_STATUS = (
+    "`succeeded`: the CLI exited with 0, and its last `result` line reports no error."
+    " `cancelled`: by a client. `timed_out`: by a time limit. `lost`: the process that supervised"
+    " the job was killed. `failed`: anything else."
+)
+
+
+class Done(_End):
+    """How a job ended: the data of `event: done`."""
+
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+    status: Status = Field(description=_STATUS)
+    session_id: str | None = Field(
+        description="The session; send it to continue it.", examples=[_ID]
+    )
+
+
+class StreamError(ResponseModel):
+    """Why the gateway ended the stream: the data of `event: error`."""
+
+    error: str = Field(
+        description="A message for people.", examples=["the gateway stops or reloads"]
+    )
+    code: Literal["stream_ended", "job_not_started", "process_not_found", "internal_error"] = Field(
+        description="`stream_ended`: the gateway is shutting down or reloading. `job_not_started`:"
+        " the CLI could not be started when the job left the queue. `process_not_found`: the job"
+        " was removed. `internal_error`: the gateway failed."
+    )
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+
+
+class JobRecord(_End):
+    """The record of a job."""
+
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+    status: LiveStatus | Status = Field(
+        description=f"`queued`: waits for a job slot. `running`. {_STATUS}"
+    )
+    session_id: str | None = Field(
+        description="The session; send it to continue it.", examples=[_ID]
+    )
+    title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
+    cwd: str = Field(description="The working directory.", examples=["/home/me/project"])
+    model: str | None = Field(description="The requested model; null: the CLI chooses.")
+    started_at: AwareDatetime = Field(
+        description="When the job was requested.", examples=[_STARTED]
+    )
+    user: str = Field(
+        description="AUTH_USER, or the name of a key in API_KEYS.", examples=["admin"]
+    )
+    queue_position: int | None = Field(description="The place in the queue; 1 is next.", ge=1)
+    prompt_length: int = Field(description="The length of the prompt in characters.", ge=0)
+    detached: bool = Field(description="Whether the job continues if its client disconnects.")
+    ended_at: AwareDatetime | None
+    num_turns: int | None = Field(description="From the CLI's last `result` line.")
+    usage: dict[str, Any] | None = Field(description="From the same line.")
+    result: str | None = Field(description="From the same line: the text of the answer.")
+
+
+class FailedJob(JobRecord):
+    """The record of a job that did not succeed, with the fields of every error."""
+
+    detail: str = Field(description="The same as `error`.")
+    code: Literal["job_failed", "job_timed_out", "job_lost", "job_cancelled"]
+    request_id: str = Field(description="The same as the header X-Request-ID.")
+
+
+class Jobs(ResponseModel):
+    """Records, newest first."""
+
+    jobs: list[JobRecord]
+    count: int = Field(ge=0)
+
+
+class Started(ResponseModel):
+    """A job that is running or queued (`Prefer: respond-async`)."""
+
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+
+
+class Cancelled(ResponseModel):
+    """A job that was cancelled; none of its processes is left."""
+
+    status: Literal["cancelled"]
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+    killed: int = Field(description="How many processes were ended with a signal.", ge=0)
+    signal: str | None = Field(
+        description="The strongest signal that was sent.", examples=["SIGINT"]
+    )
+
+
+class Removed(ResponseModel):
+    """A job whose record and output were removed."""
+
+    status: Literal["removed"]
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
+
+
+class Interrupted(ResponseModel):
+    """A job whose CLI was sent SIGINT."""
+
+    status: Literal["interrupted"]
+    process_id: UUID = Field(description="The job's id.", examples=[_ID])
