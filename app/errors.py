@@ -368,7 +368,7 @@ class JobContinuesAfterShutdown(JobContinues):
 
 
 class JobNotFound(GatewayError):
-    """The job does not exist, belongs to another user, or has ended before it could be cancelled."""
+    """The job does not exist, belongs to another user, or has ended (to cancel it)."""
 
     status = 404
     code = "process_not_found"

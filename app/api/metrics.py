@@ -24,7 +24,7 @@ def blueprint(metrics: Metrics, spool: Spool, claude: Installed, master: Process
 
     @views.get("/metrics")
     @describes(
-        "Get the counters.",
+        "Get the counters of the gateway.",
         {200: ResponseDescription("Prometheus text format 0.0.4.", {"text/plain": _METRICS})},
     )
     def scrape() -> Response:
