@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import app
 from app import create_app, metrics
-from app.auth.users import Users, load_users, mend_users, save_users
+from app.auth.users import Users
+from app.auth.users_file import load_users, mend_users, save_users
 from app.cli.environment import build_environment, left_by_session
 from app.cli.locator import Claude, locate
 from app.cli.root_check import REFUSES_ROOT, refuses_root
@@ -267,7 +268,7 @@ def on_reload(server):
     try:
         save_users(spool.state, users)
     except OSError as error:
-        log.error("cannot remember whose the keys are: %s", error)
+        log.error("cannot save the users' keys: %s", error)
     _warn()
     if server.notifier is not None:
         server.notifier.stop_patience = _patience()

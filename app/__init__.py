@@ -1,7 +1,7 @@
 """The gateway that turns the Claude Code CLI into an HTTP service.
 
-`create_app` alone knows all the parts. It imports them when called, so that the launcher and
-the supervisors, which are `app.jobs` and the standard library, do not load Flask and gevent.
+Only `create_app` knows all the parts. It imports them when it is called, so that the launcher and
+the supervisors, which need only the standard library, do not load Flask and gevent.
 """
 
 from typing import TYPE_CHECKING

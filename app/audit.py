@@ -1,51 +1,51 @@
-"""The audit: who did what to which job, and who was refused, a line each in the log.
+"""The audit log: users' actions on jobs, and refused logins.
 
-Its logger is `audit`, which no LOG_LEVEL silences. No line holds a prompt or an answer.
+Its logger is `audit`, which logs whatever LOG_LEVEL is. No line has a prompt or an answer.
 """
 
 import logging
 import time
 
-#: Refused logins that one process logs within a minute; of the rest it logs how many there were.
+#: Refused logins that one process logs per minute; of the others it logs the number.
 MOST_REFUSALS = 60
 
 log = logging.getLogger("audit")
 
 
 def cancelled(job_id: str, user: str, why: str) -> None:
-    """A job is to end."""
+    """Log that a job is cancelled."""
     log.info("job %s is cancelled: %s", job_id, why, extra={"job": job_id, "user": user})
 
 
 def interrupted(job_id: str, user: str) -> None:
-    """A job's turn is to end."""
+    """Log that a job's turn is interrupted."""
     fields = {"job": job_id, "user": user}
-    log.info("job %s is interrupted: %s asked for it", job_id, user, extra=fields)
+    log.info("job %s is interrupted: requested by %s", job_id, user, extra=fields)
 
 
 def removed(job_id: str, user: str) -> None:
-    """The record and the output of a job that has ended are removed."""
+    """Log that an ended job is removed, with its output."""
     fields = {"job": job_id, "user": user}
-    log.info("job %s is removed: %s asked for it", job_id, user, extra=fields)
+    log.info("job %s is removed: requested by %s", job_id, user, extra=fields)
 
 
-class Refusals:
-    """The refused logins, of which a flood must not fill the log."""
+class RefusedLogins:
+    """Logs refused logins, up to a rate, so that a flood does not fill the log."""
 
     def __init__(self) -> None:
         self._minute = 0
         self._logged = 0
-        self._left_out = 0
+        self._unlogged = 0
 
-    def refused(self, address: str, what: str) -> None:
-        """A login was refused; `what` says which credentials were sent, not what is in them."""
+    def log(self, address: str, what: str) -> None:
+        """Log a refused login. `what` describes the credentials without quoting them."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
-            if self._left_out:
-                log.warning("%d more logins were refused in a minute", self._left_out)
-            self._minute, self._logged, self._left_out = minute, 0, 0
+            if self._unlogged:
+                log.warning("%d more logins were refused in a minute", self._unlogged)
+            self._minute, self._logged, self._unlogged = minute, 0, 0
         if self._logged >= MOST_REFUSALS:
-            self._left_out += 1
+            self._unlogged += 1
             return
         self._logged += 1
         log.warning("a login from %s was refused: %s", address, what)

@@ -7,9 +7,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 def client_address(
     remote: str, forwarded_for: str, proxies: Sequence[IPv4Network | IPv6Network]
 ) -> str:
-    """The client's address: the last one in `X-Forwarded-For` that is no proxy of ours.
+    """The client's address: the last one in `X-Forwarded-For` that is not a trusted proxy's.
 
-    Only a proxy of ours is believed: what others wrote in the header is ignored.
+    Only what a trusted proxy wrote into the header counts.
 
     >>> from ipaddress import ip_network
     >>> client_address("10.0.0.1", "6.6.6.6, 192.0.2.7", [ip_network("10.0.0.0/8")])
@@ -28,7 +28,7 @@ def client_address(
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, all of which one client may hold.
+    """The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address.
 
     >>> network_of("2001:db8::1") == network_of("2001:db8::2")
     True
@@ -43,7 +43,7 @@ def network_of(address: str) -> str:
 
 
 def _without_port(hop: str) -> str | None:
-    """The address in a hop, to which some proxies add the port; None if there is none.
+    """The address in an entry of the header, to which some proxies add a port, or None.
 
     >>> _without_port("192.0.2.7:4711"), _without_port("[2001:db8::1]:80"), _without_port("x")
     ('192.0.2.7', '2001:db8::1', None)

@@ -1,14 +1,15 @@
-"""How deep a JSON value may lie. Pure; standard library alone, as the supervisor imports this.
+"""The limit on the nesting depth of JSON. Pure; uses only the standard library.
 
-Python reads JSON of nearly a thousand levels, and then cannot write what it has read.
+Python parses JSON of nearly a thousand levels and then cannot serialize it. The supervisor imports
+this module.
 """
 
-#: Levels of lists and objects in one value.
+#: The most levels of lists and objects in one value.
 DEEPEST = 200
 
 
 def is_deep(value: object, deepest: int = DEEPEST) -> bool:
-    """Whether a value out of JSON has more levels than these.
+    """Whether a parsed JSON value has more than `deepest` levels.
 
     >>> is_deep({"a": [[1]]}, 3), is_deep({"a": [[1]]}, 2)
     (False, True)

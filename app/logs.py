@@ -1,7 +1,7 @@
-"""What a line of the log looks like: text for people, priorities for journald, or JSON.
+"""The log's configuration and formats: text, text with priorities for journald, or JSON.
 
-No line can be forged: what comes from outside may hold any character, and whatever would begin
-another line, move a terminal's cursor or turn its direction is escaped. Secrets are masked.
+No line can be forged: values from outside may have any character, so those that begin another
+line, move a terminal's cursor or change the direction of text are escaped. Secrets are masked.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from app.server.nonblocking_stderr import NonblockingStderr
 
-#: What a record may carry beside its message, by its name there, in this order.
+#: The fields that a record may have beside its message, in the order of the output.
 FIELDS = (
     *("request_id", "job", "job_status", "user"),
     *("method", "path", "status", "duration_seconds"),
@@ -29,7 +29,7 @@ _CREDENTIALS = re.compile(
     r"|(?<=\bbasic )[\w+/=-]{8,}|(?<=\bbearer )[\w.~+/=-]{8,}|(?<=://)[^\s/@]+(?=@)"
 )
 _MASK = "***"
-# What is shorter would be found in every second word.
+# A shorter secret would match inside ordinary words.
 _SHORTEST_SECRET = 6
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 # syslog(3)
@@ -37,17 +37,17 @@ _PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
 
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
-    """The values of variables whose names say that they are secrets."""
+    """The values of environment variables whose names mark them as secrets."""
     return [
         value for name, value in environment.items() if any(word in name for word in _SECRET_NAMES)
     ]
 
 
-class Line(logging.Formatter):
-    """Turns a record into a line of text.
+class TextFormatter(logging.Formatter):
+    """Formats a record as a line of text.
 
     >>> record = logging.LogRecord("app", 20, "", 0, "not %s", ("one\\ntwo",), None)
-    >>> Line([]).format(record).partition(" INFO ")[2].partition(" ")[2]
+    >>> TextFormatter([]).format(record).partition(" INFO ")[2].partition(" ")[2]
     'app: not one\\\\ntwo'
     """
 
@@ -57,24 +57,24 @@ class Line(logging.Formatter):
         self._secrets = [secret for secret in longest_first if len(secret) >= _SHORTEST_SECRET]
 
     def format(self, record: logging.LogRecord) -> str:
-        """The whole of it; what follows an exception's first line is indented."""
-        told = self.clean(record.getMessage())
+        """The whole entry; the lines of a traceback are indented."""
+        message = self.clean(record.getMessage())
         fields = _fields(record)
         if "request_id" in fields:
-            told = f"{told} [{self.clean(fields['request_id'])}]"
-        line = self.head(record) + told
+            message = f"{message} [{self.clean(fields['request_id'])}]"
+        line = self.head(record) + message
         return f"\n{self.indent(record)}".join([line, *self._trace(record)])
 
     def head(self, record: logging.LogRecord) -> str:
-        """What stands before the message."""
-        return f"{_moment(record)} {record.levelname} {record.process} {record.name}: "
+        """The text before the message."""
+        return f"{_timestamp(record)} {record.levelname} {record.process} {record.name}: "
 
     def indent(self, record: logging.LogRecord) -> str:
-        """What stands before each line of a traceback: no message begins like that."""
+        """The text before each line of a traceback; no message begins like it."""
         return "    "
 
     def clean(self, text: object) -> str:
-        """A text on one line and without secrets."""
+        """The text on one line and without secrets."""
         cleaned = str(text)
         for secret in self._secrets:
             cleaned = cleaned.replace(secret, _MASK)
@@ -87,39 +87,39 @@ class Line(logging.Formatter):
         return [self.clean(line) for line in self.formatException(record.exc_info).split("\n")]
 
 
-class JournalLine(Line):
-    """The same for journald, which adds time and process itself (sd-daemon(3))."""
+class JournalFormatter(TextFormatter):
+    """Formats a line for journald, which adds the time and the process (sd-daemon(3))."""
 
     def head(self, record: logging.LogRecord) -> str:
         """The priority."""
         return f"{_priority(record)}{record.name}: "
 
     def indent(self, record: logging.LogRecord) -> str:
-        """To journald each line is an entry."""
+        """The priority again: journald makes an entry of each line."""
         return f"{_priority(record)}    "
 
 
-class JsonLine(Line):
-    """One JSON object a line."""
+class JsonFormatter(TextFormatter):
+    """Formats a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The message, and what the record carries beside it."""
-        told: dict[str, Any] = {
-            "time": _moment(record),
+        """The message and the fields."""
+        entry: dict[str, Any] = {
+            "time": _timestamp(record),
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
             "message": self.clean(record.getMessage()),
         }
         for name, value in _fields(record).items():
-            told[name] = self.clean(value) if isinstance(value, str) else value
+            entry[name] = self.clean(value) if isinstance(value, str) else value
         if trace := self._trace(record):
-            told["exception"] = trace
-        return json.dumps(told)
+            entry["exception"] = trace
+        return json.dumps(entry)
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Writes to standard error, which says in such a line, too, what it had to drop."""
+    """Writes to standard error, and formats its notice of dropped lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,18 +127,20 @@ class Handler(logging.StreamHandler[TextIO]):
             self.stream.notice = self._notice
 
     def _notice(self, dropped: int) -> str:
-        words = "%d lines of the log were dropped: nothing read standard error"
-        record = logging.LogRecord("app", logging.WARNING, "", 0, words, (dropped,), None)
+        message = "%d lines of the log were dropped: nothing read standard error"
+        record = logging.LogRecord("app", logging.WARNING, "", 0, message, (dropped,), None)
         return self.format(record) + self.terminator
 
 
 def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, Any]:
-    """For logging.config: everything to standard error, as `text` or as `json`."""
-    line = JsonLine if form == "json" else JournalLine if _is_journal() else Line
+    """A dictionary for logging.config: everything to standard error, as `text` or `json`."""
+    formatter = (
+        JsonFormatter if form == "json" else JournalFormatter if _is_journal() else TextFormatter
+    )
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": line, "secrets": list(secrets)}},
+        "formatters": {"line": {"()": formatter, "secrets": list(secrets)}},
         "handlers": {"stderr": {"()": Handler, "formatter": "line"}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
@@ -150,7 +152,7 @@ def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, An
 
 
 def _is_journal() -> bool:
-    """Whether standard error goes to journald: systemd.exec(5), JOURNAL_STREAM."""
+    """Whether standard error is journald's (JOURNAL_STREAM in systemd.exec(5))."""
     stderr = os.fstat(sys.stderr.fileno())
     return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
 
@@ -159,11 +161,11 @@ def _priority(record: logging.LogRecord) -> str:
     return f"<{_PRIORITIES.get(record.levelname, 6)}>"
 
 
-def _moment(record: logging.LogRecord) -> str:
+def _timestamp(record: logging.LogRecord) -> str:
     seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     return f"{seconds}.{int(record.msecs):03}Z"
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    carried = record.__dict__
-    return {name: carried[name] for name in FIELDS if carried.get(name) is not None}
+    values = record.__dict__
+    return {name: values[name] for name in FIELDS if values.get(name) is not None}

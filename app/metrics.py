@@ -1,10 +1,10 @@
-"""What Prometheus is told. Names and units as its conventions have them.
+"""The metrics for Prometheus, with names and units by its conventions.
 
-Several processes count, each in files of its own, which `render` adds up (prometheus_client's
-multiprocess mode). The files have the worker's number in their names: a worker goes on counting
-where the one ended that had the number before, so that no counter falls and the files do not
-become more. They are written by `app.state.counter_file` and not through memory: neither a full
-disk nor a job that cuts such a file off can end a process.
+Each worker counts in its own files, and `render` adds them up (prometheus_client's multiprocess
+mode). The files are named after the worker's number, and a new worker continues the files of the
+last one with its number: counters never fall, and the number of files stays bounded. The files
+are written by `app.state.counter_file` instead of mapped into memory, so that neither a full disk
+nor a job that truncates a file can kill a process.
 """
 
 import logging
@@ -29,51 +29,51 @@ from app.state.files import discard, make_folder
 
 log = logging.getLogger(__name__)
 
-# Where prometheus_client takes its own kind of file from.
+# prometheus_client looks its file class up in these modules.
 for module in (multiprocess, values):
-    setattr(module, "MmapedDict", CounterFile)  # noqa: B010 - it is not one that they export
+    setattr(module, "MmapedDict", CounterFile)  # noqa: B010 - they do not export it
 
 _STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
 _REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
-# What the tokens of a result line are called here, and there.
+# The kinds of tokens in the metrics, and their names in a result line.
 _TOKENS = {
     "input": "input_tokens",
     "output": "output_tokens",
     "cache_read": "cache_read_input_tokens",
     "cache_creation": "cache_creation_input_tokens",
 }
-# More than any job costs or uses; beyond it is what is no number.
+# No job costs or uses that much; larger values are not plausible.
 _MOST = 1e12
 _DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 _FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
 
 
 def forget_all(folder: Path) -> None:
-    """Before any process counts: begin with zero."""
+    """Reset all metrics, before any worker counts."""
     for file in folder.glob("*.db"):
         discard(str(file))
 
 
 def forget_worker(folder: Path, number: int) -> None:
-    """A worker has ended: what it counted stays, what it had at the moment does not."""
+    """Remove the gauges of a worker that has ended; its counters stay."""
     discard(f"{folder}/gauge_livesum_{number}.db")
 
 
 class Metrics:
-    """The counters of this process, which alone has this number at the moment."""
+    """The metrics of this process. No other running process has the same number."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
-        #: The lowest is 0.
+        #: From 0.
         self.number = number
         try:
             make_folder(str(folder))
-            # prometheus_client takes the folder from there.
+            # prometheus_client reads the folder from this variable.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
             values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
         except OSError as error:
             log.error("the metrics of this process will be missing: %s", error)
-            # It counts in its memory, where nobody looks.
+            # Count in memory, although nothing reads it.
             values.ValueClass = values.MutexValue
         # No registry: `render` reads the files.
         self._ended = Counter(
@@ -81,14 +81,14 @@ class Metrics:
         )
         self._durations = Histogram(
             "claudecode2api_job_duration_seconds",
-            "From a job's request to its end.",
+            "Seconds from a job's request to its end.",
             ["status"],
             buckets=_DURATIONS,
             registry=None,
         )
         self._first_lines = Histogram(
             "claudecode2api_job_first_line_seconds",
-            "From a job's request to its first line, as its first reader saw it.",
+            "Seconds from a job's request until its first client got its first line.",
             buckets=_FIRST_LINES,
             registry=None,
         )
@@ -102,22 +102,24 @@ class Metrics:
         )
         self._streams = Gauge(
             "claudecode2api_open_streams",
-            "Streams that clients read now.",
+            "Streams that are open now.",
             registry=None,
             multiprocess_mode="livesum",
         )
         self._cost = Counter(
-            "claudecode2api_cost_dollars", "What jobs cost, by their result lines.", registry=None
+            "claudecode2api_cost_dollars",
+            "Cost of jobs in US dollars, from their result lines.",
+            registry=None,
         )
         self._tokens = Counter(
             "claudecode2api_tokens",
-            "Tokens of jobs, by their result lines.",
+            "Tokens of jobs, from their result lines.",
             ["kind"],
             registry=None,
         )
         self._refused = Counter(
             "claudecode2api_authentication_failures",
-            "Requests refused for their credentials.",
+            "Requests refused because of their credentials.",
             ["reason"],
             registry=None,
         )
@@ -128,7 +130,7 @@ class Metrics:
             registry=None,
         )
 
-        # From the start on each is there with 0: a rate needs a value to begin with.
+        # Each series exists with 0 from the start: rate() needs a first value.
         for status in _STATUSES:
             self._ended.labels(status)
             self._durations.labels(status)
@@ -138,44 +140,44 @@ class Metrics:
             self._refused.labels(reason)
 
     def count_end(self, status: str, seconds: float, result: Mapping[str, Any] | None) -> None:
-        """A job has ended, so many seconds after its request; `result` is its last line's."""
+        """Count a job that ended `seconds` after its request, with the CLI's last `result`."""
         self._ended.labels(status).inc()
         self._durations.labels(status).observe(max(0.0, seconds))
-        said = result or {}
-        self._cost.inc(cost_in(said))
-        for kind, tokens in tokens_in(said).items():
+        fields = result or {}
+        self._cost.inc(cost_in(fields))
+        for kind, tokens in tokens_in(fields).items():
             self._tokens.labels(kind).inc(tokens)
 
     def count_first_line(self, seconds: float) -> None:
-        """The client that started a job got the first of its lines."""
+        """Count the time until the client that started a job got its first line."""
         self._first_lines.observe(seconds)
 
     def count_forwarded(self, lines: int, size: int) -> None:
-        """So many lines, and bytes of output, were sent to a client."""
+        """Count lines and bytes of output that were sent to a client."""
         self._lines.inc(lines)
         self._bytes.inc(size)
 
     def count_refusal(self, reason: str) -> None:
-        """A request was refused for its credentials."""
+        """Count a request that was refused because of its credentials."""
         self._refused.labels(reason).inc()
 
     def count_dropped_lines(self, lines: int) -> None:
-        """So many lines of this process's log were dropped."""
+        """Count lines of this process's log that were dropped."""
         self._dropped_lines.inc(lines)
 
     def count_stream(self, change: int) -> None:
-        """A stream was opened (1) or has ended (-1)."""
+        """Count a stream that opened (1) or ended (-1)."""
         self._streams.inc(change)
 
     def render(self, gauges: Iterable[tuple[str, str, Mapping[str, str], float]]) -> bytes:
-        """Everything, over all processes, with these gauges of the moment.
+        """All metrics of all processes and the given gauges, in Prometheus's text format.
 
-        Each is a name, what it means, its labels, and its value; in Prometheus's text format.
+        A gauge is a name, a help text, labels and a value.
         """
         families: dict[str, GaugeMetricFamily] = {}
-        for name, meaning, labels, value in gauges:
+        for name, help_text, labels, value in gauges:
             family = families.setdefault(
-                name, GaugeMetricFamily(name, meaning, labels=list(labels))
+                name, GaugeMetricFamily(name, help_text, labels=list(labels))
             )
             family.add_metric(list(labels.values()), value)
 
@@ -196,7 +198,7 @@ class Metrics:
 
 
 def _is_sound(file: Path) -> bool:
-    """Whether a file can be added up; a job can write one that cannot."""
+    """Whether a file can be read; a job may have damaged it."""
     try:
         multiprocess.MultiProcessCollector.merge([str(file)])  # type: ignore[no-untyped-call]
     except Exception as error:
@@ -206,19 +208,19 @@ def _is_sound(file: Path) -> bool:
 
 
 def cost_in(result: Mapping[str, Any]) -> float:
-    """What a `result` line says that the job cost, in US dollars."""
+    """The cost in a `result` line, in US dollars."""
     return _amount(result.get("total_cost_usd"))
 
 
 def tokens_in(result: Mapping[str, Any]) -> dict[str, int]:
-    """The tokens of a `result` line, by their kind."""
+    """The tokens in a `result` line, by kind."""
     usage = result.get("usage")
-    said = usage if isinstance(usage, dict) else {}
-    return {kind: int(_amount(said.get(name))) for kind, name in _TOKENS.items()}
+    counts = usage if isinstance(usage, dict) else {}
+    return {kind: int(_amount(counts.get(name))) for kind, name in _TOKENS.items()}
 
 
 def _amount(value: object) -> float:
-    """What the CLI wrote, if that can be added up: nothing makes sure of it.
+    """The value if it is a plausible amount, else 0; the CLI may write anything.
 
     >>> [_amount(value) for value in (0.25, 7, -1, True, "7", None, float("nan"), 10**400)]
     [0.25, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]

@@ -1,22 +1,22 @@
-"""Texts from outside, made safe to pass on: broken characters replaced, long ones shortened."""
+"""Texts from outside, made safe to pass on: broken characters replaced, or shortened."""
 
 import re
 import time
 
-#: Characters of a client's value that an error quotes.
+#: Characters that an error quotes of a client's value.
 LONGEST_QUOTE = 100
 
 _HALVES = re.compile("[\ud800-\udfff]")
-# Between two pieces of a large text others are served, also who comes over the network only now
-# (see `app.server.hub_yield`).
+# Between two pieces of a large text other requests are served, new ones included (see
+# `app.server.hub_yield`).
 _PIECE = 1 << 18
 _MOMENT = 1e-6
 
 
 def well_formed(text: str) -> str:
-    r"""The text with U+FFFD for each half of a surrogate pair, which UTF-8 cannot carry.
+    r"""The text with U+FFFD for each lone surrogate, which UTF-8 cannot encode.
 
-    Python's and JavaScript's JSON readers make such halves out of `"\ud83d"`.
+    The JSON parsers of Python and JavaScript read `"\ud83d"` as one.
 
     >>> ascii(well_formed("a\ud83d"))
     "'a\\ufffd'"
@@ -31,7 +31,7 @@ def well_formed(text: str) -> str:
 
 
 def shortened(text: str, longest: int = LONGEST_QUOTE) -> str:
-    """The beginning of a text that may be long.
+    """The first `longest` characters of the text, with an ellipsis if there are more.
 
     >>> shortened("abcdef", 4), shortened("abcd", 4)
     ('abcd…', 'abcd')

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.logs import JournalLine, JsonLine, Line, configuration, secrets_in
+from app.logs import JournalFormatter, JsonFormatter, TextFormatter, configuration, secrets_in
 from tests.support.gateway import AUTH, PASSWORD, ROOT, Gateway, eventually
 
 SECRETS = ["p:äss wörd", "key-of-a-client", "short"]
@@ -42,7 +42,7 @@ def objects_of(gateway: Gateway, **fields: object) -> list[dict[str, Any]]:
 @example("\n")
 @example("\r\x1b[2J\x85\u2028\u2029\u202e\ud800\x00\x0b\x0c\x1c")
 def test_whatever_is_logged_stays_on_its_line(text: str) -> None:
-    for form in (Line, JournalLine, JsonLine):
+    for form in (TextFormatter, JournalFormatter, JsonFormatter):
         line = form(SECRETS).format(record("%s", text, request_id=text, path=text))
         assert len(line.splitlines()) == 1
         assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(letter) for letter in line}
@@ -59,14 +59,14 @@ def test_whatever_is_logged_stays_on_its_line(text: str) -> None:
     ],
 )
 def test_secrets_are_masked_wherever_they_stand(secret: str) -> None:
-    for form in (Line, JournalLine, JsonLine):
+    for form in (TextFormatter, JournalFormatter, JsonFormatter):
         line = form(SECRETS).format(record(f"before {secret} %s", f"x={secret}&", path=secret))
         assert secret.rpartition(" ")[2] not in line
         assert "***" in line
 
 
 def test_the_credentials_of_a_url_are_masked_and_its_host_is_not() -> None:
-    line = Line([]).format(record("proxy %s", "https://me:let-me-in@proxy.example:3128/x"))
+    line = TextFormatter([]).format(record("proxy %s", "https://me:let-me-in@proxy.example:3128/x"))
     assert line.endswith("proxy https://***@proxy.example:3128/x")
 
 
@@ -80,13 +80,13 @@ def test_a_traceback_is_indented_and_in_the_journal_as_grave_as_its_message() ->
         raise ValueError("with\nlines key-of-a-client")
     except ValueError:
         made = logging.LogRecord("app", 40, "", 0, "it failed", (), sys.exc_info())
-    first, *others = Line(SECRETS).format(made).split("\n")
+    first, *others = TextFormatter(SECRETS).format(made).split("\n")
     assert first.endswith("it failed")
     assert len(others) > 2
     assert all(line.startswith("    ") for line in others)
     assert "key-of-a-client" not in "".join(others)
-    assert all(line.startswith("<3>") for line in JournalLine([]).format(made).split("\n"))
-    told = json.loads(JsonLine(SECRETS).format(made))
+    assert all(line.startswith("<3>") for line in JournalFormatter([]).format(made).split("\n"))
+    told = json.loads(JsonFormatter(SECRETS).format(made))
     assert told["exception"][-1].startswith("lines")
 
 
@@ -113,7 +113,7 @@ def test_priorities_are_written_if_standard_error_is_the_journal(
 
 
 def test_json_is_written_if_it_is_asked_for() -> None:
-    assert configuration("json", "INFO", [])["formatters"]["line"]["()"] is JsonLine
+    assert configuration("json", "INFO", [])["formatters"]["line"]["()"] is JsonFormatter
 
 
 def test_a_request_and_the_life_of_its_job_can_be_told_by_one_id(

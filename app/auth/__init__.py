@@ -1,1 +1,1 @@
-"""Who uses the gateway: users, their keys, and the check of credentials."""
+"""Authentication: users, their API keys, and the check of credentials."""

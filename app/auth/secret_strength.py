@@ -1,16 +1,16 @@
-"""How hard a secret is to guess. Pure."""
+"""The strength of a password or key. Pure."""
 
 import math
 import re
 import string
 
-#: Bits of a secret that no client guesses, however often it may try.
+#: Bits of entropy at which a secret cannot be guessed, however many attempts there are.
 STRONG = 128
-# A long run of one letter is no strong secret.
+# A strong secret has at least so many different characters.
 _DIFFERENT = 10
 _ALPHABETS = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
 _HEXADECIMAL = set(string.hexdigits)
-# What documents put where a secret belongs: of these words alone, one of the first among them.
+# A placeholder consists of _WORDS and contains one of _ASKS.
 _ASKS = re.compile("(?:change|replace)(?:me|this|it)|your|my")
 _WORDS = re.compile(
     "(?:please|change|replace|me|this|it|your|my|with|an?|very|super|own|secure|strong|random"
@@ -19,7 +19,7 @@ _WORDS = re.compile(
 
 
 def is_blank(secret: str) -> bool:
-    r"""Whether nothing of this can be seen.
+    r"""Whether the secret has no visible character.
 
     >>> is_blank(" \u200b\t"), is_blank("pass")
     (True, False)
@@ -28,7 +28,7 @@ def is_blank(secret: str) -> bool:
 
 
 def is_placeholder(secret: str) -> bool:
-    """Whether this stands in a document where a secret belongs.
+    """Whether this is what documentation has in place of a secret.
 
     >>> [is_placeholder(text) for text in ("changeme", "Replace-Me!", "your-secure-password")]
     [True, True, True]
@@ -40,7 +40,7 @@ def is_placeholder(secret: str) -> bool:
 
 
 def is_strong(secret: str) -> bool:
-    """Whether a secret as random as it looks has STRONG bits.
+    """Whether the secret has STRONG bits of entropy if it is as random as it looks.
 
     >>> is_strong("7d865e959b2466918c9863afca942d0f"), is_strong("a" * 99), is_strong("pass")
     (True, False, False)

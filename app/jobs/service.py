@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from app import audit, processes
-from app.auth.users import User, Users, mend_users
+from app.auth.users import User, Users
+from app.auth.users_file import mend_users
 from app.errors import (
     DiskFull,
     JobNotEnded,
@@ -236,7 +237,7 @@ class JobService:
         moment, and JobNotEnded if SIGKILL was not enough.
         """
         job = self._find_running(job_id, user)
-        audit.cancelled(job_id, user.name, f"{user.name} asked for it")
+        audit.cancelled(job_id, user.name, f"requested by {user.name}")
         with self._watch(job) as watch:
             self._ask_to_end(job)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):

@@ -5,7 +5,7 @@ import secrets
 import sys
 
 from app.auth.api_keys import NAME, PREFIX, ApiKey, entries, hashed, read_keys
-from app.auth.users import load_users
+from app.auth.users_file import load_users
 from app.env_file import read_env_file
 from app.errors import ConfigurationError
 from app.tool.checkout import Checkout

@@ -19,7 +19,7 @@ from app.audit import MOST_REFUSALS
 from app.auth import throttle
 from app.auth.api_keys import hashed, read_keys
 from app.auth.authenticator import Authenticator
-from app.auth.throttle import LATELY, PATIENCE_WITH_KNOWN, WINDOW, Throttle
+from app.auth.throttle import KNOWN_FACTOR, LOGIN_MEMORY, WINDOW, Throttle
 from app.auth.users import assign
 from app.client_address import client_address
 from app.errors import GatewayError, InvalidCredentials, NotAuthenticated, TooManyAttempts
@@ -86,7 +86,7 @@ def signing_in(user: str, password: str, keys: str, throttle: Throttle) -> Authe
 def fail(found: Throttle, times: int, address: str = HERE) -> None:
     """So many failures from an address."""
     for _ in range(times):
-        found.count(address)
+        found.record_failure(address)
 
 
 @pytest.mark.parametrize(
@@ -328,13 +328,13 @@ def test_who_guesses_without_end_is_stopped_at_an_address_that_is_known_too(
 ) -> None:
     found = authenticator(tmp_path, limit=2)
     found.check(basic("admin:pa:ss"), HERE)
-    fail_to_sign_in(found, 2 * PATIENCE_WITH_KNOWN)
+    fail_to_sign_in(found, 2 * KNOWN_FACTOR)
     with pytest.raises(TooManyAttempts):
         found.check(basic("admin:pa:ss"), HERE)
     # What is counted does not grow without end.
     fail_to_sign_in(found, 100)
     (file,) = (tmp_path / "failures").iterdir()
-    assert file.stat().st_size < 2 * PATIENCE_WITH_KNOWN + 32
+    assert file.stat().st_size < 2 * KNOWN_FACTOR + 32
 
 
 def test_who_names_another_address_each_time_is_stopped_behind_the_proxy(
@@ -342,7 +342,7 @@ def test_who_names_another_address_each_time_is_stopped_behind_the_proxy(
 ) -> None:
     found = authenticator(tmp_path, limit=2)
     found.check(basic("admin:pa:ss"), HERE, "127.0.0.1")
-    for number in range(2 * PATIENCE_WITH_KNOWN):
+    for number in range(2 * KNOWN_FACTOR):
         with pytest.raises(InvalidCredentials):
             found.check(basic("admin:wrong"), f"198.18.0.{number}", "127.0.0.1")
     for password in ("wrong", "pa:ss"):
@@ -360,7 +360,7 @@ def test_an_address_is_unknown_again_when_it_has_not_signed_in_for_long(
 ) -> None:
     found = authenticator(tmp_path, limit=2)
     found.check(basic("admin:pa:ss"), HERE)
-    clock.now += LATELY + 1
+    clock.now += LOGIN_MEMORY + 1
     fail_to_sign_in(found, 2)
     with pytest.raises(TooManyAttempts):
         found.check(basic("admin:pa:ss"), HERE)
@@ -437,7 +437,7 @@ def test_a_login_that_has_to_wait_is_a_refused_one(
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "a wrong password of admin",
         "a wrong password of admin",
-        "right credentials, but too many attempts before",
+        "valid credentials, but too many failed attempts before",
     ]
 
 
@@ -515,7 +515,7 @@ def test_a_limit_of_zero_counts_nothing(tmp_path: Path) -> None:
     found = Throttle(tmp_path / "state", 0)
     fail(found, 100)
     found.check(HERE)
-    found.welcome(HERE)
+    found.record_login(HERE)
     assert not (tmp_path / "state").exists()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.auth.api_keys import hashed, read_keys
-from app.auth.users import Record, User, Users, assign, load_users, mend_users, save_users
+from app.auth.users import User, Users, UsersRecord, assign
+from app.auth.users_file import load_users, mend_users, save_users
 from app.errors import ConfigurationError
 
 K1, K2, K3, K4 = (f"key-{letter * 12}" for letter in "abcd")
@@ -198,7 +199,7 @@ def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     before = (tmp_path / "users").stat().st_ino
     load(tmp_path, K1)
     assert (tmp_path / "users").stat().st_ino == before
-    assert Record(**json.loads((tmp_path / "users").read_bytes())).operator == "admin"
+    assert UsersRecord(**json.loads((tmp_path / "users").read_bytes())).operator == "admin"
 
 
 def test_what_a_job_removes_or_damages_is_written_again(tmp_path: Path) -> None:

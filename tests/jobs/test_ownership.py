@@ -350,12 +350,12 @@ def test_each_deed_is_one_audit_line(start_gateway: Callable[..., Gateway]) -> N
     assert gateway.ask("GET", "/jobs", auth=("the-secret", "x")).status_code == 401
     assert gateway.ask("GET", "/jobs", auth=None).status_code == 401
     assert audit(gateway) == [
-        f"job {jobs[0]} is cancelled: admin asked for it",
-        f"job {jobs[1]} is interrupted: alice asked for it",
+        f"job {jobs[0]} is cancelled: requested by admin",
+        f"job {jobs[1]} is interrupted: requested by alice",
         f"job {jobs[2]} is cancelled: its client went away",
-        "a login from 127.0.0.1 was refused: a key that is none of API_KEYS",
+        "a login from 127.0.0.1 was refused: a key that is not in API_KEYS",
         "a login from 127.0.0.1 was refused: a wrong password of admin",
-        "a login from 127.0.0.1 was refused: the name and password of no user",
+        "a login from 127.0.0.1 was refused: an unknown user name",
     ]
     assert "the-secret" not in gateway.log()
 

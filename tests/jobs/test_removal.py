@@ -25,7 +25,7 @@ def test_an_ended_job_is_removed_with_all_that_is_kept_of_it(gateway: Gateway) -
         assert not (gateway.state / folder / stream.job_id).exists()
     # Its end was logged all the same, and who removed it.
     assert f"job {stream.job_id} succeeded after" in gateway.log()
-    assert f"job {stream.job_id} is removed: admin asked for it" in gateway.log()
+    assert f"job {stream.job_id} is removed: requested by admin" in gateway.log()
 
 
 def test_a_job_that_has_not_ended_is_not_removed(gateway: Gateway) -> None:

@@ -103,7 +103,7 @@ def test_a_key_is_removed_and_the_others_stay_as_they_are(alone: Tool) -> None:
     [
         ("alice", 1, "there is one"),
         ("admin", 1, "AUTH_USER is called so"),
-        ("key-1", 1, "called 'key-1'"),
+        ("key-1", 1, "the same name, 'key-1'"),
         ("sha256", 78, "API_KEYS"),
         ("Alice", 2, "a name has small letters"),
         ("1st", 2, "begins with a letter"),
