@@ -1,20 +1,20 @@
-r"""Bytes to event-stream frames, after the WHATWG's HTML standard, section 9.2. Pure.
+r"""Server-sent events (the WHATWG's HTML standard, section 9.2) made of a job's output. Pure.
 
-A line ends at b"\n" and nowhere else, and nothing is decoded. The work is done per chunk:
-one split and one join, however many lines the chunk holds.
+A line ends at b"\n" and nowhere else, and nothing is decoded. Each chunk costs one split and one
+join, whatever the number of its lines.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-#: Bytes of an unfinished line that are held back until its end comes. A longer one is passed
-#: on as it comes, so that memory stays bounded and no joining is quadratic.
+#: Bytes of an unfinished line that are held back until the line ends. A longer line is passed
+#: on in pieces, so that memory is bounded and joining is never quadratic.
 LONGEST_HELD = 1 << 16
 
 _BEGIN = b"event: message\ndata: "
 _END = b"\nid: %d\n\n"
-# Without a name and an id; %.0a writes nothing.
+# Without name and id; %.0a writes nothing.
 _BARE_BEGIN = b"data: "
 _BARE_END = b"\n\n%.0a"
 
@@ -22,9 +22,9 @@ _BARE_END = b"\n\n%.0a"
 class Framer:
     r"""Turns chunks of a job's output into `message` events.
 
-    Each event's id is the position in the output behind its line, so that going on there
-    brings the next line. Blank lines are skipped. A raw CR, which an event stream cannot
-    carry, begins another `data:` line of the same event.
+    The id of an event is the position in the output after its line: the next line begins there.
+    Blank lines are skipped. A raw CR, which an event stream cannot carry, begins another `data:`
+    line of the same event.
 
     >>> framer = Framer(0)
     >>> framer.feed(b'one\n\ntwo')
@@ -34,19 +34,19 @@ class Framer:
     """
 
     def __init__(self, position: int, named: bool = True) -> None:
-        """`position` is where the first chunk begins. Not `named`: events are data alone."""
+        """`position` is where the first chunk begins. Without `named`, events have only data."""
         self._begin = _BEGIN if named else _BARE_BEGIN
         self._end = _END if named else _BARE_END
         self._frame = self._begin + b"%b" + self._end
         self._position = position
         self._held = b""
-        #: How many lines have come to their end so far.
+        #: How many lines have ended so far.
         self.lines = 0
         #: Whether an event has begun that only the rest of its line can end.
         self.inside = False
 
     def feed(self, chunk: bytes) -> bytes:
-        """The frames that this chunk completes, and the part of a long one that it brings."""
+        """The events that this chunk completes, and its part of a long line."""
         data = self._held + chunk
         lines = data.split(b"\n")
         self._held = lines.pop()
@@ -64,7 +64,7 @@ class Framer:
         return b"".join(frames)
 
     def finish(self) -> bytes:
-        """What is left when no more bytes come: a last line without a newline."""
+        """The last event, when the output has ended without a newline."""
         if self.inside:
             return self._end % self._position
         if not self._held:
@@ -99,7 +99,7 @@ class Framer:
 
 
 def event(name: str, data: Mapping[str, Any], position: str | None = None) -> bytes:
-    r"""One event of our own, its data as JSON.
+    r"""An event with JSON as its data.
 
     >>> event("done", {"process_id": "p"})
     b'event: done\ndata: {"process_id":"p"}\n\n'
@@ -110,10 +110,10 @@ def event(name: str, data: Mapping[str, Any], position: str | None = None) -> by
 
 
 def comment(text: str) -> bytes:
-    r"""A comment, which clients ignore: it keeps proxies from closing a silent connection.
+    r"""A comment. Clients ignore it, and it keeps proxies from closing a silent connection.
 
-    One newline ends it: a blank line behind it would be an event without data, which some
-    clients take for one (httpx-sse 0.4, openai-go 3.42).
+    It ends with one newline: a blank line after it would be an event without data for some
+    clients (httpx-sse 0.4, openai-go 3.42).
 
     >>> comment("ping")
     b': ping\n'

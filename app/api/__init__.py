@@ -1,1 +1,1 @@
-"""The raw face of the gateway, one blueprint a file."""
+"""Our own API, one file for each path."""

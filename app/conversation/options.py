@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from app.cli.request import LISTS, OBJECTS, ChatRequest
 from app.errors import InvalidRequest
-from app.json_body import MOST_FIELDS, hint, read_json
+from app.json_body import MOST_FIELDS, did_you_mean, read_json
 from app.text import shortened
 
 _OTHERS = {"workspace", "system", "mcp_allowed_tools", "dangerously_skip_permissions", "events"}
@@ -150,7 +150,7 @@ def _known(name: str, place: tuple[str, ...]) -> str:
         raise InvalidRequest.of(
             "extra_forbidden",
             [shortened(part) for part in place],
-            f"Unknown option {shortened(name)!r}{hint(usual, _NAMES)}",
+            f"Unknown option {shortened(name)!r}{did_you_mean(usual, _NAMES)}",
         )
     return usual
 

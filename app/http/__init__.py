@@ -1,1 +1,1 @@
-"""What every face of the gateway needs of HTTP."""
+"""What all HTTP APIs of the gateway share."""

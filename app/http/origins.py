@@ -1,4 +1,4 @@
-"""Which web pages may use the gateway: host names, cross-site requests, CORS."""
+"""The web pages that may use the gateway: ALLOWED_HOSTS, CORS_ORIGINS, cross-site requests."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,12 +14,12 @@ _HEADERS = "Authorization, Content-Type, Last-Event-ID, X-Request-ID"
 
 
 class Origins:
-    """The pages that the operator trusts, by the names in ALLOWED_HOSTS and CORS_ORIGINS.
+    """The pages that the operator allows, in ALLOWED_HOSTS and CORS_ORIGINS.
 
-    `allowed_hosts`, if any, stops pages whose name was made to resolve to this machine (DNS
-    rebinding). `cors_origins` name the pages of other sites that may use the gateway. A page that
-    only `*` or `null` names may be anyone's: it may use the gateway with credentials that it
-    knows, and not with those that the browser has kept.
+    `allowed_hosts`, if any, stops pages whose host name was made to resolve to this machine (DNS
+    rebinding). `cors_origins` are the other sites whose pages may use the gateway. A page that
+    only `*` or `null` allows must send credentials of its own: those that the browser has cached
+    are not accepted.
     """
 
     def __init__(self, allowed_hosts: Sequence[str], cors_origins: Sequence[str]) -> None:
@@ -29,22 +29,22 @@ class Origins:
         self._is_open_to_all = "*" in cors_origins
 
     def install(self, app: Flask) -> None:
-        """Check every request's host, and answer the questions of browsers (CORS)."""
+        """Check the host of every request, answer preflight requests and add the CORS headers."""
         app.before_request(self._check_host_and_answer_preflight)
         app.after_request(self._add_cors_headers)
 
     def refuse_cross_site(self, request: Request) -> None:
-        """Raises CrossSite for what a browser sent because a foreign page wanted it.
+        """Raise CrossSite for a request that a page of another site made the browser send.
 
         A browser adds cached credentials to such a request. Old browsers send no
-        Sec-Fetch-Site, and for a plain GET no Origin; a GET changes nothing, and the page
-        cannot read its answer.
+        Sec-Fetch-Site, and no Origin with a plain GET; but a GET changes nothing, and the page
+        cannot read the response.
         """
         sender = request.headers.get("Origin", "").lower()
-        ours = _authority(f"//{request.host}")
+        our_host = _authority(f"//{request.host}")
         if self._is_named(sender) or (self._is_open(sender) and not _may_be_forged(request)):
             return
-        if sender and (ours is None or _authority(sender) != ours):
+        if sender and (our_host is None or _authority(sender) != our_host):
             raise CrossSite
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise CrossSite
@@ -52,9 +52,11 @@ class Origins:
     def _check_host_and_answer_preflight(self) -> Response | None:
         if self._allowed_hosts and _host_name(request.host) not in self._allowed_hosts:
             raise HostNotAllowed
-        asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        is_preflight = (
+            request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        )
         sender = request.headers.get("Origin", "").lower()
-        if asks and (self._is_named(sender) or self._is_open(sender)):
+        if is_preflight and (self._is_named(sender) or self._is_open(sender)):
             return Response(status=204)
         return None
 
@@ -86,11 +88,11 @@ class Origins:
 
 
 def _may_be_forged(request: Request) -> bool:
-    """Whether a page may have had the browser send this with credentials that it has kept.
+    """Whether the credentials may be the browser's cached ones, without the page knowing them.
 
-    A browser asks before it sends JSON, a DELETE, or a header that a page sets, and without
-    Access-Control-Allow-Credentials it keeps its own credentials back. It does not ask before a
-    POST of text; then only a bearer token is surely the page's own.
+    A browser sends a preflight request before JSON, a DELETE, or a header that a page sets, and
+    without Access-Control-Allow-Credentials it adds no cached credentials. Before a POST of text
+    there is no preflight; then only a bearer token is certainly the page's own.
     """
     is_simple = request.method == "POST" and request.mimetype != "application/json"
     kind = request.headers.get("Authorization", "").partition(" ")[0]
@@ -100,8 +102,8 @@ def _may_be_forged(request: Request) -> bool:
 def _authority(url: str) -> tuple[str, int | None] | None:
     """Host and port of an origin or a Host header; None if it is opaque or malformed.
 
-    The ports of http and https count as none: behind a proxy that speaks TLS, the Host header
-    does not say which of them the browser used.
+    The default ports of http and https count as none: behind a proxy that terminates TLS, the
+    Host header does not show which of them the browser used.
 
     >>> _authority("https://example.org") == _authority("//example.org:80")
     True
