@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -69,3 +70,24 @@ def start_gateway(fake_claude: Path, tmp_path: Path) -> Iterator[Callable[..., G
 def tool(gateway: Gateway, tmp_path: Path) -> Tool:
     """The command `claudecode2api` with the settings of `gateway`."""
     return tool_of(gateway, tmp_path / "checkout")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A state folder on a disk of 2 MB and few files."""
+    state = tmp_path / "small"
+    state.mkdir()
+    options = "size=2m,nr_inodes=200"
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", state], check=False)
+    if mount.returncode != 0:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        yield state
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    """Where `.env` may be written."""
+    return tmp_path / ".env"

@@ -18,7 +18,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.logs import JournalFormatter, JsonFormatter, TextFormatter, configuration, secrets_in
-from tests.support.gateway import AUTH, PASSWORD, ROOT, Gateway, eventually
+from tests.support.gateway import (
+    AUTH,
+    PASSWORD,
+    ROOT,
+    Gateway,
+    eventually,
+)
 
 SECRETS = ["p:äss wörd", "key-of-a-client", "short"]
 
@@ -311,3 +317,12 @@ def test_what_machines_ask_again_and_again_is_for_debugging(gateway: Gateway) ->
         gateway.ask("GET", path, auth=AUTH)
         eventually(lambda path=path: lines_of(gateway, f"GET {path} ", "app.http.request_log"))
         assert all(" DEBUG " in line for line in lines_of(gateway, f": GET {path} "))
+
+
+def test_the_lifecycle_is_logged_with_the_jobs_id(gateway: Gateway) -> None:
+    stream = gateway.chat("result ok")
+    stream.done()
+    assert f"job {stream.job_id} started" in gateway.log()
+    stream = gateway.chat("silent")
+    gateway.ask("DELETE", f"/chat/{stream.job_id}")
+    assert f"job {stream.job_id} is cancelled" in gateway.log()

@@ -11,7 +11,12 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.gateway import AUTH, Gateway, Stream, eventually
+from tests.support.gateway import (
+    AUTH,
+    Gateway,
+    Stream,
+    eventually,
+)
 
 #: A session that a request continues.
 WANTED = "f9645fec-cdad-4505-8f73-2b22a415a890"
@@ -265,3 +270,9 @@ def test_the_title_of_a_completion_is_its_last_question(gateway: Gateway) -> Non
     answer = gateway.ask("POST", "/v1/chat/completions", json={"messages": messages})
     record = gateway.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
     assert record["title"] == "result ok"
+
+
+def test_two_streams_on_one_worker_do_not_disturb_each_other(gateway: Gateway) -> None:
+    streams = [gateway.chat("lines 20000", "result ok") for _ in range(6)]
+    for stream in streams:
+        assert len(stream.messages()) == 20_001

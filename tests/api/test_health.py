@@ -169,3 +169,34 @@ def test_the_file_with_mcp_servers_is_looked_at(
     unwell = gateway.ask("GET", "/health", auth=None)
     assert unwell.status_code == 503
     assert "is not JSON" in unwell.json()["checks"]["mcp"]["error"]
+
+
+def test_root_and_health(gateway: Gateway) -> None:
+    assert gateway.ask("GET", "/", auth=None).json() == {
+        "message": "Claude Code API Gateway",
+        "docs": "/docs",
+        "health": "/health",
+    }
+    health = gateway.ask("GET", "/health", auth=None).json()
+    assert health["status"] == "ok"
+    assert health["claude_version"] == "9.9.9 (Fake Code)"
+    assert Path(health["claude_path"]).name == "claude"
+
+
+def test_a_cli_that_tells_its_login_in_no_time_is_heard(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    claude = tmp_path / "quick"
+    claude.write_text(
+        "#!/bin/sh\ncase $1 in --version) echo 1.0 ;; *) echo '{\"loggedIn\": false}' ;; esac\n",
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    gateway = start_gateway(claude=claude)
+    # Asked without a request, each of which would wake the worker.
+    eventually(lambda: (gateway.state / "login.json").exists())
+    assert gateway.ask("GET", "/health", auth=None).json()["logged_in"] is False
+
+
+def test_health_tells_whether_the_cli_is_logged_in(gateway: Gateway) -> None:
+    eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)

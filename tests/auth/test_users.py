@@ -12,6 +12,7 @@ from app.auth.api_keys import hashed, read_keys
 from app.auth.users import User, Users, UsersRecord, assign
 from app.auth.users_file import load_users, mend_users, save_users
 from app.errors import ConfigurationError
+from tests.support.gateway import Gateway, Stream
 
 K1, K2, K3, K4 = (f"key-{letter * 12}" for letter in "abcd")
 
@@ -210,3 +211,18 @@ def test_what_a_job_removes_or_damages_is_written_again(tmp_path: Path) -> None:
         damage()
         mend_users(str(tmp_path), users)
         assert path.read_bytes() == written
+
+
+def test_users_are_told_apart(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(API_KEYS="a-key-for-this-test")
+    body = {"prompt": "silent", "cwd": str(gateway.project)}
+    answer = gateway.ask(
+        "POST",
+        "/chat",
+        json=body,
+        auth=None,
+        headers={"Authorization": "Bearer a-key-for-this-test"},
+        stream=True,
+    )
+    assert gateway.running()[0]["user"] == "key-1"
+    Stream(answer).close()

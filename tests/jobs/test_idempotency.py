@@ -1,17 +1,23 @@
 """A request that is sent again with its Idempotency-Key means the same job."""
 
+import json
+import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from app.jobs.idempotency import Keys
+from app import processes
+from app.jobs.idempotency import Key, Keys
 from app.jobs.store import Spool
+from app.records.job import Job, JobRequest, now
 from tests.support.gateway import Gateway, eventually
-from tests.support.waiting import post
+from tests.support.waiting import Start, begin, flag, post, stopped
 
 
 def test_the_same_key_and_body_give_the_same_job(gateway: Gateway) -> None:
@@ -138,3 +144,80 @@ def test_keys_are_removed_with_their_jobs(start_gateway: Callable[..., Gateway])
         spool.remove(job)
     Keys(spool.state).forget_removed()
     assert not any((gateway.state / "keys").iterdir())
+
+
+def test_a_request_that_is_refused_does_not_take_the_job_from_another_with_its_key(
+    start_gateway: Start,
+) -> None:
+    gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="0")
+    gate = flag(gateway, "gate")
+    first = begin(gateway, f"await {gate}", "result ok")
+    key = str(uuid4())
+    prompt = "line b\nchatter 20 0.05\nresult ok"
+    with ThreadPoolExecutor(2) as pool:
+        with stopped(gateway.launcher()):
+            refused = pool.submit(post, gateway, key, prompt)
+            eventually(lambda: len(list((gateway.state / "live").iterdir())) == 2)
+            time.sleep(0.2)
+            gate.touch()
+            assert first.done()["status"] == "succeeded"
+            taken = pool.submit(post, gateway, key, prompt)
+            time.sleep(0.5)
+        first_answer = refused.result()
+        if first_answer.status_code == 200:
+            gateway.opened(first_answer)
+        else:
+            assert first_answer.json()["code"] == "queue_full"
+        assert gateway.opened(taken.result()).done()["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("record", [{"job": 5}, {"other": "x"}, {"job": ["x"]}])
+def test_a_damaged_key_counts_as_missing(gateway: Gateway, record: dict[str, object]) -> None:
+    key = str(uuid4())
+    gateway.opened(post(gateway, key, "result ok")).done()
+    for path in (gateway.state / "keys").iterdir():
+        path.write_text(json.dumps(record), encoding="utf-8")
+    again = gateway.opened(post(gateway, key, "result ok"))
+    assert again.done()["status"] == "succeeded"
+
+
+def test_one_damaged_key_does_not_keep_the_others_from_being_removed(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "damaged").write_text('{"other": 1}', encoding="utf-8")
+    (tmp_path / "keys" / "old").write_text('{"job": "gone", "request": ""}', encoding="utf-8")
+    Keys(str(tmp_path)).forget_removed()
+    assert not any((tmp_path / "keys").iterdir())
+
+
+def test_a_key_that_is_taken_anew_is_not_removed_with_its_old_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    keys, key = Keys(spool.state), Key("key", "request")
+
+    def create() -> Job:
+        job = Job(spool.state, str(uuid4()))
+        starter = processes.this_process()
+        request = JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter)
+        job.create(request, b"", {})
+        return job
+
+    old, _ = keys.find_or_create("admin", key, create)
+    spool.remove(old)
+    unlink = os.unlink
+    taken: list[Job] = []
+    another = threading.Thread(
+        target=lambda: taken.append(keys.find_or_create("admin", key, create)[0])
+    )
+
+    def slowly(path: str) -> None:
+        another.start()
+        another.join(0.5)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", slowly)
+    keys.forget_removed()
+    another.join()
+    again, is_new = keys.find_or_create("admin", key, create)
+    assert (again.id, is_new) == (taken[0].id, False)

@@ -1,63 +1,23 @@
-"""The queue when all goes wrong at once: full disks, crashes, races, damaged files."""
+"""The queue when all goes wrong at once: crashes, races, damaged files."""
 
 import contextlib
 import json
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from app import processes
-from app.jobs.idempotency import Key, Keys
-from app.jobs.store import Spool
-from app.records.job import Job, JobRequest, now
-from tests.support.gateway import Gateway, Stream, alive, eventually
-from tests.support.waiting import flag, post, statuses
-
-Start = Callable[..., Gateway]
+from tests.support.gateway import alive, eventually
+from tests.support.waiting import Start, begin, flag, statuses, stopped
 
 
 def children_of(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
     return [int(child) for child in text.split()]
-
-
-def begin(gateway: Gateway, *verbs: str, **fields: object) -> Stream:
-    """A job that runs: it has said its first line."""
-    stream = gateway.chat("line begun", *verbs, **fields)
-    assert next(event.data for event in stream if event.name != ":") == b"begun"
-    return stream
-
-
-@contextlib.contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A state folder on a disk of 2 MB and few files."""
-    state = tmp_path / "small"
-    state.mkdir()
-    options = "size=2m,nr_inodes=200"
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", state], check=False)
-    if mount.returncode != 0:
-        pytest.skip("this machine lets nobody mount")
-    try:
-        yield state
-    finally:
-        subprocess.run(["umount", "-l", state], check=True)
 
 
 def test_the_slot_of_a_job_that_lost_its_supervisor_is_given_away_only_when_it_has_ended(
@@ -133,48 +93,6 @@ def test_a_job_whose_turn_comes_when_it_cannot_be_claimed_is_told_so(
     )
 
 
-def test_jobs_that_wait_are_not_started_and_lost_while_the_disk_is_full(
-    small_disk: Path, start_gateway: Start
-) -> None:
-    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
-    gateway.state = small_disk
-    gate = flag(gateway, "gate")
-    first = begin(gateway, f"await {gate}", "result ok")
-    waiting = [gateway.chat("line b", "result ok") for _ in range(3)]
-    for number, stream in enumerate(waiting):
-        assert stream.next().data == b"queued %d" % (number + 1)
-    filler = small_disk / "filler"
-    with stopped(gateway.launcher()):
-        gate.touch()
-        assert first.done()["status"] == "succeeded"
-        time.sleep(0.2)
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
-    time.sleep(2)
-    filler.unlink()
-    ends = [gateway.ask("GET", f"/jobs/{stream.job_id}?wait=60", timeout=70) for stream in waiting]
-    assert [end.json()["status"] for end in ends] == ["succeeded"] * 3
-
-
-def test_a_job_that_is_cancelled_on_a_full_disk_while_it_waits_ends_as_cancelled(
-    small_disk: Path, start_gateway: Start
-) -> None:
-    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
-    gateway.state = small_disk
-    begin(gateway, "silent")
-    second = gateway.chat("line b", "result ok")
-    assert second.next().data == b"queued 1"
-    filler = small_disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    answer = gateway.ask("DELETE", f"/chat/{second.job_id}")
-    filler.unlink()
-    told = gateway.ask("GET", f"/jobs/{second.job_id}?wait=60", timeout=70).json()
-    assert (answer.status_code, told["status"]) == (200, "cancelled")
-
-
 def test_a_job_that_waits_can_be_cancelled_while_the_launcher_does_not_answer(
     start_gateway: Start,
 ) -> None:
@@ -188,31 +106,6 @@ def test_a_job_that_waits_can_be_cancelled_while_the_launcher_does_not_answer(
         took = time.monotonic() - begun
     assert gateway.record(second.job_id, "ended")["status"] == "cancelled"
     assert (answer.status_code, took < 10) == (200, True), (answer.text, took)
-
-
-def test_a_request_that_is_refused_does_not_take_the_job_from_another_with_its_key(
-    start_gateway: Start,
-) -> None:
-    gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="0")
-    gate = flag(gateway, "gate")
-    first = begin(gateway, f"await {gate}", "result ok")
-    key = str(uuid4())
-    prompt = "line b\nchatter 20 0.05\nresult ok"
-    with ThreadPoolExecutor(2) as pool:
-        with stopped(gateway.launcher()):
-            refused = pool.submit(post, gateway, key, prompt)
-            eventually(lambda: len(list((gateway.state / "live").iterdir())) == 2)
-            time.sleep(0.2)
-            gate.touch()
-            assert first.done()["status"] == "succeeded"
-            taken = pool.submit(post, gateway, key, prompt)
-            time.sleep(0.5)
-        first_answer = refused.result()
-        if first_answer.status_code == 200:
-            gateway.opened(first_answer)
-        else:
-            assert first_answer.json()["code"] == "queue_full"
-        assert gateway.opened(taken.result()).done()["status"] == "succeeded"
 
 
 def test_an_empty_session_is_no_session(start_gateway: Start) -> None:
@@ -239,16 +132,6 @@ def test_a_damaged_queue_counts_as_missing(start_gateway: Start, content: str) -
     assert gateway.ask("GET", "/processes").status_code == 200
     assert gateway.chat("line c").next().data == b"queued 1"
     gateway.ask("DELETE", f"/chat/{gateway.running()[0]['process_id']}")
-
-
-@pytest.mark.parametrize("record", [{"job": 5}, {"other": "x"}, {"job": ["x"]}])
-def test_a_damaged_key_counts_as_missing(gateway: Gateway, record: dict[str, object]) -> None:
-    key = str(uuid4())
-    gateway.opened(post(gateway, key, "result ok")).done()
-    for path in (gateway.state / "keys").iterdir():
-        path.write_text(json.dumps(record), encoding="utf-8")
-    again = gateway.opened(post(gateway, key, "result ok"))
-    assert again.done()["status"] == "succeeded"
 
 
 def test_a_job_whose_folder_is_removed_while_it_waits_ends_its_stream(
@@ -330,48 +213,6 @@ def test_a_job_that_a_supervisor_of_an_earlier_launcher_claims_late_has_a_slot(
     assert [status for status, _ in statuses(gateway)] == ["running", "queued"]
 
 
-def test_one_damaged_key_does_not_keep_the_others_from_being_removed(tmp_path: Path) -> None:
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "damaged").write_text('{"other": 1}', encoding="utf-8")
-    (tmp_path / "keys" / "old").write_text('{"job": "gone", "request": ""}', encoding="utf-8")
-    Keys(str(tmp_path)).forget_removed()
-    assert not any((tmp_path / "keys").iterdir())
-
-
-def test_a_key_that_is_taken_anew_is_not_removed_with_its_old_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool = Spool(tmp_path)
-    spool.prepare()
-    keys, key = Keys(spool.state), Key("key", "request")
-
-    def create() -> Job:
-        job = Job(spool.state, str(uuid4()))
-        starter = processes.this_process()
-        request = JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter)
-        job.create(request, b"", {})
-        return job
-
-    old, _ = keys.find_or_create("admin", key, create)
-    spool.remove(old)
-    unlink = os.unlink
-    taken: list[Job] = []
-    another = threading.Thread(
-        target=lambda: taken.append(keys.find_or_create("admin", key, create)[0])
-    )
-
-    def slowly(path: str) -> None:
-        another.start()
-        another.join(0.5)
-        unlink(path)
-
-    monkeypatch.setattr(os, "unlink", slowly)
-    keys.forget_removed()
-    another.join()
-    again, is_new = keys.find_or_create("admin", key, create)
-    assert (again.id, is_new) == (taken[0].id, False)
-
-
 def test_a_running_job_whose_folder_is_removed_ends_its_stream(start_gateway: Start) -> None:
     gateway = start_gateway(HEARTBEAT="0.2")
     stream = begin(gateway, "silent")
@@ -381,41 +222,3 @@ def test_a_running_job_whose_folder_is_removed_ends_its_stream(start_gateway: St
         if event.name != ":":
             break
         assert time.monotonic() < deadline, f"still {event}"
-
-
-def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
-    small_disk: Path, start_gateway: Start
-) -> None:
-    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
-    gateway.state = small_disk
-    gate = flag(gateway, "gate")
-    stream = begin(gateway, f"await {gate}", "result ok")
-    filler = small_disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    assert next(event.data for event in stream if b"disk" in event.data).startswith(
-        b"the disk is full"
-    )
-    # It is looked for at the start of a worker, and every half minute.
-    gateway.kill_workers()
-    eventually(lambda: "the disk is full: jobs cannot write" in gateway.log())
-    filler.unlink()
-    gate.touch()
-    assert gateway.resume(stream.job_id).done()["status"] in ("succeeded", "failed")
-
-
-def test_a_job_ends_on_a_full_disk_in_the_room_of_what_was_said_to_it(
-    small_disk: Path, start_gateway: Start
-) -> None:
-    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
-    gateway.state = small_disk
-    gate = flag(gateway, "gate")
-    # Of a page, so that there is room once it is freed.
-    stream = begin(gateway, "x" * 5000, "result ok", f"await {gate}")
-    filler = small_disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    gate.touch()
-    assert stream.done()["status"] == "succeeded"

@@ -1,16 +1,13 @@
 """A job that does its worst to STATE_DIR, which is its user's too, harms itself alone."""
 
 import contextlib
-import errno
 import json
 import os
 import random
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -19,30 +16,11 @@ import pytest
 import requests
 
 from app import processes
-from app.jobs.store import Spool
-from app.processes import MARK, Process
-from app.records.job import Job, JobEnd, JobRequest, Running, now
-from app.runs.close_lost import close_lost, is_dead
-from app.state import files
+from app.processes import Process
 from app.state.lock import LockTimeout, locked
-from app.state.process_lock import acquire
 from tests.support.gateway import PATIENCE, Gateway, eventually
+from tests.support.hostile import PLACED, Start, serves
 
-Start = Callable[..., Gateway]
-
-#: What can be put in the place of a file.
-PLACED = {
-    "nothing": "rm -rf {0}",
-    "a pipe": "rm -rf {0}; mkfifo {0}",
-    "a folder": "rm -rf {0}; mkdir -p {0}/inside",
-    "a link": "rm -rf {0}; ln -s /etc/hostname {0}",
-    "a link to nothing": "rm -rf {0}; ln -s /nowhere/at/all {0}",
-    "an empty file": "rm -rf {0}; : > {0}",
-    "zeros": "rm -rf {0}; head -c 100 /dev/zero > {0}",
-    "other JSON": 'rm -rf {0}; echo \'{{"rows":5,"status":7,"job":[],"supervisor":"x"}}\' > {0}',
-    "a huge hole": "rm -rf {0}; truncate -s 300G {0}",
-    "no rights": "chmod 000 {0}",
-}
 #: The files of a job.
 FILES = ("output", "input", "job.json", "running", "ended", "errors", "claim", "temporary")
 #: What all jobs share.
@@ -62,16 +40,6 @@ class Hostile:
     def is_done(self) -> bool:
         """Whether it has run its commands, or was ended because its folder is no more."""
         return self._flag.exists() or not processes.marked(self.job_id)
-
-
-def serves(gateway: Gateway) -> None:
-    """What all share answers as ever, and another job runs."""
-    assert gateway.chat("line one", "result ok").done()["status"] == "succeeded"
-    for path in ("/health", "/ready", "/processes", "/jobs", "/stats", "/metrics"):
-        begun = time.monotonic()
-        answer = gateway.ask("GET", path)
-        assert answer.status_code == 200, (path, answer.text)
-        assert time.monotonic() - begun < 5, path
 
 
 def end_all(gateway: Gateway, *job_ids: str) -> None:
@@ -219,16 +187,6 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
-def test_a_lock_is_given_up_after_its_patience(tmp_path: Path) -> None:
-    with locked(tmp_path):
-        begun = time.monotonic()
-        with pytest.raises(LockTimeout), locked(tmp_path, patience=0.1):
-            pytest.fail("two hold it")
-        assert time.monotonic() - begun < 5
-    with locked(tmp_path, patience=0.0):
-        pass
-
-
 def test_the_launcher_hears_no_job_and_waits_for_no_silent_connection(gateway: Gateway) -> None:
     before = gateway.launcher()
     sent = [
@@ -267,139 +225,6 @@ def test_a_job_that_listens_in_the_launchers_place_is_asked_for_nothing(gateway:
     end_all(gateway, job.job_id)
 
 
-def test_a_start_takes_its_lock_from_a_job_and_not_from_another_gateway(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    program = (
-        "import fcntl, os, sys, time; f = open(sys.argv[1], 'w');"
-        "fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); time.sleep(60)"
-    )
-
-    def holder(**environment: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-I", "-S", "-c", program, path]
-        started = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-        assert started.stdout is not None
-        started.stdout.readline()
-        return started
-
-    for environment, is_a_job in (({}, False), ({MARK: str(uuid4())}, True)):
-        with holder(**environment) as started:
-            lock = acquire(str(path))
-            assert (lock is not None) is is_a_job
-            if lock is not None:
-                os.close(lock)
-            started.kill()
-
-
-def test_an_error_of_looking_is_no_proof_that_a_process_has_gone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    spool = Spool(tmp_path)
-    spool.prepare()
-    job = _a_job(spool)
-    job.set_running(
-        Running(processes.this_process(), processes.this_process(), processes.boot_id())
-    )
-    assert not is_dead(job)
-    looked = os.open
-
-    def no_descriptor(path: object, *arguments: object, **named: object) -> int:
-        if str(path).startswith("/proc/"):
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return looked(path, *arguments, **named)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", no_descriptor)
-        for look in (
-            lambda: is_dead(job),
-            lambda: processes.identify(os.getpid()),
-            lambda: processes.open_process(processes.child(os.getppid())),
-            lambda: processes.descendants(1),
-        ):
-            with pytest.raises(OSError, match="Too many open files"):
-                look()
-    assert not is_dead(job)
-
-
-def _a_job(spool: Spool, starter: Process | None = None) -> Job:
-    job = Job(spool.state, str(uuid4()))
-    starter = starter or processes.this_process()
-    job.create(JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter), b"", {})
-    return job
-
-
-def test_a_claimed_job_is_dead_when_its_claimer_is_and_not_by_any_clock(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    spool.prepare()
-    job = _a_job(spool, Process(1 << 30, 1))
-    os.close(job.claim("supervisor"))
-    # Of a file system whose clock is far behind.
-    os.utime(job.errors, (0, 0))
-    assert not is_dead(job)
-    Path(job.claim_link).unlink()
-    Path(job.claim_link).symlink_to(f"supervisor {1 << 30} 1 {processes.boot_id()}")
-    assert is_dead(job)
-    assert close_lost(job)
-    assert job.end() is not None
-
-
-def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    spool.prepare()
-    for damage in ("", "{", "[]", '{"status": 5, "ended_at": 7}', '{"status": "fine"}'):
-        job = _a_job(spool)
-        os.close(job.claim("supervisor"))
-        Path(job.path, "ended").write_text(damage, encoding="utf-8")
-        assert is_dead(job)
-        assert close_lost(job)
-        ended = job.end()
-        assert ended is not None
-        assert ended.status == "lost"
-
-
-def test_a_folder_from_before_a_power_cut_starts(start_gateway: Start) -> None:
-    gateway = start_gateway()
-    kept = [gateway.chat("line one", "result ok") for _ in range(4)]
-    for stream in kept:
-        stream.done()
-    assert gateway.stop() == 0
-    jobs = [gateway.state / "jobs" / stream.job_id for stream in kept]
-    (jobs[0] / "ended").write_bytes(b"")
-    (jobs[1] / "job.json").write_bytes(b"\0" * 300)
-    (jobs[2] / "output").unlink()
-    (jobs[2] / "output").write_bytes(b"")
-    for name in ("login.json", "queue"):
-        (gateway.state / name).write_bytes(b"")
-    for folder in ("keys", "failures", "conversations", "histories", "untold", "live"):
-        (gateway.state / folder).mkdir(exist_ok=True)
-        (gateway.state / folder / "x").write_bytes(b"\0" * 100)
-        (gateway.state / folder / str(uuid4())).write_bytes(b"")
-    for file in (gateway.state / "metrics").iterdir():
-        file.write_bytes(b"\0\1" * 100)
-    gateway.start()
-    serves(gateway)
-    statuses = {
-        row["process_id"]: row["status"] for row in gateway.ask("GET", "/jobs").json()["jobs"]
-    }
-    assert statuses[kept[0].job_id] == "lost"
-    assert statuses[kept[3].job_id] == "succeeded"
-    assert kept[1].job_id not in statuses
-    complaints = [line for line in gateway.log().splitlines() if str(jobs[1]) in line]
-    assert len([line for line in complaints if "it counts as missing" in line]) <= 3
-    eventually(lambda: not (gateway.state / "live" / "x").exists())
-
-
-def test_a_record_can_still_be_read_once_an_interrupt_was_asked_for(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    spool.prepare()
-    job = _a_job(spool)
-    job.ask_to_cancel(gently=True)
-    # The supervisor reads the CLI's input, also as an ordinary user.
-    os.close(files.open_file(job.input))
-    assert Path(job.input).stat().st_mode & 0o400
-    assert job.take_interrupt()
-    assert not job.take_interrupt()
-
-
 def test_a_working_directory_that_leads_out_of_its_roots_by_now_is_not_entered(
     start_gateway: Start, tmp_path: Path
 ) -> None:
@@ -432,38 +257,6 @@ def test_the_kernel_is_offered_a_job_before_the_gateway(gateway: Gateway) -> Non
     assert score(running["cli"][0]) == score(child) == min(1000, own + 500)
     assert gateway.process is not None
     assert own == score(gateway.process.pid)
-
-
-def test_the_state_folder_itself_may_be_a_link(start_gateway: Start, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "state").symlink_to(tmp_path / "elsewhere")
-    gateway = start_gateway(MAX_JOBS="1")
-    first = gateway.chat("line one", "silent")
-    assert first.next().data == b"one"
-    second = gateway.chat("line two", "result ok")
-    assert second.next().data == b"queued 1"
-    gateway.ask("DELETE", f"/chat/{first.job_id}")
-    assert second.done()["status"] == "succeeded"
-    assert gateway.ask("GET", "/health").json()["status"] == "ok"
-    serves(gateway)
-
-
-def test_listings_survive_any_record(tmp_path: Path) -> None:
-    chance = random.Random(7)  # noqa: S311 - not a secret
-    spool = Spool(tmp_path)
-    spool.prepare()
-    values = [None, True, -1, 1 << 80, 1e308, "x", "\ud800", [], {}, [1], {"a": []}, "2026-01-01"]
-    names = [*JobRequest._fields, *JobEnd._fields]
-    for _ in range(100):
-        job = _a_job(spool)
-        for name, kind in (("job.json", JobRequest), ("ended", JobEnd), ("running", Running)):
-            fields = {each: chance.choice(values) for each in chance.sample(names, 12)}
-            fields |= {each: chance.choice(values) for each in kind._fields}
-            Path(job.path, name).write_text(json.dumps(fields), encoding="utf-8")
-        job.request()
-        job.end()
-        job.running()
-        is_dead(job)
 
 
 def _attacks(gateway: Gateway) -> list[str]:
@@ -550,47 +343,4 @@ def test_a_result_line_of_other_types_changes_no_type_in_a_listing(gateway: Gate
         fields = ",".join(f'"{name}":{value}' for name in names)
         # Each answer is held to the document.
         gateway.chat(f'line {{"type":"result",{fields}}}').done()
-    serves(gateway)
-
-
-def test_a_gateway_starts_whatever_is_in_the_place_of_a_folder(start_gateway: Start) -> None:
-    gateway = start_gateway(WORKERS="1")
-    names = ("conversations", "histories", "workspaces", "metrics", "users")
-
-    def put(what: str) -> None:
-        for name in names:
-            # What was there before may be a link, whose rights cannot be taken.
-            command = PLACED[what].format(gateway.state / name)
-            subprocess.run(["sh", "-c", f"{command} 2>&1"], stdout=subprocess.DEVNULL, check=False)
-
-    for what in ("a pipe", "a link to nothing", "no rights"):
-        assert gateway.stop() == 0
-        put(what)
-        gateway.start()
-        serves(gateway)
-        put(what)
-        for method, path, named in (
-            ("POST", "/v1/conversations", {"json": {}}),
-            ("GET", "/v1/conversations", {}),
-            ("POST", "/api/claude", {"json": {"prompt": "result ok"}}),
-        ):
-            answer = gateway.ask(method, path, **named)
-            assert answer.status_code == 200, (what, path, answer.text)
-
-
-def test_the_folders_of_keys_and_of_sessions_are_mended_when_they_are_needed(
-    gateway: Gateway,
-) -> None:
-    messages = [{"role": "user", "content": "say x\nresult ok"}]
-    for what in ("nothing", "a pipe", "a link to nothing"):
-        for name in ("keys", "sessions"):
-            command = PLACED[what].format(gateway.state / name)
-            subprocess.run(["sh", "-c", command], check=True)
-        for path, body in (
-            ("/chat", {"prompt": "result ok", "cwd": "/"}),
-            ("/v1/chat/completions", {"messages": messages}),
-        ):
-            headers = {"Idempotency-Key": str(uuid4())}
-            answer = gateway.ask("POST", path, json=body, headers=headers)
-            assert answer.status_code == 200, (what, path, answer.text)
     serves(gateway)

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "p:äss wörd"  # noqa: S105 - a colon, a space and letters that are not ASCII
 AUTH = ("admin", PASSWORD.encode())
 PATIENCE = 20.0
+#: The exit status of a gateway that cannot use its settings (sysexits.h).
+EX_CONFIG = 78
 
 
 class Event(NamedTuple):

@@ -1,11 +1,18 @@
 """Jobs that wait: for a flag, in the queue, or under a key."""
 
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Stream
+
+#: Starts a gateway with these settings: the fixture `start_gateway`.
+Start = Callable[..., Gateway]
 
 
 def flag(gateway: Gateway, name: str) -> Path:
@@ -21,3 +28,19 @@ def post(gateway: Gateway, key: str, prompt: str, **named: Any) -> requests.Resp
     headers = {"Idempotency-Key": key, **named.pop("headers", {})}
     body = {"prompt": prompt, "cwd": str(gateway.project)}
     return gateway.ask("POST", "/chat", json=body, headers=headers, stream=True, **named)
+
+
+def begin(gateway: Gateway, *verbs: str, **fields: object) -> Stream:
+    """A job that runs: it has said its first line."""
+    stream = gateway.chat("line begun", *verbs, **fields)
+    assert next(event.data for event in stream if event.name != ":") == b"begun"
+    return stream
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,33 @@
+"""When two histories of messages count as the same."""
+
+from typing import Any
+
+from app.conversation import digests
+from tests.support.messages import said
+
+# History
+
+
+def test_a_text_counts_the_same_in_however_many_parts() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert digests.add("", said(("user", "ab"))[0]) == digests.add("", said(("user", parts))[0])
+
+
+def test_an_answer_counts_as_the_client_sends_it_back() -> None:
+    start = digests.begin("u", "/", "")
+    assert digests.digests(start, said(("user", "a"), ("assistant", "b")))[-1] == (
+        digests.add_answer(digests.add(start, said(("user", "a"))[0]), "b")
+    )
+
+
+def test_every_difference_is_another_history() -> None:
+    image = [{"type": "image_url", "image_url": {"url": "a"}}]
+    starts = [("u", "/", "s"), ("v", "/", "s"), ("u", "/x", "s"), ("u", "/", "t")]
+    contents: list[tuple[str, Any]] = [("user", "a"), ("user", "b"), ("system", "a")]
+    contents.append(("user", image))
+    seen = {
+        digests.add(digests.begin(*start), message)
+        for start in starts
+        for message in said(*contents)
+    }
+    assert len(seen) == 16

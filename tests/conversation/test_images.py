@@ -1,0 +1,121 @@
+"""Images that a client names: what is refused, and what a slow site may cost."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+
+from app.conversation.errors import BadParameter
+from app.conversation.fetch import CannotFetch, fetch
+from app.conversation.images import Images
+from app.conversation.public_addresses import is_public
+from tests.support.addresses import is_loopback
+from tests.support.completions import PNG
+from tests.support.gateway import ROOT
+
+# Images
+
+
+def test_the_metadata_of_a_cloud_is_not_public() -> None:
+    for address in ("168.63.129.16", "169.254.169.254", "100.100.100.200", "fd00:ec2::254"):
+        assert not is_public(address), address
+
+
+def test_a_circle_of_links_is_no_image(tmp_path: Path) -> None:
+    circle = tmp_path / "circle.png"
+    circle.symlink_to(circle)
+    with pytest.raises(BadParameter):
+        Images([tmp_path]).load([str(circle)])
+
+
+def test_what_lies_outside_is_not_told_from_what_is_not_there(tmp_path: Path) -> None:
+    told = []
+    for path in ("/etc/passwd", "/etc/no-such-file"):
+        with pytest.raises(BadParameter) as refusal:
+            Images([tmp_path]).load([path])
+        told.append(str(refusal.value.detail).replace(path, ""))
+    assert told[0] == told[1]
+
+
+@contextmanager
+def site(pieces: Iterable[bytes]) -> Iterator[str]:
+    """A site that sends these bytes to the first that comes, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                client, _ = listener.accept()
+                with client:
+                    client.recv(65536)
+                    for piece in pieces:
+                        client.sendall(piece)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_half_an_image_is_none() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+    with site([head, PNG]) as url, pytest.raises(CannotFetch):
+        fetch(url, 10_000, is_loopback)
+
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b""),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (_CHUNKED, b"1\r\nx\r\n" * 3000),
+        (_CHUNKED + b"1\r\nx\r\n0\r\n", b"a: b\r\n" * 3000),
+    ],
+    ids=["silence", "continue", "chunks", "trailers"],
+)
+def test_no_site_holds_a_worker_up(head: bytes, piece: bytes) -> None:
+    program = """
+from gevent import monkey
+monkey.patch_all()
+import sys, time, gevent
+from app.conversation.fetch import CannotFetch, fetch
+longest = 0.0
+def beat():
+    global longest
+    while True:
+        asked = time.monotonic()
+        gevent.sleep(0.01)
+        longest = max(longest, time.monotonic() - asked)
+gevent.spawn(beat)
+gevent.sleep(0.1)
+try:
+    fetch(sys.argv[1], 10 << 20, lambda _: True, patience=1.0)
+except CannotFetch:
+    pass
+gevent.sleep(0.1)
+print(longest)
+"""
+    # Without a piece it is silent until the reader has gone.
+    pieces = chain(
+        [head], repeat(piece) if piece else (b"" for _ in iter(lambda: time.sleep(2), 0))
+    )
+    with site(pieces) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", program, url],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    assert float(done.stdout) < 1.0

@@ -1,0 +1,86 @@
+"""Which jobs count as lost, and are closed as such."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from app import processes
+from app.jobs.store import Spool
+from app.processes import Process
+from app.records.job import Running
+from app.runs.close_lost import close_lost, is_dead
+from app.state import files
+from tests.support.hostile import create_job
+
+
+def test_an_error_of_looking_is_no_proof_that_a_process_has_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    job = create_job(spool)
+    job.set_running(
+        Running(processes.this_process(), processes.this_process(), processes.boot_id())
+    )
+    assert not is_dead(job)
+    looked = os.open
+
+    def no_descriptor(path: object, *arguments: object, **named: object) -> int:
+        if str(path).startswith("/proc/"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return looked(path, *arguments, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", no_descriptor)
+        for look in (
+            lambda: is_dead(job),
+            lambda: processes.identify(os.getpid()),
+            lambda: processes.open_process(processes.child(os.getppid())),
+            lambda: processes.descendants(1),
+        ):
+            with pytest.raises(OSError, match="Too many open files"):
+                look()
+    assert not is_dead(job)
+
+
+def test_a_claimed_job_is_dead_when_its_claimer_is_and_not_by_any_clock(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    job = create_job(spool, Process(1 << 30, 1))
+    os.close(job.claim("supervisor"))
+    # Of a file system whose clock is far behind.
+    os.utime(job.errors, (0, 0))
+    assert not is_dead(job)
+    Path(job.claim_link).unlink()
+    Path(job.claim_link).symlink_to(f"supervisor {1 << 30} 1 {processes.boot_id()}")
+    assert is_dead(job)
+    assert close_lost(job)
+    assert job.end() is not None
+
+
+def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    for damage in ("", "{", "[]", '{"status": 5, "ended_at": 7}', '{"status": "fine"}'):
+        job = create_job(spool)
+        os.close(job.claim("supervisor"))
+        Path(job.path, "ended").write_text(damage, encoding="utf-8")
+        assert is_dead(job)
+        assert close_lost(job)
+        ended = job.end()
+        assert ended is not None
+        assert ended.status == "lost"
+
+
+def test_a_record_can_still_be_read_once_an_interrupt_was_asked_for(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    job = create_job(spool)
+    job.ask_to_cancel(gently=True)
+    # The supervisor reads the CLI's input, also as an ordinary user.
+    os.close(files.open_file(job.input))
+    assert Path(job.input).stat().st_mode & 0o400
+    assert job.take_interrupt()
+    assert not job.take_interrupt()

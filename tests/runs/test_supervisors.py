@@ -1,0 +1,28 @@
+"""The supervisors of the jobs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.runs.launcher.pool import JOBS_EACH
+from tests.support.gateway import Gateway
+
+
+def test_a_supervisor_makes_room_for_a_fresh_one_and_nobody_notices(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    claude = tmp_path / "quick"
+    claude.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = --version ]; then echo 1.0; exit; fi\n'
+        'echo \'{"type":"result","is_error":false}\'\n',
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    gateway = start_gateway(claude)
+    supervisors = set()
+    for _ in range(JOBS_EACH + 50):
+        done = gateway.chat("hello").done()
+        assert done["status"] == "succeeded"
+        supervisors.add(gateway.record(done["process_id"], "running")["supervisor"][0])
+    assert len(supervisors) >= 2
+    assert "Traceback" not in gateway.log()

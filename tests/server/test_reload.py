@@ -1,0 +1,99 @@
+"""A reload takes new settings and code, and changes nothing where it cannot."""
+
+import json
+import shutil
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.gateway import (
+    EX_CONFIG,
+    ROOT,
+    Gateway,
+    eventually,
+)
+
+
+def test_a_reload_takes_new_settings_and_refuses_broken_ones(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    settings = tmp_path / ".env"
+    settings.write_text("DEFAULT_MODEL=one\n", encoding="utf-8")
+    gateway = start_gateway()
+    assert gateway.process is not None
+
+    def model() -> str:
+        (line, *_) = gateway.chat("arguments").messages()
+        (flag,) = [word for word in json.loads(line)["argv"] if word.startswith("--model")]
+        return str(flag)
+
+    assert model() == "--model=one"
+    before = set(gateway.workers())
+    settings.write_text("DEFAULT_MODEL=two\nADDED=new\n", encoding="utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(gateway.workers()) == 2 and not before & set(gateway.workers()))
+    assert model() == "--model=two"
+    (line,) = gateway.chat("environment").messages()
+    assert json.loads(line)["ADDED"] == "new"
+    settings.write_text("HEARTBEAT=never\n", encoding="utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "the reload is refused: cannot use HEARTBEAT" in gateway.log())
+    assert model() == "--model=two"
+
+
+def test_a_reload_onto_an_address_that_cannot_be_had_changes_nothing(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    gateway = start_gateway()
+    del gateway.environment["PORT"]
+    gateway.stop()
+    settings = tmp_path / ".env"
+    settings.write_text(f"PORT={gateway.port}\n", encoding="utf-8")
+    gateway.start()
+    assert gateway.process is not None
+    stream = gateway.chat("silent")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings.write_text(f"PORT={port}\n", encoding="utf-8")
+        refused = f"cannot listen on 127.0.0.1, port {port}: the port is in use"
+        check = gateway.check()
+        assert (check.returncode, check.stderr.count("\n")) == (EX_CONFIG, 1)
+        assert refused in check.stderr
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: f"the reload is refused: {refused}" in gateway.log())
+        assert [row["process_id"] for row in gateway.running()] == [stream.job_id]
+    # Its own port is no obstacle, and another one that is free is taken.
+    settings.write_text(f"PORT={gateway.port}\n", encoding="utf-8")
+    assert gateway.check().returncode == 0
+    gateway.reload()
+    settings.write_text(f"PORT={port}\n", encoding="utf-8")
+    assert gateway.check().returncode == 0
+    gateway.reload()
+    gateway.url = f"http://127.0.0.1:{port}"
+    assert [row["process_id"] for row in gateway.running()] == [stream.job_id]
+    assert gateway.check().returncode == 0
+    assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+
+
+def test_a_reload_of_code_that_cannot_be_imported_changes_nothing(
+    tmp_path: Path, fake_claude: Path
+) -> None:
+    gateway = Gateway(tmp_path, fake_claude)
+    gateway.code = tmp_path / "checkout"
+    gateway.code.mkdir()
+    shutil.copytree(ROOT / "app", gateway.code / "app")
+    shutil.copy(ROOT / "gunicorn.conf.py", gateway.code)
+    (gateway.code / "vendored").symlink_to(ROOT / "vendored")
+    try:
+        gateway.start()
+        assert gateway.process is not None
+        before = gateway.workers()
+        (gateway.code / "app/api/chat.py").write_text("import no_such_module\n")
+        assert "no_such_module" in gateway.check().stderr
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "the reload is refused: ModuleNotFoundError" in gateway.log())
+        assert gateway.workers() == before
+        gateway.stop()
+    finally:
+        gateway.kill()

@@ -1,0 +1,97 @@
+"""What a stop, a crash and the end of a worker leave behind."""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from tests.support.gateway import (
+    Gateway,
+    Stream,
+    eventually,
+    marked_in,
+)
+
+
+def test_stopping_ends_streams_and_jobs_and_leaves_no_process(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    stream = gateway.chat("child deaf daemon", "silent")
+    stream.next()
+    assert gateway.stop() == 0
+    last = list(stream)[-1]
+    assert last.name == "error"
+    assert json.loads(last.data)["code"] == "stream_ended"
+    assert not marked_in(gateway.state)
+    assert gateway.record(stream.job_id, "ended")["status"] == "cancelled"
+    eventually(lambda: not _served(gateway))
+
+
+def test_after_kill_9_of_everything_the_next_start_closes_what_was_left(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    stream = gateway.chat("line before", "child deaf daemon", "silent")
+    stream.next()
+    stream.next()
+    assert gateway.process is not None
+    for pid in (gateway.process.pid, *_served(gateway)):
+        os.kill(pid, signal.SIGKILL)
+    gateway.process.wait()
+    assert marked_in(gateway.state)
+    gateway.start()
+    assert not marked_in(gateway.state)
+    assert gateway.record(stream.job_id, "ended")["status"] == "lost"
+    assert gateway.running() == []
+
+
+def test_a_killed_worker_is_replaced(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    before = gateway.workers()
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: len(set(gateway.workers()) - set(before)) == 1)
+    for _ in range(6):
+        assert gateway.chat("result ok").done()["status"] == "succeeded"
+
+
+def _served(gateway: Gateway) -> list[int]:
+    """The pids of the launcher and the supervisors of this gateway, and of its workers."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        # It may end while we look.
+        with contextlib.suppress(OSError):
+            if (
+                entry.name.isdigit()
+                and str(gateway.state).encode() in (entry / "cmdline").read_bytes()
+            ):
+                found.append(int(entry.name))
+    workers = gateway.workers() if gateway.process and gateway.process.poll() is None else []
+    return found + workers
+
+
+def test_a_request_that_arrives_while_a_worker_stops_starts_nothing_there(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    assert gateway.process is not None
+    gateway.process.send_signal(signal.SIGHUP)
+    before = set(gateway.workers())
+    statuses = []
+    jobs: list[Stream] = []
+    while before & set(gateway.workers()):
+        with contextlib.suppress(requests.ConnectionError):
+            response = gateway.post("result ok")
+            statuses.append(response.status_code)
+            if response.status_code == 200:
+                jobs.append(Stream(response))
+                list(jobs[-1])
+    assert set(statuses) <= {200, 503}
+    # What had begun when its worker was told to stop has gone on.
+    for job in jobs:
+        assert gateway.resume(job.job_id).done()["status"] == "succeeded"
+    assert gateway.running() == []

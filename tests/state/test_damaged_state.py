@@ -1,0 +1,144 @@
+"""A gateway starts and serves, whatever state its STATE_DIR is in."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from app.jobs.store import Spool
+from app.records.job import JobEnd, JobRequest, Running
+from app.runs.close_lost import is_dead
+from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.hostile import PLACED, Start, create_job, serves
+
+
+def test_a_folder_from_before_a_power_cut_starts(start_gateway: Start) -> None:
+    gateway = start_gateway()
+    kept = [gateway.chat("line one", "result ok") for _ in range(4)]
+    for stream in kept:
+        stream.done()
+    assert gateway.stop() == 0
+    jobs = [gateway.state / "jobs" / stream.job_id for stream in kept]
+    (jobs[0] / "ended").write_bytes(b"")
+    (jobs[1] / "job.json").write_bytes(b"\0" * 300)
+    (jobs[2] / "output").unlink()
+    (jobs[2] / "output").write_bytes(b"")
+    for name in ("login.json", "queue"):
+        (gateway.state / name).write_bytes(b"")
+    for folder in ("keys", "failures", "conversations", "histories", "untold", "live"):
+        (gateway.state / folder).mkdir(exist_ok=True)
+        (gateway.state / folder / "x").write_bytes(b"\0" * 100)
+        (gateway.state / folder / str(uuid4())).write_bytes(b"")
+    for file in (gateway.state / "metrics").iterdir():
+        file.write_bytes(b"\0\1" * 100)
+    gateway.start()
+    serves(gateway)
+    statuses = {
+        row["process_id"]: row["status"] for row in gateway.ask("GET", "/jobs").json()["jobs"]
+    }
+    assert statuses[kept[0].job_id] == "lost"
+    assert statuses[kept[3].job_id] == "succeeded"
+    assert kept[1].job_id not in statuses
+    complaints = [line for line in gateway.log().splitlines() if str(jobs[1]) in line]
+    assert len([line for line in complaints if "it counts as missing" in line]) <= 3
+    eventually(lambda: not (gateway.state / "live" / "x").exists())
+
+
+def test_the_state_folder_itself_may_be_a_link(start_gateway: Start, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "elsewhere")
+    gateway = start_gateway(MAX_JOBS="1")
+    first = gateway.chat("line one", "silent")
+    assert first.next().data == b"one"
+    second = gateway.chat("line two", "result ok")
+    assert second.next().data == b"queued 1"
+    gateway.ask("DELETE", f"/chat/{first.job_id}")
+    assert second.done()["status"] == "succeeded"
+    assert gateway.ask("GET", "/health").json()["status"] == "ok"
+    serves(gateway)
+
+
+def test_listings_survive_any_record(tmp_path: Path) -> None:
+    chance = random.Random(7)  # noqa: S311 - not a secret
+    spool = Spool(tmp_path)
+    spool.prepare()
+    values = [None, True, -1, 1 << 80, 1e308, "x", "\ud800", [], {}, [1], {"a": []}, "2026-01-01"]
+    names = [*JobRequest._fields, *JobEnd._fields]
+    for _ in range(100):
+        job = create_job(spool)
+        for name, kind in (("job.json", JobRequest), ("ended", JobEnd), ("running", Running)):
+            fields = {each: chance.choice(values) for each in chance.sample(names, 12)}
+            fields |= {each: chance.choice(values) for each in kind._fields}
+            Path(job.path, name).write_text(json.dumps(fields), encoding="utf-8")
+        job.request()
+        job.end()
+        job.running()
+        is_dead(job)
+
+
+def test_a_gateway_starts_whatever_is_in_the_place_of_a_folder(start_gateway: Start) -> None:
+    gateway = start_gateway(WORKERS="1")
+    names = ("conversations", "histories", "workspaces", "metrics", "users")
+
+    def put(what: str) -> None:
+        for name in names:
+            # What was there before may be a link, whose rights cannot be taken.
+            command = PLACED[what].format(gateway.state / name)
+            subprocess.run(["sh", "-c", f"{command} 2>&1"], stdout=subprocess.DEVNULL, check=False)
+
+    for what in ("a pipe", "a link to nothing", "no rights"):
+        assert gateway.stop() == 0
+        put(what)
+        gateway.start()
+        serves(gateway)
+        put(what)
+        for method, path, named in (
+            ("POST", "/v1/conversations", {"json": {}}),
+            ("GET", "/v1/conversations", {}),
+            ("POST", "/api/claude", {"json": {"prompt": "result ok"}}),
+        ):
+            answer = gateway.ask(method, path, **named)
+            assert answer.status_code == 200, (what, path, answer.text)
+
+
+def test_the_folders_of_keys_and_of_sessions_are_mended_when_they_are_needed(
+    gateway: Gateway,
+) -> None:
+    messages = [{"role": "user", "content": "say x\nresult ok"}]
+    for what in ("nothing", "a pipe", "a link to nothing"):
+        for name in ("keys", "sessions"):
+            command = PLACED[what].format(gateway.state / name)
+            subprocess.run(["sh", "-c", command], check=True)
+        for path, body in (
+            ("/chat", {"prompt": "result ok", "cwd": "/"}),
+            ("/v1/chat/completions", {"messages": messages}),
+        ):
+            headers = {"Idempotency-Key": str(uuid4())}
+            answer = gateway.ask("POST", path, json=body, headers=headers)
+            assert answer.status_code == 200, (what, path, answer.text)
+    serves(gateway)
+
+
+def test_a_damaged_job_keeps_nobody_from_starting(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    streams = [gateway.chat("line a", "silent") for _ in range(4)]
+    for stream in streams:
+        stream.next()
+    assert gateway.process is not None
+    supervisors = [gateway.record(each.job_id, "running")["supervisor"][0] for each in streams]
+    for pid in (gateway.process.pid, *gateway.workers(), *supervisors):
+        os.kill(pid, signal.SIGKILL)
+    gateway.process.wait()
+    jobs = [gateway.state / "jobs" / stream.job_id for stream in streams]
+    (jobs[0] / "job.json").write_bytes(b"")
+    (jobs[1] / "running").write_bytes(b"{")
+    (jobs[2] / "ended").write_bytes(b"")
+    (jobs[3] / "output").unlink()
+    os.utime(jobs[1] / "errors", (0, 0))
+    gateway.start()
+    assert gateway.running() == []
+    assert not marked_in(gateway.state)
