@@ -25,31 +25,66 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
-_FILTERS = [
-    Parameter(
-        "status",
-        "query",
-        {"type": "string", "enum": list(_STATUSES)},
-        "Only jobs with this status.",
-    ),
-    Parameter(
-        "limit",
-        "query",
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
-        "The maximum number of records.",
-    ),
-    Parameter(
-        "before",
-        "query",
-        {"type": "string", "format": "uuid"},
-        "Only jobs that were started before the job with this id: the next page.",
-    ),
-]
-_WAIT = Parameter(
-    "wait",
-    "query",
-    {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
-    "Wait up to this many seconds for the job to end.",
+_LIST = describes(
+    "List the records of jobs, newest first.",
+    {200: Jobs},
+    details="Users see their own jobs, the operator all jobs.",
+    errors=[InvalidRequest, JobNotFound],
+    parameters=[
+        Parameter(
+            "status",
+            "query",
+            {"type": "string", "enum": list(_STATUSES)},
+            "Only jobs with this status.",
+        ),
+        Parameter(
+            "limit",
+            "query",
+            {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
+            "The maximum number of records.",
+        ),
+        Parameter(
+            "before",
+            "query",
+            {"type": "string", "format": "uuid"},
+            "Only jobs that were started before the job with this id: the next page.",
+        ),
+    ],
+)
+_GET = describes(
+    "Get the record of a job.",
+    {200: JobRecord},
+    details="Records are kept for `JOB_RETENTION` after the job's end, also over a restart.",
+    errors=[InvalidRequest, JobNotFound],
+    parameters=[
+        JOB,
+        Parameter(
+            "wait",
+            "query",
+            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+            "Wait up to this many seconds for the job to end.",
+        ),
+    ],
+)
+_REMOVE = describes(
+    "Remove a job that has ended.",
+    {200: Removed},
+    details="Removes its record and its output at once, without waiting for `JOB_RETENTION`. Its"
+    " Idempotency-Key can be used again. The CLI's session is not removed.",
+    errors=[JobNotFound, JobStillRunning],
+    parameters=[JOB],
+)
+_INTERRUPT = describes(
+    "Interrupt a job gracefully.",
+    {
+        202: ResponseDescription(
+            "The CLI was sent one SIGINT. It stops its turn and writes its `result`, and the job"
+            " ends as `cancelled`.",
+            {"application/json": Interrupted},
+        )
+    },
+    errors=[JobNotFound],
+    parameters=[JOB],
 )
 
 
@@ -59,13 +94,7 @@ def blueprint(jobs: JobService) -> Blueprint:
     processes.add_view(views, jobs)
 
     @views.get("/jobs")
-    @describes(
-        "List the records of jobs, newest first.",
-        {200: Jobs},
-        details="Users see their own jobs, the operator all jobs.",
-        errors=[InvalidRequest, JobNotFound],
-        parameters=_FILTERS,
-    )
+    @_LIST
     def newest() -> Response:
         status = request.args.get("status")
         if status is not None and status not in _STATUSES:
@@ -77,13 +106,7 @@ def blueprint(jobs: JobService) -> Blueprint:
         return jsonify(jobs=rows, count=len(rows))
 
     @views.get("/jobs/<job_id>")
-    @describes(
-        "Get the record of a job.",
-        {200: JobRecord},
-        details="Records are kept for `JOB_RETENTION` after the job's end, also over a restart.",
-        errors=[InvalidRequest, JobNotFound],
-        parameters=[JOB, _WAIT],
-    )
+    @_GET
     def one(job_id: str) -> Response:
         job = jobs.find(job_id, g.user)
         seconds = _number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
@@ -95,31 +118,13 @@ def blueprint(jobs: JobService) -> Blueprint:
         return jsonify(jobs.record(job))
 
     @views.delete("/jobs/<job_id>")
-    @describes(
-        "Remove a job that has ended.",
-        {200: Removed},
-        details="Removes its record and its output at once, without waiting for `JOB_RETENTION`."
-        " Its Idempotency-Key can be used again. The CLI's session is not removed.",
-        errors=[JobNotFound, JobStillRunning],
-        parameters=[JOB],
-    )
+    @_REMOVE
     def remove(job_id: str) -> Response:
         jobs.remove(job_id, g.user)
         return jsonify(status="removed", process_id=job_id)
 
     @views.post("/jobs/<job_id>/interrupt")
-    @describes(
-        "Interrupt a job gracefully.",
-        {
-            202: ResponseDescription(
-                "The CLI was sent one SIGINT. It stops its turn and writes its `result`, and the"
-                " job ends as `cancelled`.",
-                {"application/json": Interrupted},
-            )
-        },
-        errors=[JobNotFound],
-        parameters=[JOB],
-    )
+    @_INTERRUPT
     def interrupt(job_id: str) -> tuple[Response, int]:
         jobs.interrupt(job_id, g.user)
         return jsonify(status="interrupted", process_id=job_id), 202

@@ -139,8 +139,7 @@ def stream(
     """The job's output from a position to its end, in this form.
 
     With `cancel_on_disconnect`, the job is cancelled if the client disconnects before that.
-    `requested_at` is when the job was requested, by the monotonic clock, if this is its first
-    reader.
+    `requested_at` is when a new job was requested, by the monotonic clock.
     """
     metrics = jobs.metrics
     metrics.count_stream(1)

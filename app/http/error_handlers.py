@@ -46,38 +46,32 @@ def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> Non
 
     Errors outside of the APIs in `formats` have our own shape: `detail`, `code`, `request_id`.
     """
+    handlers = _ErrorHandlers(app, formats, metrics)
+    app.register_error_handler(GatewayError, handlers.gateway_error)
+    app.register_error_handler(HTTPException, handlers.http_error)
+    app.register_error_handler(Exception, handlers.unexpected_error)
 
     @app.after_request
     def forbid_sniffing(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
-    @app.errorhandler(GatewayError)
-    def gateway_error(error: GatewayError) -> Response:
+
+class _ErrorHandlers:
+    def __init__(self, app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> None:
+        self._app = app
+        self._formats = formats
+        self._metrics = metrics
+
+    def gateway_error(self, error: GatewayError) -> Response:
         if isinstance(error, NotAuthenticated | TooManyAttempts):
-            metrics.count_refusal(error.code)
-        for each in formats:
+            self._metrics.count_refusal(error.code)
+        for each in self._formats:
             if each.covers(request.path):
                 return _flask_response(each.render(error))
         return _flask_response(_render(error))
 
-    def wrong_path_or_method(error: GatewayError, allowed: Sequence[str]) -> Response:
-        path = request.path
-        intended = next((each for each in formats if each.hint_for(path)), None)
-        if intended is not None:
-            error.hint = intended.hint_for(path)
-        elif allowed:
-            error.hint = f"This path takes {', '.join(sorted(allowed))}"
-        else:
-            error.hint = _hint_for(app, path)
-        if intended is None or intended.covers(path):
-            return gateway_error(error)
-        # Clients of that API read one shape, our own clients the other.
-        ours, theirs = _render(error), intended.render(error)
-        return _flask_response(theirs._replace(body={**ours.body, **theirs.body}))
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
+    def http_error(self, error: HTTPException) -> Response:
         headers = {
             name: value
             for name, value in error.get_headers(request.environ)
@@ -88,14 +82,13 @@ def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> Non
         ours.code = (error.name or "error").lower().replace(" ", "_").replace("'", "")
         if isinstance(error, NotFound | MethodNotAllowed):
             allowed = getattr(error, "valid_methods", None) or ()
-            response = wrong_path_or_method(ours, [*allowed])
+            response = self._wrong_path_or_method(ours, [*allowed])
         else:
-            response = gateway_error(ours)
+            response = self.gateway_error(ours)
         response.headers.extend(headers)
         return response
 
-    @app.errorhandler(Exception)
-    def unexpected_error(error: Exception) -> Response:
+    def unexpected_error(self, error: Exception) -> Response:
         # The type alone: the message may hold what the client sent.
         log.error(
             "request %s failed: %s",
@@ -104,7 +97,22 @@ def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> Non
             exc_info=_without_message(error),
         )
         job_id = g.get("job_id")
-        return gateway_error(JobContinues(job_id) if job_id else InternalError())
+        return self.gateway_error(JobContinues(job_id) if job_id else InternalError())
+
+    def _wrong_path_or_method(self, error: GatewayError, allowed: Sequence[str]) -> Response:
+        path = request.path
+        intended = next((each for each in self._formats if each.hint_for(path)), None)
+        if intended is not None:
+            error.hint = intended.hint_for(path)
+        elif allowed:
+            error.hint = f"This path takes {', '.join(sorted(allowed))}"
+        else:
+            error.hint = _hint_for(self._app, path)
+        if intended is None or intended.covers(path):
+            return self.gateway_error(error)
+        # Clients of that API read one shape, our own clients the other.
+        ours, theirs = _render(error), intended.render(error)
+        return _flask_response(theirs._replace(body={**ours.body, **theirs.body}))
 
 
 def mark_job_started(job_id: str) -> None:

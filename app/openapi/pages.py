@@ -44,9 +44,11 @@ _IF_NONE_MATCH = Parameter(
 )
 _CACHE_HEADERS = ["Cache-Control", "ETag"]
 _NOT_MODIFIED = ResponseDescription("Not modified.", headers=_CACHE_HEADERS)
-_ANY_JSON = Text("An OpenAPI document.", schema={"type": "object"})
-
-
+_DOCUMENT = ResponseDescription(
+    "OpenAPI 3.1.",
+    {"application/json": Text("An OpenAPI document.", schema={"type": "object"})},
+    _CACHE_HEADERS,
+)
 _PAGE = ResponseDescription(
     "The page.",
     {"text/html": Text("It loads only files of the gateway.")},
@@ -55,6 +57,12 @@ _PAGE = ResponseDescription(
 _PAGE_NOT_MODIFIED = ResponseDescription(
     "Not modified.", headers=[*_CACHE_HEADERS, "Content-Security-Policy"]
 )
+_FILE = ResponseDescription(
+    "The file.",
+    {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
+    _CACHE_HEADERS,
+)
+_FILE_NAME = Parameter("name", "path", {"type": "string", "enum": [*_FILES]}, "The file's name.")
 
 
 def blueprint() -> Blueprint:
@@ -64,14 +72,7 @@ def blueprint() -> Blueprint:
 
     @views.get("/openapi.json")
     @describes(
-        "Get this document.",
-        {
-            200: ResponseDescription(
-                "OpenAPI 3.1.", {"application/json": _ANY_JSON}, _CACHE_HEADERS
-            ),
-            304: _NOT_MODIFIED,
-        },
-        parameters=[_IF_NONE_MATCH],
+        "Get this document.", {200: _DOCUMENT, 304: _NOT_MODIFIED}, parameters=[_IF_NONE_MATCH]
     )
     def openapi() -> Response:
         if not document:
@@ -100,32 +101,15 @@ def blueprint() -> Blueprint:
     @views.get("/docs/<name>")
     @describes(
         "Get a file of these pages.",
-        {
-            200: ResponseDescription(
-                "The file.",
-                {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
-                _CACHE_HEADERS,
-            ),
-            304: _NOT_MODIFIED,
-        },
+        {200: _FILE, 304: _NOT_MODIFIED},
         errors=[NotFound],
-        parameters=[
-            Parameter("name", "path", {"type": "string", "enum": list(_FILES)}, "The file's name."),
-            _IF_NONE_MATCH,
-        ],
+        parameters=[_FILE_NAME, _IF_NONE_MATCH],
     )
     def file(name: str) -> Response:
         path = _FILES.get(name)
         if path is None:
             raise NotFound
-        response = Response(content_type=_KINDS[path.suffix])
-        response.content_length = path.stat().st_size
-        _cached(response, _digest(path))
-        if response.status_code == HTTPStatus.OK and request.method == "GET":
-            # Sent in pieces, so that other requests are served in between.
-            response.response = wrap_file(request.environ, path.open("rb"))
-            response.direct_passthrough = True
-        return response
+        return _file(path)
 
     return views
 
@@ -137,6 +121,17 @@ def _html(name: str, policy: str) -> Response:
     response.headers["X-Frame-Options"] = "DENY"
     # A 304 cannot change the policy that a client has: another policy is another page.
     return _cached(response, _digest(page + policy.encode()))
+
+
+def _file(path: Path) -> Response:
+    response = Response(content_type=_KINDS[path.suffix])
+    response.content_length = path.stat().st_size
+    _cached(response, _digest(path))
+    if response.status_code == HTTPStatus.OK and request.method == "GET":
+        # Sent in pieces, so that other requests are served in between.
+        response.response = wrap_file(request.environ, path.open("rb"))
+        response.direct_passthrough = True
+    return response
 
 
 def _cached(response: Response, digest: str) -> Response:
