@@ -5,27 +5,28 @@
 #                [--no-start] [--yes] [--dry-run]
 #   ./install.sh --uninstall [--purge] [--yes] [--dry-run]
 #
-#   --host, --port  what to write into a new .env; one that exists is never touched
-#   --user NAME     as root: whose service this is, whose CLI login and projects jobs use
-#   --cli HOW       how to get Claude Code if there is none: Anthropic's installer, npm, or a wheel
-#                   that carries it (pip, the default)
+#   --host, --port  HOST and PORT for a new .env; an existing one is never changed
+#   --user NAME     as root: the user that runs the service and its jobs, with its login to the
+#                   CLI and its projects
+#   --cli HOW       how to install Claude Code if it is missing: with Anthropic's installer, npm,
+#                   or a wheel that carries it (pip, the default)
 #   --no-start      set everything up, but start nothing now
-#   --yes           install what is missing of the system's packages; with --purge: do not ask
+#   --yes           install missing system packages; with --purge: do not ask
 #   --dry-run       print every command that would change something, and change nothing
-#   --uninstall     remove the service, the command and venv/; .env and the state are kept
+#   --uninstall     remove the service, the command and venv/; keep .env and the state
 #   --purge         remove .env, the state and the drop-ins, too
 #
-# What it touches, as you:    venv/ and .env in this folder; the CLI, if there is none.
-# What it touches, with sudo: /etc/systemd/system/claudecode2api.service, the command
-#                             /usr/local/bin/claudecode2api, and the service, which keeps its state
-#                             in /var/lib/claudecode2api.
-# Without systemd nothing outside of this folder is touched. A running job survives an update.
-# Everything is looked at before anything is changed. It asks nothing without a terminal.
-# PYTHON=… chooses the Python; pip heeds your PIP_… variables.
+# It changes, as you:    venv/ and .env in this folder; the CLI, if it is missing.
+# It changes, with sudo: /etc/systemd/system/claudecode2api.service, the command
+#                        /usr/local/bin/claudecode2api, and the service, which keeps its state
+#                        in /var/lib/claudecode2api.
+# Without systemd it changes nothing outside this folder. Running jobs survive an update.
+# It checks everything before it changes anything. It asks nothing without a terminal.
+# PYTHON=… chooses the Python; pip uses your PIP_… variables.
 #
-# Jobs can change whatever their user can write. So, as root, this runs Python, pip and npm as the
-# service's user alone, and refuses a checkout in which others than root can write (venv/ and .env
-# excepted). Recommended: such a checkout in /opt, and a user of its own for the service.
+# Jobs can change whatever their user can write. So, as root, this runs Python, pip and npm only
+# as the service's user, and refuses a checkout in which other users than root can write (except
+# for venv/ and .env). Recommended: such a checkout in /opt, and a separate user for the service.
 set -eu
 
 SERVICE=claudecode2api
@@ -33,7 +34,7 @@ UNIT=/etc/systemd/system/$SERVICE.service
 DROP_INS=$UNIT.d
 COMMAND=/usr/local/bin/$SERVICE
 STATE=/var/lib/$SERVICE
-# Seconds that new workers may take to replace the old ones, and an answer to come.
+# Seconds for new workers to replace the old ones, and for the first answer.
 PATIENCE=60
 
 action=set_up
@@ -45,8 +46,6 @@ start=true
 yes=false
 dry=false
 purge=false
-packages_change=false
-unit_changes=false
 
 main() {
     read_options "$@"
@@ -89,12 +88,13 @@ read_options() {
     done
     case $cli in
         "" | official | npm | pip) ;;
-        *) fail "cannot use --cli $cli: it is official, npm or pip" ;;
+        *) fail "cannot use --cli $cli: it must be official, npm or pip" ;;
     esac
     case $port in
-        *[!0-9]*) fail "cannot use --port $port: it is not a number" ;;
+        *[!0-9]* | 0* | ??????*) fail "cannot use --port $port: it is not a port number" ;;
     esac
-    # What is not said here would be read as the beginning of another value there.
+    [ "${port:-1}" -le 65535 ] || fail "cannot use --port $port: the largest is 65535"
+    # Any other character could end the value in .env.
     case $host in
         *[!0-9A-Za-z.:_-]*) fail "cannot use --host $host: it is not an address" ;;
     esac
@@ -105,14 +105,14 @@ read_options() {
 
 set_up() {
     find_user
-    check_place
-    check_rights
+    check_checkout
+    check_sudo
     find_python
     look_at_service
-    look_at_packages
+    check_restart
     say "claudecode2api for $user, in $root"
     make_packages
-    look_at_settings
+    check_settings
     find_claude
     check_port
     make_settings
@@ -121,7 +121,7 @@ set_up() {
         install_unit
         run_service
     fi
-    tell
+    show_how_to_use
 }
 
 # The user that the service runs as.
@@ -143,42 +143,41 @@ find_user() {
         home=$(sed -n "s/^$user:\([^:]*:\)\{4\}\([^:]*\):.*/\2/p" /etc/passwd)
     fi
     [ -d "$home" ] || fail "cannot install for $user: the home folder $home does not exist"
-    # What the service's PATH is, and so that of its jobs.
+    # PATH of the service, and so of its jobs.
     service_path=$home/.local/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
     [ "$user" != root ] || say "Note: the CLI runs as root, and refuses to skip its permissions unless IS_SANDBOX=1 is in .env."
 }
 
-# Names that the unit could not hold are refused, rather than written in a way that means another thing.
-check_place() {
+check_checkout() {
     for path in "$root" "$home"; do
         case $path in
             *[\"\\%\$\|\&\'\`:]* | *"
-"*) fail "cannot install in $path: a unit of systemd cannot name this path" ;;
+"*) fail "cannot install in $path: a systemd unit cannot hold this path" ;;
         esac
     done
     for file in gunicorn.conf.py requirements.txt requirements-claude.txt .env.example \
-        $SERVICE.service scripts app/settings.py; do
+        $SERVICE.service scripts app/settings.py vendored; do
         [ -e "$file" ] || fail "cannot find $root/$file: this is not a whole checkout"
     done
     if [ "$uid" -eq 0 ]; then
-        command -v runuser >/dev/null || fail "cannot act for $user: there is no runuser (it belongs to util-linux)"
+        command -v runuser >/dev/null || fail "cannot run anything as $user: there is no runuser (package util-linux)"
         refuse_writable
         by_user_now test -r app/settings.py \
             || fail "cannot install in $root: $user cannot read it"
     else
         [ -w . ] || fail "cannot install in $root: $user cannot write there." \
-            "If the checkout is root's: sudo ./install.sh --user $user"
+            "If the checkout belongs to root: sudo ./install.sh --user $user"
     fi
 }
 
-# What root runs, and what root puts into the system, must be root's alone to change.
+# Only root may be able to change what root runs and installs.
 refuse_writable() {
     others='! -user root -o ! -type l ( -perm /002 -o -perm /020 ! -group root )'
     folder=$root
     writable=
     while [ "$folder" != / ] && [ -z "$writable" ]; do
         folder=$(dirname "$folder")
-        # In a folder with a sticky bit, like /tmp, others cannot move what root owns.
+        # In a folder with a sticky bit, like /tmp, others cannot move root's files.
         # shellcheck disable=SC2086 # words, not one word
         writable=$(find "$folder" -maxdepth 0 ! -perm -1000 \( $others \))
     done
@@ -186,13 +185,13 @@ refuse_writable() {
     [ -n "$writable" ] || writable=$(find "$root" \( -path "$root/venv" -o -path "$root/.env" \) -prune -o \
         \( $others \) -print -quit)
     [ -z "$writable" ] || fail "cannot install as root: $(stat -c %U "$writable") can write $writable, and root would run it." \
-        "Run this as the user who owns the checkout; it uses sudo for the system's parts alone. Or give the checkout" \
+        "Run this as the owner of the checkout; it uses sudo only for the system's files. Or give the checkout" \
         "to root, which is safer, because jobs cannot change it then: chown -R root: $root && chmod -R go-w $root" \
-        "(in a folder that is root's, such as /opt)."
+        "(in a folder that belongs to root, such as /opt)."
 }
 
-# Before anything is changed, and with the one question that sudo may ask.
-check_rights() {
+# Before anything is changed: sudo may ask for a password here.
+check_sudo() {
     [ "$systemd" = true ] && [ "$uid" -ne 0 ] && [ "$dry" = false ] || return 0
     command -v sudo >/dev/null \
         || fail "cannot install the service: there is no sudo. As root: ./install.sh --user $user"
@@ -205,7 +204,7 @@ check_rights() {
     fi
 }
 
-# The first Python that is new enough, with what makes environments.
+# The first Python that is new enough and can make environments.
 find_python() {
     python=
     found=
@@ -226,23 +225,23 @@ find_python() {
     python_version=$(look "$python" --version)
 }
 
-# install_package WHY PACKAGE...: with --yes install these, and look again; else say how.
+# install_package REASON PACKAGE...: with --yes install them and go on; else fail and show how.
 install_package() {
-    why=$1
+    reason=$1
     shift
     if command -v apt-get >/dev/null; then
         way="apt-get install --yes --no-install-recommends $*"
     elif command -v dnf >/dev/null; then
-        # Fedora's Python has its venv with it.
+        # Fedora's Python includes venv.
         way="dnf install --assumeyes python3"
     else
-        fail "$why install Python 3.11 or newer with its modules venv and ensurepip"
+        fail "$reason install Python 3.11 or newer with its modules venv and ensurepip"
     fi
     [ "$uid" -eq 0 ] || way="sudo $way"
     if [ "$yes" = false ]; then
-        fail "$why install it, or run this again with --yes, which does it:" "    $way"
+        fail "$reason install it, or run this again with --yes, which does it:" "    $way"
     fi
-    say "$why installing it: $way"
+    say "$reason installing it: $way"
     # Words, not one word.
     # shellcheck disable=SC2086
     change $way || fail "cannot go on: this command failed: $way"
@@ -251,19 +250,18 @@ install_package() {
     find_python
 }
 
-# Is it there, is it ours, does it run, and what would an update do to it?
+# Does the service exist, is it this checkout's, does it run, and what would an update change?
 look_at_service() {
     active=false
-    jobs=0
+    unit_changes=false
+    packages_change=false
+    [ "$(look cat venv/stamp 2>/dev/null)" = "$(stamp)" ] || packages_change=true
     [ "$systemd" = true ] || return 0
     if [ -e "$UNIT" ]; then
-        there=$(sed -n 's/^WorkingDirectory=//p' "$UNIT")
-        whose=$(sed -n 's/^User=//p' "$UNIT")
-        if [ "$there" != "$root" ] && [ -e "$there/install.sh" ]; then
-            fail "cannot install: the service belongs to $there. First run $there/install.sh --uninstall"
-        fi
-        if [ "$whose" != "$user" ] && [ -d "$STATE" ]; then
-            fail "cannot install for $user: the service belongs to $whose." \
+        refuse_other_checkout install "First run"
+        unit_user=$(sed -n 's/^User=//p' "$UNIT")
+        if [ "$unit_user" != "$user" ] && [ -d "$STATE" ]; then
+            fail "cannot install for $user: the service belongs to $unit_user." \
                 "To give it to another user: ./install.sh --uninstall --purge"
         fi
     fi
@@ -273,21 +271,27 @@ look_at_service() {
     fill_unit | cmp -s - "$UNIT" || unit_changes=true
 }
 
-# An environment works only where it was made, and with the Python that made it.
-# The same words as in scripts/environments.sh: what one has made, the other takes.
+# refuse_other_checkout VERB ADVICE: the unit may belong to another checkout.
+refuse_other_checkout() {
+    owner=$(sed -n 's/^WorkingDirectory=//p' "$UNIT")
+    [ "$owner" = "$root" ] || [ ! -e "$owner/install.sh" ] \
+        || fail "cannot $1: the service belongs to $owner. $2 $owner/install.sh --uninstall"
+}
+
+# An environment works only where it was made, and with the Python that made it. The text is that
+# of scripts/environments.sh, so that each accepts an environment made by the other.
 stamp() {
     printf '%s\n%s\n' "$python_version" "$root"
     cat requirements.txt
 }
 
-look_at_packages() {
-    [ "$(look cat venv/stamp 2>/dev/null)" = "$(stamp)" ] || packages_change=true
-    if [ "$packages_change" = true ] && [ "$active" = true ]; then
-        count_jobs
-        [ "$jobs" -eq 0 ] \
-            || fail "cannot update while jobs run ($jobs): the Python packages change, and that needs a restart, which would" \
-                "cancel them. Run this again when they have ended. Nothing was changed."
-    fi
+# What a reload cannot bring into effect waits until no job runs.
+check_restart() {
+    [ "$active" = true ] && [ "$packages_change" = true ] || return 0
+    count_jobs
+    [ "$jobs" -eq 0 ] \
+        || fail "cannot update while jobs run ($jobs): the Python packages change, and that needs a restart, which would" \
+            "cancel them. Run this again when they have ended. Nothing was changed."
 }
 
 make_packages() {
@@ -302,190 +306,150 @@ make_packages() {
         fresh=true
         change rm -rf venv
         make_folder venv
-        by_user "$python" -m venv venv || give_up_packages
+        by_user "$python" -m venv venv || fail_packages
     fi
     by_user venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --requirement requirements.txt || give_up_packages
+        --requirement requirements.txt || fail_packages
     stamp | write_file venv/stamp 644
 }
 
-give_up_packages() {
-    # A venv/ that was there before still serves.
+fail_packages() {
+    # A venv/ that was there before still works.
     [ "$fresh" = false ] || rm -rf venv
-    fail "cannot install the Python packages: what pip said is above. Nothing else was changed."
+    fail "cannot install the Python packages: pip's error is above. Nothing else was changed."
 }
 
-# Are there settings, and can they be used?
-look_at_settings() {
-    settings=false
-    [ -e .env ] || return 0
-    if [ ! -x venv/bin/python ]; then
-        row settings ".env is there; it is looked at once venv/ is there"
+# Can an existing .env be used?
+check_settings() {
+    if [ ! -e .env ]; then
+        return
+    elif [ ! -x venv/bin/python ]; then
+        row settings ".env exists; it is checked once there is venv/"
         return
     fi
-    settings=true
-    told=$(as_service venv/bin/python -B -c "$SETTINGS" 2>&1) || fail "$told" \
-        "Correct .env in $root, and run this again. The service was not touched."
-    [ -z "$host" ] || [ "$host" = "$(line 1)" ] || refuse_to_write HOST "$host"
-    [ -z "$port" ] || [ "$port" = "$(line 2)" ] || refuse_to_write PORT "$port"
+    ask settings || fail "$answer" "Correct .env in $root, and run this again. The service was not touched."
+    [ -z "$host" ] || [ "$host" = "$(line 1)" ] || refuse_to_set HOST "$host"
+    [ -z "$port" ] || [ "$port" = "$(line 2)" ] || refuse_to_set PORT "$port"
     take_settings
-    row settings ".env is there, and left as it is"
+    row settings ".env exists, and stays as it is"
     case $(stat -c %a .env) in
         *00) ;;
         *) say "Note: other users can read .env, with the password: chmod 600 .env" ;;
     esac
 }
 
-refuse_to_write() {
-    fail "cannot set $1 to $2: .env is there, and this program never touches one. Write $1=$2 into it, and run this again"
+refuse_to_set() {
+    fail "cannot set $1 to $2: .env exists, and this program never changes it. Write $1=$2 into it, and run this again"
 }
-
-# What the gateway will use, in five lines.
-SETTINGS='
-import os, sys
-from pathlib import Path
-from app.errors import ConfigurationError
-from app.settings import Settings
-try:
-    settings = Settings.load(os.environ, Path(".env"))
-except ConfigurationError as error:
-    sys.exit(str(error))
-written = [line for line in Path(".env").read_text().splitlines() if line.startswith("AUTH_PASSWORD=")]
-print(settings.host, settings.port, settings.auth_user, settings.state_dir, sep="\n")
-print(written == ["AUTH_PASSWORD=" + settings.auth_password])
-'
 
 take_settings() {
     host=$(line 1)
     port=$(line 2)
     auth_user=$(line 3)
-    state=$(line 4)
-    as_written=$(line 5)
+    url=$(line 5)
+    password_is_plain=$(line 6)
 }
 
+# ask MODULE ARGUMENT...: run a module of app/tool/install/ as the service would; sets $answer.
+ask() {
+    module=$1
+    shift
+    own_python=venv/bin/python
+    # A dry run may have none yet.
+    [ -x $own_python ] || own_python=$python
+    answer=$(as_service "$own_python" -s -B -m "app.tool.install.$module" "$@" 2>&1)
+}
+
+# line NUMBER: one line of $answer.
 line() {
-    printf '%s\n' "$told" | sed -n "$1p"
+    printf '%s\n' "$answer" | sed -n "$1p"
 }
 
-# The CLI that the service will find; one is got if it finds none.
+# The CLI that the service will find; installs it if there is none.
 find_claude() {
     claude_path=
     if ask_for_claude; then
         update_claude
         return
     fi
-    [ "$settings" = false ] || ! as_service grep -q '^CLAUDE_PATH=.' .env \
-        || fail "$told" "Correct .env in $root, and run this again. The service was not touched."
-    # What your terminal finds may run in the service, too, if it is named.
+    reason=$answer
+    if [ -e .env ] && [ -x venv/bin/python ] && as_service grep -q '^CLAUDE_PATH=.' .env; then
+        fail "$reason" "Correct .env in $root, and run this again. The service was not touched."
+    fi
+    # The service does not search your PATH, but CLAUDE_PATH can name what is there.
     if [ "$uid" -ne 0 ] && [ ! -e .env ] && claude_path=$(command -v claude) && ask_for_claude; then
         return
     fi
     claude_path=
-    # What was wrong is told of the places where the service would look.
-    ask_for_claude || get_claude
-    [ "$dry" = true ] || ask_for_claude || fail "$told" "The service was not touched."
+    row CLI "none yet; installing it (${cli:-pip}). ${reason##*. }"
+    install_claude
+    ask_for_claude_again
 }
 
-# Sets $claude and $place, or $told to what was wrong.
+# Sets $claude and $place, or $answer to what is wrong.
 ask_for_claude() {
-    told=$(as_service "$python" -B -c "$LOCATE" "$claude_path" 2>&1) || return 1
+    ask claude ${claude_path:+"$claude_path"} || return 1
     claude=$(line 1)
     place=$(line 3)
     row CLI "$claude, $(line 2)"
 }
 
-# Needs nothing but Python if there is no .env yet.
-LOCATE='
-import glob, os, sys
-from pathlib import Path
-from app.cli.locator import locate
-from app.errors import ConfigurationError
-named = sys.argv[1]
-packages = sorted(glob.glob("venv/lib/python3*/site-packages"))
-environment = dict(os.environ)
-try:
-    if os.path.exists(".env") and packages:
-        sys.path.append(packages[0])
-        from app.cli.environment import build_environment
-        from app.settings import Settings
-        settings = Settings.load(os.environ, Path(".env"))
-        named = named or settings.claude_path
-        environment = build_environment(os.environ, settings.environment)
-    beside = Path(packages[0]).absolute() if packages else Path("/nonexistent")
-    found = locate(named or None, environment, beside)
-except ConfigurationError as error:
-    sys.exit(str(error))
-print(found.path, found.version, found.place, sep="\n")
-'
+ask_for_claude_again() {
+    [ "$dry" = true ] || ask_for_claude || fail "$answer" "The service was not touched."
+}
 
-get_claude() {
-    row CLI "none yet; getting it (${cli:-pip}). ${told##*. }"
+install_claude() {
     case $cli in
         official)
             need curl
             need bash
-            # The whole of it, or nothing of it.
+            # All of the script, or nothing of it.
             # shellcheck disable=SC2016 # that shell expands it
             by_user sh -c 'script=$(curl -fsSL https://claude.ai/install.sh) && printf "%s\n" "$script" | bash' \
-                || fail "cannot get the CLI: what its installer said is above. The service was not touched."
+                || fail "cannot install the CLI: its installer's error is above. The service was not touched."
             ;;
         npm)
             need npm
             by_user npm install --global @anthropic-ai/claude-code \
-                || fail "cannot get the CLI: what npm said is above. The service was not touched."
+                || fail "cannot install the CLI: npm's error is above. The service was not touched."
             ;;
-        *) pip_claude ;;
+        *) install_wheel ;;
     esac
 }
 
-# One that came from the wheel is updated with it.
+need() {
+    command -v "$1" >/dev/null || fail "cannot install the CLI with --cli $cli: there is no $1"
+}
+
+install_wheel() {
+    by_user venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+        --requirement requirements-claude.txt \
+        || fail "cannot install the CLI: pip's error is above. Install Claude Code in another way" \
+            "(--cli official or npm, or by hand), and run this again. The service was not touched."
+    write_file venv/stamp-claude 644 <requirements-claude.txt
+}
+
+# A CLI that came from the wheel is updated with it.
 update_claude() {
     case $place in
         claude-agent-sdk*) ;;
         *) return 0 ;;
     esac
     if [ "$(look cat venv/stamp-claude 2>/dev/null)" != "$(cat requirements-claude.txt)" ]; then
-        pip_claude
-        [ "$dry" = true ] || ask_for_claude || fail "$told" "The service was not touched."
+        install_wheel
+        ask_for_claude_again
     fi
 }
 
-pip_claude() {
-    by_user venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-        --requirement requirements-claude.txt \
-        || fail "cannot get the CLI: what pip said is above. Install Claude Code in another way" \
-            "(--cli official or npm, or by hand), and run this again. The service was not touched."
-    write_file venv/stamp-claude 644 <requirements-claude.txt
-}
-
-need() {
-    command -v "$1" >/dev/null || fail "cannot get the CLI with --cli $cli: there is no $1"
-}
-
-# A port that another program has would end the start, again and again.
+# Now, because the service would fail to start again and again.
 check_port() {
     host=${host:-127.0.0.1}
     port=${port:-9876}
     if [ "$active" = true ] || [ "$start" = false ]; then
         return
     fi
-    told=$(as_service "$python" -I -B -c "$BIND" "$host" "$port" 2>&1) \
-        || fail "cannot listen on $host, port $port: $told. Choose another port with --port (in .env, if there is one)." \
-            "The service was not touched."
+    ask port "$host" "$port" || fail "$answer" "(--host and --port set them in a new .env.) The service was not touched."
 }
-
-BIND='
-import socket, sys
-host, port = sys.argv[1], int(sys.argv[2])
-try:
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
-    listener.listen()
-except (OSError, OverflowError) as error:
-    sys.exit(getattr(error, "strerror", None) or str(error))
-'
 
 make_settings() {
     [ ! -e .env ] || return 0
@@ -498,30 +462,27 @@ make_settings() {
     sed -e "s|^AUTH_PASSWORD=.*|AUTH_PASSWORD=$password|" \
         -e "s|^# HOST=.*|HOST=$host|" -e "s|^# PORT=.*|PORT=$port|" \
         -e "${claude_path:+s|^# CLAUDE_PATH=.*|CLAUDE_PATH=$claude_path|}" .env.example | write_file .env 600
-    auth_user="admin"
-    as_written=True
-    if [ "$dry" = false ]; then
-        told=$(as_service venv/bin/python -B -c "$SETTINGS" 2>&1) || {
-            # It was not there before.
-            rm -f .env
-            fail "$told" "The service was not touched."
-        }
-        take_settings
-        make_key
-    fi
+    [ "$dry" = false ] || return 0
+    ask settings || {
+        # It was not there before.
+        rm -f .env
+        fail "$answer" "The service was not touched."
+    }
+    take_settings
+    make_key
 }
 
-# A first key, for OpenAI's clients. It is shown once, so never where a log would keep it.
+# A first key, for OpenAI clients. It is shown once, so only where no log keeps it.
 make_key() {
     if [ -t 1 ]; then
         row "API key" "making one; it is shown once"
-        by_user scripts/$SERVICE key add default || say "Note: no API key was made; see above."
+        by_user scripts/$SERVICE key add default || say "Note: no API key was made; the error is above."
     else
         row "API key" "none yet. In a terminal: $(command_line key add default)"
     fi
 }
 
-# The gateway's command, as the reader of this output can run it.
+# command_line ARGUMENT...: the gateway's command, for the reader of this output.
 command_line() {
     if [ "$uid" -eq 0 ] && [ "$user" != root ]; then
         echo "sudo -u $user $(quote "$root/scripts/$SERVICE") $*"
@@ -532,7 +493,7 @@ command_line() {
 
 # --- The service ---
 
-# The repository's unit with the six lines that differ from machine to machine.
+# The repository's unit, with this machine's values in six of its lines.
 fill_unit() {
     sed -e "s|^User=.*|User=$user|" -e "s|^Group=.*|Group=$group|" \
         -e "s|^WorkingDirectory=.*|WorkingDirectory=$root|" \
@@ -545,22 +506,17 @@ install_command() {
     if [ "$(readlink venv/bin/$SERVICE || true)" != ../../scripts/$SERVICE ]; then
         by_user ln -sf ../../scripts/$SERVICE venv/bin/$SERVICE
     fi
-    if is_other_command; then
-        say "Note: $COMMAND is another program, and is left as it is. Ours is $root/venv/bin/$SERVICE."
+    if [ -e $COMMAND ] && [ ! -L $COMMAND ] && ! grep -q "^checkout='" $COMMAND; then
+        say "Note: $COMMAND is another program, and stays as it is. The gateway's is $root/venv/bin/$SERVICE."
     elif [ -L $COMMAND ] || ! fill_command | cmp -s - $COMMAND; then
-        # Not a link into the checkout: root may run it, and it says what root must not run.
+        # Not a link into the checkout: root may run it, and it checks what root must not run.
         fill_command | as_root install -m 755 /dev/stdin $COMMAND
     fi
 }
 
-# The repository's command, which looks for the checkout where it is.
+# The repository's command, with the path of this checkout.
 fill_command() {
     sed "s|^checkout=.*|checkout='$root'|" scripts/$SERVICE
-}
-
-# Is there a program of that name that no checkout has put there?
-is_other_command() {
-    [ -e $COMMAND ] && [ ! -L $COMMAND ] && ! grep -q "^checkout='" $COMMAND
 }
 
 install_unit() {
@@ -578,11 +534,10 @@ install_unit() {
 run_service() {
     if [ "$start" = false ]; then
         row service "not started, because of --no-start: sudo systemctl start $SERVICE"
+        return
     elif [ "$active" = false ]; then
-        row service "starting"
-        as_root systemctl start $SERVICE || show_journal "cannot start the service"
-        wait_for_answer
-    elif [ "$packages_change" = true ] || waits_for_restart; then
+        start_service
+    elif [ "$packages_change" = true ] || unit_is_newer; then
         restart_service
     elif [ "$(fingerprint)" != "$(look cat venv/loaded 2>/dev/null)" ]; then
         reload_service
@@ -591,16 +546,20 @@ run_service() {
         wait_for_answer
         return
     fi
-    if [ "$start" = true ]; then
-        if [ "$dry" = false ]; then fingerprint; fi | write_file venv/loaded 600
-    fi
+    if [ "$dry" = false ]; then fingerprint; fi | write_file venv/loaded 600
+}
+
+start_service() {
+    row service "starting"
+    as_root systemctl start $SERVICE || show_journal "cannot start the service"
+    wait_for_answer
 }
 
 # Was the unit written after the service was started?
-waits_for_restart() {
+unit_is_newer() {
     [ "$unit_changes" = false ] || return 0
-    since=$(systemctl show --property=ActiveEnterTimestamp --value $SERVICE)
-    [ "$(stat -c %Y $UNIT)" -gt "$(date -d "$since" +%s)" ]
+    started=$(systemctl show --property=ActiveEnterTimestamp --value $SERVICE)
+    [ "$(stat -c %Y $UNIT)" -gt "$(date -d "$started" +%s)" ]
 }
 
 restart_service() {
@@ -612,20 +571,20 @@ restart_service() {
         return
     fi
     reload_service
-    say "Note: the unit has changed. That comes into effect when the service is restarted, which would cancel the jobs" \
-        "that run now ($jobs). When it suits you: sudo systemctl restart $SERVICE"
+    say "Note: the unit has changed. A restart brings that into effect, and would cancel the running jobs ($jobs)." \
+        "When it suits you: sudo systemctl restart $SERVICE"
 }
 
 # New code and settings: new workers take over, and jobs go on.
 reload_service() {
     row service "reloading; running jobs go on"
-    first=$(systemctl show --property=MainPID --value $SERVICE)
-    old=$(cat "/proc/$first/task/$first/children")
-    as_root systemctl reload $SERVICE || show_journal "cannot reload the service, which runs on as it was"
+    master=$(systemctl show --property=MainPID --value $SERVICE)
+    workers=$(cat "/proc/$master/task/$master/children")
+    as_root systemctl reload $SERVICE || show_journal "cannot reload the service, which goes on as before"
     [ "$dry" = false ] || return 0
     deadline=$(($(date +%s) + PATIENCE))
-    for worker in $old; do
-        while grep -qw "$worker" "/proc/$first/task/$first/children" 2>/dev/null; do
+    for worker in $workers; do
+        while grep -qw "$worker" "/proc/$master/task/$master/children" 2>/dev/null; do
             [ "$(date +%s)" -lt "$deadline" ] || show_journal "cannot reload: the old workers are still there"
             sleep 0.1
         done
@@ -633,15 +592,15 @@ reload_service() {
     wait_for_answer
 }
 
-# What a reload would read anew. Of .env not what is in it, but when it was written.
+# What a reload would read: the code, and when .env was written.
 fingerprint() {
     find app gunicorn.conf.py -name '*.py' -type f -exec cksum {} + | LC_ALL=C sort
     stat -c '%n %y' .env
 }
 
-# The jobs that have not ended.
+# Sets $jobs: how many have not ended.
 count_jobs() {
-    told=$(as_service venv/bin/python -B -c "$SETTINGS" 2>/dev/null) || told=
+    ask settings || answer=
     state=$(line 4)
     # shellcheck disable=SC2016 # that shell expands it
     jobs=$(as_service sh -c 'ls "$1/live" 2>/dev/null | wc -l' sh "${state:-$STATE}")
@@ -649,60 +608,22 @@ count_jobs() {
 
 wait_for_answer() {
     [ "$dry" = false ] || return 0
-    logged_in=$(as_service "$python" -I -B -c "$ASK" "$(address)" "$port" "$PATIENCE") \
-        || show_journal "cannot reach the gateway: $(url)/health does not answer"
-}
-
-# What /health says of the login, which it does not know at once.
-ASK='
-import http.client, json, sys, time
-host, port, patience = sys.argv[1].strip("[]"), int(sys.argv[2]), float(sys.argv[3])
-begun = time.monotonic()
-while True:
-    answer = logged_in = None
-    try:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        logged_in = json.loads(answer.read()).get("logged_in")
-    except (OSError, http.client.HTTPException, ValueError):
-        pass
-    waited = time.monotonic() - begun
-    # A refused host name is an answer, too.
-    if answer and answer.status < 500 and (logged_in is not None or waited > 3 or answer.status != 200):
-        break
-    if waited > patience:
-        sys.exit(1)
-    time.sleep(0.1)
-print(logged_in)
-'
-
-# Where this machine reaches the gateway.
-address() {
-    case $host in
-        0.0.0.0) echo 127.0.0.1 ;;
-        ::) echo "[::1]" ;;
-        *:*) echo "[$host]" ;;
-        *) echo "$host" ;;
-    esac
-}
-
-url() {
-    echo "http://$(address):$port"
+    ask health "$url" "$PATIENCE" || show_journal "cannot reach the gateway: $url/health does not answer"
+    logged_in=$answer
 }
 
 show_journal() {
     say "$1; the last lines of its journal:"
     as_root journalctl --unit $SERVICE --no-pager --output cat --lines 20 >&2 || true
     if [ "$active" = false ]; then
-        # Or it would be tried again for ever.
+        # Otherwise systemd would try for ever.
         as_root systemctl stop $SERVICE || true
-        fail "The service is installed, and does not run. When this is put right, run ./install.sh again."
+        fail "The service is installed, but does not run. Correct this, and run ./install.sh again."
     fi
-    fail "When this is put right, run ./install.sh again."
+    fail "Correct this, and run ./install.sh again."
 }
 
-tell() {
+show_how_to_use() {
     if [ "$dry" = true ]; then
         say "" "Nothing was changed."
         return
@@ -712,23 +633,23 @@ tell() {
     elif [ "$start" = false ]; then
         say "" "When you have started it:"
     fi
-    case ${logged_in:-} in
-        True) ;;
-        # What is told may be a minute old.
-        False) say "" "The CLI is not logged in (or was not, a minute ago): run $claude as $user once, or put" \
-            "ANTHROPIC_API_KEY=… into .env." ;;
-        *) say "" "If you have not logged in to the CLI: run $claude as $user once, or put ANTHROPIC_API_KEY=… into .env." ;;
+    how_to_log_in="run $claude as $user once, or put ANTHROPIC_API_KEY=… into .env."
+    case ${logged_in:-unknown} in
+        yes) ;;
+        # The answer may be a minute old.
+        no) say "" "The CLI is not logged in (or was not, a minute ago): $how_to_log_in" ;;
+        *) say "" "If you have not logged in to the CLI: $how_to_log_in" ;;
     esac
-    if [ "$as_written" = True ]; then
-        pair="\"$auth_user:\$(sed -n s/^AUTH_PASSWORD=//p $(quote "$root/.env"))\""
+    if [ "$password_is_plain" = yes ]; then
+        credentials="\"$auth_user:\$(sed -n s/^AUTH_PASSWORD=//p $(quote "$root/.env"))\""
     else
         # curl asks for the password.
-        pair=$(quote "$auth_user")
+        credentials=$(quote "$auth_user")
     fi
-    say "" "The gateway: $(url)" \
+    say "" "The gateway: $url" \
         "  user       $auth_user" \
         "  password   AUTH_PASSWORD in $root/.env" \
-        "  try it     curl -N -u $pair -H 'Content-Type: application/json' -d '{\"prompt\": \"Say hello.\", \"cwd\": \"$home\"}' $(url)/chat"
+        "  try it     curl -N -u $credentials -H 'Content-Type: application/json' -d '{\"prompt\": \"Say hello.\", \"cwd\": \"$home\"}' $url/chat"
     [ "$systemd" = false ] || say "  its log    sudo journalctl -u $SERVICE -f"
 }
 
@@ -744,47 +665,47 @@ foreground() {
 
 remove() {
     user=$(id -un)
-    check_rights
-    if [ -e "$UNIT" ]; then
-        there=$(sed -n 's/^WorkingDirectory=//p' "$UNIT")
-        [ "$there" = "$root" ] || [ ! -e "$there/install.sh" ] \
-            || fail "cannot uninstall: the service belongs to $there. Run $there/install.sh --uninstall"
-    fi
+    check_sudo
+    [ ! -e "$UNIT" ] || refuse_other_checkout uninstall Run
     if [ "$purge" = true ] && [ "$yes" = false ] && [ "$dry" = false ]; then
-        [ -t 0 ] || fail "cannot remove .env and the state without being asked, as there is no terminal: add --yes"
-        printf 'Remove %s, %s and %s, with all jobs in them? [y/N] ' "$root/.env" "$STATE" "$DROP_INS"
-        read -r answer
-        case $answer in
-            y | Y | yes) ;;
-            *) fail "Nothing was changed." ;;
-        esac
+        confirm_purge
     fi
     if [ "$systemd" = true ]; then
         remove_service
     fi
     [ ! -e venv ] || change rm -rf venv
     if [ "$purge" = true ]; then
-        for kept in "$STATE" "$DROP_INS"; do
-            [ "$systemd" = false ] || [ ! -e "$kept" ] || as_root rm -rf "$kept"
+        for path in "$STATE" "$DROP_INS"; do
+            [ "$systemd" = false ] || [ ! -e "$path" ] || as_root rm -rf "$path"
         done
         [ ! -e .env ] || change rm -f .env
     fi
     [ "$dry" = false ] || { say "" "Nothing was changed."; return; }
     say "claudecode2api is uninstalled."
-    for kept in "$root/.env" "$STATE" "$DROP_INS"; do
-        [ ! -e "$kept" ] || say "  kept   $kept"
+    for path in "$root/.env" "$STATE" "$DROP_INS"; do
+        [ ! -e "$path" ] || say "  kept   $path"
     done
+}
+
+confirm_purge() {
+    [ -t 0 ] || fail "cannot ask whether to remove .env and the state, as there is no terminal: add --yes"
+    printf 'Remove %s, %s and %s, with all jobs in them? [y/N] ' "$root/.env" "$STATE" "$DROP_INS"
+    read -r reply
+    case $reply in
+        y | Y | yes) ;;
+        *) fail "Nothing was changed." ;;
+    esac
 }
 
 remove_service() {
     if [ -e "$UNIT" ]; then
-        # Its jobs are cancelled.
+        # This cancels its jobs.
         as_root systemctl --quiet disable --now $SERVICE
         as_root rm -f $UNIT
         as_root systemctl daemon-reload
         as_root systemctl reset-failed $SERVICE 2>/dev/null || true
     fi
-    # A link is what 1.0 put there.
+    # Version 1.0 put a link there.
     case $(readlink $COMMAND || true) in
         "$root"/*) as_root rm -f $COMMAND ;;
     esac
@@ -793,9 +714,9 @@ remove_service() {
     fi
 }
 
-# --- Doing and telling ---
+# --- Running commands, writing files, printing ---
 
-# change COMMAND...: run what changes something; with --dry-run only show it.
+# change COMMAND...: run a command that changes something; with --dry-run only show it.
 change() {
     if [ "$dry" = true ]; then
         show "$@"
@@ -814,8 +735,8 @@ as_root() {
     fi
 }
 
-# As the service's user. For root with a new environment, and of the old one with what pip, npm and
-# curl need.
+# by_user COMMAND...: change something as the service's user. From root, with a new environment,
+# into which only what pip, npm and curl need is copied.
 by_user() {
     if [ "$uid" -ne 0 ]; then
         change "$@"
@@ -834,13 +755,14 @@ by_user() {
     change by_user_now env -i "$@"
 }
 
-# Look at something as the service would: as its user, with the environment that systemd gives it.
+# as_service COMMAND...: look at something as the service would: as its user, with the
+# environment that systemd gives it.
 as_service() {
     by_user_now env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 \
         STATE_DIRECTORY="$([ "$systemd" = false ] || echo $STATE)" "$@"
 }
 
-# Look at something, never as root.
+# look COMMAND...: look at something, never as root.
 look() {
     if [ "$uid" -eq 0 ]; then
         by_user_now env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 "$@"
@@ -849,7 +771,8 @@ look() {
     fi
 }
 
-# As the service's user. In a session of its own, it cannot push input into root's terminal.
+# by_user_now COMMAND...: as the service's user, also in a dry run. In a new session, from which
+# it cannot push input into root's terminal.
 by_user_now() {
     if [ "$uid" -eq 0 ]; then
         setsid --wait runuser -u "$user" -- "$@"
@@ -858,7 +781,7 @@ by_user_now() {
     fi
 }
 
-# make_folder NAME: the service's user owns it, also in a checkout that is another's.
+# make_folder NAME: for the service's user, also in another user's checkout.
 make_folder() {
     if [ "$uid" -eq 0 ]; then
         change install -d -o "$user" -g "$group" "$1"
@@ -867,7 +790,7 @@ make_folder() {
     fi
 }
 
-# write_file NAME MODE <CONTENT: whole or not at all, and never with more rights than it shall have.
+# write_file NAME MODE <CONTENT: the whole file or nothing, and never with more rights than MODE.
 write_file() {
     if [ "$dry" = true ]; then
         show write "$1" "(mode $2)"
@@ -893,7 +816,7 @@ show() {
     printf '\n'
 }
 
-# A word as a shell takes it.
+# quote WORD: as a shell reads it.
 quote() {
     case $1 in
         "" | *[!A-Za-z0-9_./:=@%+,-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;

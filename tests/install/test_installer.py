@@ -49,7 +49,7 @@ def test_a_cli_that_cannot_be_had_is_told_and_the_service_is_not_touched(packed:
     packed.run("rm", f"{HOME}/.local/bin/claude")
     done = packed.install()
     assert done.returncode == 1
-    assert "cannot get the CLI" in done.stderr
+    assert "cannot install the CLI" in done.stderr
     assert "--cli official" in done.stderr
     packed.sh(f"! ls {UNIT} {COMMAND} {CHECKOUT}/.env {STATE} 2>/dev/null")
 
@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_is_told_before_the_service_is_touched(packed: Mach
     eventually(lambda: packed.try_("curl", "-sm", "1", "127.0.0.1:9876").returncode == 28)
     done = packed.install()
     assert done.returncode == 1
-    assert "cannot listen on 127.0.0.1, port 9876: Address already in use" in done.stderr
+    assert "cannot listen on 127.0.0.1, port 9876: the port is in use" in done.stderr
     packed.sh(f"! ls {UNIT} {COMMAND} {CHECKOUT}/.env {STATE} 2>/dev/null")
     done = packed.install("--port", "9877")
     assert done.returncode == 0, told(done)

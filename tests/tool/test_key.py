@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.auth.api_keys import hashed
-from app.settings import Settings, read_env_file
+from app.env_file import read_env_file
+from app.settings import Settings
 from tests.support.gateway import eventually, free_port
 from tests.support.tool import POWERLESS, Tool
 

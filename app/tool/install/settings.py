@@ -1,0 +1,45 @@
+"""The settings that the service will use: `python -m app.tool.install.settings`.
+
+Prints HOST, PORT, AUTH_USER, STATE_DIR, the gateway's URL, and whether the password stands in
+`.env` as it is, so that a shell can read it (yes or no).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from app.errors import ConfigurationError
+from app.settings import Settings
+from app.tool.client import own_url
+
+
+def main() -> None:
+    """Print the settings of the checkout in the current folder."""
+    env_file = Path(".env")
+    try:
+        settings = Settings.load(os.environ, env_file)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    values = (
+        settings.host,
+        settings.port,
+        settings.auth_user,
+        settings.state_dir,
+        own_url(settings),
+        "yes" if _is_plain(env_file.read_text(encoding="utf-8"), settings.auth_password) else "no",
+    )
+    sys.stdout.write("".join(f"{value}\n" for value in values))
+
+
+def _is_plain(text: str, password: str) -> bool:
+    """Whether one line of `.env` sets the password, without quotes or a comment.
+
+    >>> _is_plain("AUTH_PASSWORD=x\\n", "x"), _is_plain("AUTH_PASSWORD='x'\\n", "x")
+    (True, False)
+    """
+    lines = [line for line in text.split("\n") if line.startswith("AUTH_PASSWORD=")]
+    return lines == [f"AUTH_PASSWORD={password}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""What install.sh runs of the gateway's code."""
+
+import http.server
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import ROOT, free_port, write_fake
+
+#: A Python that has the standard library alone.
+BARE = (str(Path(sys.base_prefix) / "bin/python3"), "-S")
+OURS = (sys.executable,)
+
+
+def ask(
+    module: str, *arguments: str, cwd: Path, python: tuple[str, ...] = BARE, **environ: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a module as install.sh does, in a checkout that is linked at `cwd`."""
+    if not (cwd / "app").exists():
+        (cwd / "app").symlink_to(ROOT / "app")
+    return subprocess.run(
+        [*python, "-s", "-B", "-m", f"app.tool.install.{module}", *arguments],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), "LANG": "C.UTF-8", **environ},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+# --- The settings ---
+
+
+@pytest.mark.parametrize(
+    ("line", "is_plain"), [("AUTH_PASSWORD=pass", "yes"), ("AUTH_PASSWORD='pass # '", "no")]
+)
+def test_the_settings_are_printed_one_a_line(tmp_path: Path, line: str, is_plain: str) -> None:
+    (tmp_path / ".env").write_text(f"HOST=::\nPORT=9000\nAUTH_USER=me\n{line}\n")
+    done = ask("settings", cwd=tmp_path, python=OURS, STATE_DIRECTORY="/srv/state")
+    assert done.stdout.split("\n") == [
+        *("::", "9000", "me", "/srv/state", "http://[::1]:9000", is_plain, ""),
+    ]
+
+
+def test_settings_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AUTH_PASSWORD=x\nPORT=many\n")
+    done = ask("settings", cwd=tmp_path, python=OURS)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "cannot use PORT: 'many' is not a whole number from 1 to 65535\n"
+
+
+# --- The CLI ---
+
+
+def test_the_cli_is_found_without_any_package(tmp_path: Path) -> None:
+    claude = write_fake(tmp_path)
+    for done in (
+        ask("claude", cwd=tmp_path, PATH=f"{claude.parent}:/usr/bin:/bin"),
+        ask("claude", str(claude), cwd=tmp_path),
+    ):
+        path, version, place, end = done.stdout.split("\n")
+        assert (path, version, end) == (str(claude), "9.9.9 (Fake Code)", "")
+    assert place == "CLAUDE_PATH"
+
+
+def test_the_cli_of_the_settings_is_found_where_there_are_packages(tmp_path: Path) -> None:
+    claude = write_fake(tmp_path)
+    (tmp_path / ".env").write_text(f"AUTH_PASSWORD=x\nCLAUDE_PATH={claude}\n")
+    done = ask("claude", cwd=tmp_path, python=OURS)
+    assert done.stdout.startswith(f"{claude}\n")
+    (tmp_path / ".env").write_text("AUTH_PASSWORD=x\nCLAUDE_PATH=/nowhere\n")
+    done = ask("claude", cwd=tmp_path, python=OURS)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot find claude; correct CLAUDE_PATH")
+
+
+# --- The port ---
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = ask("port", "127.0.0.1", port, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            f"cannot listen on 127.0.0.1, port {port}: the port is in use"
+        )
+    assert ask("port", "127.0.0.1", str(free_port()), cwd=tmp_path).returncode == 0
+
+
+# --- The gateway's answer ---
+
+
+class Health(http.server.BaseHTTPRequestHandler):
+    """Answers what `answers` holds, one after the other and the last again and again."""
+
+    answers: list[tuple[int, object]]
+
+    def do_GET(self) -> None:
+        status, body = self.answers[0]
+        if len(self.answers) > 1:
+            self.answers.pop(0)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[http.server.HTTPServer]:
+    with http.server.HTTPServer(("127.0.0.1", 0), Health) as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answers", "printed"),
+    [
+        ([(200, {"logged_in": True})], "yes"),
+        ([(200, {"logged_in": None}), (200, {"logged_in": False})], "no"),
+        ([(503, {}), (200, {"logged_in": True})], "yes"),
+        ([(400, {"code": "host_not_allowed"})], "unknown"),
+        ([(200, {"logged_in": None})], "unknown"),
+        ([(200, ["not a gateway"])], "unknown"),
+    ],
+)
+def test_the_gateways_answer_is_awaited(
+    tmp_path: Path, server: http.server.HTTPServer, answers: list[tuple[int, object]], printed: str
+) -> None:
+    Health.answers = answers
+    done = ask("health", f"http://127.0.0.1:{server.server_port}", "30", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{printed}\n", "")
+
+
+def test_a_gateway_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = ask("health", f"http://127.0.0.1:{free_port()}", "0.5", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert time.monotonic() - began < 20
