@@ -355,8 +355,8 @@ ask() {
     module=$1
     shift
     own_python=venv/bin/python
-    # A dry run may have none yet.
-    [ -x $own_python ] || own_python=$python
+    # A dry run may have none yet, or one that no longer works.
+    [ "$dry" = false ] || as_service $own_python -c "" 2>/dev/null || own_python=$python
     answer=$(as_service "$own_python" -s -B -m "app.tool.install.$module" "$@" 2>&1)
 }
 

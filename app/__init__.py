@@ -9,29 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.auth.users import Users
-    from app.cli.locator import Claude
     from app.processes import Process
-    from app.settings import Settings
+    from app.startup import Startup
 
 
-def create_app(
-    settings: "Settings",
-    claude: "Claude",
-    users: "Users",
-    generation: str,
-    owner: "Process",
-    worker: int = 0,
-) -> "Flask":
-    """The WSGI application, one of several of the same `generation` (`app.runs.launcher.client`).
+def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask":
+    """The WSGI application of one worker.
 
-    The jobs' launcher ends with `owner`, the gateway's first process. `worker` is a number
-    that no other process of the gateway has at the same time.
-
-    `app.extensions["jobs"]` is the JobService, for who stops the process.
+    The launcher ends with `master`. `worker` is a number that no other worker has at the same
+    time. `app.extensions["jobs"]` is the JobService, for the worker to stop.
     """
-    import os
-
     from flask import Flask
 
     from app.api import chat, health, jobs, metrics, stats
@@ -39,7 +26,6 @@ def create_app(
     from app.auth.authenticator import Authenticator
     from app.auth.throttle import Throttle
     from app.cli.command import Defaults
-    from app.cli.environment import build_environment
     from app.cli.installed import Installed
     from app.cli.login import Login
     from app.cli.transcripts import Transcripts
@@ -60,14 +46,15 @@ def create_app(
     from app.openai import errors as openai_errors
     from app.openai.task import Tasks
     from app.openapi import pages
-    from app.runs.launcher.client import Capacity, Launch
+    from app.runs.launcher.client import Launch
 
-    environment = build_environment(os.environ, settings.environment)
+    settings, environment, claude = startup.settings, startup.environment, startup.claude
     installed = Installed(claude, environment)
     spool = Spool(settings.state_dir)
     spool.prepare()
-    capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
-    launch = Launch(spool.state, claude.path, environment, capacity, generation, owner)
+    launch = Launch(
+        spool.state, claude.path, environment, startup.capacity, startup.generation, master
+    )
     workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
     # They are the operator's choice, too.
     roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
@@ -81,10 +68,10 @@ def create_app(
     )
     counters = Metrics(settings.state_dir / "metrics", worker)
     service = JobService(
-        spool, launch, settings.heartbeat, settings.kill_grace, limits, counters, users
+        spool, launch, settings.heartbeat, settings.kill_grace, limits, counters, startup.users
     )
     throttle = Throttle(settings.state_dir, settings.auth_max_failures)
-    authenticator = Authenticator(users, settings.auth_password, throttle)
+    authenticator = Authenticator(startup.users, settings.auth_password, throttle)
     trusted = origins.Origins(settings.allowed_hosts, settings.cors_origins)
     defaults = Defaults(
         settings.default_model or None,
@@ -111,12 +98,12 @@ def create_app(
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
-        stats.blueprint(service, installed, owner),
+        stats.blueprint(service, installed, master),
         api_claude.blueprint(service, requests, workspaces),
         openai_chat.blueprint(service, tasks, installed),
         catalog.blueprint(models, sessions, bodies),
     ]
-    scraped = metrics.blueprint(counters, spool, installed, owner)
+    scraped = metrics.blueprint(counters, spool, installed, master)
     if settings.metrics_public:
         app.register_blueprint(scraped)
     else:

@@ -10,9 +10,9 @@ from dotenv.parser import parse_stream
 
 from app.env_file import read_env_file
 from app.errors import ConfigurationError
+from app.server.gateway_lock import master_pid
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
-from app.tool.master import master_of
 
 # What needs no quotes (python-dotenv).
 _PLAIN = re.compile(r"[\w.,:~+/=@%^-]*", re.ASCII)
@@ -70,7 +70,7 @@ def how_to_reload(checkout: Checkout) -> str:
     if checkout.unit.is_of(checkout.folder):
         return f"{stale} sudo systemctl reload {checkout.unit.path.stem}"
     try:
-        master = master_of(checkout.settings().state_dir)
+        master = master_pid(str(checkout.settings().state_dir))
     except Failure as error:
         return str(error)
     return (

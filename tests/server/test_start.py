@@ -132,10 +132,12 @@ def test_what_makes_jobs_fail_or_differ_is_logged_at_the_start(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(CLAUDE_EFFORT="high", CLAUDE_CODE_MAX_RETRIES="1", AI_AGENT="x")
-    (line,) = (line for line in gateway.log().splitlines() if "withheld from jobs" in line)
+    (line,) = (
+        line for line in gateway.log().splitlines() if "jobs do not get these variables" in line
+    )
     assert line.endswith(": AI_AGENT, CLAUDE_EFFORT")
     is_root = os.geteuid() == 0
-    assert ("this is root: the CLI refuses to skip its permissions" in gateway.log()) is is_root
+    assert ("runs as root: the CLI refuses to skip its permissions" in gateway.log()) is is_root
     environment = json.loads(gateway.chat("environment").messages()[0])
     assert environment["CLAUDE_CODE_MAX_RETRIES"] == "1"
     assert not {"CLAUDE_EFFORT", "AI_AGENT", "CLAUDECODE2API_LISTENS"} & set(environment)

@@ -24,7 +24,9 @@ from app.openapi.error_models import ErrorBody
 from app.openapi.headers import HEADERS
 from app.openapi.operation import errors_of
 from app.processes import this_process
+from app.runs.launcher.client import Capacity
 from app.settings import Settings
+from app.startup import Startup
 
 #: What answers where there is no view.
 NOWHERE = {404: "not_found", 405: "method_not_allowed"}
@@ -44,7 +46,8 @@ def application() -> Flask:
         settings = Settings.load({"AUTH_PASSWORD": "x", "STATE_DIR": state})
         users = assign("admin", [], shares=False, known=None, has_data=False)
         claude = Claude("/bin/true", "1.0", "PATH")
-        return create_app(settings, claude, users, "", this_process())
+        startup = Startup(settings, {}, claude, users, Capacity(1, 1, 0), "")
+        return create_app(startup, this_process())
 
 
 def view_of(method: str, path: str) -> View | None:

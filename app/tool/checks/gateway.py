@@ -5,11 +5,11 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from app.server.gateway_lock import master_pid
 from app.settings import Settings
 from app.tool.check import Check, failed, ok, skipped
 from app.tool.client import CONNECT_PATIENCE, Client
 from app.tool.failure import Failure, Refused, Unreachable
-from app.tool.master import master_of
 
 _START = "claudecode2api serve, or sudo systemctl start claudecode2api"
 _RELOAD = "reload the gateway, so that it takes the password of .env"
@@ -37,7 +37,7 @@ def check(settings: Settings, client: Client) -> Iterator[Check]:
         yield failed("port", f"{port} of {host} is taken: {error}", fix)
         yield skipped("gateway", "something else has its port")
         return
-    master = master_of(settings.state_dir)
+    master = master_pid(str(settings.state_dir))
     whose = f", process {master}" if master else ""
     yield ok("port", f"{port} of {host} is the gateway's{whose}")
     yield _signed_in(client)

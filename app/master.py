@@ -1,0 +1,176 @@
+"""gunicorn's master: what it does when the gateway starts, reloads and stops."""
+
+import importlib
+import logging
+import os
+import pkgutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import app
+from app import metrics
+from app.auth.users_file import mend_users, save_users
+from app.errors import ConfigurationError
+from app.jobs import lifecycle
+from app.jobs.store import Spool
+from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.server.gateway_lock import (
+    StateInUse,
+    listens_at,
+    lock_state,
+    master_pid,
+    write_address,
+)
+from app.server.listen_address import check_address
+from app.server.reload_check import reload_error
+from app.server.systemd_notify import SystemdNotifier
+from app.startup import Startup
+
+log = logging.getLogger("app")
+
+#: Status of an exit because of settings that cannot be used (sysexits.h).
+EX_CONFIG = 78
+#: Seconds that workers have to end their requests.
+GRACEFUL_TIMEOUT = 15
+#: Seconds to wait for a port in use: the workers of a killed master release theirs a moment later.
+PORT_PATIENCE = 3.0
+#: Is set while this process listens, so that the check of a reload does not find its own port in
+#: use.
+LISTENS = "CLAUDECODE2API_LISTENS"
+# Is set where another process listens for this one (sd_listen_fds(3), gunicorn's SIGUSR2).
+_LISTENERS = ("LISTEN_FDS", "GUNICORN_FD")
+
+
+class Master:
+    """The hooks of gunicorn.conf.py. A reload makes another one, of new code and settings.
+
+    `is_check` is true for `gunicorn --check-config`, which only finds out if a start would work.
+    """
+
+    def __init__(self, startup: Startup, is_check: bool) -> None:
+        self.startup = startup
+        settings = startup.settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        #: Where the gateway listens.
+        self.address = f"{host}:{settings.port}"
+        self._spool = Spool(settings.state_dir)
+        self._is_check = is_check
+
+    @classmethod
+    def load(cls) -> "Master":
+        """Read `.env` and the environment. Exits, with one line, if the gateway cannot start."""
+        try:
+            master = cls(Startup.load(os.environ, Path(".env")), "--check-config" in sys.argv)
+            master.check()
+        except (ConfigurationError, OSError) as error:
+            _exit(error)
+        return master
+
+    def check(self) -> None:
+        """Check that the gateway can start. Raises ConfigurationError and OSError."""
+        try:
+            self._spool.prepare()
+        except OSError as error:
+            raise ConfigurationError(f"cannot use STATE_DIR: {error}") from None
+        self._check_address()
+        if self._is_check:
+            # Workers import them later, and would end the gateway if they could not.
+            for module in pkgutil.walk_packages(app.__path__, "app."):
+                importlib.import_module(module.name)
+
+    def _check_address(self) -> None:
+        if any(name in os.environ for name in (LISTENS, *_LISTENERS)):
+            return
+        settings, state = self.startup.settings, self._spool.state
+        if not self._is_check:
+            if master_pid(state) is not None:
+                raise StateInUse(state)
+            check_address(settings.host, settings.port, PORT_PATIENCE)
+        elif not listens_at(state, self.address):
+            check_address(settings.host, settings.port, 0.0)
+
+    def start(self, arbiter: Any) -> None:
+        """Before the first worker: close what an earlier run left, and guard the reload."""
+        try:
+            arbiter.lock = lock_state(self._spool.state)
+            save_users(self._spool.state, self.startup.users)
+        except ConfigurationError as error:
+            _exit(error)
+        except OSError as error:
+            _exit(ConfigurationError(f"cannot use STATE_DIR: {error}"))
+        self._publish_address(arbiter)
+        metrics.forget_all(self.startup.settings.state_dir / "metrics")
+        self._log_startup()
+        for job_id in lifecycle.recover(self._spool):
+            log.warning(
+                "job %s lost its supervisor while the gateway was down",
+                job_id,
+                extra={"job": job_id},
+            )
+        self._guard_reload(arbiter)
+        arbiter.notifier = SystemdNotifier.from_environment(os.environ)
+        if arbiter.notifier is not None:
+            arbiter.notifier.stop_patience = self._stop_patience()
+            arbiter.notifier.attach(arbiter, self._spool.count)
+
+    def reload(self, arbiter: Any) -> None:
+        """After a reload, before the first new worker."""
+        self._publish_address(arbiter)
+        try:
+            save_users(self._spool.state, self.startup.users)
+        except OSError as error:
+            log.error("cannot save the users' keys: %s", error)
+        self._log_startup()
+        if arbiter.notifier is not None:
+            arbiter.notifier.stop_patience = self._stop_patience()
+
+    def stop(self) -> None:
+        """After the last worker: end the jobs."""
+        users = self.startup.users
+        for job_id in lifecycle.end_all(self._spool, users.name_of):
+            log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})
+        # No job is left that could damage it before the next start.
+        mend_users(self._spool.state, users)
+        lifecycle.end_launcher(self._spool)
+
+    def forget_worker(self, number: int) -> None:
+        """After a worker: drop its gauges."""
+        metrics.forget_worker(self.startup.settings.state_dir / "metrics", number)
+
+    def _publish_address(self, arbiter: Any) -> None:
+        """Write where this process listens, for the check of the next reload."""
+        os.environ[LISTENS] = self.address
+        write_address(arbiter.lock, self.address)
+
+    def _log_startup(self) -> None:
+        for warning in self.startup.warnings(os.environ):
+            log.warning("%s", warning)
+        claude = self.startup.claude
+        log.info("using %s %s, found by %s", claude.path, claude.version, claude.place)
+
+    def _guard_reload(self, arbiter: Any) -> None:
+        """Refuse a reload that cannot work: it would end the gateway, and its jobs with it."""
+        handle_hup = arbiter.handle_hup
+
+        def check_and_handle_hup() -> None:
+            address = os.environ.pop(LISTENS)
+            error = reload_error()
+            os.environ[LISTENS] = address
+            if error:
+                log.error("the reload is refused: %s", error)
+            else:
+                handle_hup()
+
+        arbiter.handle_hup = check_and_handle_hup
+
+    def _stop_patience(self) -> float:
+        """Seconds that a stop may take: first the workers, then the jobs and what they leave."""
+        kill_grace = self.startup.settings.kill_grace
+        return GRACEFUL_TIMEOUT + kill_grace + SWEEP_PATIENCE + SWEEP_LIMIT + 5
+
+
+def _exit(error: Exception) -> None:
+    # The log is not set up yet.
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(EX_CONFIG)

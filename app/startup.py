@@ -1,0 +1,73 @@
+"""What the gateway starts with: read once by gunicorn's master, and inherited by its workers."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.auth.users import Users
+from app.auth.users_file import load_users
+from app.cli.environment import build_environment, left_by_session
+from app.cli.locator import Claude, locate
+from app.cli.root_check import REFUSES_ROOT, refuses_root
+from app.logs import secrets_in
+from app.runs.launcher.client import Capacity, generation
+from app.settings import Settings
+
+# A network with a shorter prefix holds millions of clients: 0.0.0.0/1 and 128.0.0.0/1 are all.
+_SHORTEST_PREFIX = 8
+
+
+@dataclass(frozen=True)
+class Startup:
+    """The settings, and what follows from them. Workers agree on it until the next reload.
+
+    `environment` is the CLI's. `generation` differs after each change of code, CLI, environment
+    or capacity (`app.runs.launcher.client`).
+    """
+
+    settings: Settings
+    environment: Mapping[str, str]
+    claude: Claude
+    users: Users
+    capacity: Capacity
+    generation: str
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], env_file: Path) -> "Startup":
+        """Read the settings and find the CLI. Raises ConfigurationError and OSError."""
+        settings = Settings.load(environ, env_file)
+        environment = build_environment(environ, settings.environment)
+        state = str(settings.state_dir)
+        users = load_users(state, settings.auth_user, settings.api_keys, settings.shared_jobs)
+        claude = locate(settings.claude_path, environment)
+        capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
+        code = generation(claude.path, environment, capacity)
+        return cls(settings, environment, claude, users, capacity, code)
+
+    def secrets(self) -> list[str]:
+        """What no line of the log may contain."""
+        basic = f"{self.settings.auth_user}:{self.settings.auth_password}"
+        return [
+            self.settings.auth_password,
+            # As HTTP Basic sends them.
+            base64.b64encode(basic.encode()).decode(),
+            *(secret for key in self.settings.api_keys for secret in key.secrets),
+            *secrets_in(self.environment),
+        ]
+
+    def warnings(self, environ: Mapping[str, str]) -> Iterator[str]:
+        """What makes every job fail, or may surprise an operator, in the gateway's `environ`."""
+        networks = self.settings.forwarded_allow_ips
+        if any(network.prefixlen < _SHORTEST_PREFIX for network in networks):
+            yield (
+                "FORWARDED_ALLOW_IPS lets every client choose its own address: each can evade"
+                " AUTH_MAX_FAILURES, or lock another one out; list only your proxies"
+            )
+        if refuses_root(self.environment, self.settings):
+            yield f"the gateway runs as root: {REFUSES_ROOT}"
+        if left := left_by_session(environ, self.settings.environment):
+            yield (
+                "jobs do not get these variables, which a Claude Code session has left (put one"
+                f" that is meant for jobs into .env): {', '.join(left)}"
+            )
