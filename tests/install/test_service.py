@@ -297,7 +297,7 @@ def test_a_reload_that_cannot_work_fails_and_says_why(
 def test_a_job_survives_an_update(machine: Machine) -> None:
     job_id = machine.start_job("await /srv/updated", "result ok")
     master = machine.show("MainPID")
-    machine.sh(f"sed -i 's/Claude Code API Gateway/Updated/' {CHECKOUT}/app/api/health.py")
+    machine.sh(f"sed -i 's/Claude Code API Gateway/Updated/' {CHECKOUT}/app/api/root.py")
     done = machine.install()
     assert done.returncode == 0, told(done)
     assert "running jobs go on" in done.stdout
