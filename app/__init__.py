@@ -33,9 +33,10 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     from app.conversation.models import Models
     from app.conversation.sessions import Sessions
     from app.conversation.workspaces import Workspaces
-    from app.http import access, error_handlers, origins, request_id, request_log
+    from app.http import access, allowed_hosts, error_handlers, request_id, request_log
     from app.http.body import BodyReader
     from app.http.chat_request import ChatRequests
+    from app.http.cross_origin import CrossOriginPolicy
     from app.jobs.health import Fitness
     from app.jobs.service import JobService
     from app.jobs.spec import Limits
@@ -72,7 +73,7 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     )
     throttle = Throttle(settings.state_dir, settings.auth_max_failures)
     authenticator = Authenticator(startup.users, settings.auth_password, throttle)
-    trusted = origins.Origins(settings.allowed_hosts, settings.cors_origins)
+    cross_origin = CrossOriginPolicy(settings.cors_origins)
     defaults = Defaults(
         settings.default_model or None,
         settings.default_permission_mode or None,
@@ -88,7 +89,8 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     request_id.install(app)
     error_handlers.install(app, [openai], counters)
     request_log.install(app)
-    trusted.install(app)
+    allowed_hosts.install(app, settings.allowed_hosts)
+    cross_origin.install(app)
     bodies = BodyReader(settings.max_body)
     requests = ChatRequests(defaults, installed, roots, bodies)
     models = Models(settings.models, installed.since)
@@ -109,7 +111,7 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     else:
         protected.append(scraped)
     for blueprint in protected:
-        access.protect(blueprint, authenticator, trusted, settings.forwarded_allow_ips)
+        access.protect(blueprint, authenticator, cross_origin, settings.forwarded_allow_ips)
         app.register_blueprint(blueprint)
     fitness = Fitness(spool, service, claude.path, settings.min_free_disk, settings.mcp_config)
     login = Login(settings.state_dir, claude.path, environment)

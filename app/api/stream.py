@@ -78,7 +78,7 @@ class Events:
 
     def queued(self, place: Place) -> bytes:
         """A comment with the place in the queue."""
-        why = " (another job goes on with this session)" if place.waits_for == "session" else ""
+        why = " (another job is using this session)" if place.waits_for == "session" else ""
         return sse.comment(f"queued {place.number}{why}")
 
     def finish(self, end: Mapping[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a protected blueprint checks before its views run: the sender, its page and its place."""
+"""Access control: what a protected blueprint checks before its views run."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
@@ -17,7 +17,7 @@ from app.errors import (
     TooManyAttempts,
     TooManyConnections,
 )
-from app.http.origins import Origins
+from app.http.cross_origin import CrossOriginPolicy
 
 #: Errors of every protected view.
 ACCESS_ERRORS: tuple[type[GatewayError], ...] = (
@@ -34,7 +34,7 @@ _PROTECTED = "protected"
 def protect(
     blueprint: Blueprint,
     authenticator: Authenticator,
-    origins: Origins,
+    cross_origin: CrossOriginPolicy,
     proxies: Sequence[IPv4Network | IPv6Network],
 ) -> None:
     """Let only authenticated users, and no page of another site, reach views of this blueprint.
@@ -44,7 +44,7 @@ def protect(
 
     @blueprint.before_request
     def check() -> None:
-        origins.refuse_cross_site(request)
+        cross_origin.refuse_cross_site(request)
         peer = request.environ.get("REMOTE_ADDR", "")
         address = client_address(peer, request.headers.get("X-Forwarded-For", ""), proxies)
         proxy = peer if address != peer else ""

@@ -133,7 +133,7 @@ def test_a_job_in_the_same_session_waits_and_holds_up_no_other(start_gateway: St
     first.next()
     second = gateway.chat("line b", "result ok", session_id=ONE)
     told = second.next().data
-    assert told == b"queued 1 (another job goes on with this session)"
+    assert told == b"queued 1 (another job is using this session)"
     assert gateway.chat("result ok", session_id=OTHER).done()["status"] == "succeeded"
     fork = gateway.chat("result ok", session_id=ONE, fork_session=True)
     assert fork.done()["status"] == "succeeded"

@@ -1,4 +1,4 @@
-"""The web pages that may use the gateway: ALLOWED_HOSTS, CORS_ORIGINS, cross-site requests."""
+"""Requests from web pages of other origins: CORS_ORIGINS allows some, the others are refused."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -6,31 +6,28 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, request
 
 from app import origin
-from app.errors import CrossSite, HostNotAllowed
+from app.errors import CrossSite
 
 _EXPOSED = "Location, Retry-After, X-Claude-Ignored, X-Process-ID, X-Request-ID, X-Session-ID"
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "Authorization, Content-Type, Last-Event-ID, X-Request-ID"
 
 
-class Origins:
-    """The pages that the operator allows, in ALLOWED_HOSTS and CORS_ORIGINS.
+class CrossOriginPolicy:
+    """The origins in CORS_ORIGINS, whose pages may use the gateway.
 
-    `allowed_hosts`, if any, stops pages whose host name was made to resolve to this machine (DNS
-    rebinding). `cors_origins` are the other sites whose pages may use the gateway. A page that
-    only `*` or `null` allows must send credentials of its own: those that the browser has cached
-    are not accepted.
+    A page that only `*` or `null` allows must send its own credentials: those that the browser has
+    cached are not accepted.
     """
 
-    def __init__(self, allowed_hosts: Sequence[str], cors_origins: Sequence[str]) -> None:
-        self._allowed_hosts = allowed_hosts
+    def __init__(self, cors_origins: Sequence[str]) -> None:
         self._named = [origin.pattern(name) for name in cors_origins if name not in origin.ANYONE]
         self._open = [origin.pattern(name) for name in cors_origins if name in origin.ANYONE]
         self._is_open_to_all = "*" in cors_origins
 
     def install(self, app: Flask) -> None:
-        """Check the host of every request, answer preflight requests and add the CORS headers."""
-        app.before_request(self._check_host_and_answer_preflight)
+        """Answer preflight requests, and add the CORS headers to other responses."""
+        app.before_request(self._answer_preflight)
         app.after_request(self._add_cors_headers)
 
     def refuse_cross_site(self, request: Request) -> None:
@@ -49,9 +46,7 @@ class Origins:
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise CrossSite
 
-    def _check_host_and_answer_preflight(self) -> Response | None:
-        if self._allowed_hosts and _host_name(request.host) not in self._allowed_hosts:
-            raise HostNotAllowed
+    def _answer_preflight(self) -> Response | None:
         is_preflight = (
             request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         )
@@ -116,8 +111,3 @@ def _authority(url: str) -> tuple[str, int | None] | None:
     if not parts.hostname:
         return None
     return parts.hostname, None if port in (80, 443) else port
-
-
-def _host_name(host: str) -> str:
-    authority = _authority(f"//{host}")
-    return authority[0] if authority else ""
