@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.request import ChatRequest
+from app.cli.request_fields import ChatRequest
 from app.openapi.document import make_document
 from app.settings import setting_names
 from app.tool.main import COMMANDS

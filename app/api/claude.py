@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, request
 from app import sse
 from app.api.described import job_stream
 from app.api.stream import Events, stream
-from app.cli.request import read_fields
+from app.cli.request_fields import read_fields
 from app.conversation import options
 from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import DiskFull, QueueFull, SessionNotFound

@@ -1,1 +1,1 @@
-"""The Claude Code CLI as a program: where it is, what to say to it, what it says."""
+"""The Claude Code CLI as a program: where it is, its flags and input, and what it prints."""

@@ -1,10 +1,10 @@
-"""A chat request as the CLI takes it: its flags, its standard input, and the files it reads.
+"""The CLI's command for a chat request: its flags, its standard input, and the files it reads.
 
 Pure. Written against `claude --help` of the versions 2.1.197 to 2.1.330.
 
-Every value is joined to its flag with `=`, so that none that begins with a dash becomes a
-flag. What may hold a secret or a user's words goes by a file or by standard input, because
-every user of the machine can read a command line.
+Every value is joined to its flag with `=`, so that a value that begins with a dash does not
+become a flag. What may contain a secret or a user's text is passed in a file or on standard
+input, because every user of the machine can read a command line.
 """
 
 import json
@@ -12,22 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from app.cli.request import ChatRequest
+from app.cli.request_fields import ChatRequest
 from app.errors import InvalidRequest
 
-#: The longest argument that the kernel takes, with its NUL (MAX_ARG_STRLEN of execve(2)).
+#: Bytes of the longest argument that the kernel accepts, with its NUL (execve(2)).
 LONGEST_ARGUMENT = 128 * 1024
-#: Bytes of all arguments together; the kernel's own limit is a quarter of the stack's.
+#: Bytes of all arguments together; the kernel's own limit is a quarter of the stack's limit.
 LONGEST_COMMAND = 1024 * 1024
-#: From this version on, the CLI is known to take a file where `--agents` took JSON alone.
+#: From this version on, `--agents` is known to accept a file; before, it accepted only JSON.
 AGENTS_FROM_FILE = (2, 1, 330)
 
-# Keeps the messages of other jobs out of a job's conversation: with the CLI's default (2.1.224 on)
-# every session of the same user may send some. A later --settings replaces an earlier one whole.
+# Keeps messages of other jobs out of a job's conversation: by default (2.1.224 on), every session
+# of the same user can send some. A later --settings replaces an earlier one as a whole.
 _MESSAGES = "crossSessionInbound"
 _REFUSED = f'"{_MESSAGES}":"refuse"'
 
-#: An argument, or a flag whose value is the path of one of the command's files.
+#: An argument; or a flag, with the name of the command's file whose path is its value.
 Argument = str | dict[str, str]
 
 _ALWAYS: tuple[Argument, ...] = (
@@ -40,7 +40,7 @@ _ALWAYS: tuple[Argument, ...] = (
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, as plain data: nothing in it belongs to one machine or one binary."""
+    """What to run, as plain data that depends on no machine and no binary."""
 
     arguments: list[Argument]
     input: bytes
@@ -49,9 +49,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the operator chose: for requests that do not say, and `mcp_config` for all.
+    """The operator's choices for requests that leave them open; `mcp_config` is for all requests.
 
-    The latter is the full path of a file.
+    It is the absolute path of a file.
     """
 
     model: str | None
@@ -61,11 +61,11 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Extras:
-    """What no field of `POST /chat` says.
+    """Options for which `POST /chat` has no field.
 
     `content` is the user's message in blocks of the Messages API, in place of the prompt.
-    `new_session` is the id (a UUID) that a new session shall have. With `partial_messages` the
-    CLI also writes what the model says while it says it, as lines of type `stream_event`.
+    `new_session` is the id (a UUID) for a new session. With `partial_messages` the CLI also
+    prints the answer while it is generated, as lines of type `stream_event`.
     """
 
     content: list[dict[str, Any]] | None = None
@@ -73,14 +73,14 @@ class Extras:
     partial_messages: bool = False
 
 
-class _ByFile(NamedTuple):
-    """A flag whose value the CLI shall read from a file."""
+class _InFile(NamedTuple):
+    """A flag whose value the CLI reads from a file."""
 
     flag: str
     text: str
 
 
-_Writer = Callable[[Any], Iterator[str | _ByFile]]
+_Writer = Callable[[Any], Iterator[str | _InFile]]
 
 
 def build(
@@ -89,22 +89,22 @@ def build(
     version: tuple[int, ...],
     extras: Extras = Extras(),
 ) -> Command:
-    """The command for a request, for a CLI of this version.
+    """The command for a request, for this version of the CLI.
 
-    Raises InvalidRequest for a value that no command line can hold.
+    Raises InvalidRequest for a value that is too long for a command line.
     """
     arguments = [*_ALWAYS]
     files: dict[str, bytes] = {}
     for name, write in _writers(version).items():
         value = effective_model(request, defaults) if name == "model" else getattr(request, name)
-        for written in () if value is None else write(value):
-            if isinstance(written, _ByFile):
+        for argument in () if value is None else write(value):
+            if isinstance(argument, _InFile):
                 file = f"{name}.{len(files)}"
-                files[file] = written.text.encode()
-                arguments.append({"flag": written.flag, "file": file})
+                files[file] = argument.text.encode()
+                arguments.append({"flag": argument.flag, "file": file})
             else:
-                _refuse_long(name, written)
-                arguments.append(written)
+                _refuse_long(name, argument)
+                arguments.append(argument)
     if not request.settings:
         arguments.append(f"--settings={refuse_messages('{}')}")
     for argument in _permission(request, defaults):
@@ -124,9 +124,9 @@ def build(
 
 
 def refuse_messages(settings: str) -> str:
-    """Settings of the CLI, a JSON object, with messages of other sessions refused.
+    """Settings of the CLI, a JSON object, changed to refuse messages of other sessions.
 
-    What they say of that themselves stays, and a text that is no object stays as it is.
+    A setting of theirs for that stays, and so does a text that is not an object.
 
     >>> refuse_messages('{"env": {}}'), refuse_messages("{}")
     ('{"crossSessionInbound":"refuse","env": {}}', '{"crossSessionInbound":"refuse"}')
@@ -157,7 +157,7 @@ def effective_model(request: ChatRequest, defaults: Defaults) -> str | None:
 
 
 def _permission(request: ChatRequest, defaults: Defaults) -> Iterator[str]:
-    """Without a mode and without a list of tools, the caller relies on all being allowed."""
+    """Without a permission mode and without a list of tools, everything is allowed."""
     if request.permission_mode:
         yield f"--permission-mode={request.permission_mode}"
     elif defaults.permission_mode:
@@ -203,28 +203,28 @@ def _json(flag: str) -> _Writer:
     return write
 
 
-def _text_by_file(flag: str) -> _Writer:
-    def write(value: str) -> Iterator[_ByFile]:
+def _text_in_file(flag: str) -> _Writer:
+    def write(value: str) -> Iterator[_InFile]:
         if value:
-            yield _ByFile(flag, value)
+            yield _InFile(flag, value)
 
     return write
 
 
-def _json_by_file(flag: str) -> _Writer:
-    def write(value: object) -> Iterator[_ByFile]:
-        yield _ByFile(flag, json.dumps(value))
+def _json_in_file(flag: str) -> _Writer:
+    def write(value: object) -> Iterator[_InFile]:
+        yield _InFile(flag, json.dumps(value))
 
     return write
 
 
 def _path_or_json(flag: str, change: Callable[[str], str] = lambda text: text) -> _Writer:
-    """A text that begins with a brace is JSON and goes by a file; another is a path."""
+    """A text that begins with a brace is JSON, and is passed in a file; any other is a path."""
 
-    def write(value: str | list[str]) -> Iterator[str | _ByFile]:
+    def write(value: str | list[str]) -> Iterator[str | _InFile]:
         for text in [value] if isinstance(value, str) else value:
             if text.lstrip().startswith("{"):
-                yield _ByFile(flag, change(text))
+                yield _InFile(flag, change(text))
             elif text:
                 yield f"{flag}={text}"
 
@@ -238,15 +238,15 @@ def _debug(value: bool | str) -> Iterator[str]:
         yield "--debug"
 
 
-# Request field → how it is written. prompt, cwd, title and verbose are no flags; permission_mode
-# depends on other fields, see _permission.
+# Request field: how its flag is written. prompt, cwd, title and verbose have no flag;
+# permission_mode depends on other fields, see _permission.
 _TABLE: dict[str, _Writer] = {
     "model": _value("--model"),
     "fallback_model": _value("--fallback-model"),
     "session_id": _value("--resume"),
     "fork_session": _switch("--fork-session"),
-    "system_prompt": _text_by_file("--system-prompt-file"),
-    "append_system_prompt": _text_by_file("--append-system-prompt-file"),
+    "system_prompt": _text_in_file("--system-prompt-file"),
+    "append_system_prompt": _text_in_file("--append-system-prompt-file"),
     "tools": _joined("--tools"),
     "allowed_tools": _repeated("--allowed-tools"),
     "disallowed_tools": _repeated("--disallowed-tools"),
@@ -258,7 +258,7 @@ _TABLE: dict[str, _Writer] = {
     "debug": _debug,
     "include_partial_messages": _switch("--include-partial-messages"),
     "json_schema": _json("--json-schema"),
-    "agents": _json_by_file("--agents"),
+    "agents": _json_in_file("--agents"),
 }
 
 

@@ -1,12 +1,12 @@
-"""The environment that the CLI gets: built, so that nothing of the gateway's own is in it."""
+"""The CLI's environment, built so that it contains nothing of the gateway's."""
 
 import re
 from collections.abc import Mapping
 
 from app.settings import setting_names
 
-# systemd's (systemd.exec(5), systemd.service(5), sd_notify(3), sd_listen_fds(3)): a job that spoke
-# on the notification socket would speak for the gateway.
+# systemd's variables (systemd.exec(5), systemd.service(5), sd_notify(3), sd_listen_fds(3)): with
+# the notification socket, a job could send messages in the gateway's name.
 _SYSTEMD = re.compile(
     "(CACHE|CONFIGURATION|CREDENTIALS|LOGS|RUNTIME|STATE)_DIRECTORY"
     "|DEBUG_INVOCATION|EXIT_CODE|EXIT_STATUS|FDSTORE|INVOCATION_ID|JOURNAL_STREAM"
@@ -14,7 +14,7 @@ _SYSTEMD = re.compile(
     "|REMOTE_ADDR|REMOTE_PORT|SERVICE_RESULT"
     "|(LISTEN|MEMORY_PRESSURE|MONITOR|SYSTEMD|TRIGGER|WATCHDOG)_.*"
 )
-# Of the server, its Python, and the shell that started it.
+# Variables of the server, its Python, and the shell that started it.
 _SERVER = {
     "CLAUDECODE2API_LISTENS",
     "GUNICORN_CMD_ARGS",
@@ -30,10 +30,9 @@ _SERVER = {
     "WEB_CONCURRENCY",
     "_",
 }
-# A CLI that has started the gateway leaves variables by which a job would take itself for a part
-# of that session. There are more with each version, so of the CLI's names only those pass that
-# configure it: by what comes first after the prefix, unless the name is of one session, process
-# or file descriptor.
+# A CLI that starts the gateway sets variables which make a job believe that it is part of that
+# session. Each version adds some, so of the CLI's variables only those pass that configure it: by
+# the first word after the prefix, unless the name identifies a session, process or descriptor.
 _CLI = re.compile("AI_AGENT|CLAUDE(CODE)?(_.*)?")
 _SWITCH = re.compile("CLAUDE_(CODE_)?(DISABLE|EMIT|ENABLE|FORCE|MAX|NO|SKIP|USE)_.+")
 _CONFIGURES = re.compile(
@@ -51,24 +50,24 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def build_environment(environ: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
-    """The CLI's environment: `others` (what else `.env` says) under the gateway's own.
+    """The CLI's environment: the gateway's `environ` over `others`, the variables of `.env`.
 
-    Without the gateway's settings, systemd's variables, what belongs to the server, and what a
-    session of the CLI has left. Variables in `.env` always pass.
+    The variables of `.env` all pass. Of `environ` these are left out: the gateway's settings, and
+    the variables of systemd, the server, and a session of the CLI that started it.
 
     >>> build_environment({"AUTH_PASSWORD": "x", "HOME": "/h", "PATH": "/b"}, {"KEY": "k"})
     {'KEY': 'k', 'HOME': '/h', 'PATH': '/b'}
     """
-    own = {name: value for name, value in environ.items() if not _is_withheld(name)}
+    own = {name: value for name, value in environ.items() if not _is_left_out(name)}
     return {"PATH": _DEFAULT_PATH, **others, **own} if "PATH" not in own else {**others, **own}
 
 
 def left_by_session(environ: Mapping[str, str], others: Mapping[str, str]) -> list[str]:
-    """The variables that are withheld as those of a session of the CLI, for the log."""
+    """The variables of `environ` that are left out because a session of the CLI has set them."""
     return sorted(name for name in environ if _is_of_session(name) and name not in others)
 
 
-def _is_withheld(name: str) -> bool:
+def _is_left_out(name: str) -> bool:
     return (
         name in setting_names()
         or name in _SERVER

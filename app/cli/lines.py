@@ -1,8 +1,7 @@
-"""What a line of the CLI says: its session, and how its turn ended.
+"""The lines that the CLI prints: the session, the `result`, why a hook stopped the prompt.
 
-Pure but for reading the open file it is given; standard library alone, because the
-supervisor beside each job imports this. Shapes as seen in the CLI's versions 2.1.197 to
-2.1.330; the keys of a line come in any order.
+Reads nothing but the open file it is given. Standard library only, because the supervisors import
+this. Lines are as in the CLI's versions 2.1.197 to 2.1.330; their keys come in any order.
 """
 
 import json
@@ -14,26 +13,25 @@ from typing import Any, NamedTuple
 
 from app.json_depth import is_deep
 
-# A line that may be a result. Inside a JSON string the quotes would be escaped, so this
-# seldom matches anything else; what matches is parsed to make sure.
+# Part of a line that may be a result. Inside a JSON string the quotes would be escaped, so other
+# lines seldom match; those that do are parsed to make sure.
 _RESULT = re.compile(rb'"type"\s*:\s*"result"')
 _BLOCK = 1 << 18
-# What is read at first on either side of a place, to find the line's bounds.
+# Bytes read first on either side of a position, to find the line's bounds.
 _PIECE = 1 << 12
-# A place that straddles two blocks is found in the one that holds its beginning.
+# A match that lies across two blocks is found in the block with its beginning.
 _OVERLAP = 64
-# A result may stand behind a warning without a newline: so many of the braces before it are
-# tried as its beginning.
+# A result may follow a warning on the same line. So many braces are tried as its beginning.
 _MOST_BRACES = 16
-# Levels of what a field holds. It is sent as JSON in JSON, and some readers take 128 in all.
+# The deepest nesting of a field. It is sent as JSON in JSON, and some parsers accept 128 levels.
 _DEEPEST = 100
-# What the CLI adds to a hook's words.
+# What the CLI adds to a hook's message.
 _BLOCKED = ("UserPromptSubmit operation blocked by hook:", "Operation stopped by hook:")
 _PROMPT = "\n\nOriginal prompt:"
 
 
 class Result(NamedTuple):
-    """A `result` line: what it holds, and where it lies in the output, in bytes."""
+    """A `result` line: its object, and its position and length in the output, in bytes."""
 
     fields: dict[str, Any]
     offset: int
@@ -41,7 +39,7 @@ class Result(NamedTuple):
 
 
 def session_of(head: bytes) -> str | None:
-    """The session that the first `system` line with one names, in the beginning of an output.
+    """The session id in the first `system` line that has one, given the beginning of an output.
 
     >>> session_of(b'{"type":"system","session_id":"s1"}\\n{"type":"assis')
     's1'
@@ -57,14 +55,14 @@ def session_of(head: bytes) -> str | None:
 
 
 def read_session(output: int) -> str | None:
-    """`session_of` the beginning of an open output."""
+    """The session id in the beginning of an open output."""
     return session_of(os.pread(output, _BLOCK, 0))
 
 
 def last_result(output: int) -> Result | None:
-    """The last `result` line of an open output, searched for from its end.
+    """The last `result` line of an open output, searched from its end.
 
-    Memory is bounded by one block and by the candidate line itself, and the time is linear.
+    It takes linear time, and memory for one block and one line.
     """
     end = limit = os.fstat(output).st_size
     while end > 0:
@@ -73,7 +71,7 @@ def last_result(output: int) -> Result | None:
         for match in reversed(list(_RESULT.finditer(block))):
             position = begin + match.start()
             if position >= limit:
-                # In a line that was looked at already.
+                # In a line that was parsed before.
                 continue
             start, stop = _line_around(output, position)
             fields = parse_result(os.pread(output, stop - start, start))
@@ -85,7 +83,7 @@ def last_result(output: int) -> Result | None:
 
 
 def _line_around(output: int, position: int) -> tuple[int, int]:
-    """The bounds of the line that holds `position`, without its newline."""
+    """The start and end of the line at `position`, without its newline."""
     start, size = position, _PIECE
     while start > 0:
         begin = max(0, start - size)
@@ -104,9 +102,9 @@ def _line_around(output: int, position: int) -> tuple[int, int]:
 
 
 def stopped_by_hook(output: int, result: Result) -> str | None:
-    """Why a hook stopped the prompt before the model saw it; None if no hook did.
+    """Why a hook stopped the prompt before the model received it; None if no hook did.
 
-    The `result` line alone looks like a success; the reason is in the line before it.
+    The `result` line alone looks like a success; the reason is in a line before it.
     """
     if result.fields.get("num_turns") != 0 or result.fields.get("is_error") is not False:
         return None
@@ -115,16 +113,16 @@ def stopped_by_hook(output: int, result: Result) -> str | None:
         if b'"prevent_continuation"' in line:
             fields = parse(line)
             if fields.get("subtype") == "informational" and fields["prevent_continuation"] is True:
-                return _words_of_hook(fields)
+                return _hook_message(fields)
     return None
 
 
-def _words_of_hook(fields: Mapping[str, Any]) -> str:
+def _hook_message(fields: Mapping[str, Any]) -> str:
     outcome = fields.get("prompt_submit_outcome")
     reason = outcome.get("reason") if isinstance(outcome, dict) else None
     if isinstance(reason, str) and reason.strip():
         return reason
-    # The CLI before 2.1.330 says it in one text, which ends with the prompt.
+    # Before 2.1.330, the reason is part of one text that ends with the prompt.
     text = str(fields.get("content")).partition(_PROMPT)[0]
     for beginning in _BLOCKED:
         text = text.removeprefix(beginning)
@@ -134,7 +132,7 @@ def _words_of_hook(fields: Mapping[str, Any]) -> str:
 def parse_result(line: bytes) -> dict[str, Any]:
     r"""The `result` object in a line; {} if there is none.
 
-    Something that is no JSON may stand before or behind it on the same line.
+    Text that is not JSON may come before or after it on the same line.
 
     >>> parse_result(b'Warning: {x} {"type":"result","is_error":true}')
     {'type': 'result', 'is_error': True}
@@ -167,8 +165,8 @@ def _if_result(value: object) -> dict[str, Any]:
 def parse(line: bytes) -> dict[str, Any]:
     """The object in a line; {} if there is none.
 
-    One byte that is not UTF-8, a number that JSON cannot carry on, or a field that is too deep,
-    spoils only itself.
+    A byte that is not UTF-8, a number that JSON cannot represent, or a field that is nested too
+    deeply does not affect the rest.
     """
     try:
         fields = _DECODER.decode(line.decode(errors="replace"))
@@ -178,7 +176,7 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def _shallow(value: object) -> dict[str, Any]:
-    """An object without the fields that are too deep to be passed on; {} for anything else."""
+    """An object without the fields that are nested too deeply; {} for anything else."""
     if not isinstance(value, dict):
         return {}
     return {name: below for name, below in value.items() if not is_deep(below, _DEEPEST)}

@@ -1,4 +1,4 @@
-"""Find the claude binary, and make sure that it is one that runs."""
+"""The search for a claude binary that runs."""
 
 import os
 import re
@@ -12,30 +12,30 @@ from pathlib import Path
 
 from app.errors import ConfigurationError
 
-#: Seconds that `claude --version` may take; a cold start from a slow disk takes several.
+#: Seconds for `claude --version`; a cold start from a slow disk takes several.
 VERSION_PATIENCE = 60.0
 _NPM_PATIENCE = 20.0
-# Characters of what a binary that does not run has printed.
-_WORDS = 200
+# Characters that are shown of a failing binary's message.
+_SHOWN = 200
 
 _CHECKOUT = Path(__file__).parents[2]
-# Where the wheel of claude-agent-sdk holds it.
+# Where the claude-agent-sdk wheel has it.
 _BUNDLED = "claude_agent_sdk/_bundled/claude"
 
 
-#: What a binary is known by: where its links lead, and what stat(2) says of that.
+#: Changes when a binary is replaced: the path without links, and its device, inode, time and size.
 Identity = tuple[str, int, int, int, int]
 
-# "2.1.330 (Claude Code)", and not what a wrapper printed before it.
+# "2.1.330 (Claude Code)", but not a line that a wrapper prints before it.
 _NUMBER = re.compile(r"v?(\d+(?:\.\d+)*)")
 _VERSION = re.compile(r"v?\d+(\.\d+)+[\w.+-]*( \(.*\))?")
 
 
 @dataclass(frozen=True)
 class Claude:
-    """A claude binary that runs: its path, what `--version` printed, and which place won.
+    """A claude binary that runs: its path, the output of `--version`, and where it was found.
 
-    `identity` changes when the binary does; `since` is when it was written (Unix).
+    `identity` changes when the binary does.
     """
 
     path: str
@@ -45,12 +45,12 @@ class Claude:
 
     @property
     def since(self) -> float:
-        """When the binary was written, in seconds since the epoch; 0 if that is not known."""
+        """When the binary was written, in seconds since the epoch; 0 if that is unknown."""
         return self.identity[3] / 1e9 if self.identity else 0.0
 
 
 def number_in(version: str) -> tuple[int, ...]:
-    """A version for comparing, empty if it holds no number.
+    """A version as numbers to compare, empty if it has none.
 
     >>> number_in("2.1.330 (Claude Code)")
     (2, 1, 330)
@@ -60,7 +60,7 @@ def number_in(version: str) -> tuple[int, ...]:
 
 
 def version_in(printed: bytes) -> str:
-    """The version in what `--version` printed: the line that looks like one, else the first.
+    """The version in the output of `--version`: the line that looks like one, else the first.
 
     >>> version_in(b"Using Node 22\\n2.1.330 (Claude Code)\\n")
     '2.1.330 (Claude Code)'
@@ -72,7 +72,7 @@ def version_in(printed: bytes) -> str:
 
 
 def identity(path: str) -> Identity | None:
-    """What a binary is known by, None if there is none."""
+    """The identity of the binary at this path; None if there is none."""
     try:
         real = os.path.realpath(path, strict=True)
         found = os.stat(real)  # noqa: PTH116 - a path may hold anything
@@ -89,10 +89,10 @@ def locate(
 ) -> Claude:
     """The first usable claude binary.
 
-    `claude_path` is the setting: if it is set, no other place is looked at, because a wrong
-    path is a mistake that must show. `environ` is the CLI's environment. `beside` is our
-    interpreter's folder of packages, and `checkout` the gateway's own folder. Raises
-    ConfigurationError, which names every place and why it was not used.
+    If `claude_path`, the setting, is given, no other place is searched: a wrong path must be
+    noticed. `environ` is the CLI's environment. `beside` is the interpreter's folder of packages,
+    and `checkout` the gateway's folder. Raises ConfigurationError, which lists every place and
+    why it was not used.
     """
     if claude_path:
         places: Iterator[tuple[str, Callable[[], str | None]]] = iter(
@@ -106,14 +106,14 @@ def locate(
         if path is None:
             refused.append(f"{place} (none)")
             continue
-        # Not what a link points to: the CLI's own updates change the link.
+        # Without following links: an update of the CLI changes the link.
         path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - they never fail
-        # Before it is run: if it changes meanwhile, it is asked for its version once more.
-        known_by = identity(path)
-        version, why_not = _version(path, environ)
+        # Before the binary is run: if it changes meanwhile, its version is read again later.
+        found = identity(path)
+        version, error = _version(path, environ)
         if version is not None:
-            return Claude(path, version, place, known_by)
-        refused.append(f"{place} ({path}: {why_not})")
+            return Claude(path, version, place, found)
+        refused.append(f"{place} ({path}: {error})")
     help_ = "correct CLAUDE_PATH" if claude_path else "set CLAUDE_PATH, or install it"
     raise ConfigurationError(f"cannot find claude; {help_}. Looked in: {'; '.join(refused)}")
 
@@ -130,12 +130,12 @@ def _places(
         "claude-agent-sdk beside this Python",
         lambda: str(packages / _BUNDLED),
     )
-    # scripts/demo makes it.
+    # Made by scripts/demo.
     yield "venv-claude/ beside the gateway", lambda: _in_environment(checkout / "venv-claude")
 
 
 def _in_environment(folder: Path) -> str | None:
-    """The claude of a virtual environment, the one of the newest Python if it has several."""
+    """The claude in a virtual environment; of several, the one for the newest Python."""
     found = sorted(folder.glob(f"lib/python3*/site-packages/{_BUNDLED}"))
     return str(found[-1]) if found else None
 
@@ -160,19 +160,19 @@ def _npm_global(environ: Mapping[str, str]) -> str | None:
 
 
 def _version(path: str, environ: Mapping[str, str]) -> tuple[str | None, str]:
-    """What `--version` prints, or None and why it is not usable. Opens no credentials."""
+    """The output of `--version`; or None, and why the binary is unusable. Opens no credentials."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - a path may hold anything
     except FileNotFoundError:
         return None, "no such file"
     except (OSError, ValueError) as error:
-        return None, f"cannot be looked at: {getattr(error, 'strerror', error)}"
+        return None, f"cannot be read: {getattr(error, 'strerror', error)}"
     if not stat.S_ISREG(mode):
         return None, "not a file"
     if not os.access(path, os.X_OK):
         return None, "not executable"
     try:
-        answer = subprocess.run(  # noqa: S603 - this is the binary that we exist to run
+        answer = subprocess.run(  # noqa: S603 - the binary that the gateway is for
             [path, "--version"],
             env=dict(environ),
             stdin=subprocess.DEVNULL,
@@ -186,15 +186,15 @@ def _version(path: str, environ: Mapping[str, str]) -> tuple[str | None, str]:
         return None, f"cannot be run: {error.strerror}"
     version = version_in(answer.stdout)
     if answer.returncode != 0 or not version:
-        return None, f"--version {_ending(answer.returncode)}{_words(answer)}"
+        return None, f"--version {_ending(answer.returncode)}{_message(answer)}"
     return version, ""
 
 
 def _ending(status: int) -> str:
-    return f"exited with status {status}" if status >= 0 else f"was ended by signal {-status}"
+    return f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
 
 
-def _words(answer: "subprocess.CompletedProcess[bytes]") -> str:
+def _message(answer: "subprocess.CompletedProcess[bytes]") -> str:
     """The last line that a failing binary printed, like `env: 'node': No such file`."""
-    words = (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
-    return f": {words.splitlines()[-1][:_WORDS]}" if words else " and printed nothing"
+    printed = (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
+    return f": {printed.splitlines()[-1][:_SHOWN]}" if printed else " and printed nothing"

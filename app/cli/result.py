@@ -1,7 +1,7 @@
-"""What the CLI's last `result` line means: success, or why not, and in which words. Pure.
+"""The meaning of the CLI's last `result` line: success, or a reason and a message. Pure.
 
-Standard library alone, because the supervisor beside each job imports this. Shapes as seen in
-the CLI's versions 2.1.197 to 2.1.330.
+Standard library only, because the supervisors import this. Lines are as in the CLI's versions
+2.1.197 to 2.1.330.
 """
 
 import re
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from app.text import shortened, well_formed
 
-#: Characters of the CLI's words that are kept.
+#: Characters of the CLI's message that are kept.
 LONGEST_WORDS = 500
 
-# The reasons that `terminal_reason` names, or in older versions `subtype`.
+# Reasons by `terminal_reason`, or by `subtype` in older versions.
 _REASONS = {
     "max_turns": "max_turns",
     "error_max_turns": "max_turns",
@@ -28,7 +28,7 @@ _LOGGED_OUT = ("Not logged in", "Please run /login")
 
 
 class Verdict(NamedTuple):
-    """Whether the CLI says that it succeeded; if not, a reason and its own words, if any."""
+    """Whether the CLI reports success; if not, a reason and its message, if it has one."""
 
     succeeded: bool
     reason: str | None = None
@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
 def verdict(result: Mapping[str, Any], hook: str | None) -> Verdict:
     """The verdict of a `result` line; `hook` is why a hook stopped the prompt, if one did.
 
-    A line that is no error may still be no success: a hook, or another message, ended the turn.
+    A line without an error need not be a success: a hook or another message may end the turn.
 
     >>> verdict({"is_error": False, "terminal_reason": "completed"}, None).succeeded
     True
@@ -61,7 +61,7 @@ def verdict(result: Mapping[str, Any], hook: str | None) -> Verdict:
 
 
 def words_of(result: Mapping[str, Any]) -> str:
-    """What a `result` line says of an error, as one sentence; empty if it says nothing."""
+    """The error message of a `result` line, as one sentence; empty if there is none."""
     text, errors = result.get("result"), result.get("errors")
     if isinstance(text, str) and text.strip():
         return sentence(text)
@@ -70,7 +70,7 @@ def words_of(result: Mapping[str, Any]) -> str:
 
 
 def sentence(text: str) -> str:
-    r"""A text as one line of moderate length, in which nothing moves a terminal's cursor.
+    r"""A text as one line of limited length, without control characters.
 
     >>> sentence("one\n\ttwo \x1b[31m\ud83d")
     'one two \ufffd[31m\ufffd'

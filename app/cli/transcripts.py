@@ -1,7 +1,7 @@
-"""Where the CLI keeps what was said in each session: `<home>/.claude/projects/<folder>/<id>.jsonl`.
+"""The CLI's transcripts of sessions: `<home>/.claude/projects/<folder>/<id>.jsonl`.
 
-As seen in the versions 2.1.197 to 2.1.330. Who cannot find a transcript here must be able to do
-without it: the CLI may keep them elsewhere tomorrow.
+As in the versions 2.1.197 to 2.1.330. Callers must work without a transcript, too: another version
+may store them elsewhere.
 """
 
 import os
@@ -15,7 +15,7 @@ _LENGTH = 36
 
 
 class Transcripts:
-    """The sessions of the CLI that runs with this environment."""
+    """The transcripts of a CLI with this environment."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
@@ -23,9 +23,9 @@ class Transcripts:
         self._projects = f"{base}/projects"
 
     def size(self, session_id: str, cwd: str) -> int | None:
-        """Bytes of a session's transcript in this working directory; None if it has none.
+        """Bytes of a session's transcript in this working directory; None if there is none.
 
-        It grows with whatever is said in the session, by whomever.
+        It grows with each message of the session, whichever program sends it.
         """
         if not is_session_id(session_id):
             return None
@@ -35,7 +35,7 @@ class Transcripts:
                 return os.stat(f"{self._projects}/{name}/{session_id}.jsonl").st_size  # noqa: PTH116
             return self._size_somewhere(session_id)
         except (OSError, ValueError):
-            # A NUL is in no path.
+            # ValueError: the path contains a NUL.
             return None
 
     def _size_somewhere(self, session_id: str) -> int | None:
@@ -48,17 +48,17 @@ class Transcripts:
 
 
 def session_id_in(text: str) -> str | None:
-    """The session's id that this is, in small letters, or None if it is none.
+    """A session id in lower case; None if the text is not a session id.
 
     >>> session_id_in("54EB236B-b0ff-442a-9ae3-2e06374f0602"), session_id_in("my-session")
     ('54eb236b-b0ff-442a-9ae3-2e06374f0602', None)
     """
-    small = text.lower() if len(text) == _LENGTH else ""
-    return small if is_session_id(small) else None
+    lower = text.lower() if len(text) == _LENGTH else ""
+    return lower if is_session_id(lower) else None
 
 
 def is_session_id(text: str) -> bool:
-    """Whether this is a UUID in its usual spelling, as the CLI's session ids are.
+    """Whether this is a UUID in lower case with dashes, like the CLI's session ids.
 
     >>> is_session_id("54eb236b-b0ff-442a-9ae3-2e06374f0602"), is_session_id("../x")
     (True, False)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from app.cli.request import LISTS, OBJECTS, ChatRequest
+from app.cli.request_fields import LISTS, OBJECTS, ChatRequest
 from app.errors import InvalidRequest
 from app.json_body import MOST_FIELDS, did_you_mean, read_json
 from app.text import shortened

@@ -9,7 +9,7 @@ from flask import Request
 
 from app.cli.command import Defaults, Extras, build, effective_model
 from app.cli.installed import Installed
-from app.cli.request import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
+from app.cli.request_fields import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
 from app.cli.settings_file import inline_settings
 from app.errors import (
     BadDirectory,

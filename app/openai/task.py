@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 
 from app.auth.users import User
 from app.cli.command import Extras
-from app.cli.request import read_fields, title_of
+from app.cli.request_fields import read_fields, title_of
 from app.cli.transcripts import session_id_in
 from app.conversation import digests, options
 from app.conversation.errors import BadParameter

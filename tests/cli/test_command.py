@@ -17,7 +17,7 @@ from app.cli.command import (
     build,
     user_message,
 )
-from app.cli.request import ChatRequest, read_request
+from app.cli.request_fields import ChatRequest, read_request
 from app.errors import InvalidRequest
 
 NONE = Defaults(model=None, permission_mode=None)

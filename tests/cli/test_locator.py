@@ -235,7 +235,7 @@ def test_a_binary_that_fails_is_told_with_its_exit(machine: Machine) -> None:
 
 def test_a_binary_that_crashes_is_told_with_its_signal(machine: Machine) -> None:
     path = script(machine.root / "crashing", "kill -SEGV $$")
-    assert "crashing: --version was ended by signal 11 and printed nothing" in machine.refusal(
+    assert "crashing: --version was killed by signal 11 and printed nothing" in machine.refusal(
         str(path)
     )
 

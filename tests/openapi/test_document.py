@@ -16,7 +16,7 @@ from app import errors as all_errors
 from app.api.described.health import Root
 from app.api.described.job_stream import EVENTS
 from app.api.described.jobs import Done
-from app.cli.request import ChatRequest
+from app.cli.request_fields import ChatRequest
 from app.errors import GatewayError
 from app.openapi.describe import describes
 from app.openapi.document import NotDescribed, make_document

@@ -2,7 +2,7 @@
 
 from app.api.described import job_stream
 from app.api.described.jobs import Cancelled, Started
-from app.cli.request import ChatRequest
+from app.cli.request_fields import ChatRequest
 from app.errors import (
     BadEventId,
     DiskFull,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.request import ChatRequest, read_request
+from app.cli.request_fields import ChatRequest, read_request
 from app.errors import InvalidRequest
 from app.json_body import MOST_ERRORS, MOST_FIELDS, MOST_ITEMS
 
