@@ -84,12 +84,24 @@ def _as_kind(kind: Any, fields: Any) -> Any:
 @functools.cache
 def types_of(kind: Hashable) -> dict[str, Any]:
     """The type of each field of a kind of record; found out once."""
-    return typing.get_type_hints(kind)
+    types_ = typing.get_type_hints(kind)
+    for each in types_.values():
+        _parts(each)
+    return types_
+
+
+@functools.cache
+def _parts(wanted: Hashable) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is made of, and of which types."""
+    arguments = typing.get_args(wanted)
+    for each in arguments:
+        _parts(each)
+    return typing.get_origin(wanted), arguments
 
 
 def _fit(value: Any, wanted: Any) -> tuple[bool, Any]:
     """Whether a value out of JSON has this type, and the value as that type."""
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    origin, arguments = _parts(wanted)
     if wanted is Any:
         return True, value
     if origin in (types.UnionType, typing.Union):
