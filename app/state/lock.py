@@ -17,15 +17,15 @@ class LockTimeout(TimeoutError):
 
 
 @contextmanager
-def locked(folder: str | Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold this folder's lock (flock(2)).
+def locked(folder: str | Path, patience: float = PATIENCE, shared: bool = False) -> Iterator[None]:
+    """Hold this folder's lock (flock(2)); a `shared` one can be held by several at once.
 
     Other greenlets run while it is waited for. Raises LockTimeout, an OSError, after `patience`
     seconds, and OSError for what is not a folder.
     """
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _acquire(lock, str(folder), patience)
+        _acquire(lock, str(folder), patience, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         # Under gevent the descriptor is closed only when others have had their turn, and one
@@ -34,12 +34,12 @@ def locked(folder: str | Path, patience: float = PATIENCE) -> Iterator[None]:
         os.close(lock)
 
 
-def _acquire(lock: int, folder: str, patience: float) -> None:
+def _acquire(lock: int, folder: str, patience: float, kind: int) -> None:
     deadline = time.monotonic() + patience
     pause, longest = _PAUSES
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise LockTimeout(f"cannot lock {folder} within {patience:g} s") from None
