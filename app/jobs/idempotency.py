@@ -60,23 +60,30 @@ class Keys:
 
     def forget_removed(self) -> None:
         """Remove the keys of jobs that are kept no more."""
-        for number, name in enumerate(os.listdir(self._folder)):
-            if number % _PORTION == 0:
-                time.sleep(0)
-            path = f"{self._folder}/{name}"
-            try:
-                # A key may be taken anew at any moment.
-                with locked(self._folder):
-                    if self._job(read_record(path) or {}) is None:
-                        discard(path)
-            except LockTimeout as error:
-                log.warning("old idempotency keys are kept for now: %s", error)
-                return
+        with os.scandir(self._folder) as entries:
+            for number, entry in enumerate(entries):
+                if number % _PORTION == 0:
+                    time.sleep(0)
+                if self._named_by(read_record(entry.path) or {}) is not None:
+                    continue
+                try:
+                    # A key may be taken anew at any moment.
+                    with locked(self._folder):
+                        if self._job(read_record(entry.path) or {}) is None:
+                            discard(entry.path)
+                except LockTimeout as error:
+                    log.warning("old idempotency keys are kept for now: %s", error)
+                    return
 
     def _job(self, record: Mapping[str, Any]) -> Job | None:
         """The job that a key's record names, if it is still kept."""
+        job = self._named_by(record)
+        return None if job is None or job.request() is None else job
+
+    def _named_by(self, record: Mapping[str, Any]) -> Job | None:
+        """The job that a key's record names, if its folder is there."""
         job_id = record.get("job")
         if not isinstance(job_id, str) or not is_job_id(job_id):
             return None
         job = Job(self._state, job_id)
-        return None if job.request() is None else job
+        return job if job.exists() else None

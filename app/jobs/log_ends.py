@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from app.jobs.index_entry import Entry, entry_of
 from app.jobs.render import seconds_between
 from app.records.job import Job
 
@@ -11,11 +12,15 @@ log = logging.getLogger(__name__)
 
 
 class Reported(NamedTuple):
-    """An end that was told: what the job came to, seconds from its request, its result."""
+    """An end that was told: what the job came to, seconds from its request, its result.
+
+    `entry` is for the index of jobs.
+    """
 
     status: str
     seconds: float
     result: dict[str, Any] | None
+    entry: Entry | None
 
 
 def report(job: Job, name_of: Callable[[str], str]) -> Reported | None:
@@ -44,4 +49,4 @@ def report(job: Job, name_of: Callable[[str], str]) -> Reported | None:
             "duration_seconds": seconds,
         },
     )
-    return Reported(ended.status, seconds, ended.result)
+    return Reported(ended.status, seconds, ended.result, entry_of(job, request, ended))

@@ -5,7 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -23,13 +23,20 @@ from app.errors import (
     SessionNotFound,
     ShuttingDown,
 )
+from app.jobs import listing
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.idempotency import Keys
+from app.jobs.index import IndexUnusable, JobIndex
+from app.jobs.index_entry import entry_of
+from app.jobs.index_tables import Filter
+from app.jobs.index_upkeep import IndexUpkeep
+from app.jobs.keeper import Keeper
 from app.jobs.log_ends import report
 from app.jobs.render import result_fields, tell_end, tell_record, tell_running
+from app.jobs.retention import remove_old
 from app.jobs.spec import Begun, Limits, Order, narrower
 from app.jobs.statistics import Statistics
-from app.jobs.store import Spool
+from app.jobs.store import Spool, position_of
 from app.metrics import Metrics
 from app.records import session_owners
 from app.records.job import Job, JobEnd, JobRequest, now
@@ -47,8 +54,12 @@ Found = TypeVar("Found")
 _SHORT_LIFE = 1.0
 #: Seconds between two lines of the log that say that the disk is still full.
 _TROUBLE_EVERY = 60.0
-#: Seconds between two looks for sessions that have not been used for long.
-_FORGET_OWNERS = 3600.0
+#: Seconds between two looks for idempotency keys and sessions that can be forgotten.
+_FORGET_EVERY = 3600.0
+#: Seconds between two times that ends are added to the index.
+_INDEX_EVERY = 0.25
+#: Rows of a listing between two times that others are served.
+_PORTION = 10
 
 
 class JobService:
@@ -76,8 +87,11 @@ class JobService:
         self._limits = limits
         self.metrics = metrics
         self._users = users
-        self._statistics = Statistics(spool)
-        self._forgot_owners = time.monotonic()
+        self._index = JobIndex(spool.state)
+        self._upkeep = IndexUpkeep(spool, self._index)
+        self._keeper = Keeper(spool.state)
+        self._statistics = Statistics(spool, self._index)
+        self._forget_at = 0.0
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
         self._log_trouble_at = 0.0
@@ -272,7 +286,11 @@ class JobService:
         # Its end counts, also if no launcher was there to report it.
         self._report(job)
         audit.removed(job_id, user.name)
+        entry = entry_of(job)
         self._spool.remove(job)
+        with suppress(IndexUnusable):
+            # Otherwise the keeper finds out that it is gone.
+            self._index.remove([job_id], [entry] if entry else [])
 
     def find(self, job_id: str, user: User) -> Job:
         """The job of this id, running or ended, that this user may see. Raises JobNotFound."""
@@ -295,15 +313,21 @@ class JobService:
 
         `before` is the id of a job that was started later. Raises JobNotFound.
         """
-        if before is not None:
-            self.find(before, user)
+        place = None
+        if before is not None and (place := position_of(self.find(before, user))) is None:
+            raise JobNotFound(before)
+        wanted = Filter(status, None if user.is_operator or user.shares else user.id)
         rows: list[dict[str, Any]] = []
-        for job in self._spool.newest(before):
-            request = job.request()
+        for number, job in enumerate(listing.newest(self._spool, self._index, wanted, place)):
+            if number % _PORTION == _PORTION - 1:
+                time.sleep(0)
+            request, end = job.request(), job.end()
             if request is None or not user.may_see(request.user):
                 continue
+            if end is not None and status not in (None, end.status):
+                continue
             try:
-                record = self.record(job)
+                record = self._record(job, request, end)
             except JobNotFound:
                 # Its record is damaged, or it was removed just now.
                 continue
@@ -315,12 +339,16 @@ class JobService:
 
     def record(self, job: Job) -> dict[str, Any]:
         """All that is known of a job. Raises JobNotFound."""
-        self._close_if_dead(job)
-        request = job.request()
+        return self._record(job, job.request(), job.end())
+
+    def _record(self, job: Job, request: JobRequest | None, end: JobEnd | None) -> dict[str, Any]:
+        if end is None:
+            self._close_if_dead(job)
+            request, end = job.request(), job.end()
         if request is None:
             raise JobNotFound(job.id)
         name = self._users.name_of(request.user)
-        return tell_record(job, request, name, job.end(), place_of(job))
+        return tell_record(job, request, name, end, None if end else place_of(job))
 
     def running(self, user: User) -> list[dict[str, Any]]:
         """What runs or waits now and this user may see, as `GET /processes` shows it.
@@ -381,15 +409,35 @@ class JobService:
         for job in self._spool.living():
             self._close_if_dead(job)
         self._report_all()
-        for job in self._spool.ended_before(time.time() - self._limits.retention):
-            told = {"job": job.id}
-            log.info("job %s is removed: it ended long ago", job.id, extra=told)
-            self._spool.remove(job)
+        if self._keeper.is_elected():
+            self._clear_away()
+
+    def _clear_away(self) -> None:
+        """Remove what is kept no longer; one worker does that."""
+        remove_old(self._spool, self._index, self._limits.retention)
         self._spool.tidy()
-        self._keys.forget_removed()
-        if time.monotonic() - self._forgot_owners > _FORGET_OWNERS:
-            self._forgot_owners = time.monotonic()
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + _FORGET_EVERY
+            self._keys.forget_removed()
             session_owners.forget_old(self._spool.state)
+
+    def keep_index(self) -> None:
+        """Keep the index of jobs up to date until this process stops."""
+        write_at = 0.0
+        while not self.stopped_by:
+            begun = time.monotonic()
+            is_busy = False
+            try:
+                if begun >= write_at:
+                    write_at = begun + _INDEX_EVERY
+                    self._upkeep.write_noted()
+                is_busy = self._keeper.is_elected() and self._upkeep.step()
+            except Exception:
+                # What fails now must not keep it from going on for ever.
+                log.exception("cannot keep the index of jobs")
+            # While there is more to do, half of the time is for others.
+            time.sleep(time.monotonic() - begun if is_busy else _INDEX_EVERY)
+        self._keeper.resign()
 
     def trouble(self) -> str | None:
         """What keeps jobs from going on now, in words for a client; None if all is well."""
@@ -402,7 +450,7 @@ class JobService:
     def _log_trouble(self) -> None:
         """Log what keeps jobs from going on, once a minute and by one process."""
         now = time.monotonic()
-        if self.metrics.number != 0 or now < self._log_trouble_at:
+        if now < self._log_trouble_at or not self._keeper.is_elected():
             return
         trouble = self.trouble()
         if trouble is not None:
@@ -465,6 +513,8 @@ class JobService:
         ended = report(job, self._users.name_of)
         if ended is not None:
             self.metrics.count_end(ended.status, ended.seconds, ended.result)
+            if ended.entry is not None:
+                self._upkeep.note(ended.entry)
 
     def _ask_to_end(self, job: Job, gently: bool = False) -> None:
         ask_to_end(job, gently)

@@ -1,101 +1,85 @@
-"""What the jobs that are kept cost and how they went, summed up from their records."""
+"""What the kept jobs cost and how they ended, summed up."""
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from app.jobs.index import IndexUnusable, JobIndex
+from app.jobs.index_entry import NOTHING, Amounts, Group, entry_of
 from app.jobs.store import Spool
-from app.metrics import cost_in, tokens_in
 from app.records.job import Job
 
-# Records are read in portions, and others are served in between.
-_PORTION = 50
-
-
-class _Summary(NamedTuple):
-    """What one ended job adds."""
-
-    status: str
-    day: str
-    model: str
-    user: str
-    cost: float
-    tokens: dict[str, int]
+# Others are served between two portions of records.
+_PORTION = 20
 
 
 class Statistics:
-    """Sums over the jobs of a spool; a job that has ended is read once by each process."""
+    """Sums over the jobs of a spool that have ended."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, index: JobIndex) -> None:
         self._spool = spool
-        self._known: dict[str, _Summary] = {}
+        self._index = index
 
     def sums(self, may_see: Callable[[str], bool], name_of: Callable[[str], str]) -> dict[str, Any]:
         """Jobs by status, and cost, tokens and jobs by day (UTC), model and user.
 
-        Of the users alone whose ids are such as one `may_see`, by their names.
+        Only of the users whose ids `may_see` accepts, by their names.
 
         `{"jobs": {status: n}, "days": […], "models": […], "users": […]}`, each row with its
         `day`, `model` or `user`, `jobs`, `cost_usd` and `tokens`.
         """
-        self._read()
-        seen = [
-            summary._replace(user=name_of(summary.user))
-            for summary in self._known.values()
-            if may_see(summary.user)
-        ]
-        statuses = Counter(summary.status for summary in seen)
+        seen = {group: amounts for group, amounts in self._groups().items() if may_see(group.user)}
+        statuses: Counter[str] = Counter()
+        for group, amounts in seen.items():
+            statuses[group.status] += amounts.jobs
         return {
             "jobs": dict(sorted(statuses.items())),
-            "days": _rows(seen, "day"),
-            "models": _rows(seen, "model"),
-            "users": _rows(seen, "user"),
+            "days": _rows("day", seen, lambda group: group.day),
+            "models": _rows("model", seen, lambda group: group.model),
+            "users": _rows("user", seen, lambda group: name_of(group.user)),
         }
 
-    def _read(self) -> None:
-        ids = [job.id for job in self._spool.newest(None)]
-        known = {}
-        for number, job_id in enumerate(ids):
-            summary = self._known.get(job_id)
-            if summary is None:
-                if number % _PORTION == 0:
-                    time.sleep(0)
-                summary = _summarize(Job(self._spool.state, job_id))
-            if summary is not None:
-                known[job_id] = summary
-        self._known = known
+    def _groups(self) -> Mapping[Group, Amounts]:
+        # First, so that a job that enters the index meanwhile is counted.
+        recent = self._spool.recent()
+        ended = {job_id: job for job_id, job in recent.items() if job.has_ended()}
+        try:
+            sums, known = self._index.sums(ended)
+        except IndexUnusable:
+            return _sums_of(self._spool.kept(), {})
+        return _sums_of((job for job_id, job in ended.items() if job_id not in known), sums)
 
 
-def _summarize(job: Job) -> _Summary | None:
-    request, ended = job.request(), job.end()
-    if request is None or ended is None:
-        return None
-    said = ended.result or {}
-    return _Summary(
-        status=ended.status,
-        day=ended.ended_at.partition("T")[0],
-        model=request.model or "",
-        user=request.user,
-        cost=cost_in(said),
-        tokens=tokens_in(said),
-    )
+def _sums_of(jobs: Iterable[Job], known: Mapping[Group, Amounts]) -> Mapping[Group, Amounts]:
+    """The known sums and those of jobs by their records."""
+    sums = defaultdict(lambda: NOTHING, known)
+    for number, job in enumerate(jobs):
+        if number % _PORTION == _PORTION - 1:
+            time.sleep(0)
+        entry = entry_of(job)
+        if entry is not None:
+            sums[entry.group] = sums[entry.group].plus(entry.amounts)
+    return sums
 
 
-def _rows(seen: Iterable[_Summary], name: str) -> list[dict[str, Any]]:
-    groups: dict[str, list[_Summary]] = defaultdict(list)
-    for summary in seen:
-        groups[getattr(summary, name)].append(summary)
-    return [_row(name, value, groups[value]) for value in sorted(groups)]
+def _rows(
+    name: str, seen: Mapping[Group, Amounts], key: Callable[[Group], str]
+) -> list[dict[str, Any]]:
+    sums: dict[str, Amounts] = defaultdict(lambda: NOTHING)
+    for group, amounts in seen.items():
+        sums[key(group)] = sums[key(group)].plus(amounts)
+    return [{name: value, **_shown(sums[value])} for value in sorted(sums)]
 
 
-def _row(name: str, value: str, summaries: list[_Summary]) -> dict[str, Any]:
-    tokens: Counter[str] = Counter()
-    for summary in summaries:
-        tokens.update(summary.tokens)
+def _shown(amounts: Amounts) -> dict[str, Any]:
     return {
-        name: value,
-        "jobs": len(summaries),
-        "cost_usd": round(sum(summary.cost for summary in summaries), 6),
-        "tokens": dict(tokens),
+        "jobs": amounts.jobs,
+        "cost_usd": round(amounts.cost / 1e9, 6),
+        "tokens": {
+            "input": amounts.input,
+            "output": amounts.output,
+            "cache_read": amounts.cache_read,
+            "cache_creation": amounts.cache_creation,
+        },
     }

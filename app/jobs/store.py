@@ -5,16 +5,45 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from app.records import session_owners
 from app.records.job import Job, is_job_id
 from app.state import files
 from app.state.remove_tree import remove
 
-_FOLDERS = ("jobs", "live", "untold", "keys", "removed", session_owners.FOLDER)
+_FOLDERS = ("jobs", "live", "untold", "unindexed", "keys", "removed", session_owners.FOLDER)
+#: The stamp of the index of jobs; without it, a new index is made.
+INDEX_STAMP = "index/stamp"
+# Lists of jobs. If one of them was lost, the index may lack a job.
+_LISTS = {"live", "untold", "unindexed"}
+# Others are served between two portions of jobs.
+_PORTION = 50
+_LARGEST = (1 << 63) - 1
 # Seconds that are spent at once on one job's files, and later on.
 _PATIENCE = 0.2
 _TIDY_PATIENCE = 10.0
+
+
+class Position(NamedTuple):
+    """The place of a job in the order of all jobs.
+
+    `started` is when `job.json` was written, in nanoseconds since the epoch.
+    """
+
+    started: int
+    id: str
+
+
+def position_of(job: Job) -> Position | None:
+    """The job's position, or None if it has no record."""
+    try:
+        # Written once, before the start.
+        written = os.lstat(f"{job.path}/job.json").st_mtime_ns
+    except OSError:
+        return None
+    # A job can set any time.
+    return Position(max(-_LARGEST, min(written, _LARGEST)), job.id)
 
 
 class Spool:
@@ -32,9 +61,12 @@ class Spool:
         made = {name for name in _FOLDERS if files.make_folder(f"{self.state}/{name}")}
         if "live" in made:
             self._list_the_living()
+        if made & _LISTS:
+            files.discard(f"{self.state}/{INDEX_STAMP}")
         if session_owners.FOLDER in made:
             # So it is at the first start after 1.0. Who began a session comes first.
-            for job in reversed(list(self.newest(None))):
+            for position in sorted(filter(None, map(position_of, self.kept()))):
+                job = self._job(position.id)
                 job.note_owner(job.end())
 
     def job(self, job_id: str) -> Job | None:
@@ -49,23 +81,44 @@ class Spool:
         """The jobs of whose end the log has not told."""
         return map(self._job, self._ids("untold"))
 
+    def unindexed(self) -> Iterator[Job]:
+        """The jobs whose end is logged, and that may not be in the index yet."""
+        return map(self._job, self._ids("unindexed"))
+
+    def recent(self) -> dict[str, Job]:
+        """The jobs that run or wait, and those that have ended and may not be in the index yet.
+
+        A job goes from one list to the next in this order, so none is missed.
+        """
+        lists = (self.living(), self.untold(), self.unindexed())
+        return {job.id: job for jobs in lists for job in jobs}
+
+    def kept(self) -> Iterator[Job]:
+        """All jobs, in any order; others are served in between."""
+        try:
+            found = os.scandir(f"{self.state}/jobs")
+        except OSError:
+            self.prepare()
+            found = os.scandir(f"{self.state}/jobs")
+        with found as entries:
+            for number, entry in enumerate(entries):
+                if number % _PORTION == 0:
+                    time.sleep(0)
+                if is_job_id(entry.name):
+                    yield self._job(entry.name)
+
     def count(self) -> tuple[int, int]:
         """How many jobs run, and how many wait for their supervisor."""
         claimed = [job.is_claimed() for job in self.living()]
         return sum(claimed), len(claimed) - sum(claimed)
 
-    def newest(self, before: str | None) -> Iterator[Job]:
-        """All jobs, the newest first; only those older than the job `before`, if given."""
-        found = []
-        for job_id in self._ids("jobs"):
-            with suppress(OSError):
-                # Written once, before the start.
-                written = os.lstat(f"{self.state}/jobs/{job_id}/job.json").st_mtime_ns
-                found.append((written, job_id))
-        ids = [job_id for _, job_id in sorted(found, reverse=True)]
-        if before is not None:
-            ids = ids[ids.index(before) + 1 :] if before in ids else []
-        return (Job(self.state, job_id) for job_id in ids)
+    def newest(self, before: Position | None) -> Iterator[Job]:
+        """All jobs, the newest first; only those before a position, if given.
+
+        Looks at each job: the index of jobs answers the same at once.
+        """
+        found = sorted(filter(None, map(position_of, self.kept())), reverse=True)
+        return (self._job(each.id) for each in found if before is None or each < before)
 
     def free(self) -> int:
         """Bytes of the disk that are left to us."""
@@ -73,21 +126,20 @@ class Spool:
         return disk.f_bavail * disk.f_frsize
 
     def ended_before(self, moment: float) -> Iterator[Job]:
-        """The jobs whose end was written before this moment (seconds since the epoch)."""
-        for number, job_id in enumerate(self._ids("jobs")):
-            if number % 50 == 0:
-                # There may be many, and others want to be served.
-                time.sleep(0)
-            with suppress(OSError):
-                if os.lstat(f"{self.state}/jobs/{job_id}/ended").st_mtime < moment:
-                    yield Job(self.state, job_id)
+        """The jobs whose end was written before this moment (seconds since the epoch).
+
+        Looks at each job: the index of jobs answers the same at once.
+        """
+        for job in self.kept():
+            if job.end_time() < moment:
+                yield job
 
     def remove(self, job: Job) -> None:
         """Remove a job and every trace of it; nothing happens if there is none.
 
         The job is gone at once, whatever it has left; what takes long is left to `tidy`.
         """
-        for link in (job.live, job.untold):
+        for link in (job.live, job.untold, job.unindexed):
             files.discard(link)
         removed = f"{self.state}/removed/{job.id}.{time.monotonic_ns()}"
         try:
@@ -104,7 +156,7 @@ class Spool:
         """
         for name in os.listdir(f"{self.state}/removed"):
             remove(f"{self.state}/removed/{name}", _TIDY_PATIENCE, _let_others)
-        for folder in ("live", "untold"):
+        for folder in sorted(_LISTS):
             for name in os.listdir(f"{self.state}/{folder}"):
                 if not is_job_id(name):
                     remove(f"{self.state}/{folder}/{name}", _TIDY_PATIENCE, _let_others)

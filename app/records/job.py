@@ -10,6 +10,7 @@
                         ended      how it ended; by the supervisor, or by who finds that it died
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
     STATE_DIR/untold/<id>          the same link from then on, until its end is logged
+    STATE_DIR/unindexed/<id>       the same link from then on, until it is in the index of jobs
 
 The mode of its `input` says what should become of a running job (0600: run; 0400: end;
 0500: end the turn), because a mode can be changed when the disk is full.
@@ -143,6 +144,7 @@ class Job:
         self.claim_link = f"{self.path}/claim"
         self.live = f"{state}/live/{job_id}"
         self.untold = f"{state}/untold/{job_id}"
+        self.unindexed = f"{state}/unindexed/{job_id}"
 
     def create(self, request: JobRequest, input_: bytes, contents: Mapping[str, bytes]) -> None:
         """Make the directory with everything that the supervisor will need.
@@ -174,6 +176,13 @@ class Job:
     def has_ended(self) -> bool:
         """Whether it is written how the job ended; says nothing of what is written."""
         return files.is_there(f"{self.path}/ended")
+
+    def end_time(self) -> float:
+        """When the job's end was written, in seconds since the epoch; infinity if it was not."""
+        try:
+            return os.lstat(f"{self.path}/ended").st_mtime
+        except OSError:
+            return float("inf")
 
     def set_running(self, running: Running) -> None:
         """Write who runs the job. Raises OSError."""
@@ -252,12 +261,24 @@ class Job:
 
     def take_untold(self) -> bool:
         """Whether the end is the caller's to tell: one is told so, once."""
+        # Linked first: if the process dies in between, the index does not lack the job.
+        self._link_unindexed()
         try:
             os.unlink(self.untold)
         except OSError:
             files.discard(self.untold)
             return False
         return True
+
+    def _link_unindexed(self) -> None:
+        try:
+            os.link(self.untold, self.unindexed, follow_symlinks=False)
+        except OSError:
+            # Another process did it, or a job removed the folder.
+            if files.is_there(self.untold) and not files.is_there(self.unindexed):
+                with suppress(OSError):
+                    files.make_folder(os.path.dirname(self.unindexed))
+                    os.link(self.untold, self.unindexed, follow_symlinks=False)
 
     def exists(self) -> bool:
         """Whether it is still there."""

@@ -120,6 +120,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._connections = OpenConnections(self._connection_limits(), self._is_proxy)
         gevent.spawn(self._look_after_jobs)
         gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
+        gevent.spawn(self.wsgi.extensions["jobs"].keep_index)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)

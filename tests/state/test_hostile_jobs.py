@@ -24,7 +24,10 @@ from tests.support.hostile import PLACED, Start, serves
 #: The files of a job.
 FILES = ("output", "input", "job.json", "running", "ended", "errors", "claim", "temporary")
 #: What all jobs share.
-SHARED = ("queue", "launcher", "launcher.lock", "gateway.lock", "login.json", "live", "untold")
+SHARED = (
+    *("queue", "launcher", "launcher.lock", "gateway.lock", "login.json", "live", "untold"),
+    *("unindexed", "index", "keeper.lock"),
+)
 
 
 class Hostile:
@@ -264,7 +267,10 @@ def _attacks(gateway: Gateway) -> list[str]:
     own = [command.format(name) for name in FILES for command in PLACED.values()]
     shared = [
         f"cd {gateway.state}; {command.format(name)}"
-        for name in ("launcher", "login.json", "login.lock", "failures", "metrics", "untold")
+        for name in (
+            *("launcher", "login.json", "login.lock", "failures", "metrics", "untold"),
+            *("unindexed", "index", "index/stamp", "index/jobs.sqlite", "keeper.lock"),
+        )
         for command in PLACED.values()
     ]
     others = [

@@ -1,0 +1,298 @@
+"""The index of the jobs that have ended: an SQLite database beside their folders.
+
+The folders are the truth. The index answers at once what would otherwise need a look into each of
+them: the newest jobs that fit a filter, what all of them cost, which ones ended long ago. Whatever
+it returns is a hint to be checked in the job's folder, except the sums.
+
+`STATE_DIR/index/` holds the database and its stamp (`app.state.stamp`). Each use of the database
+holds the folder's lock and checks the stamp, so a file that a job has touched is never read. SQLite
+works in a native thread, without locks and journals of its own: a write that is cut off leaves a
+file that does not fit its stamp. An index that cannot be used raises IndexUnusable; the caller
+reads the folders then, and `app.jobs.index_upkeep` makes a new index.
+"""
+
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from typing import TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from app.jobs import index_tables as tables
+from app.jobs.index_entry import NOTHING, Amounts, Entry, Group
+from app.jobs.index_tables import Filter
+from app.jobs.store import INDEX_STAMP, Position
+from app.server.native_thread import NativeThreads
+from app.state import files
+from app.state.lock import locked
+from app.state.stamp import Stamp, read_stamp, write_stamp
+
+#: The folder in STATE_DIR, and the file in it.
+FOLDER = "index"
+DATABASE = "jobs.sqlite"
+
+# Seconds for the lock and for SQLite. Only a job or a very slow disk needs as much.
+_LOCK_PATIENCE = 0.5
+_PATIENCE = 5.0
+# SQLite's instructions between two looks at the clock.
+_INSTRUCTIONS = 100_000
+
+Found = TypeVar("Found")
+
+
+class IndexUnusable(Exception):
+    """The index cannot be used now; the message says why."""
+
+
+class JobIndex:
+    """The index of one state folder. Every method raises IndexUnusable."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+        self._folder = f"{state}/{FOLDER}"
+        self._database = f"{self._folder}/{DATABASE}"
+        self._stamp = f"{state}/{INDEX_STAMP}"
+        self._threads = NativeThreads()
+
+    def newest(self, wanted: Filter, before: Position | None, limit: int) -> list[Position]:
+        """The jobs that fit the filter, the newest first; only those before a position."""
+        query, values = tables.newest_query(wanted, before, limit)
+        return self._read(
+            lambda database: [
+                Position(started, str(UUID(bytes=job_id)))
+                for started, job_id in database.execute(query, values)
+            ]
+        )
+
+    def sums(self, pending: Collection[str]) -> tuple[dict[Group, Amounts], set[str]]:
+        """What the kept jobs used, and which of the `pending` ones are counted in that."""
+        return self._read(
+            lambda database: (tables.read_sums(database, 0), tables.known_among(database, pending))
+        )
+
+    def ended_before(self, moment: float, limit: int) -> list[str]:
+        """The jobs that ended before a moment, those that ended first at the beginning."""
+        query = "SELECT id FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?"
+        return self._read(
+            lambda database: [
+                str(UUID(bytes=row[0])) for row in database.execute(query, (moment, limit))
+            ]
+        )
+
+    def unknown(self, job_ids: Collection[str]) -> set[str]:
+        """Which of these jobs are not in the index, even if it is not complete."""
+        return set(job_ids) - self._read(
+            lambda database: tables.known_among(database, job_ids), partly=True
+        )
+
+    def page(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """Jobs in any order, each with its number, which is larger than `after`."""
+        query = "SELECT number, id FROM jobs WHERE number > ? ORDER BY number LIMIT ?"
+        return self._read(
+            lambda database: [
+                (number, str(UUID(bytes=job_id)))
+                for number, job_id in database.execute(query, (after, limit))
+            ],
+            partly=True,
+        )
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add jobs that have ended; those that are in the index already stay as they are."""
+        added = list(entries)
+        self._write(partial(tables.insert, entries=added))
+        # A job may have been removed since its folder was read.
+        ids = [entry.position.id for entry in added]
+        self.discard([job_id for job_id in ids if not self._is_kept(job_id)])
+
+    def discard(self, job_ids: Sequence[str]) -> None:
+        """Remove jobs that never counted, or that another process counts as removed."""
+        if job_ids:
+            self._write(partial(tables.take, job_ids=job_ids))
+
+    def remove(self, job_ids: Sequence[str], otherwise: Iterable[Entry] = ()) -> None:
+        """Count jobs as removed. `otherwise` is what to count if one is not in the index."""
+
+        def work(database: sqlite3.Connection) -> None:
+            missing = set(job_ids) - tables.known_among(database, job_ids)
+            removed = tables.take(database, job_ids)
+            for group, amounts in tables.by_group(
+                entry for entry in otherwise if entry.position.id in missing
+            ).items():
+                removed[group] = removed.get(group, NOTHING).plus(amounts)
+            tables.change_sums(database, 1, removed, 1)
+
+        self._write(work)
+
+    def forget_removed(self, before: str) -> None:
+        """Forget what the jobs used that were removed and ended before this day."""
+        query = "DELETE FROM sums WHERE removed AND day < ?"
+        self._write(lambda database: database.execute(query, (before,)))
+
+    def removed(self) -> dict[Group, Amounts]:
+        """What the removed jobs used."""
+        return self._read(lambda database: tables.read_sums(database, 1))
+
+    def check(self) -> bool:
+        """Whether the index is complete."""
+        with self._lock(shared=True):
+            return self._fitting_stamp().is_complete
+
+    def finish(self) -> None:
+        """Mark the index as complete."""
+        self._write(lambda _: None, is_complete=True)
+
+    def distrust(self) -> None:
+        """Have a new index made."""
+        files.discard(self._stamp)
+
+    def start_anew(self) -> None:
+        """Put an empty, incomplete index in place; it keeps the sums of removed jobs."""
+        aside = f"{self._state}/removed/{FOLDER}.{time.monotonic_ns()}"
+        try:
+            with suppress(FileNotFoundError):
+                os.rename(self._folder, aside)
+            files.make_folder(self._folder)
+            with self._lock(shared=False):
+                files.write_file(self._database, b"")
+                create = partial(_create, self._database, f"{aside}/{DATABASE}")
+                self._threads.call(create, _PATIENCE)
+                write_stamp(self._stamp, self._database, is_complete=False)
+        except (OSError, sqlite3.Error) as error:
+            raise IndexUnusable(f"cannot make a new index: {error}") from error
+
+    def _read(self, work: Callable[[sqlite3.Connection], Found], partly: bool = False) -> Found:
+        """Have a native thread read; `partly` allows an index that is not complete."""
+        with self._lock(shared=True):
+            stamp = self._fitting_stamp()
+            if not (stamp.is_complete or partly):
+                raise IndexUnusable("the index is not complete yet")
+            found = self._use(partial(_with_reader, self._database, work))
+            if self._fitting_stamp() != stamp:
+                raise IndexUnusable("the index changed while it was read")
+        return found
+
+    def _write(
+        self, work: Callable[[sqlite3.Connection], object], is_complete: bool = False
+    ) -> None:
+        """Have a native thread write, in one transaction."""
+        with self._lock(shared=False):
+            stamp = self._fitting_stamp()
+            for suffix in ("-journal", "-wal"):
+                # SQLite would read it, and wait if it is a pipe. We make none.
+                if files.is_there(self._database + suffix):
+                    self.distrust()
+                    raise IndexUnusable(f"there is a file {DATABASE}{suffix}")
+            try:
+                self._use(partial(_with_writer, self._database, work))
+            finally:
+                # After an error that was undone, too; else the stamp was removed.
+                if files.is_there(self._stamp):
+                    write_stamp(self._stamp, self._database, stamp.is_complete or is_complete)
+
+    @contextmanager
+    def _lock(self, shared: bool) -> Iterator[None]:
+        try:
+            with locked(self._folder, _LOCK_PATIENCE, shared):
+                yield
+        except OSError as error:
+            raise IndexUnusable(f"cannot use the index: {error}") from error
+
+    def _fitting_stamp(self) -> Stamp:
+        stamp = read_stamp(self._stamp, self._database)
+        if stamp is None:
+            raise IndexUnusable("the index is missing, or was changed")
+        return stamp
+
+    def _use(self, work: Callable[[], Found]) -> Found:
+        try:
+            return self._threads.call(work, _PATIENCE)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+                self.distrust()
+            raise IndexUnusable(f"cannot use the index: {error}") from error
+        except (TimeoutError, ValueError, TypeError, OverflowError) as error:
+            # SQLite does not answer, or there is a value that the gateway has not written.
+            self.distrust()
+            raise IndexUnusable(f"cannot use the index: {error}") from error
+
+    def _is_kept(self, job_id: str) -> bool:
+        try:
+            os.lstat(f"{self._state}/jobs/{job_id}")
+        except OSError as error:
+            return error.errno not in (errno.ENOENT, errno.ENOTDIR)
+        return True
+
+
+def _with_reader(path: str, work: Callable[[sqlite3.Connection], Found]) -> Found:
+    # Immutable: SQLite takes no lock and looks for no journal, which a job could have made.
+    with closing(_connect(path, "mode=ro&immutable=1")) as database:
+        _check_version(database)
+        return work(database)
+
+
+def _with_writer(path: str, work: Callable[[sqlite3.Connection], object]) -> None:
+    # Our own lock is held: a job can hold SQLite's.
+    with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
+        database.execute("PRAGMA journal_mode = MEMORY")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("BEGIN IMMEDIATE")
+        _check_version(database)
+        try:
+            work(database)
+            database.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise
+
+
+def _check_version(database: sqlite3.Connection) -> None:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version != tables.VERSION:
+        raise sqlite3.DatabaseError(f"it is of version {version}")
+
+
+def _connect(path: str, options: str) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        f"file:{quote(path)}?{options}",
+        timeout=0,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+    )
+    deadline = time.monotonic() + _PATIENCE
+    database.set_progress_handler(lambda: time.monotonic() > deadline, _INSTRUCTIONS)
+    for pragma in ("mmap_size = 0", "trusted_schema = OFF", "temp_store = MEMORY"):
+        database.execute(f"PRAGMA {pragma}")
+    return database
+
+
+def _create(path: str, old: str) -> None:
+    """Make the tables, with the sums of removed jobs that an old index has."""
+    removed = _salvage(old)
+    with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
+        database.execute("PRAGMA journal_mode = MEMORY")
+        database.execute("PRAGMA synchronous = OFF")
+        database.executescript(tables.SCHEMA)
+        tables.change_sums(database, 1, removed, 1)
+
+
+def _salvage(path: str) -> dict[Group, Amounts]:
+    """The sums of removed jobs that a damaged index still has."""
+    found: dict[Group, Amounts] = {}
+    try:
+        # Checks that it is a regular file.
+        os.close(files.open_file(path))
+        with closing(_connect(path, "mode=ro&immutable=1")) as database:
+            _check_version(database)
+            for row in database.execute("SELECT * FROM sums WHERE removed = 1"):
+                if row[-1] == tables.checksum(row[:-1]):
+                    found[Group(*row[1:5])] = Amounts(*row[5:-1])
+    except (OSError, sqlite3.Error):
+        # What was read until then is used.
+        pass
+    return found

@@ -1,0 +1,177 @@
+"""The tables of the index of jobs, and what is asked of them; pure SQLite.
+
+`jobs` has a row for each kept job that has ended. `sums` has what jobs used, by day, user, model
+and status: one set for the kept jobs, one for the removed ones. A sum has a checksum, so that it
+can be taken over from a damaged file.
+"""
+
+import sqlite3
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from app.jobs.index_entry import NOTHING, Amounts, Entry, Group
+from app.jobs.store import Position
+
+#: Raised with each change of the tables: the index of another version is made anew.
+VERSION = 1
+
+# Ids in one query; SQLite before 3.32 takes at most 999 values.
+_IDS = 500
+
+SCHEMA = f"""
+    PRAGMA user_version = {VERSION};
+    CREATE TABLE jobs (
+        number INTEGER PRIMARY KEY, id BLOB, started INTEGER, ended REAL, user TEXT, status TEXT,
+        session TEXT, cwd TEXT, title TEXT, day TEXT, model TEXT, cost INTEGER, input INTEGER,
+        output INTEGER, cache_read INTEGER, cache_creation INTEGER, milliseconds INTEGER
+    );
+    CREATE UNIQUE INDEX by_id ON jobs (id);
+    CREATE INDEX by_start ON jobs (started, id, user, title);
+    CREATE INDEX by_user ON jobs (user, started, id, status);
+    CREATE INDEX by_status ON jobs (status, started, id);
+    CREATE INDEX by_cwd ON jobs (cwd, started, id, user, status);
+    CREATE INDEX by_session ON jobs (session);
+    CREATE INDEX by_end ON jobs (ended);
+    CREATE TABLE sums (
+        removed INTEGER, day TEXT, user TEXT, model TEXT, status TEXT, jobs INTEGER, cost INTEGER,
+        input INTEGER, output INTEGER, cache_read INTEGER, cache_creation INTEGER,
+        milliseconds INTEGER, checksum INTEGER, PRIMARY KEY (removed, day, user, model, status)
+    ) WITHOUT ROWID;
+"""
+
+
+class Filter(NamedTuple):
+    """Which jobs are wanted; None is any. `text` is a part of the title."""
+
+    status: str | None = None
+    user: str | None = None
+    session: str | None = None
+    cwd: str | None = None
+    text: str | None = None
+
+
+def newest_query(wanted: Filter, before: Position | None, limit: int) -> tuple[str, list[object]]:
+    """The query for the newest jobs, with the index of the table that serves it best.
+
+    >>> newest_query(Filter(status="failed"), None, 50)[0].partition("FROM ")[2]
+    'jobs INDEXED BY by_status WHERE status = ? ORDER BY started DESC, id DESC LIMIT ?'
+    """
+    fields = wanted._asdict()
+    text = fields.pop("text")
+    terms = [f"{name} = ?" for name, value in fields.items() if value is not None]
+    values: list[object] = [_plain(value) for value in fields.values() if value is not None]
+    if text is not None:
+        terms.append(r"title LIKE ? ESCAPE '\'")
+        escaped = "".join(f"\\{each}" if each in r"\%_" else each for each in text)
+        values.append(f"%{_plain(escaped)}%")
+        use = "INDEXED BY by_start"
+    elif wanted.session is not None:
+        use = "INDEXED BY by_session"
+    elif wanted.cwd is not None:
+        use = "INDEXED BY by_cwd"
+    elif wanted.user is not None:
+        use = "INDEXED BY by_user"
+    elif wanted.status is not None:
+        use = "INDEXED BY by_status"
+    else:
+        use = "INDEXED BY by_start"
+    if before is not None:
+        terms.append("(started, id) < (?, ?)")
+        values += [before.started, UUID(before.id).bytes]
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    order = "ORDER BY started DESC, id DESC LIMIT ?"
+    return f"SELECT started, id FROM jobs {use}{where} {order}", [*values, limit]  # noqa: S608
+
+
+def insert(database: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """Add jobs and count them; those that are in the table stay as they are."""
+    by_id = {entry.position.id: entry for entry in entries}
+    known = known_among(database, by_id)
+    new = [entry for job_id, entry in by_id.items() if job_id not in known]
+    row = f"(NULL{', ?' * 16})"
+    database.executemany(f"INSERT INTO jobs VALUES {row}", map(_row, new))  # noqa: S608
+    change_sums(database, 0, by_group(new), 1)
+
+
+def known_among(database: sqlite3.Connection, job_ids: Iterable[str]) -> set[str]:
+    """Which of these jobs are in the index."""
+    ids = [UUID(job_id).bytes for job_id in job_ids]
+    found: set[str] = set()
+    for start in range(0, len(ids), _IDS):
+        some = ids[start : start + _IDS]
+        query = f"SELECT id FROM jobs WHERE id IN ({', '.join('?' * len(some))})"  # noqa: S608
+        found.update(str(UUID(bytes=row[0])) for row in database.execute(query, some))
+    return found
+
+
+def take(database: sqlite3.Connection, job_ids: Iterable[str]) -> dict[Group, Amounts]:
+    """Remove jobs from the table and from the sums of kept ones; returns what they used."""
+    taken: dict[Group, Amounts] = defaultdict(lambda: NOTHING)
+    names = ", ".join((*Group._fields, *Amounts._fields[1:]))
+    query = f"SELECT {names} FROM jobs WHERE id = ?"  # noqa: S608
+    for job_id in job_ids:
+        key = (UUID(job_id).bytes,)
+        for row in database.execute(query, key).fetchall():
+            group = Group(*row[:4])
+            taken[group] = taken[group].plus(Amounts(1, *row[4:]))
+        database.execute("DELETE FROM jobs WHERE id = ?", key)
+    change_sums(database, 0, taken, -1)
+    return taken
+
+
+def by_group(entries: Iterable[Entry]) -> dict[Group, Amounts]:
+    sums: dict[Group, Amounts] = defaultdict(lambda: NOTHING)
+    for entry in entries:
+        group = Group(*map(_plain, entry.group))
+        sums[group] = sums[group].plus(entry.amounts)
+    return sums
+
+
+def read_sums(database: sqlite3.Connection, removed: int) -> dict[Group, Amounts]:
+    """Raises ValueError for a row that is damaged."""
+    found = {}
+    for row in database.execute("SELECT * FROM sums WHERE removed = ?", (removed,)):
+        if row[-1] != checksum(row[:-1]):
+            raise ValueError("a sum is damaged")
+        found[Group(*row[1:5])] = Amounts(*row[5:-1])
+    return found
+
+
+def change_sums(
+    database: sqlite3.Connection, removed: int, changes: Mapping[Group, Amounts], sign: int
+) -> None:
+    for group, change in changes.items():
+        key = (removed, *group)
+        where = "WHERE removed = ? AND day = ? AND user = ? AND model = ? AND status = ?"
+        row = database.execute(f"SELECT * FROM sums {where}", key).fetchone()  # noqa: S608
+        amounts = (NOTHING if row is None else Amounts(*row[5:-1])).plus(change, sign)
+        if amounts.jobs:
+            row = (*key, *amounts)
+            places = ", ".join("?" * (len(row) + 1))
+            database.execute(
+                f"INSERT OR REPLACE INTO sums VALUES ({places})",  # noqa: S608
+                (*row, checksum(row)),
+            )
+        else:
+            database.execute(f"DELETE FROM sums {where}", key)  # noqa: S608
+
+
+def checksum(row: Sequence[object]) -> int:
+    return zlib.crc32(repr(tuple(row)).encode(errors="replace"))
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    title = None if entry.title is None else _plain(entry.title)
+    session = None if entry.session is None else _plain(entry.session)
+    day, user, model, status = map(_plain, entry.group)
+    started, job_id = entry.position
+    found = (UUID(job_id).bytes, started, entry.ended, user, status, session, _plain(entry.cwd))
+    return (*found, title, day, model, *entry.amounts[1:])
+
+
+def _plain(text: str) -> str:
+    """Text that SQLite can hold: without lone surrogates, which a record may have."""
+    return text.encode(errors="replace").decode()
