@@ -19,7 +19,7 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     The launcher ends with `master`. `worker` is a number that no other worker has at the same
     time. `app.extensions["jobs"]` is the JobService, for the worker to stop.
     """
-    from flask import Flask
+    from flask import Blueprint, Flask
 
     from app.api import chat, health, jobs, metrics, stats
     from app.api import claude as api_claude
@@ -29,9 +29,11 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     from app.cli.installed import Installed
     from app.cli.login import Login
     from app.cli.transcripts import Transcripts
+    from app.conversation.conversations import Conversations
+    from app.conversation.histories import Histories
     from app.conversation.images import Images
     from app.conversation.models import Models
-    from app.conversation.sessions import Sessions
+    from app.conversation.turns import Turns
     from app.conversation.workspaces import Workspaces
     from app.http import access, allowed_hosts, error_handlers, request_id, request_log
     from app.http.body import BodyReader
@@ -42,10 +44,11 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     from app.jobs.spec import Limits
     from app.jobs.store import Spool
     from app.metrics import Metrics
-    from app.openai import catalog, misdirected
     from app.openai import chat as openai_chat
+    from app.openai import conversations as openai_conversations
     from app.openai import errors as openai_errors
-    from app.openai.task import Tasks
+    from app.openai import models as openai_models
+    from app.openai import path_hints
     from app.openapi import pages
     from app.runs.launcher.client import Launch
 
@@ -85,7 +88,7 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions["jobs"] = service
-    openai = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, misdirected.hint_for)
+    openai = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, path_hints.hint_for)
     request_id.install(app)
     error_handlers.install(app, [openai], counters)
     request_log.install(app)
@@ -94,16 +97,24 @@ def create_app(startup: "Startup", master: "Process", worker: int = 0) -> "Flask
     bodies = BodyReader(settings.max_body)
     requests = ChatRequests(defaults, installed, roots, bodies)
     models = Models(settings.models, installed.since)
-    sessions = Sessions(settings.state_dir, Transcripts(environment))
+    conversations = Conversations(settings.state_dir)
+    histories = Histories(settings.state_dir, Transcripts(environment))
     images = Images(settings.cwd_roots)
-    tasks = Tasks(requests, models, images, sessions, workspaces, settings.prompt_options)
+    turns = Turns(requests, models, images, histories, conversations, workspaces)
+    # Its name is in the operation ids of /openapi.json.
+    catalog = Blueprint("catalog", __name__)
+    openai_models.add_routes(catalog, models)
+    openai_conversations.add_routes(catalog, conversations, bodies)
+    completions = openai_chat.blueprint(
+        service, turns, bodies, installed, options_in_prompts=settings.prompt_options
+    )
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
         stats.blueprint(service, installed, master),
         api_claude.blueprint(service, requests, workspaces),
-        openai_chat.blueprint(service, tasks, installed),
-        catalog.blueprint(models, sessions, bodies),
+        completions,
+        catalog,
     ]
     scraped = metrics.blueprint(counters, spool, installed, master)
     if settings.metrics_public:

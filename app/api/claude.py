@@ -76,7 +76,7 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
     def start() -> Response:
         body = read_object(requests.bodies.read_json_bytes(request))
         given = {name: value for name, value in body.items() if name != "prompt"}
-        chosen = options.resolve(options.given(given, ""), "")
+        chosen = options.resolve(options.from_json(given, ""), "")
         fields = {**chosen.fields}
         if "prompt" in body:
             fields["prompt"] = body["prompt"]

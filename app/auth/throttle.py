@@ -5,12 +5,12 @@ import logging
 import math
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from app.client_address import network_of
 from app.errors import TooManyAttempts
 from app.state.files import discard, make_folder, open_file, replace_file, write_file
+from app.state.old_files import remove_old_files
 
 log = logging.getLogger(__name__)
 
@@ -156,11 +156,8 @@ class Throttle:
         if now - self._cleaned < WINDOW:
             return
         self._cleaned = now
-        for folder, age in ((self._failures, WINDOW), (self._signed_in, LOGIN_MEMORY)):
-            with suppress(OSError), os.scandir(folder) as entries:
-                for entry in entries:
-                    if now - entry.stat(follow_symlinks=False).st_mtime > age:
-                        discard(entry.path)
+        remove_old_files(str(self._failures), WINDOW)
+        remove_old_files(str(self._signed_in), LOGIN_MEMORY)
 
 
 def _too_many(begun: float) -> TooManyAttempts:

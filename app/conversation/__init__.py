@@ -1,1 +1,1 @@
-"""What the chat APIs share, whichever dialect a client speaks."""
+"""The parts that all chat APIs share, without the wire format of any."""

@@ -1,185 +1,164 @@
-"""What the CLI says on the way, line by line, as the answer that a client gets. Pure.
+"""The parser that turns the CLI's output into the events of an answer. Pure.
 
-Shapes as seen in the CLI's version 2.1.330 with `--include-partial-messages`: each event of the
-model's API comes as a line of type `stream_event` when it happens, and each finished block of
-text once more in a line of type `assistant`. What subagents say has a `parent_tool_use_id`.
+Written for version 2.1.330 of the CLI with `--include-partial-messages`: each event of the model's
+API is a line of type `stream_event`, and each finished block of text is once more in a line of
+type `assistant`. The lines of subagents have a `parent_tool_use_id`.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.cli.lines import parse
+from app.conversation.events import AgentLine, AnswerEvent, AnswerStart, TextDelta
 
-#: A line longer than this holds nothing that we need: it is not kept to be looked at.
+#: Longer lines, in bytes, have nothing that the parser needs: they are skipped.
 LONGEST_LINE = 1 << 20
-#: Bytes of lines that wait for the model to begin.
-MOST_WAITING = 1 << 20
+#: Bytes of lines that are held back until the model starts.
+MOST_HELD_BACK = 1 << 20
 
-# A block of a tool's call or of its result. Inside of a text the quotes would be escaped.
+# A block of a tool call or of a tool's result. Inside of a text the quotes would be escaped.
 _TOOL = re.compile(rb'"type"\s*:\s*"[a-z_]*tool_(?:use|result)"')
-_BETWEEN = "\n\n"
-_MARKS = (b'"stream_event"', b'"assistant"', b'"init"')
+_BLOCK_SEPARATOR = "\n\n"
+_NEEDLES = (b'"stream_event"', b'"assistant"', b'"init"')
 
 
-class Begun(NamedTuple):
-    """The model has begun to answer."""
+class AnswerParser:
+    """Parses the chunks of a job's output.
 
-    model: str | None
-    session_id: str | None
-
-
-class Text(NamedTuple):
-    """A piece of the answer."""
-
-    text: str
-
-
-class Line(NamedTuple):
-    """A line of the CLI's: one JSON object."""
-
-    fields: dict[str, Any]
-
-
-Said = Begun | Text | Line
-
-
-class Answer:
-    """Turns chunks of a job's output into what is said.
-
-    `structured`: the answer is the structured output alone, which only the end brings.
-    `with_lines`: what the agent does on the way is told, too.
+    `structured`: the answer is only the structured output, which is in the result.
+    `with_lines`: the events include the CLI's lines.
     """
 
     def __init__(self, structured: bool, with_lines: bool) -> None:
         self.structured = structured
         self._with_lines = with_lines
-        self._held = b""
-        self._dropping = False
-        self._begun = False
+        self._partial_line = b""
+        self._skipping = False
+        self._started = False
         self._model: str | None = None
         self._session: str | None = None
-        self._message = ""
-        # Of the block that is being streamed, until the CLI has said that it is whole.
-        self._unfinished: list[str] = []
-        self._waiting: list[Line] = []
-        self._waiting_size = 0
+        self._message_id = ""
+        # The streamed pieces of the present block, until the CLI repeats the whole block.
+        self._streamed: list[str] = []
+        self._held_back: list[AgentLine] = []
+        self._held_back_size = 0
         self._has_text = False
-        self._between = False
-        #: Whether the model used a tool, or may have: then something has been done.
-        self.was_active = False
-        #: Usage of each of the model's messages so far, for when the CLI does not tell it.
+        self._needs_separator = False
+        #: Whether the model used a tool, or may have: then the job has had an effect.
+        self.used_tools = False
+        #: The usage of each of the model's messages, for a job without a result.
         self.usage: dict[str, dict[str, Any]] = {}
 
-    def feed(self, chunk: bytes) -> Iterator[Said]:
-        """What a chunk brings; half a line waits for its other half."""
+    def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
+        """The events of a chunk. An incomplete line is kept for the next one."""
         *lines, rest = chunk.split(b"\n")
         for line in lines:
-            if not self._dropping:
-                yield from self._read(self._held + line)
-            self._held, self._dropping = b"", False
-        if self._dropping:
+            if not self._skipping:
+                yield from self._parse_line(self._partial_line + line)
+            self._partial_line, self._skipping = b"", False
+        if self._skipping:
             return
-        self._held += rest
-        if len(self._held) > LONGEST_LINE:
-            self._held, self._dropping = b"", True
-            # The line is not read, so a tool may have run.
-            self.was_active = True
+        self._partial_line += rest
+        if len(self._partial_line) > LONGEST_LINE:
+            self._partial_line, self._skipping = b"", True
+            # The line is not parsed, so it may be a tool call.
+            self.used_tools = True
 
-    def finish(self, result: Mapping[str, Any]) -> Iterator[Said]:
-        """What the end brings, after a success: `result` is the CLI's last result line."""
-        yield from self._begin()
+    def finish(self, result: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        """The events of the CLI's last result line, after a success."""
+        yield from self._start()
         if self.structured:
-            # The CLI writes it as JSON in `result`, too.
-            told = result.get("result")
+            # The CLI also writes it as JSON into `result`.
+            text = result.get("result")
             structured = json.dumps(result.get("structured_output"))
-            yield from self._say(told if isinstance(told, str) else structured)
+            yield from self._text(text if isinstance(text, str) else structured)
         elif not self._has_text and isinstance(result.get("result"), str):
-            # A command of the CLI's own (/cost) answers without the model.
-            yield from self._say(result["result"])
+            # A command of the CLI (/cost) answers without the model.
+            yield from self._text(result["result"])
 
-    def _read(self, line: bytes) -> Iterator[Said]:
-        self.was_active = self.was_active or _TOOL.search(line) is not None
-        fields = parse(line) if any(mark in line for mark in _MARKS) else {}
+    def _parse_line(self, line: bytes) -> Iterator[AnswerEvent]:
+        self.used_tools = self.used_tools or _TOOL.search(line) is not None
+        fields = parse(line) if any(needle in line for needle in _NEEDLES) else {}
         kind = fields.get("type")
         if kind == "stream_event":
             if fields.get("parent_tool_use_id") is None and isinstance(fields.get("event"), dict):
-                yield from self._event(fields["event"])
+                yield from self._stream_event(fields["event"])
             return
         if kind == "system" and fields.get("subtype") == "init":
             self._model = fields.get("model")
             self._session = fields.get("session_id")
         elif kind == "assistant" and fields.get("parent_tool_use_id") is None:
-            yield from self._message_line(fields)
+            yield from self._whole_block(fields)
         if self._with_lines and (fields := fields or parse(line)):
-            # What comes before the model begins waits for it, so that a failure to begin can
-            # still be told by a status.
-            self._waiting.append(Line(fields))
-            self._waiting_size += len(line)
-            if self._waiting_size > MOST_WAITING:
-                yield from self._begin()
-            if self._begun:
-                yield from self._lines()
+            # Lines before the model's start are held back, so that a failure to start can still
+            # be reported by a status.
+            self._held_back.append(AgentLine(fields))
+            self._held_back_size += len(line)
+            if self._held_back_size > MOST_HELD_BACK:
+                yield from self._start()
+            if self._started:
+                yield from self._release_lines()
 
-    def _event(self, event: Mapping[str, Any]) -> Iterator[Said]:
+    def _stream_event(self, event: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         kind = event.get("type")
         if kind == "content_block_delta":
             delta = _object(event.get("delta"))
             if delta.get("type") == "text_delta" and not self.structured:
                 text = delta.get("text")
                 text = text if isinstance(text, str) else ""
-                self._unfinished.append(text)
-                yield from self._say(text)
+                self._streamed.append(text)
+                yield from self._text(text)
         elif kind == "message_start":
             message = _object(event.get("message"))
-            self._message = str(message.get("id"))
-            self.usage[self._message] = dict(_object(message.get("usage")))
-            yield from self._begin()
+            self._message_id = str(message.get("id"))
+            self.usage[self._message_id] = dict(_object(message.get("usage")))
+            yield from self._start()
         elif kind == "content_block_start":
-            self._unfinished = []
-            self._between = self._has_text
+            self._streamed = []
+            self._needs_separator = self._has_text
         elif kind == "message_delta":
-            told = {name: n for name, n in _object(event.get("usage")).items() if n}
-            self.usage.setdefault(self._message, {}).update(told)
+            counts = {name: n for name, n in _object(event.get("usage")).items() if n}
+            self.usage.setdefault(self._message_id, {}).update(counts)
 
-    def _message_line(self, fields: Mapping[str, Any]) -> Iterator[Said]:
-        """A whole block: it was streamed before, unless the CLI asked without streaming."""
+    def _whole_block(self, fields: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        """A finished block, which was streamed unless the CLI asked without streaming."""
         message = _object(fields.get("message"))
         content = message.get("content")
         blocks = content if isinstance(content, list) else []
         texts = [str(block.get("text")) for block in map(_object, blocks) if "text" in block]
-        was_streamed = message.get("id") == self._message
+        was_streamed = message.get("id") == self._message_id
         if not texts or was_streamed or fields.get("error") or self.structured:
             return
-        text = _BETWEEN.join(texts)
-        # After a stream that broke, the CLI asks again: what was sent cannot be taken back.
-        sent, self._unfinished = "".join(self._unfinished), []
+        text = _BLOCK_SEPARATOR.join(texts)
+        # After a broken stream the CLI asks again: what was sent cannot be taken back.
+        sent, self._streamed = "".join(self._streamed), []
         if sent and text.startswith(sent):
-            yield from self._say(text[len(sent) :])
+            yield from self._text(text[len(sent) :])
         else:
-            self._between = self._has_text
-            yield from self._say(text)
+            self._needs_separator = self._has_text
+            yield from self._text(text)
 
-    def _begin(self) -> Iterator[Said]:
-        if not self._begun:
-            self._begun = True
-            yield Begun(self._model, self._session)
-            yield from self._lines()
+    def _start(self) -> Iterator[AnswerEvent]:
+        if not self._started:
+            self._started = True
+            yield AnswerStart(self._model, self._session)
+            yield from self._release_lines()
 
-    def _lines(self) -> Iterator[Said]:
-        yield from self._waiting
-        self._waiting, self._waiting_size = [], 0
+    def _release_lines(self) -> Iterator[AnswerEvent]:
+        yield from self._held_back
+        self._held_back, self._held_back_size = [], 0
 
-    def _say(self, text: str) -> Iterator[Said]:
+    def _text(self, text: str) -> Iterator[AnswerEvent]:
         if not text:
             return
-        yield from self._begin()
-        between = _BETWEEN if self._between else ""
-        self._has_text, self._between = True, False
-        yield Text(between + text)
+        yield from self._start()
+        separator = _BLOCK_SEPARATOR if self._needs_separator else ""
+        self._has_text, self._needs_separator = True, False
+        yield TextDelta(separator + text)
 
 
 def _object(value: object) -> dict[str, Any]:
-    """The value, if it is an object; nobody promises what is in a line."""
+    """The value if it is an object; the CLI may write anything."""
     return value if isinstance(value, dict) else {}

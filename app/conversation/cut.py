@@ -1,7 +1,7 @@
-"""Where an answer ends before its end: at a stop text, or after so many tokens. Pure.
+"""The cut of an answer at a stop sequence or after a number of tokens. Pure.
 
-The CLI has no such options, so this is done on what is sent. Nobody here knows the model's
-tokens: four ASCII characters, or one other character, count as one.
+The CLI has no such options, so the gateway cuts what it sends. It does not know the model's
+tokenizer: four ASCII characters, or one other character, count as a token.
 """
 
 from collections.abc import Sequence
@@ -9,43 +9,43 @@ from typing import Literal
 
 
 class Cut:
-    """Passes a text on, piece by piece, up to the place where it is cut.
+    """Passes a text on in pieces until it must be cut.
 
     >>> cut = Cut(["END"], None)
     >>> cut.feed("one E"), cut.feed("ND two"), cut.reason
-    ('one ', '', 'stop')
+    ('one ', '', 'stop_sequence')
     """
 
     def __init__(self, stops: Sequence[str], most_tokens: int | None) -> None:
         self._stops = stops
         self._longest = max((len(stop) for stop in stops), default=0)
-        # Quarters of a token.
-        self._left = None if most_tokens is None else most_tokens * 4
-        self._held = ""
-        #: Why the text was cut, or None as long as it was not.
-        self.reason: Literal["stop", "length"] | None = None
+        # In quarters of a token.
+        self._remaining = None if most_tokens is None else most_tokens * 4
+        self._held_back = ""
+        #: Why the text was cut, in the words of the model's API; None if it was not.
+        self.reason: Literal["stop_sequence", "max_tokens"] | None = None
 
     def feed(self, text: str) -> str:
-        """What may be sent now; a text that may be the beginning of a stop is held back."""
+        """The text that can be sent now. The possible beginning of a stop is held back."""
         if self.reason:
             return ""
-        text = self._held + text
+        text = self._held_back + text
         found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
-            self._held = ""
-            sent = self._shorten(text[: min(found)])
-            self.reason = self.reason or "stop"
+            self._held_back = ""
+            sent = self._limit(text[: min(found)])
+            self.reason = self.reason or "stop_sequence"
             return sent
-        held = self._beginning(text)
-        self._held = text[len(text) - held :]
-        return self._shorten(text[: len(text) - held])
+        held_back = self._possible_stop(text)
+        self._held_back = text[len(text) - held_back :]
+        return self._limit(text[: len(text) - held_back])
 
     def finish(self) -> str:
-        """What was held back and is no stop after all."""
-        held, self._held = self._held, ""
-        return "" if self.reason else self._shorten(held)
+        """The text that was held back and turned out to be no stop."""
+        held_back, self._held_back = self._held_back, ""
+        return "" if self.reason else self._limit(held_back)
 
-    def _beginning(self, text: str) -> int:
+    def _possible_stop(self, text: str) -> int:
         """How many of the last characters may begin a stop."""
         for length in range(min(self._longest - 1, len(text)), 0, -1):
             end = text[-length:]
@@ -53,13 +53,13 @@ class Cut:
                 return length
         return 0
 
-    def _shorten(self, text: str) -> str:
-        if self._left is None:
+    def _limit(self, text: str) -> str:
+        if self._remaining is None:
             return text
         for index, character in enumerate(text):
-            self._left -= 1 if character.isascii() else 4
-            if self._left < 0:
-                self._held = ""
-                self.reason = "length"
+            self._remaining -= 1 if character.isascii() else 4
+            if self._remaining < 0:
+                self._held_back = ""
+                self.reason = "max_tokens"
                 return text[:index]
         return text

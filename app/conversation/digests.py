@@ -1,58 +1,52 @@
-"""What a conversation was up to each of its messages, as digests. Pure.
+"""The digests of a conversation, one after each of its messages. Pure.
 
-Two conversations with the same digest said the same, in the same words, to the same CLI: so
-the session that one of them left can go on with the other.
+Two conversations with the same digest have the same words, user, folder and system prompt: so the
+session of one can continue the other.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import groupby
 
-from app.conversation.messages import ImagePart, Message
+from app.conversation.messages import ImagePart, Message, TextPart
 
 
-def begin(user: str, cwd: str, system: str) -> str:
+def start_digest(user: str, cwd: str, system: str) -> str:
     """The digest of a conversation before its first message."""
     return _digest("", [user, cwd, system])
 
 
-def add(digest: str, message: Message) -> str:
+def add_message(digest: str, message: Message) -> str:
     """The digest after one more message."""
-    return _digest(digest, _said(message))
+    return _digest(digest, _content(message))
 
 
 def add_answer(digest: str, answer: str) -> str:
-    """The digest after an answer of ours, as the client will send it back."""
-    content = [{"type": "text", "text": answer}] if answer else []
-    return add(digest, Message.model_validate({"role": "assistant", "content": content}))
+    """The digest after the gateway's answer, as the client will send it back."""
+    return add_message(digest, Message("assistant", [TextPart(answer)] if answer else []))
 
 
-def digests(digest: str, messages: Sequence[Message]) -> list[str]:
-    """The digests after each of these messages."""
-    after = []
+def digests_of(digest: str, messages: Sequence[Message]) -> list[str]:
+    """The digest after each of these messages."""
+    digests = []
     for message in messages:
-        digest = add(digest, message)
-        after.append(digest)
-    return after
+        digest = add_message(digest, message)
+        digests.append(digest)
+    return digests
 
 
-def _said(message: Message) -> list[object]:
-    """What counts of a message: a text counts the same, in however many parts it comes."""
-    said: list[object] = [message.role, message.name]
-    for part in message.content:
-        if isinstance(part, ImagePart):
-            said.append({"image": part.image_url.url})
-        elif isinstance(said[-1], list):
-            said[-1].append(part.model_dump())
+def _content(message: Message) -> list[object]:
+    """What is compared of a message. Adjacent texts count as one."""
+    content: list[object] = [message.role, message.name]
+    for is_text, parts in groupby(message.parts, lambda part: isinstance(part, TextPart)):
+        if is_text:
+            content.append("".join(part.text for part in parts if isinstance(part, TextPart)))
         else:
-            said.append([part.model_dump()])
+            content += [{"image": part.url} for part in parts if isinstance(part, ImagePart)]
     if message.tool_calls:
-        said.append({"calls": message.tool_calls})
-    return [_text(part) if isinstance(part, list) else part for part in said]
-
-
-def _text(parts: Sequence[dict[str, str]]) -> str:
-    return "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+        content.append({"calls": [call.source for call in message.tool_calls]})
+    return content
 
 
 def _digest(before: str, fact: object) -> str:

@@ -1,13 +1,13 @@
-"""Errors of the chat APIs: what a request, a model or a job that gave no answer got wrong."""
+"""The errors of all chat APIs."""
 
 from app.errors import GatewayError
 
-#: A job that ran and gave no answer (RFC 4918): no client repeats it by itself.
+#: The status of a job that ran and gave no answer (RFC 4918): no client retries it by itself.
 FAILED_DEPENDENCY = 424
 
 
 class BadParameter(GatewayError):
-    """A parameter that cannot be what it is; `param` names it."""
+    """A parameter has a value that it cannot have; `param` is its name."""
 
     status = 400
     code = "invalid_value"
@@ -19,20 +19,18 @@ class BadParameter(GatewayError):
 
 
 class ModelNotFound(GatewayError):
-    """The CLI has no such model."""
+    """There is no such model."""
 
     status = 404
     code = "model_not_found"
     param = "model"
 
     def __init__(self, model: str) -> None:
-        super().__init__(
-            f"The model {model[:100]!r} does not exist here; GET /v1/models names those there are"
-        )
+        super().__init__(f"The model {model[:100]!r} does not exist; GET /v1/models lists all")
 
 
 class ConversationNotFound(GatewayError):
-    """There is no such conversation of this user's."""
+    """There is no such conversation, or it is another user's."""
 
     status = 404
     code = "conversation_not_found"
@@ -42,27 +40,16 @@ class ConversationNotFound(GatewayError):
         super().__init__(f"Conversation not found: {conversation_id[:100]}")
 
 
-class CompletionFailed(GatewayError):
-    """The job gave no answer."""
+class AnswerFailed(GatewayError):
+    """A job gave no answer. Its `code` is one of `app.conversation.failure_kinds`.
+
+    No client should retry it: the job may have done half of its work, and the CLI has retried
+    calls of the model's API for minutes already.
+    """
 
     status = FAILED_DEPENDENCY
 
-    def __init__(
-        self,
-        code: str,
-        detail: str,
-        status: int = FAILED_DEPENDENCY,
-        param: str | None = None,
-    ) -> None:
+    def __init__(self, code: str, detail: str, status: int = FAILED_DEPENDENCY) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
-        self.param = param
-
-    def headers(self) -> dict[str, str]:
-        """Keep the SDKs from sending it again.
-
-        A job that failed may have done half of its work; and where the model's API refused it,
-        the CLI has tried for minutes already.
-        """
-        return {"X-Should-Retry": "false"}

@@ -1,8 +1,8 @@
-"""Fetch what a client names by its URL, and nothing from within; knows gevent.
+"""The download of a client's URL, from public addresses only. Uses gevent.
 
-A name is resolved once, and refused if any of its addresses is not public. The connection goes
-to the address that was looked at, with the name in Host and SNI, so that a name that changes
-in between (DNS rebinding) leads nowhere. Each redirect is looked at anew.
+A host name is resolved once, and refused if any of its addresses is not public. The connection
+goes to the address that was checked, with the name in Host and SNI, so a name that resolves to
+another address a moment later (DNS rebinding) gains nothing. Each redirect is checked again.
 """
 
 import http.client
@@ -17,21 +17,21 @@ import gevent
 
 from app.conversation.public_addresses import is_public
 
-#: Seconds that a URL may take, with all its redirects.
-PATIENCE = 20.0
+#: Seconds for a URL with all its redirects.
+TIMEOUT = 20.0
 MOST_REDIRECTS = 3
-#: Bytes that may come before an answer's content, and with it as sizes of chunks and trailers.
-_MOST_BESIDES = 256 << 10
+#: Bytes of a response beside its content: headers, chunk sizes and trailers.
+_MOST_OVERHEAD = 256 << 10
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class CannotFetch(Exception):
-    """The URL cannot be fetched; the message says why."""
+    """The URL cannot be downloaded; the message is the reason."""
 
 
-class _Place(NamedTuple):
-    """Where a URL leads: the addresses to connect to, and what to ask for there."""
+class _Target(NamedTuple):
+    """The addresses that a URL leads to, and the request for it."""
 
     scheme: str
     host: str
@@ -41,17 +41,17 @@ class _Place(NamedTuple):
     authority: str
 
 
-class _Wire(io.RawIOBase):
-    """What comes over a connection: each read lets others run, and `left` bytes may come.
+class _BoundedStream(io.RawIOBase):
+    """A connection's stream that yields at each read, and fails after `remaining` bytes.
 
-    gevent changes to another greenlet only where it has to wait. Without this, a site that sends
-    faster than it is read would have the worker for itself, and no timeout would end it. And
-    http.client reads interim answers, trailers and a chunk of size -1 without any end.
+    gevent switches greenlets only when a read blocks. A site that sends faster than it is read
+    would keep the worker busy, and no timeout would end that. And http.client reads interim
+    responses, trailers and a chunk of size -1 without a limit.
     """
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
-        self.left = _MOST_BESIDES
+        self.remaining = _MOST_OVERHEAD
 
     def readable(self) -> bool:
         return True
@@ -59,9 +59,9 @@ class _Wire(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         gevent.sleep(0)
         count = self._raw.readinto(buffer)
-        self.left -= count or 0
-        if self.left < 0:
-            raise CannotFetch("it sends too much")
+        self.remaining -= count or 0
+        if self.remaining < 0:
+            raise CannotFetch("the response has too much overhead")
         return count
 
     def close(self) -> None:
@@ -69,59 +69,59 @@ class _Wire(io.RawIOBase):
         super().close()
 
 
-class _Answer(http.client.HTTPResponse):
-    """An answer that is read from a _Wire, over TLS or not."""
+class _Response(http.client.HTTPResponse):
+    """A response that is read from a _BoundedStream, over TLS or not."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock, method="GET")
-        self.wire = _Wire(self.fp.detach())
-        self.fp = io.BufferedReader(self.wire)
+        self.stream = _BoundedStream(self.fp.detach())
+        self.fp = io.BufferedReader(self.stream)
 
 
 def fetch(
     url: str,
     limit: int,
-    allowed: Callable[[str], bool] = is_public,
-    patience: float = PATIENCE,
+    is_allowed: Callable[[str], bool] = is_public,
+    timeout: float = TIMEOUT,
 ) -> bytes:
-    """What is at this URL, at most `limit` bytes, within `patience` seconds. Raises CannotFetch.
+    """The content of this URL, at most `limit` bytes, within `timeout` seconds.
 
-    `allowed` judges each address.
+    `is_allowed` checks each IP address. Raises CannotFetch.
     """
     try:
-        with gevent.Timeout(patience):
+        with gevent.Timeout(timeout):
             for _ in range(MOST_REDIRECTS + 1):
-                content, target = _get(_locate(url, allowed), limit)
-                if target is None:
+                content, location = _get(_resolve(url, is_allowed), limit)
+                if location is None:
                     return content
-                url = urljoin(url, target)
+                url = urljoin(url, location)
     except gevent.Timeout:
-        raise CannotFetch(f"it took longer than {patience:.1f} s") from None
+        raise CannotFetch(f"it took longer than {timeout:.1f} s") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise CannotFetch(f"{type(error).__name__}") from None
-    raise CannotFetch(f"it leads on more than {MOST_REDIRECTS} times")
+    raise CannotFetch(f"it has more than {MOST_REDIRECTS} redirects")
 
 
-def _locate(url: str, allowed: Callable[[str], bool]) -> _Place:
+def _resolve(url: str, is_allowed: Callable[[str], bool]) -> _Target:
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
-        raise CannotFetch("it is no URL") from None
+        raise CannotFetch("it is not a URL") from None
     if parts.scheme not in _PORTS or not host or "@" in parts.netloc:
-        raise CannotFetch("it is no http or https URL without a user's name")
+        raise CannotFetch("it is not an http or https URL without user name")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        raise CannotFetch("its host's name does not resolve") from None
+        raise CannotFetch("its host name cannot be resolved") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(allowed(address) for address in addresses):
+    if not addresses or not all(is_allowed(address) for address in addresses):
         raise CannotFetch("its host is not on the public internet")
-    return _Place(parts.scheme, host, port, addresses, _target(parts), _authority(parts, host))
+    return _Target(parts.scheme, host, port, addresses, _path(parts), _authority(parts, host))
 
 
-def _target(parts: SplitResult) -> str:
+def _path(parts: SplitResult) -> str:
     path = parts.path or "/"
     return f"{path}?{parts.query}" if parts.query else path
 
@@ -131,51 +131,51 @@ def _authority(parts: SplitResult, host: str) -> str:
     return f"{name}:{parts.port}" if parts.port else name
 
 
-def _connect(place: _Place) -> http.client.HTTPConnection:
-    """A connection to the first of the addresses that takes one. Raises OSError."""
-    for address in place.addresses:
-        connection = http.client.HTTPConnection(address, place.port, timeout=PATIENCE)
+def _connect(target: _Target) -> http.client.HTTPConnection:
+    """A connection to the first address that accepts one. Raises OSError."""
+    for address in target.addresses:
+        connection = http.client.HTTPConnection(address, target.port, timeout=TIMEOUT)
         try:
             connection.connect()
         except OSError:
             connection.close()
             continue
         return connection
-    raise ConnectionError("no address of the host takes a connection")
+    raise ConnectionError("no address of the host accepts a connection")
 
 
-def _get(place: _Place, limit: int) -> tuple[bytes, str | None]:
-    """The content, or where it has gone to."""
-    connection = _connect(place)
+def _get(target: _Target, limit: int) -> tuple[bytes, str | None]:
+    """The content, or the location of a redirect."""
+    connection = _connect(target)
     try:
-        if place.scheme == "https":
+        if target.scheme == "https":
             context = ssl.create_default_context()
-            connection.sock = context.wrap_socket(connection.sock, server_hostname=place.host)
-        connection.putrequest("GET", place.path, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", place.authority)
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=target.host)
+        connection.putrequest("GET", target.path, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", target.authority)
         connection.putheader("User-Agent", "claudecode2api")
         connection.putheader("Accept", "image/*")
         connection.endheaders()
-        with _Answer(connection.sock) as answer:
-            return _read(answer, limit)
+        with _Response(connection.sock) as response:
+            return _read(response, limit)
     finally:
         connection.close()
 
 
-def _read(answer: _Answer, limit: int) -> tuple[bytes, str | None]:
-    answer.begin()
-    if answer.status in _REDIRECTS:
-        target = answer.getheader("Location")
-        if not target:
-            raise CannotFetch("it leads on to nowhere")
-        return b"", target
-    if answer.status != 200:
-        raise CannotFetch(f"the answer's status is {answer.status}")
-    answer.wire.left += limit
-    content = answer.read(limit + 1)
+def _read(response: _Response, limit: int) -> tuple[bytes, str | None]:
+    response.begin()
+    if response.status in _REDIRECTS:
+        location = response.getheader("Location")
+        if not location:
+            raise CannotFetch("the redirect has no Location")
+        return b"", location
+    if response.status != 200:
+        raise CannotFetch(f"the response has status {response.status}")
+    response.stream.remaining += limit
+    content = response.read(limit + 1)
     if len(content) > limit:
         raise CannotFetch(f"it has more than {limit} bytes")
-    # Given a size, read() takes an early end for the end. What is missing is left in `length`.
-    if answer.length:
-        raise CannotFetch(f"its last {answer.length} bytes are missing")
+    # With a size, read() accepts an early end. `length` is then the number of missing bytes.
+    if response.length:
+        raise CannotFetch(f"the last {response.length} bytes are missing")
     return content, None

@@ -1,4 +1,4 @@
-"""Images that messages name, as the blocks in which the CLI takes them."""
+"""The images of messages, loaded as content blocks for the CLI."""
 
 import base64
 import os
@@ -12,78 +12,78 @@ from urllib.parse import unquote, unquote_to_bytes
 from app.conversation.errors import BadParameter
 from app.conversation.fetch import CannotFetch, fetch
 
-#: Bytes of one image, and of all that one request names; how many it may name.
+#: Bytes of one image and of all images of a request; the most images of a request.
 LARGEST = 10 << 20
 LARGEST_TOGETHER = 32 << 20
 MOST = 50
-#: Escapes (%41) in one data URL: to decode one takes some 300 bytes for a moment.
+#: Escapes (%41) in one data URL: decoding takes some 300 bytes of memory for each.
 MOST_ESCAPES = 350_000
-#: Seconds that all URLs of one request may take.
-PATIENCE = 20.0
+#: Seconds for all URLs of one request.
+TIMEOUT = 20.0
 
 _PARAM = "messages"
-# Characters of LARGEST bytes in base64.
+# The characters of LARGEST bytes in base64.
 _LONGEST = -(-LARGEST // 3) * 4
 
 
 class Images:
-    """Loads images; paths of this machine only below `roots`."""
+    """Loads images; files of this machine only below `roots`."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = roots
 
     def load(self, urls: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The block of each. Raises BadParameter for one that cannot be had, or is no image."""
+        """The content block of each URL. Raises BadParameter for one that is not a usable image."""
         if len(urls) > MOST:
             raise BadParameter(_PARAM, f"There are more than {MOST} images")
-        blocks, size, deadline = {}, 0, time.monotonic() + PATIENCE
+        blocks, size, deadline = {}, 0, time.monotonic() + TIMEOUT
         for url in urls:
-            # To decode one takes a while: others run between two.
+            # Decoding takes a while: other requests are served in between.
             time.sleep(0)
             content = self._content(url, deadline - time.monotonic())
             size += len(content)
             if size > LARGEST_TOGETHER:
                 raise BadParameter(
-                    _PARAM, f"The images have more than {LARGEST_TOGETHER} bytes together"
+                    _PARAM, f"The images have more than {LARGEST_TOGETHER} bytes in total"
                 )
             blocks[url] = _block(url, content)
         return blocks
 
-    def _content(self, url: str, patience: float) -> bytes:
+    def _content(self, url: str, timeout: float) -> bytes:
         scheme = url.partition(":")[0].lower()
         if scheme == "data":
             content = _data(url)
         elif scheme in ("http", "https"):
             try:
-                content = fetch(url, LARGEST, patience=max(patience, 0.01))
+                content = fetch(url, LARGEST, timeout=max(timeout, 0.01))
             except CannotFetch as error:
                 raise _refused(url, str(error)) from None
         elif url.startswith(("/", "file:///")):
             content = self._file(unquote(url[7:]) if scheme == "file" else url)
         else:
-            raise _refused(url, "it is no http or https URL, data URL, or full path")
+            raise _refused(url, "it is not an http or https URL, a data URL or a full path")
         if len(content) > LARGEST:
             raise _refused(url, f"it has more than {LARGEST} bytes")
         return content
 
     def _file(self, path: str) -> bytes:
-        missing = _refused(path, "there is no such file that can be read")
+        missing = _refused(path, "there is no such readable file")
         try:
-            # Not strict: whether something exists is looked at only below the roots.
+            # Not strict: below other folders a client must not learn what exists.
             real = os.path.realpath(path)
             if not any(Path(real).is_relative_to(root) for root in self._roots):
-                raise _refused(path, "paths are taken only below CWD_ROOTS")
-            # After a circle of links, links are left in it, which might lead out again.
+                raise _refused(path, "only paths below CWD_ROOTS are allowed")
+            # In a loop of links some are left unresolved, and they might lead out again.
             if os.path.realpath(real, strict=True) != real:
                 raise missing
-            # A pipe would hold everybody up.
+            # Without O_NONBLOCK a pipe would block the worker.
             descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, ValueError, RecursionError):
             raise missing from None
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise _refused(path, "it is no file")
+                raise _refused(path, "it is not a file")
             if status.st_size > LARGEST:
                 raise _refused(path, f"it has more than {LARGEST} bytes")
             return os.read(descriptor, status.st_size)
@@ -92,7 +92,7 @@ class Images:
 
 
 def media_type(content: bytes) -> str | None:
-    r"""The type of an image by its first bytes; None if it is none that Claude takes.
+    r"""The media type of an image by its first bytes; None if Claude does not support it.
 
     >>> media_type(b"\x89PNG\r\n\x1a\n..."), media_type(b"<svg>")
     ('image/png', None)
@@ -109,11 +109,11 @@ def media_type(content: bytes) -> str | None:
 
 
 def _data(url: str) -> bytes:
-    """What a data URL (RFC 2397) holds."""
+    """The content of a data URL (RFC 2397)."""
     head, comma, data = url.partition(",")
     if not comma:
-        raise _refused(url, "it is no data URL")
-    # Both before it is decoded: that takes memory, and nobody else runs meanwhile.
+        raise _refused(url, "it is not a data URL")
+    # Checked before decoding, which takes memory and blocks the worker.
     if len(data) > _LONGEST:
         raise _refused(url, f"it has more than {LARGEST} bytes")
     if data.count("%") > MOST_ESCAPES:
@@ -130,7 +130,7 @@ def _data(url: str) -> bytes:
 def _block(url: str, content: bytes) -> dict[str, Any]:
     kind = media_type(content)
     if kind is None:
-        raise _refused(url, "it is no PNG, JPEG, GIF or WebP")
+        raise _refused(url, "it is not a PNG, JPEG, GIF or WebP")
     source = {
         "type": "base64",
         "media_type": kind,
@@ -139,6 +139,6 @@ def _block(url: str, content: bytes) -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
-def _refused(url: str, why: str) -> BadParameter:
+def _refused(url: str, reason: str) -> BadParameter:
     name = url if len(url) <= 100 else f"{url[:100]}…"
-    return BadParameter(_PARAM, f"cannot use the image {name!r}: {why}", "invalid_image")
+    return BadParameter(_PARAM, f"cannot use the image {name!r}: {reason}", "invalid_image")

@@ -1,109 +1,72 @@
-"""Messages of a conversation, as clients of the chat APIs send them. Pure."""
+"""The messages of a conversation, whichever chat API they arrived by. Pure."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-#: Messages of a request, and parts of a message.
-MOST_MESSAGES = 10_000
-
-_SYSTEM = ("system", "developer")
+_SYSTEM_ROLES = ("system", "developer")
 
 
-class TextPart(BaseModel):
-    """A text."""
+class TextPart(NamedTuple):
+    """A text in a message."""
 
-    type: Literal["text"]
     text: str
 
 
-class RefusalPart(BaseModel):
-    """What an assistant refused with."""
+class ImagePart(NamedTuple):
+    """An image in a message, by its http(s) URL, data URL or path."""
 
-    type: Literal["refusal"]
-    refusal: str
-
-
-class ImageUrl(BaseModel):
-    """Where an image is: http(s), a data URL, or a path; `detail` is not ours to choose."""
-
-    url: str = Field(min_length=1)
+    url: str
 
 
-class ImagePart(BaseModel):
-    """An image."""
+class ToolCall(NamedTuple):
+    """A tool call in an assistant's message. Without a `name` it has no known form.
 
-    type: Literal["image_url"]
-    image_url: ImageUrl
+    `source` is the JSON object of the client's request, by which conversations are compared.
+    """
 
-
-Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
-
-
-def _as_parts(content: object) -> object:
-    """A text alone is a list of one part, and no content is an empty list."""
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
-    return content
+    name: str | None
+    arguments: str
+    source: Mapping[str, Any]
 
 
-class Message(BaseModel):
-    """One message of the conversation."""
+class Message(NamedTuple):
+    """One message. `role` and `name` are those of the client's request."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[
-        list[Part],
-        Field(max_length=MOST_MESSAGES, fail_fast=True),
-        BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None),
-    ] = []
+    role: str
+    parts: Sequence[TextPart | ImagePart]
     name: str | None = None
-    tool_calls: (
-        Annotated[list[dict[str, Any]], Field(max_length=MOST_MESSAGES, fail_fast=True)] | None
-    ) = None
+    tool_calls: Sequence[ToolCall] = ()
 
     def text(self) -> str:
-        """All its text, images left out."""
-        texts = [
-            part.text if isinstance(part, TextPart) else part.refusal
-            for part in self.content
-            if not isinstance(part, ImagePart)
-        ]
-        return "".join(texts)
+        """All its text, without images."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
 
 class Conversation(NamedTuple):
-    """Messages by what becomes of them: `system` texts come before all others."""
+    """The system prompt of a conversation, and the messages after it."""
 
     system: str
     messages: list[Message]
 
 
-def split(messages: Sequence[Message]) -> Conversation:
-    """Take the system prompt off: the system and developer messages that come first."""
+def split_system_prompt(messages: Sequence[Message]) -> Conversation:
+    """Separate the first system and developer messages from the others."""
     count = 0
-    while count < len(messages) and messages[count].role in _SYSTEM:
+    while count < len(messages) and messages[count].role in _SYSTEM_ROLES:
         count += 1
     system = "\n\n".join(text for message in messages[:count] if (text := message.text()))
     return Conversation(system, list(messages[count:]))
 
 
-def first_new(messages: Sequence[Message]) -> int:
-    """The index of the first message that nobody has answered yet."""
-    answered = [index for index, message in enumerate(messages) if message.role == "assistant"]
-    return answered[-1] + 1 if answered else 0
+def first_unanswered(messages: Sequence[Message]) -> int:
+    """The index of the first message after the last assistant message."""
+    answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    return answers[-1] + 1 if answers else 0
 
 
 def image_urls(messages: Sequence[Message]) -> list[str]:
-    """The images in these messages, each once, in order."""
+    """The URLs of the images in these messages, in order and without duplicates."""
     urls = [
-        part.image_url.url
-        for message in messages
-        for part in message.content
-        if isinstance(part, ImagePart)
+        part.url for message in messages for part in message.parts if isinstance(part, ImagePart)
     ]
     return list(dict.fromkeys(urls))

@@ -1,35 +1,22 @@
-"""The models that the face offers, and what they are to the CLI."""
+"""The models that clients can ask for. Pure."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from app.conversation.errors import ModelNotFound
 
-#: The name that stands for the gateway's default model.
+#: The name of the gateway's default model.
 DEFAULT = "claude-code"
 
 
 class Models:
-    """The operator's list; any other full name of a Claude model is the CLI's to judge."""
+    """The operator's list of models; the CLI decides about any other name of a Claude model."""
 
-    def __init__(self, names: Sequence[str], since: int) -> None:
-        """`since` is what clients are told as the time of the models' making (Unix)."""
-        self._names = names
-        self._since = since
-
-    def rows(self) -> list[dict[str, Any]]:
-        """All, as `GET /v1/models` tells them."""
-        return [self._row(name) for name in self._names]
-
-    def row(self, name: str) -> dict[str, Any]:
-        """One. Raises ModelNotFound."""
-        self.check(name)
-        return self._row(name)
+    def __init__(self, names: Sequence[str], created: int) -> None:
+        """`created` is the Unix time that clients get as the models' creation time."""
+        self.names = names
+        self.created = created
 
     def check(self, name: str) -> None:
-        """Raises ModelNotFound for a name that no model of the CLI's can have."""
-        if name not in self._names and not name.startswith("claude-"):
+        """Raises ModelNotFound if no model can have this name."""
+        if name not in self.names and not name.startswith("claude-"):
             raise ModelNotFound(name)
-
-    def _row(self, name: str) -> dict[str, Any]:
-        return {"id": name, "object": "model", "created": self._since, "owned_by": "anthropic"}

@@ -1,25 +1,32 @@
-"""The options of a request that is not `POST /chat`'s body, whichever way they are told. Pure.
+"""The options of a chat API's request, in its body, headers or prompt. Pure.
 
-Any field of `POST /chat` but the prompt, its name with dashes or underscores, and
+They are all fields of `POST /chat` but the prompt, with dashes or underscores in their names, and
 
-    workspace                      a folder of ours instead of `cwd`
-    system                         what becomes of a system prompt: append or replace
+    workspace                      a folder of the gateway instead of `cwd`
+    system                         how to use the system prompt: append or replace
     mcp_allowed_tools              more allowed tools
     dangerously_skip_permissions   true: permission mode bypassPermissions; false: default
-    events                         whether what the agent does on the way is told
+    events                         whether the answer includes the CLI's lines
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.cli.request_fields import LISTS, OBJECTS, ChatRequest
+from app.conversation.messages import Message, TextPart
 from app.errors import InvalidRequest
 from app.json_body import MOST_FIELDS, did_you_mean, read_json
 from app.text import shortened
 
-_OTHERS = {"workspace", "system", "mcp_allowed_tools", "dangerously_skip_permissions", "events"}
-_NAMES = (set(ChatRequest.model_fields) | _OTHERS) - {"prompt"}
+_OWN_OPTIONS = {
+    "workspace",
+    "system",
+    "mcp_allowed_tools",
+    "dangerously_skip_permissions",
+    "events",
+}
+_NAMES = (set(ChatRequest.model_fields) | _OWN_OPTIONS) - {"prompt"}
 _LISTS = LISTS | {"mcp_allowed_tools"}
 _SWITCHES = {
     "fork_session",
@@ -31,15 +38,15 @@ _SWITCHES = {
     "events",
 }
 _HEADER = "X-CLAUDE-"
-# name=value, alone on a line; the value may be JSON.
+# A line with name=value; the value may be JSON.
 _LINE = re.compile(r"([a-z][a-z_-]{0,39})=(.*)")
-# So many lines of a prompt, of so many characters, may be options.
+# The most lines of a prompt that are options, and their most characters.
 _MOST_LINES = 100
 _LONGEST_LINE = 100_000
 
 
 class Options(NamedTuple):
-    """What was asked for: `fields` are those of `POST /chat`."""
+    """The options of a request. `fields` are those of `POST /chat`."""
 
     fields: dict[str, Any]
     workspace: str | None
@@ -47,48 +54,48 @@ class Options(NamedTuple):
     events: bool
 
 
-def given(options: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Options as JSON brings them, by their usual names.
+def from_json(options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Options in a JSON object, by their names with underscores.
 
-    Raises InvalidRequest for one that is unknown: a mistyped one could widen what a job may do.
-    `where` is the parameter that holds them, or empty.
+    `where` is the parameter with the object, or empty. Raises InvalidRequest for an unknown
+    option: a misspelled one might allow a job more than intended.
     """
     if len(options) > MOST_FIELDS:
         place = ("body", *([where] if where else []))
         raise InvalidRequest.of(
-            "too_many_items", place, f"There are more than {MOST_FIELDS} options in it"
+            "too_many_items", place, f"There are more than {MOST_FIELDS} options"
         )
     return {
-        _known(name, ("body", *([where] if where else []), name)): value
+        _option_name(name, ("body", *([where] if where else []), name)): value
         for name, value in options.items()
     }
 
 
-def in_headers(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Options in headers like `X-Claude-Allowed-Tools: Read, Bash(git log)`."""
+def from_headers(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Options in headers such as `X-Claude-Allowed-Tools: Read, Bash(git log)`."""
     options: dict[str, Any] = {}
     for header, value in headers:
         if header.upper().startswith(_HEADER):
             header = shortened(header)
-            name = _known(header[len(_HEADER) :], ("headers", header))
+            name = _option_name(header[len(_HEADER) :], ("headers", header))
             try:
-                # A WSGI header's bytes arrive as Latin-1 (PEP 3333).
-                options[name] = _read(name, value.encode("latin-1").decode())
+                # WSGI decodes headers as Latin-1 (PEP 3333).
+                options[name] = _parse_value(name, value.encode("latin-1").decode())
             except ValueError:
                 raise InvalidRequest.of(
-                    "bad_header", ("headers", header), f"This is no value for {name!r}"
+                    "bad_header", ("headers", header), f"This is not a valid value for {name!r}"
                 ) from None
     return options
 
 
-def in_prompt(text: str) -> tuple[dict[str, Any], str]:
-    r"""Options in the first lines of a text, and the text after them.
+def from_prompt(text: str) -> tuple[dict[str, Any], str]:
+    r"""Options in the first lines of a prompt, and the rest of the prompt.
 
-    A line that names no option is the text's first.
+    The rest begins with the first line that has no option.
 
-    >>> in_prompt('workspace=one\nallowed-tools=["Bash"]\n\nHello')
+    >>> from_prompt('workspace=one\nallowed-tools=["Bash"]\n\nHello')
     ({'workspace': 'one', 'allowed_tools': ['Bash']}, 'Hello')
-    >>> in_prompt("x=1 is what?")
+    >>> from_prompt("x=1 is what?")
     ({}, 'x=1 is what?')
     """
     options: dict[str, Any] = {}
@@ -102,19 +109,32 @@ def in_prompt(text: str) -> tuple[dict[str, Any], str]:
             break
         begin = min(end + 1, len(text))
         try:
-            options[name] = _read(name, match[2])
+            options[name] = _parse_value(name, match[2])
         except ValueError:
             raise InvalidRequest.of(
-                "bad_option", ("body", "messages"), f"This is no value for {match[1]!r}"
+                "bad_option", ("body", "messages"), f"This is not a valid value for {match[1]!r}"
             ) from None
     if not options:
         return {}, text
     return options, text[begin:].lstrip("\n")
 
 
+def from_messages(messages: Sequence[Message]) -> tuple[dict[str, Any], list[Message]]:
+    """Options at the beginning of user messages, and the messages without them."""
+    options: dict[str, Any] = {}
+    rest = list(messages)
+    for index, message in enumerate(messages):
+        first = message.parts[0] if message.parts else None
+        if message.role == "user" and isinstance(first, TextPart):
+            found, text = from_prompt(first.text)
+            options.update(found)
+            rest[index] = message._replace(parts=[TextPart(text), *message.parts[1:]])
+    return options, rest
+
+
 def resolve(options: Mapping[str, Any], where: str) -> Options:
-    """All options together. Raises InvalidRequest for a value of the wrong type."""
-    fields = {name: value for name, value in options.items() if name not in _OTHERS}
+    """The options as fields and values. Raises InvalidRequest for a value of the wrong type."""
+    fields = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
     more = options.get("mcp_allowed_tools")
     if more is not None:
         if not isinstance(more, list):
@@ -140,23 +160,23 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
         if not isinstance(workspace, str):
             raise _wrong(where, "workspace", "a text")
         if fields.get("cwd"):
-            raise _wrong(where, "workspace", "given without cwd: they name two folders")
+            raise _invalid(where, "workspace", "Give either workspace or cwd, not both")
     return Options(fields, workspace, system, events)
 
 
-def _known(name: str, place: tuple[str, ...]) -> str:
-    usual = name.lower().replace("-", "_")
-    if usual not in _NAMES:
+def _option_name(name: str, place: tuple[str, ...]) -> str:
+    known = name.lower().replace("-", "_")
+    if known not in _NAMES:
         raise InvalidRequest.of(
             "extra_forbidden",
             [shortened(part) for part in place],
-            f"Unknown option {shortened(name)!r}{did_you_mean(usual, _NAMES)}",
+            f"Unknown option {shortened(name)!r}{did_you_mean(known, _NAMES)}",
         )
-    return usual
+    return known
 
 
-def _read(name: str, text: str) -> Any:
-    """An option's value in a header or a line. Raises ValueError."""
+def _parse_value(name: str, text: str) -> Any:
+    """The value of an option in a header or a line. Raises ValueError."""
     text = text.strip()
     if name in OBJECTS or (name in _LISTS and text.startswith("[")):
         try:
@@ -164,7 +184,7 @@ def _read(name: str, text: str) -> Any:
         except InvalidRequest:
             raise ValueError from None
     if name in _LISTS:
-        return list(_parts(text))
+        return list(_split_list(text))
     if name in _SWITCHES:
         if text.lower() not in ("true", "false"):
             raise ValueError
@@ -174,14 +194,14 @@ def _read(name: str, text: str) -> Any:
     return text
 
 
-def _parts(text: str) -> Iterator[str]:
-    """What commas part, but for those between parentheses.
+def _split_list(text: str) -> Iterator[str]:
+    """Split a list at its commas, except for those between parentheses.
 
-    >>> list(_parts("Read, Bash(git log, git diff) ,,Edit(a"))
+    >>> list(_split_list("Read, Bash(git log, git diff) ,,Edit(a"))
     ['Read', 'Bash(git log, git diff)', 'Edit(a']
     """
     begin, inside = 0, False
-    # A parenthesis that is not closed holds nothing together.
+    # An opening parenthesis without a closing one does not count.
     last_closed = text.rfind(")")
     for at, character in enumerate(f"{text},"):
         if character == "(":
@@ -195,5 +215,9 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _wrong(where: str, name: str, what: str) -> InvalidRequest:
+    return _invalid(where, name, f"Must be {what}")
+
+
+def _invalid(where: str, name: str, message: str) -> InvalidRequest:
     place = ("body", *(part for part in (where, name) if part))
-    return InvalidRequest.of("wrong_type", place, f"This must be {what}")
+    return InvalidRequest.of("wrong_type", place, message)

@@ -1,11 +1,11 @@
-"""Which addresses a client may send the gateway to: those of the public internet. Pure."""
+"""The check that an IP address is on the public internet. Pure."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-# What Python (3.11.7) takes for global and leads elsewhere: NAT64 (RFC 6052, RFC 8215), 6to4
-# (RFC 3056) and Teredo (RFC 4380) carry IPv4 addresses, also private ones. At 168.63.129.16 each
-# machine of Azure finds the host that runs it; 3fff::/20 is for documentation (RFC 9637).
-_REFUSED = [
+# Networks that Python (3.11.7) considers global and that lead elsewhere. NAT64 (RFC 6052, RFC
+# 8215), 6to4 (RFC 3056) and Teredo (RFC 4380) contain IPv4 addresses, private ones included.
+# 168.63.129.16 is the host of every Azure machine; 3fff::/20 is for documentation (RFC 9637).
+_NOT_PUBLIC = [
     ip_network(network)
     for network in (
         "168.63.129.16/32",
@@ -23,7 +23,7 @@ _REFUSED = [
 
 
 def is_public(text: str) -> bool:
-    """Whether this address belongs to the public internet.
+    """Whether this IP address is on the public internet.
 
     >>> is_public("1.1.1.1"), is_public("127.0.0.1"), is_public("::ffff:10.0.0.1")
     (True, False, False)
@@ -38,4 +38,6 @@ def is_public(text: str) -> bool:
         address = address.ipv4_mapped
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
-    return not any(address in network for network in _REFUSED if network.version == address.version)
+    return not any(
+        address in network for network in _NOT_PUBLIC if network.version == address.version
+    )

@@ -1,13 +1,21 @@
-"""A completion's job, read from its first line to its end: one reader of it like any other."""
+"""The reader of a job as the events of an answer."""
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from app.conversation.answer import Answer, Begun, Line, Text
+from app.conversation.answer import AnswerParser
 from app.conversation.cut import Cut
-from app.conversation.errors import CompletionFailed
-from app.conversation.failures import failure_of
+from app.conversation.errors import AnswerFailed
+from app.conversation.events import (
+    AnswerEnd,
+    AnswerEvent,
+    Comment,
+    Event,
+    TextDelta,
+    UsageReport,
+)
+from app.conversation.failure_kinds import failure_of
 from app.conversation.usage import usage_of
 from app.errors import JobContinuesAfterShutdown
 from app.http.disconnect import DISCONNECTED, follow_for_client
@@ -15,53 +23,24 @@ from app.jobs.service import JobService
 from app.records.job import Job
 from app.runs.launcher.queue import Place
 
-#: Bytes of a job's output that are looked at at a time.
+#: Bytes of a job's output that are parsed at a time.
 PIECE = 1 << 12
 
-# Why the model ended its last message, and what OpenAI calls that.
-_REASONS = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "content_filter",
-}
 
-
-class Comment(NamedTuple):
-    """Nothing was said for a while, or the job waits for its turn."""
-
-    text: str
-
-
-class Finish(NamedTuple):
-    """The answer has ended. `whole`: with all that the model said."""
-
-    reason: str
-    whole: bool
-
-
-class Usage(NamedTuple):
-    """What it took: the last that is said."""
-
-    usage: dict[str, Any]
-
-
-Event = Begun | Text | Line | Comment | Finish | Usage
-
-
-def read(
+def read_events(
     jobs: JobService,
     job: Job,
-    answer: Answer,
+    parser: AnswerParser,
     cut: Cut,
     environ: Mapping[str, Any],
     *,
     cancel_on_disconnect: bool,
 ) -> Iterator[list[Event]]:
-    """What is said in a job, until its end. Raises the GatewayError with which it failed.
+    """The events of a job until its end. Raises AnswerFailed and JobContinuesAfterShutdown.
 
-    What is read together comes together, so that it is sent together. Where the answer is cut,
-    the job is ended, and then told what it took. If the client
-    disconnects, nothing more is read, and with `cancel_on_disconnect` the job is cancelled.
+    Events that can be sent together come in one list. Where the answer is cut, the job is
+    cancelled, and its usage is still reported. If the client disconnects, the events end, and
+    with `cancel_on_disconnect` the job is cancelled.
     """
     was_cut = False
     with follow_for_client(
@@ -75,50 +54,49 @@ def read(
             elif not was_cut:
                 for start in range(0, len(chunk), PIECE):
                     piece = chunk[start : start + PIECE]
-                    said = list(_shortened(answer.feed(piece), cut))
-                    if said:
-                        yield said
-                    # There may be a thousand lines in it, and others want to be served.
+                    events = list(_until_cut(parser.feed(piece), cut))
+                    if events:
+                        yield events
+                    # A piece may have a thousand lines: other requests are served in between.
                     time.sleep(0)
                     if cut.reason is not None:
                         break
                 was_cut = cut.reason is not None
-                if was_cut:
-                    yield [Finish(str(cut.reason), whole=False)]
-                    jobs.abandon(job, "its answer is as long as was asked for")
+                if cut.reason is not None:
+                    yield [AnswerEnd(cut.reason, is_complete=False)]
+                    jobs.abandon(job, "the answer has reached its stop or its length limit")
     if follower.stopped_by is None:
-        yield list(_end(jobs, job, answer, cut))
+        yield list(_last_events(jobs, job, parser, cut))
     elif follower.stopped_by != DISCONNECTED:
         raise JobContinuesAfterShutdown(job.id)
 
 
-def _end(jobs: JobService, job: Job, answer: Answer, cut: Cut) -> Iterator[Event]:
+def _last_events(jobs: JobService, job: Job, parser: AnswerParser, cut: Cut) -> Iterator[Event]:
     end, result = jobs.end_of(job), jobs.result_of(job)
     if cut.reason is None:
-        failure = failure_of(end, result, answer.was_active)
+        failure = failure_of(end, result, parser.used_tools)
         if failure is not None:
             raise failure
-        if answer.structured and "structured_output" not in result:
-            raise CompletionFailed(
-                "no_structured_output", "The model gave no answer that follows the schema"
+        if parser.structured and "structured_output" not in result:
+            raise AnswerFailed(
+                "no_structured_output", "The model's answer has no structured output"
             )
-        yield from _shortened(answer.finish(result), cut)
-        held = cut.finish()
-        if held:
-            yield Text(held)
-        reason = cut.reason or _REASONS.get(str(result.get("stop_reason")), "stop")
-        yield Finish(reason, whole=cut.reason is None)
-    yield Usage(usage_of(result, answer.usage.values()))
+        yield from _until_cut(parser.finish(result), cut)
+        held_back = cut.finish()
+        if held_back:
+            yield TextDelta(held_back)
+        stop_reason = cut.reason or str(result.get("stop_reason"))
+        yield AnswerEnd(stop_reason, is_complete=cut.reason is None)
+    yield UsageReport(usage_of(result, parser.usage.values()))
 
 
-def _shortened(said: Iterator[Begun | Text | Line], cut: Cut) -> Iterator[Event]:
-    """What is said up to the cut."""
-    for each in said:
-        if not isinstance(each, Text):
-            yield each
+def _until_cut(events: Iterator[AnswerEvent], cut: Cut) -> Iterator[Event]:
+    for event in events:
+        if not isinstance(event, TextDelta):
+            yield event
             continue
-        text = cut.feed(each.text)
+        text = cut.feed(event.text)
         if text:
-            yield Text(text)
+            yield TextDelta(text)
         if cut.reason:
             return

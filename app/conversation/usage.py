@@ -1,7 +1,7 @@
-"""How many tokens a completion took, as OpenAI tells it. Pure."""
+"""The tokens that an answer used. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 _BY_MODEL = {
     "inputTokens": "input_tokens",
@@ -12,35 +12,33 @@ _BY_MODEL = {
 _KINDS = tuple(_BY_MODEL.values())
 
 
-def usage_of(result: Mapping[str, Any], seen: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the CLI's last `result` tells; without one, what its messages told (`seen`).
+class TokenUsage(NamedTuple):
+    """Numbers of tokens, by the names of the model's API; thinking is part of the output."""
 
-    All kinds of input count as the prompt: new, read from the cache, written to it. The result
-    of a turn that was interrupted has zeros in `usage`, and what was used in `modelUsage`.
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int
+    cache_creation_input_tokens: int
+    thinking_tokens: int
 
-    >>> result = {"usage": {"input_tokens": 5, "cache_read_input_tokens": 9, "output_tokens": 2}}
-    >>> usage = usage_of(result, [])
-    >>> usage["prompt_tokens"], usage["completion_tokens"], usage["prompt_tokens_details"]
-    (14, 2, {'cached_tokens': 9})
+
+def usage_of(result: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> TokenUsage:
+    """The usage in the CLI's last `result`; if it has none, the sum over the `messages`.
+
+    The result of an interrupted turn has zeros in `usage`, and the numbers in `modelUsage`.
+
+    >>> usage_of({"usage": {"input_tokens": 5, "output_tokens": 2}}, []).input_tokens
+    5
     """
     by_model = result.get("modelUsage")
     models = by_model.values() if isinstance(by_model, dict) else ()
     renamed = [
         {_BY_MODEL.get(name, name): n for name, n in _object(model).items()} for model in models
     ]
-    sums = [_sum([_object(result.get("usage"))]), _sum(renamed), _sum(seen)]
+    sums = [_sum([_object(result.get("usage"))]), _sum(renamed), _sum(messages)]
     known = next((counts for counts in sums if any(counts.values())), sums[0])
-    prompt = known["input_tokens"] + known["cache_read_input_tokens"]
-    prompt += known["cache_creation_input_tokens"]
-    completion = known["output_tokens"]
     details = _object(_object(result.get("usage")).get("output_tokens_details"))
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": known["cache_read_input_tokens"]},
-        "completion_tokens_details": {"reasoning_tokens": _count(details.get("thinking_tokens"))},
-    }
+    return TokenUsage(**known, thinking_tokens=_count(details.get("thinking_tokens")))
 
 
 def _sum(usages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -52,7 +50,7 @@ def _sum(usages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _object(value: object) -> dict[str, Any]:
-    """The value, if it is an object; nobody promises what is in a line."""
+    """The value if it is an object; the CLI may write anything."""
     return value if isinstance(value, dict) else {}
 
 

@@ -1,1 +1,1 @@
-"""The OpenAI face of the gateway: `/v1`, for every client that speaks it."""
+"""OpenAI's API, under `/v1`."""

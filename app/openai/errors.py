@@ -1,19 +1,38 @@
-"""How the OpenAI face tells errors: the shape, types and codes that its clients know. Pure."""
+"""Errors in the format of OpenAI's API: their shape, types and codes. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.conversation.errors import FAILED_DEPENDENCY
+from app.conversation.errors import FAILED_DEPENDENCY, AnswerFailed
 from app.errors import GatewayError
 from app.http.error_response import ErrorResponse
 
-#: Our codes that OpenAI's clients know under another name.
+#: OpenAI's names of the gateway's codes, where they differ.
 CODES = {
     "not_authenticated": "invalid_api_key",
     "invalid_credentials": "invalid_api_key",
     "queue_full": "rate_limit_exceeded",
 }
-# What the SDKs would send again although it cannot go better then.
+# The same for the kinds of `app.conversation.failure_kinds`.
+_FAILURE_CODES = {
+    "context_too_long": "context_length_exceeded",
+    "invalid_schema": "invalid_json_schema",
+    "max_budget": "error_max_budget_usd",
+    "max_turns": "error_max_turns",
+    "not_logged_in": "cli_not_logged_in",
+    "rate_limited": "rate_limit_exceeded",
+}
+# The parameters that cause these failures.
+_FAILURE_PARAMS = {
+    "context_too_long": "messages",
+    "invalid_schema": "response_format",
+    "model_not_found": "model",
+    "request_too_large": "messages",
+    "session_not_found": "session_id",
+}
+# Clients recognize this failure by OpenAI's sentence.
+_CONTEXT_TOO_LONG = "This model's maximum context length is exceeded."
+# Errors that the SDKs would retry in vain.
 _FINAL = {
     "too_many_attempts",
     "insufficient_storage",
@@ -25,32 +44,28 @@ _FINAL = {
 
 def render_error(error: GatewayError) -> ErrorResponse:
     """The error as OpenAI's API would report it."""
-    # OpenAI's own API has no 422: a body that does not fit is a 400.
+    # OpenAI's API answers an invalid body with 400, not with 422.
     status = 400 if error.status == 422 else error.status
     headers = error.headers()
-    if error.code in _FINAL or status == FAILED_DEPENDENCY:
+    is_final = error.code in _FINAL or isinstance(error, AnswerFailed)
+    if is_final or status == FAILED_DEPENDENCY:
         headers["X-Should-Retry"] = "false"
     return ErrorResponse(status, {"error": error_object(error)}, headers)
 
 
 def error_object(error: GatewayError) -> dict[str, Any]:
-    """What stands in `error`: `message`, `type`, `param` and `code`."""
-    param: str | None = getattr(error, "param", None)
-    if isinstance(error.detail, str):
-        message = f"{error.detail}. {error.hint}" if error.hint else error.detail
-    else:
-        message = "; ".join(_sentence(complaint) for complaint in error.detail)
-        param = parameter(error.detail[0]["loc"])
+    """The object `error`: `message`, `type`, `param` and `code`."""
+    is_failure = isinstance(error, AnswerFailed)
     return {
-        "message": message,
+        "message": _message(error),
         "type": _type(error.status),
-        "param": param,
-        "code": CODES.get(error.code, error.code),
+        "param": _FAILURE_PARAMS.get(error.code) if is_failure else _param(error),
+        "code": (_FAILURE_CODES if is_failure else CODES).get(error.code, error.code),
     }
 
 
 def parameter(location: Sequence[str | int]) -> str | None:
-    """A place in a request as OpenAI writes it.
+    """A place in a request in OpenAI's notation.
 
     >>> parameter(["body", "messages", 0, "content"])
     'messages[0].content'
@@ -59,6 +74,20 @@ def parameter(location: Sequence[str | int]) -> str | None:
     for part in location[1:]:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
     return name or None
+
+
+def _param(error: GatewayError) -> str | None:
+    if isinstance(error.detail, str):
+        return getattr(error, "param", None)
+    return parameter(error.detail[0]["loc"])
+
+
+def _message(error: GatewayError) -> str:
+    if not isinstance(error.detail, str):
+        return "; ".join(_sentence(complaint) for complaint in error.detail)
+    if isinstance(error, AnswerFailed) and error.code == "context_too_long":
+        return f"{_CONTEXT_TOO_LONG} {error.detail}"
+    return f"{error.detail}. {error.hint}" if error.hint else error.detail
 
 
 def _sentence(complaint: Mapping[str, Any]) -> str:

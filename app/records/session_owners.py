@@ -1,17 +1,16 @@
 """Whose each session of the CLI is: `STATE_DIR/sessions/<id>`, with the id of its user.
 
-A session is the user's whose job began it. One that no job began was begun in a terminal. What
-`/v1` knows of a conversation (`app.conversation.sessions`) says the same, also of those of 1.0.
+A session belongs to the user whose job began it. One that no job began was begun in a terminal. The
+records of `app.conversation.conversations` have the user, too, also those of 1.0.
 
 Standard library alone, because the supervisor imports this.
 """
 
 import os
 import re
-import time
 from contextlib import suppress
 
-from app.state import files
+from app.state.old_files import remove_old_files
 from app.state.record_file import read_record, write_record
 
 #: The folder in STATE_DIR.
@@ -20,8 +19,6 @@ FOLDER = "sessions"
 KEPT = 90 * 86_400.0
 
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-# Others are served between two portions of records.
-_PORTION = 50
 
 
 def owner_of(state: str, session_id: str) -> str | None:
@@ -53,11 +50,4 @@ def note(state: str, session_id: str, user: str) -> str:
 
 def forget_old(state: str) -> None:
     """Forget the sessions that no job has used for long."""
-    oldest = time.time() - KEPT
-    with suppress(OSError), os.scandir(f"{state}/{FOLDER}") as entries:
-        for number, entry in enumerate(entries):
-            if number % _PORTION == 0:
-                time.sleep(0)
-            with suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime < oldest:
-                    files.discard(entry.path)
+    remove_old_files(f"{state}/{FOLDER}", KEPT)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.conversation.answer import LONGEST_LINE, Answer, Begun, Line, Text
+from app.conversation.answer import LONGEST_LINE, AnswerParser
+from app.conversation.events import AgentLine, AnswerStart, TextDelta
 
 # Answers
 
@@ -42,9 +43,9 @@ def whole(identity: str, text: str, **more: Any) -> bytes:
 
 def text_of(lines: list[bytes], **named: Any) -> str:
     """All text that these lines make."""
-    answer = Answer(named.get("structured", False), named.get("with_lines", False))
+    answer = AnswerParser(named.get("structured", False), named.get("with_lines", False))
     said = list(answer.feed(b"".join(line + b"\n" for line in lines)))
-    return "".join(each.text for each in said if isinstance(each, Text))
+    return "".join(each.text for each in said if isinstance(each, TextDelta))
 
 
 def test_pieces_come_once() -> None:
@@ -76,19 +77,21 @@ def test_subagents_are_not_heard() -> None:
 
 
 def test_a_structured_answer_is_the_end_alone() -> None:
-    answer = Answer(structured=True, with_lines=False)
+    answer = AnswerParser(structured=True, with_lines=False)
     said = list(answer.feed(b"\n".join([*begin(), delta("I think"), b""])))
-    assert not any(isinstance(each, Text) for each in said)
-    assert Text('{"n":3}') in answer.finish({"result": '{"n":3}', "structured_output": {"n": 3}})
+    assert not any(isinstance(each, TextDelta) for each in said)
+    assert TextDelta('{"n":3}') in answer.finish(
+        {"result": '{"n":3}', "structured_output": {"n": 3}}
+    )
 
 
 def test_lines_wait_for_the_beginning() -> None:
-    answer = Answer(structured=False, with_lines=True)
+    answer = AnswerParser(structured=False, with_lines=True)
     init = b'{"type":"system","subtype":"init","model":"m","session_id":"s"}\n'
     assert list(answer.feed(init)) == []
     said = list(answer.feed(b"\n".join([*begin(), b""])))
-    assert said[0] == Begun("m", "s")
-    assert isinstance(said[1], Line)
+    assert said[0] == AnswerStart("m", "s")
+    assert isinstance(said[1], AgentLine)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +114,15 @@ def test_a_line_of_another_shape_is_passed_over(line: bytes) -> None:
 
 
 def test_a_line_beyond_measure_is_not_kept() -> None:
-    answer = Answer(structured=False, with_lines=False)
+    answer = AnswerParser(structured=False, with_lines=False)
     block = b'{"type":"assistant' + b"x" * (1 << 16)
     for _ in range(2 * LONGEST_LINE // len(block)):
         assert list(answer.feed(block)) == []
-        assert len(answer._held) <= LONGEST_LINE + len(block)
-    assert list(answer.feed(b"\n" + delta("a") + b"\n")) == [Begun(None, None), Text("a")]
+        assert len(answer._partial_line) <= LONGEST_LINE + len(block)
+    assert list(answer.feed(b"\n" + delta("a") + b"\n")) == [
+        AnswerStart(None, None),
+        TextDelta("a"),
+    ]
 
 
 @given(st.lists(st.integers(1, 40)), st.text(max_size=30))
@@ -130,6 +136,6 @@ def test_chunks_may_end_anywhere(sizes: list[int], text: str) -> None:
             at += size
         yield stream[at:]
 
-    answer = Answer(structured=False, with_lines=False)
+    answer = AnswerParser(structured=False, with_lines=False)
     said = [each for piece in pieces() for each in answer.feed(piece)]
-    assert "".join(each.text for each in said if isinstance(each, Text)) == text + "."
+    assert "".join(each.text for each in said if isinstance(each, TextDelta)) == text + "."

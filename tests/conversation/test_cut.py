@@ -27,5 +27,5 @@ def test_a_text_is_cut_at_the_first_stop(text: str, stops: list[str], data: st.D
 def test_tokens_are_counted_by_letters() -> None:
     cut = Cut([], 2)
     assert cut.feed("12345678") == "12345678"
-    assert (cut.reason, cut.feed("9"), cut.reason) == (None, "", "length")
+    assert (cut.reason, cut.feed("9"), cut.reason) == (None, "", "max_tokens")
     assert Cut([], 2).feed("äöü") == "äö"

@@ -10,13 +10,15 @@ from tests.support.messages import said
 
 def test_a_text_counts_the_same_in_however_many_parts() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert digests.add("", said(("user", "ab"))[0]) == digests.add("", said(("user", parts))[0])
+    assert digests.add_message("", said(("user", "ab"))[0]) == digests.add_message(
+        "", said(("user", parts))[0]
+    )
 
 
 def test_an_answer_counts_as_the_client_sends_it_back() -> None:
-    start = digests.begin("u", "/", "")
-    assert digests.digests(start, said(("user", "a"), ("assistant", "b")))[-1] == (
-        digests.add_answer(digests.add(start, said(("user", "a"))[0]), "b")
+    start = digests.start_digest("u", "/", "")
+    assert digests.digests_of(start, said(("user", "a"), ("assistant", "b")))[-1] == (
+        digests.add_answer(digests.add_message(start, said(("user", "a"))[0]), "b")
     )
 
 
@@ -26,7 +28,7 @@ def test_every_difference_is_another_history() -> None:
     contents: list[tuple[str, Any]] = [("user", "a"), ("user", "b"), ("system", "a")]
     contents.append(("user", image))
     seen = {
-        digests.add(digests.begin(*start), message)
+        digests.add_message(digests.start_digest(*start), message)
         for start in starts
         for message in said(*contents)
     }

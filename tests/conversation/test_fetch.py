@@ -71,7 +71,7 @@ def test_too_much_is_not_taken(site: str) -> None:
 
 def test_three_redirects_are_followed(site: str) -> None:
     assert fetch(f"{site}/hops/3", 10, is_loopback) == b"xxx"
-    with pytest.raises(CannotFetch, match="more than 3 times"):
+    with pytest.raises(CannotFetch, match="more than 3 redirects"):
         fetch(f"{site}/hops/4", 10, is_loopback)
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_url_of_the_internet_is_refused(url: str) -> None:
 
 
 def test_a_status_that_is_no_success_is_told(site: str) -> None:
-    with pytest.raises(CannotFetch, match="status is 404"):
+    with pytest.raises(CannotFetch, match="has status 404"):
         fetch(f"{site}/status/404", 10, is_loopback)
 
 

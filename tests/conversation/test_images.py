@@ -99,7 +99,7 @@ def beat():
 gevent.spawn(beat)
 gevent.sleep(0.1)
 try:
-    fetch(sys.argv[1], 10 << 20, lambda _: True, patience=1.0)
+    fetch(sys.argv[1], 10 << 20, lambda _: True, timeout=1.0)
 except CannotFetch:
     pass
 gevent.sleep(0.1)

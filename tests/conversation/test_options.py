@@ -1,40 +1,11 @@
-"""What a request and its headers ask of the CLI."""
+"""The options of a request, in its body, headers and prompt."""
 
-import json
 from typing import Any
 
 import pytest
 
 from app.conversation import options
-from app.conversation.errors import BadParameter
 from app.errors import InvalidRequest
-from app.openai.chat_schema import read_completion
-
-# Requests and options
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"n": 2},
-        {"logprobs": True},
-        {"tools": [{"type": "function"}]},
-        {"tool_choice": "required"},
-        {"modalities": ["text", "audio"]},
-        {"audio": {}},
-    ],
-)
-def test_what_the_cli_cannot_do_is_refused_by_name(more: dict[str, Any]) -> None:
-    body = json.dumps({"messages": [{"role": "user", "content": "x"}], **more})
-    with pytest.raises(BadParameter) as refused:
-        read_completion(body.encode())
-    assert [refused.value.param] == list(more)
-
-
-def test_what_asks_for_nothing_passes_and_what_is_ignored_is_told() -> None:
-    body = {"messages": [{"role": "user", "content": "x"}], "n": 1, "tools": [], "seed": 3}
-    asked = read_completion(json.dumps({**body, "logprobs": False, "user": None}).encode())
-    assert asked.ignored() == ["seed"]
 
 
 def test_options_in_headers() -> None:
@@ -45,7 +16,7 @@ def test_options_in_headers() -> None:
         "X-Claude-Timeout": "5",
         "Accept": "x",
     }
-    found = options.in_headers(headers.items())
+    found = options.from_headers(headers.items())
     assert found == {
         "cwd": "/srv/ä",
         "allowed_tools": ["Read", "Bash(git log, git diff)"],
@@ -88,10 +59,10 @@ def test_options_of_the_wrong_type_are_refused(found: dict[str, Any]) -> None:
 
 def test_an_unknown_option_is_refused_with_the_nearest() -> None:
     with pytest.raises(InvalidRequest) as refused:
-        options.given({"alowed-tools": []}, "claude")
+        options.from_json({"alowed-tools": []}, "claude")
     assert "did you mean 'allowed_tools'" in str(refused.value.detail)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "x=1\nhello", "hello\nworkspace=a", "= = ="])
 def test_a_text_without_options_stays_as_it_is(text: str) -> None:
-    assert options.in_prompt(text) == ({}, text)
+    assert options.from_prompt(text) == ({}, text)

@@ -2,7 +2,7 @@
 
 import re
 
-from app.conversation.messages import first_new, split
+from app.conversation.messages import first_unanswered, split_system_prompt
 from app.conversation.prompt import compose
 from tests.support.messages import said
 
@@ -10,14 +10,16 @@ from tests.support.messages import said
 
 
 def test_system_messages_at_the_beginning_are_the_system_prompt() -> None:
-    system, rest = split(said(("system", "a"), ("developer", "b"), ("user", "c"), ("system", "d")))
+    system, rest = split_system_prompt(
+        said(("system", "a"), ("developer", "b"), ("user", "c"), ("system", "d"))
+    )
     assert system == "a\n\nb"
     assert [message.role for message in rest] == ["user", "system"]
 
 
 def test_what_is_new_comes_after_the_last_answer() -> None:
-    assert first_new(said(("user", "a"), ("assistant", "b"), ("user", "c"))) == 2
-    assert first_new(said(("user", "a"), ("user", "b"))) == 0
+    assert first_unanswered(said(("user", "a"), ("assistant", "b"), ("user", "c"))) == 2
+    assert first_unanswered(said(("user", "a"), ("user", "b"))) == 0
 
 
 def test_a_lone_message_is_said_as_it_is() -> None:

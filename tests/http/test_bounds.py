@@ -10,7 +10,7 @@ import requests
 from app.conversation import options
 from app.errors import InvalidRequest
 from app.json_body import MOST_ITEMS
-from app.openai.chat_schema import read_completion
+from app.openai.chat_body import read_completion
 from tests.support.gateway import Gateway, eventually
 
 #: Seconds of CPU that reading a request of 32 MB may take here; of its size, it takes 0.3.
@@ -102,7 +102,7 @@ def test_a_header_is_read_in_a_moment(name: str, value: str) -> None:
     begun = time.process_time()
     for _ in range(16):
         try:
-            options.in_headers([(name, value)])
+            options.from_headers([(name, value)])
         except InvalidRequest as error:
             assert len(str(error)) < 1000
     assert time.process_time() - begun < PATIENCE
@@ -122,7 +122,7 @@ PROMPTS = [
 @pytest.mark.parametrize("text", PROMPTS, ids=range(len(PROMPTS)))
 def test_options_are_looked_for_in_the_first_lines_of_a_prompt_alone(text: str) -> None:
     begun = time.process_time()
-    found, rest = options.in_prompt(text)
+    found, rest = options.from_prompt(text)
     assert time.process_time() - begun < PATIENCE
     assert len(found) <= 1
     assert rest or not text.strip()
@@ -132,7 +132,7 @@ def test_an_option_of_any_name_is_refused_with_the_beginning_of_its_name() -> No
     begun = time.process_time()
     for name in (LONG, "allowed_tool" + LONG, LONG.upper()):
         with pytest.raises(InvalidRequest) as error:
-            options.given({name: 1}, "claude")
+            options.from_json({name: 1}, "claude")
         assert len(str(error.value)) < 1000
     assert time.process_time() - begun < PATIENCE
 

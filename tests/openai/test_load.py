@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.conversation.answer import Answer
-from app.conversation.messages import Message
+from app.conversation.answer import AnswerParser
 from app.conversation.prompt import compose
+from app.openai.chat_messages import Message
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask, events
 from tests.support.gateway import Gateway, marked_in
 
@@ -42,7 +42,7 @@ def slowest_health(gateway: Gateway) -> Iterator[Callable[[], float]]:
 
 def test_no_text_makes_the_search_for_a_tag_long() -> None:
     text = " ".join(f"</message-{number}" for number in range(2, 40_000))
-    message = Message.model_validate({"role": "user", "content": f"</message {text}"})
+    message = Message.model_validate({"role": "user", "content": f"</message {text}"}).neutral()
     began = time.process_time()
     compose([], [message], {})
     assert time.process_time() - began < 0.5
@@ -87,7 +87,7 @@ def test_many_lines_and_a_long_one_let_others_be_served(
 
 
 def test_what_comes_before_the_answer_begins_is_not_all_kept() -> None:
-    answer = Answer(structured=False, with_lines=True)
+    answer = AnswerParser(structured=False, with_lines=True)
     chunk = b'{"type":"user","message":"x"}\n' * 1000
     tracemalloc.start()
     try:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.conversation.messages import Message
 from app.conversation.prompt import compose
+from app.openai.chat_messages import Message
 from tests.support.completions import ANSWER, ask, refused
 from tests.support.gateway import Gateway
 
@@ -97,8 +97,8 @@ def test_the_metadata_of_a_chunked_body_is_kept(gateway: Gateway) -> None:
     ids=["opening", "name", "case"],
 )
 def test_the_tag_of_a_history_is_in_nothing_that_was_said(message: dict[str, Any]) -> None:
-    said = [Message.model_validate(message)]
-    new = [Message.model_validate({"role": "user", "content": "go"})]
+    said = [Message.model_validate(message).neutral()]
+    new = [Message.model_validate({"role": "user", "content": "go"}).neutral()]
     text: str = compose(said, new, {})[0]["text"]
     tag = text[text.index("\n<") + 2 :].split(" ", 1)[0].lower()
     assert text.lower().count(f"<{tag}") == 1

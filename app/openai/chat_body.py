@@ -1,4 +1,4 @@
-"""What a client may ask for: the body of `POST /v1/chat/completions`."""
+"""The body of `POST /v1/chat/completions`. Pure."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -12,12 +12,12 @@ from pydantic import (
 )
 
 from app.conversation.errors import BadParameter
-from app.conversation.messages import MOST_MESSAGES, Message
 from app.errors import InvalidRequest
 from app.json_body import read_object, validate
+from app.openai.chat_messages import MOST_MESSAGES, Message
 
-# What the CLI cannot do. With one of these values a parameter asks for nothing.
-_CANNOT: dict[str, tuple[object, ...]] = {
+# Parameters that the CLI cannot obey, with the values that ask for nothing.
+_UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "n": (1,),
     "logprobs": (False,),
     "top_logprobs": (0,),
@@ -33,14 +33,14 @@ _CANNOT: dict[str, tuple[object, ...]] = {
 
 
 def _as_list(value: object) -> object:
-    """One text is a list of one, and none is an empty one."""
+    """A string is a list of one string; null is an empty list."""
     if value is None:
         return []
     return [value] if isinstance(value, str) else value
 
 
 class StreamOptions(BaseModel):
-    """How to stream."""
+    """Options of a stream."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -48,7 +48,7 @@ class StreamOptions(BaseModel):
 
 
 class JsonSchema(BaseModel):
-    """The schema of a structured answer; its name is the client's own business."""
+    """The JSON Schema of a structured answer; its name is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -56,20 +56,22 @@ class JsonSchema(BaseModel):
 
 
 class ResponseFormat(BaseModel):
-    """Which form the answer has."""
+    """The format of the answer."""
 
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
-    def schema_of_answer(self) -> dict[str, Any] | None:
-        """The schema that the answer must follow, if any."""
+    def answer_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema of the answer, or None for free text. Raises BadParameter."""
         if self.type == "text":
             return None
         given = self.json_schema.schema_ if self.json_schema else None
         if self.type == "json_schema" and given is None:
-            raise BadParameter("response_format.json_schema.schema", "A json_schema needs a schema")
+            raise BadParameter(
+                "response_format.json_schema.schema", "A json_schema must have a schema"
+            )
         return given if self.type == "json_schema" and given is not None else {"type": "object"}
 
 
@@ -77,7 +79,7 @@ Stop = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class CompletionRequest(BaseModel):
-    """A chat completion. What is not here is collected, to tell what is ignored."""
+    """A request for a chat completion. Unknown parameters are kept, to report what is ignored."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -98,44 +100,44 @@ class CompletionRequest(BaseModel):
     session_id: str | None = None
     claude: dict[str, Any] | None = None
 
-    def most_tokens(self) -> int | None:
-        """How many tokens the answer may have."""
+    def token_limit(self) -> int | None:
+        """The most tokens of the answer, or None."""
         given = [
             number for number in (self.max_tokens, self.max_completion_tokens) if number is not None
         ]
         return min(given, default=None)
 
-    def ignored(self) -> list[str]:
-        """The parameters that change nothing here, in order."""
+    def ignored_parameters(self) -> list[str]:
+        """The names of the parameters without an effect, sorted."""
         extra = self.model_extra or {}
         return sorted(
-            name for name, value in extra.items() if value is not None and name not in _CANNOT
+            name for name, value in extra.items() if value is not None and name not in _UNSUPPORTED
         )
 
 
 def read_completion(body: bytes) -> CompletionRequest:
-    """The request in a JSON body.
+    """Parse a JSON body.
 
-    Raises InvalidRequest, which names each wrong parameter, and BadParameter for one that the
-    CLI has no way to obey.
+    Raises InvalidRequest, which names each wrong parameter, and BadParameter for one that the CLI
+    cannot obey.
     """
     try:
         request = validate(CompletionRequest, read_object(body))
     except InvalidRequest as error:
         raise error.relocated(_place) from None
-    for name, harmless in _CANNOT.items():
+    for name, harmless in _UNSUPPORTED.items():
         value = (request.model_extra or {}).get(name)
         if value is not None and value not in harmless:
             raise BadParameter(
                 name,
-                f"Claude Code cannot do what {name!r} asks for; leave it out",
+                f"Claude Code does not support {name!r}; leave it out",
                 "unsupported_parameter",
             )
     return request
 
 
 def _place(location: Sequence[str | int]) -> list[str | int]:
-    """A place without the name of the kind of part that was tried there."""
+    """A place without the type of part, which pydantic adds after the part's index."""
     kinds = {"text", "refusal", "image_url"}
     return [
         part

@@ -1,4 +1,4 @@
-"""What the OpenAI face answers, as models and in words, for the document."""
+"""The OpenAPI description of the responses under `/v1`."""
 
 from typing import Any, ClassVar, Literal
 
@@ -23,25 +23,25 @@ from app.openapi.error_models import ResponseModel
 
 
 class OpenAIErrorObject(ResponseModel):
-    """What is wrong, in OpenAI's words."""
+    """The error itself."""
 
-    message: str = Field(description="For people.")
+    message: str = Field(description="A message for people.")
     type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
-    param: str | None = Field(description="The parameter that is meant.")
-    code: str = Field(description="For programs.")
+    param: str | None = Field(description="The parameter that is wrong.")
+    code: str = Field(description="A stable code for programs.")
 
 
 class OpenAIError(ResponseModel):
-    """An error as OpenAI's clients know it."""
+    """An error in the format of OpenAI's API."""
 
-    #: Our codes that are called otherwise there.
+    #: OpenAI's names of the gateway's codes, where they differ.
     codes: ClassVar[dict[str, str]] = CODES
 
     error: OpenAIErrorObject
 
 
 class CompletionMessage(ResponseModel):
-    """What Claude says."""
+    """The answer."""
 
     role: Literal["assistant"]
     content: str
@@ -52,7 +52,7 @@ class CompletionMessage(ResponseModel):
 
 
 class Choice(ResponseModel):
-    """The one answer."""
+    """The only choice."""
 
     index: Literal[0]
     message: CompletionMessage
@@ -70,12 +70,12 @@ class Completion(ResponseModel):
     choices: list[Choice]
     usage: dict[str, Any] = Field(description="Tokens, as the CLI counted them.")
     system_fingerprint: str
-    session_id: str | None = Field(description="The session, to go on with it.")
-    conversation_id: str | None = Field(description="The same.")
+    session_id: str | None = Field(description="The session, to continue it.")
+    conversation_id: str | None = Field(description="The same as `session_id`.")
 
 
 class ModelRow(ResponseModel):
-    """A model that can be asked for."""
+    """A model."""
 
     id: str
     object: Literal["model"]
@@ -84,27 +84,27 @@ class ModelRow(ResponseModel):
 
 
 class ModelList(ResponseModel):
-    """The models that can be asked for."""
+    """The models."""
 
     object: Literal["list"]
     data: list[ModelRow]
 
 
 class Conversation(ResponseModel):
-    """A conversation, which is a session of the CLI's."""
+    """A conversation, which is a session of the CLI."""
 
     id: str
     object: Literal["conversation"]
     created_at: int
     metadata: dict[str, Any]
-    updated_at: int = Field(description="When it was last gone on with.")
+    updated_at: int = Field(description="When its last turn ended.")
     turns: int
     model: str | None
     cwd: str | None
 
 
 class ConversationList(ResponseModel):
-    """This user's conversations."""
+    """The user's conversations."""
 
     object: Literal["list"]
     data: list[Conversation]
@@ -120,19 +120,19 @@ data: [DONE]
 """
 
 _CHUNKS = Text(
-    "Server-sent events: chunks as OpenAI's API sends them, and at the end `[DONE]`. A failure in"
-    " the middle is `data:` with an object `error`; then nothing follows.",
+    "Server-sent events: chunks as OpenAI's API sends them, and at the end `[DONE]`. A failure"
+    " after the first chunk is `data:` with an object `error`, and ends the stream.",
     _CHUNK,
     {"type": "string"},
     (OpenAIError,),
 )
 
 
-def _failed(words: str) -> ResponseDescription:
-    return ResponseDescription(words, {"application/json": OpenAIError})
+def _failed(description: str) -> ResponseDescription:
+    return ResponseDescription(description, {"application/json": OpenAIError})
 
 
-#: What a completion is answered.
+#: The responses of a completion.
 COMPLETION = {
     200: ResponseDescription(
         "The completion, whole or, with `stream`, in chunks.",
@@ -140,24 +140,24 @@ COMPLETION = {
         ("X-Process-ID",),
         sometimes=("X-Session-ID", "X-Claude-Ignored", "Cache-Control", "X-Accel-Buffering"),
     ),
-    404: _failed("The session, or the model, is not known to the CLI."),
-    413: _failed("The body, or what is asked of the model, is too large."),
+    404: _failed("The CLI does not know the session or the model."),
+    413: _failed("The body, or the request to the model, is too large."),
     424: _failed(
         "The job ran and gave no answer: it failed, timed out, was cancelled or lost, or the CLI"
-        " is not logged in. The SDKs do not repeat it."
+        " is not logged in. The SDKs do not retry it."
     ),
-    429: _failed("The model's API allows no more for now, or the gateway does not."),
+    429: _failed("The rate limit of the model's API or of the gateway is reached."),
     503: _failed("The model's API is overloaded, or no job can start."),
     529: _failed("The model's API is overloaded."),
 }
-#: What can be wrong with any request of this face; a body that does not fit is a 400 here.
-REFUSED: tuple[type[GatewayError], ...] = (
+#: Errors of any request under `/v1`, where an invalid body is a 400.
+REQUEST_ERRORS: tuple[type[GatewayError], ...] = (
     BadParameter,
     *(error for error in CHAT_REQUEST_ERRORS if error.status != 422),
 )
-#: What can keep a completion from beginning.
-NOT_BEGUN: tuple[type[GatewayError], ...] = (
-    *REFUSED,
+#: Errors of a completion before its job has started to answer.
+COMPLETION_ERRORS: tuple[type[GatewayError], ...] = (
+    *REQUEST_ERRORS,
     ModelNotFound,
     DiskFull,
     ShuttingDown,

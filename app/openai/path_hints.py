@@ -1,14 +1,14 @@
-"""Hints for clients of other APIs that ask for a path that does not exist. Pure."""
+"""The hints in errors for wrong paths of OpenAI's API and similar ones. Pure."""
 
 import re
 
 _SERVED = "POST /v1/chat/completions, GET /v1/models and /v1/conversations"
 _BASE_URL = (
-    "The base URL of OpenAI's clients must end in /v1, once and with nothing behind it, as in"
+    "The base URL of OpenAI's clients must end in /v1, once and with nothing after it, as in"
     " http://127.0.0.1:9876/v1"
 )
-# How paths of both APIs begin, behind the base URL.
-_OURS = re.compile(r"/(chat/completions|models|conversations)(?=/|$)")
+# The beginnings of paths after the base URL: those that exist, and those of other APIs.
+_EXISTING = re.compile(r"/(chat/completions|models|conversations)(?=/|$)")
 _OTHERS = re.compile(
     "/(completions|embeddings|responses|messages|engines|edits|moderations|images|audio|files"
     "|uploads|batches|assistants|threads|fine_tuning|vector_stores|realtime|complete)(?=/|$)"
@@ -18,17 +18,17 @@ _LONGEST = 1000
 
 
 def hint_for(path: str) -> str | None:
-    """What helps, or None if these clients ask for no such path.
+    """The hint for a path that does not exist, or None if it is not of such an API.
 
     >>> hint_for("/chat/completions") == hint_for("/v1/v1/models") == _BASE_URL
     True
     >>> hint_for("/jobs/models"), hint_for("/x")
     (None, None)
     """
-    # A base URL that ends in a slash gives two.
+    # A base URL that ends in a slash makes two of them.
     cut = re.sub("/{2,}", "/", path[:_LONGEST])
     rest = cut[_PREFIX.match(cut).end() :]  # type: ignore[union-attr]  # it also matches the empty string
-    if _OURS.match(rest):
+    if _EXISTING.match(rest):
         return None if _is_served(path) else _BASE_URL
     found = _OTHERS.match(rest)
     if found:

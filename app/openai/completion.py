@@ -1,15 +1,23 @@
-"""A completion as it is sent: chunks of an event stream, or one object. Pure."""
+"""The wire format of a completion: chunks of an event stream, or one object. Pure."""
 
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-#: The last event of a stream that is whole.
+from app.conversation.usage import TokenUsage
+
+# OpenAI's finish reasons for the stop reasons of the model's API; any other one is "stop".
+_FINISH_REASONS = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+}
+#: The last event of a complete stream.
 DONE = b"data: [DONE]\n\n"
 
 
-class Head(NamedTuple):
-    """What every chunk of a completion says of it."""
+class CompletionHead(NamedTuple):
+    """The fields that all chunks of a completion have."""
 
     id: str
     created: int
@@ -18,13 +26,13 @@ class Head(NamedTuple):
     session_id: str | None
 
 
-class Chunks:
+class ChunkWriter:
     """Writes the chunks of one completion.
 
-    With `with_usage` each chunk has a `usage`, which is null but for the last one.
+    With `with_usage` each chunk has a `usage`, which is null in all but the last one.
     """
 
-    def __init__(self, head: Head, with_usage: bool) -> None:
+    def __init__(self, head: CompletionHead, with_usage: bool) -> None:
         self._with_usage = with_usage
         self._head = {
             "id": head.id,
@@ -41,7 +49,7 @@ class Chunks:
         self._after = b',"logprobs":null,"finish_reason":null}]'
 
     def begin(self) -> bytes:
-        """The first chunk: who speaks, in which session."""
+        """The first chunk, with the role and the session."""
         session = json.dumps(self._session, separators=(",", ":"))[1:-1].encode()
         delta = b'{"role":"assistant","content":"","refusal":null}'
         return self._before + delta + self._after + b"," + session + b"}\n\n"
@@ -51,25 +59,25 @@ class Chunks:
         return self._before + b'{"content":%b}' % json.dumps(text).encode() + self._after + b"}\n\n"
 
     def line(self, fields: Mapping[str, Any]) -> bytes:
-        """What the agent did, in a field of our own."""
+        """A line of the CLI, in the field `claude`."""
         line = json.dumps(fields, separators=(",", ":")).encode()
         return self._before + b"{}" + self._after + b',"claude":' + line + b"}\n\n"
 
     def finish(self, reason: str) -> bytes:
-        """The last piece: why the answer ends."""
+        """The last chunk of the answer, with its finish reason."""
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
         usage = {"usage": None} if self._with_usage else {}
         return _event({**self._head, **usage, "choices": [choice], **self._session})
 
     def usage(self, usage: Mapping[str, Any]) -> bytes:
-        """What it took; nothing if the client did not ask for it."""
+        """The chunk with the usage; nothing if the client did not ask for it."""
         return _event({**self._head, "choices": [], "usage": usage}) if self._with_usage else b""
 
 
-def whole(
-    head: Head, text: str, reason: str, usage: Mapping[str, Any], lines: list[Any] | None
+def completion_object(
+    head: CompletionHead, text: str, reason: str, usage: Mapping[str, Any], lines: list[Any] | None
 ) -> dict[str, Any]:
-    """The completion in one object. `lines` is what the agent did, if that was asked for."""
+    """The whole completion. `lines` are the CLI's lines, if the client asked for them."""
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     if lines is not None:
         message["claude"] = lines
@@ -86,9 +94,35 @@ def whole(
     }
 
 
-def failure(error: Mapping[str, Any]) -> bytes:
-    """What ends a stream that cannot go on: the SDKs raise when they see it."""
+def error_chunk(error: Mapping[str, Any]) -> bytes:
+    """The last event of a stream that fails; the SDKs raise an exception for it."""
     return _event({"error": error})
+
+
+def finish_reason(stop_reason: str) -> str:
+    """OpenAI's finish reason for a stop reason of the model's API.
+
+    >>> finish_reason("max_tokens"), finish_reason("end_turn")
+    ('length', 'stop')
+    """
+    return _FINISH_REASONS.get(stop_reason, "stop")
+
+
+def usage_object(usage: TokenUsage) -> dict[str, Any]:
+    """The usage in OpenAI's form, in which the prompt includes tokens of the cache.
+
+    >>> usage = usage_object(TokenUsage(5, 2, 9, 0, 1))
+    >>> usage["prompt_tokens"], usage["total_tokens"], usage["prompt_tokens_details"]
+    (14, 16, {'cached_tokens': 9})
+    """
+    prompt = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": prompt + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read_input_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.thinking_tokens},
+    }
 
 
 def _event(fields: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,68 @@
+"""The kinds of failure of a job that gave no answer. Pure.
+
+Written for version 2.1.330 of the CLI: after a failed call of the model's API, the `result` line
+has `is_error`, `api_error_status` and the CLI's message.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.conversation.errors import FAILED_DEPENDENCY, AnswerFailed
+
+_NO_SESSION = ("No conversation found with session ID", "--resume requires a valid session ID")
+_BAD_SCHEMA = "--json-schema is not a valid JSON Schema"
+_NOT_LOGGED_IN = (
+    "The Claude Code CLI is not logged in on the gateway's machine;"
+    " its operator can run claude there, or set ANTHROPIC_API_KEY"
+)
+# By the status with which the model's API refused the call.
+_API_ERRORS = {
+    400: "invalid_request",
+    401: "upstream_unauthorized",
+    403: "upstream_unauthorized",
+    404: "model_not_found",
+    413: "request_too_large",
+    429: "rate_limited",
+    503: "overloaded",
+    529: "overloaded",
+}
+# The statuses of the model's API that are also the response's, if no tool ran.
+_PASSED_ON = {400, 404, 413, 429, 503, 529}
+
+
+def failure_of(
+    end: Mapping[str, Any], result: Mapping[str, Any], used_tools: bool
+) -> AnswerFailed | None:
+    """The error for a job with this end (as in `event: done`); None for a success.
+
+    After a tool ran (`used_tools`), the status is one that clients do not retry by themselves.
+    """
+    status, message = end["status"], str(end.get("error"))
+    if status == "succeeded":
+        return None
+    if status == "timed_out":
+        return AnswerFailed("timeout", message)
+    if status in ("cancelled", "lost"):
+        return AnswerFailed({"lost": "job_lost"}.get(status, status), message)
+    failure = _cli_failure(end["reason"], result, message)
+    if used_tools:
+        failure.status = FAILED_DEPENDENCY
+    return failure
+
+
+def _cli_failure(reason: str | None, result: Mapping[str, Any], message: str) -> AnswerFailed:
+    api_status = result.get("api_error_status")
+    if reason == "prompt_too_long":
+        return AnswerFailed("context_too_long", message, 400)
+    if isinstance(api_status, int) and api_status in _API_ERRORS:
+        status = api_status if api_status in _PASSED_ON else FAILED_DEPENDENCY
+        return AnswerFailed(_API_ERRORS[api_status], message, status)
+    if reason == "not_logged_in":
+        return AnswerFailed("not_logged_in", _NOT_LOGGED_IN)
+    if _BAD_SCHEMA in message:
+        return AnswerFailed("invalid_schema", message, 400)
+    if any(phrase in message for phrase in _NO_SESSION):
+        return AnswerFailed("session_not_found", message, 404)
+    if reason in ("max_turns", "max_budget"):
+        return AnswerFailed(reason, message)
+    return AnswerFailed("cli_failed", message)

@@ -1,0 +1,82 @@
+"""The CLI sessions that can continue a history: `STATE_DIR/histories/<digest>`.
+
+A session can continue a history only if nothing was added to it since: its transcript has the same
+size. A request removes the file when it claims the session, so of two requests with the same
+history only one gets it.
+"""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from app.cli.transcripts import Transcripts
+from app.state.files import make_folder
+from app.state.old_files import remove_old_files
+from app.state.record_file import read_as, write_record
+
+#: Seconds that an unused history or conversation is kept; the CLI keeps its sessions as long.
+KEPT = 30 * 86_400.0
+#: Seconds between two searches for old ones.
+CLEAN_EVERY = 3600.0
+
+
+class HistorySession(NamedTuple):
+    """A session at the end of a history; `size` is its transcript's, in bytes."""
+
+    digest: str
+    session_id: str
+    size: int
+
+
+class _Record(NamedTuple):
+    """The content of a history's file."""
+
+    session_id: str
+    size: int
+
+
+class Histories:
+    """The histories of one state folder, for all workers."""
+
+    def __init__(self, state: Path, transcripts: Transcripts) -> None:
+        self._folder = state / "histories"
+        self._transcripts = transcripts
+        self._cleaned = 0.0
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A job may have put something else there.
+        make_folder(str(self._folder))
+
+    def has_transcript(self, session_id: str, cwd: str) -> bool:
+        """Whether this session has any messages."""
+        return self._transcripts.size(session_id, cwd) is not None
+
+    def claim(self, digest: str, cwd: str) -> HistorySession | None:
+        """The session that can continue this history, for this caller alone; or None."""
+        path = self._folder / digest
+        record = read_as(_Record, str(path))
+        if record is None:
+            return None
+        try:
+            path.unlink()
+        except OSError:
+            # Another request was faster, or a job has changed the folder's mode.
+            return None
+        session = HistorySession(digest, *record)
+        is_unchanged = self._transcripts.size(session.session_id, cwd) == session.size
+        return session if is_unchanged else None
+
+    def unclaim(self, session: HistorySession) -> None:
+        """Undo `claim`: nothing was added to the session. Raises OSError."""
+        # A job may have removed the folder.
+        make_folder(str(self._folder))
+        record = _Record(session.session_id, session.size)
+        write_record(str(self._folder / session.digest), record._asdict())
+
+    def record(self, digest: str, session_id: str, cwd: str) -> None:
+        """Record that a session is at the end of this history. Raises OSError."""
+        size = self._transcripts.size(session_id, cwd)
+        if size is not None:
+            self.unclaim(HistorySession(digest, session_id, size))
+        if time.time() - self._cleaned >= CLEAN_EVERY:
+            self._cleaned = time.time()
+            remove_old_files(str(self._folder), KEPT)

@@ -1,0 +1,214 @@
+"""The turns of conversations: each is one job, in the session that continues the conversation."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+from app.auth.users import User
+from app.cli.command import Extras
+from app.cli.request_fields import read_fields, title_of
+from app.cli.transcripts import session_id_in
+from app.conversation.conversations import Conversations
+from app.conversation.digests import add_answer, digests_of, start_digest
+from app.conversation.errors import BadParameter
+from app.conversation.histories import Histories, HistorySession
+from app.conversation.images import Images
+from app.conversation.messages import (
+    Message,
+    first_unanswered,
+    image_urls,
+    split_system_prompt,
+)
+from app.conversation.models import DEFAULT, Models
+from app.conversation.options import Options
+from app.conversation.prompt import compose, plain_text
+from app.conversation.session_choice import (
+    SessionChoice,
+    choose_named_session,
+    choose_session_by_history,
+)
+from app.conversation.workspaces import SHARED, Workspaces
+from app.errors import InvalidRequest, SessionNotFound
+from app.http.chat_request import ChatRequests
+from app.jobs.idempotency import Key
+from app.jobs.spec import Order
+
+log = logging.getLogger(__name__)
+
+# The namespace of the session ids that stand for clients' own names (RFC 9562, version 5).
+_SESSION_NAMES = UUID("6f1c0c43-2d2b-4a57-8d1c-2f0a4a3c9e35")
+
+
+class TurnRequest(NamedTuple):
+    """A client's request, in the terms that all chat APIs share.
+
+    `messages` is the whole conversation as the client sent it, and `prompt_messages` the same
+    without options in prompts. `session` is a session's id or a client's own name for one.
+    `schema` is the JSON Schema of a structured answer.
+    """
+
+    model: str | None
+    messages: Sequence[Message]
+    prompt_messages: Sequence[Message]
+    options: Options
+    session: str | None
+    schema: Mapping[str, Any] | None
+
+
+class Turn(NamedTuple):
+    """A turn before its job is started.
+
+    `digest` is that of the conversation up to the answer. `claimed` is the session that was found
+    by its history, if one was.
+    """
+
+    order: Order
+    digest: str
+    claimed: HistorySession | None
+    structured: bool
+    with_lines: bool
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Makes turns of requests, and records their answers."""
+
+    requests: ChatRequests
+    models: Models
+    images: Images
+    histories: Histories
+    conversations: Conversations
+    workspaces: Workspaces
+
+    def prepare(self, request: TurnRequest, user: User, key: Key | None) -> Turn:
+        """The turn for a request; `abandon` it if its job is not started.
+
+        Raises BadDirectory, BadParameter, DirectoryNotAllowed, InvalidRequest, ModelNotFound and
+        SessionNotFound.
+        """
+        if request.model:
+            self.models.check(request.model)
+        options = request.options
+        named_id = request.session and session_id_in(request.session)
+        session = request.session and (named_id or _session_id_for(request.session, user))
+        known = self.conversations.find(session, user) if session else None
+        if session and known is None and self.conversations.is_other_users(session, user):
+            raise SessionNotFound(session)
+        cwd = options.fields.get("cwd") or (
+            known.cwd
+            if known and known.cwd and not options.workspace
+            else self.workspaces.path(options.workspace or SHARED)
+        )
+        system, prompt_messages = split_system_prompt(request.prompt_messages)
+        messages = split_system_prompt(request.messages).messages
+        start = start_digest(user.id, str(cwd), f"{options.system}:{system}")
+        digests = digests_of(start, messages)
+        if session is None:
+            choice = choose_session_by_history(self.histories, str(cwd), messages, digests)
+        else:
+            # A client's own name, unlike an id, begins a conversation.
+            may_be_new = known is not None or named_id is None
+            choice = choose_named_session(self.histories, session, may_be_new, str(cwd), messages)
+        try:
+            unsent = prompt_messages[choice.first_unsent :]
+            order = self._order(request, system, unsent, choice, cwd, key)
+        except BaseException:
+            self._unclaim(choice.claimed)
+            raise
+        structured = bool(request.schema or options.fields.get("json_schema"))
+        digest = digests[-1] if digests else start
+        return Turn(order, digest, choice.claimed, structured, options.events)
+
+    def abandon(self, turn: Turn) -> None:
+        """Undo `prepare`: no job is started for this turn."""
+        self._unclaim(turn.claimed)
+
+    def record(self, turn: Turn, user: User, session_id: str | None, answer: str | None) -> None:
+        """Record a session's answer, None if the client did not get all of it. Raises OSError."""
+        if session_id is None:
+            return
+        cwd = turn.order.cwd
+        self.conversations.record_turn(session_id, user, cwd, turn.order.model)
+        if answer is not None:
+            self.histories.record(add_answer(turn.digest, answer), session_id, cwd)
+
+    def _unclaim(self, session: HistorySession | None) -> None:
+        if session is None:
+            return
+        try:
+            self.histories.unclaim(session)
+        except OSError as error:
+            # The client gets the first error; its next turn begins a new session.
+            log.error("cannot record the session %s: %s", session.session_id, error)
+
+    def _order(
+        self,
+        request: TurnRequest,
+        system: str,
+        unsent: Sequence[Message],
+        choice: SessionChoice,
+        cwd: Any,
+        key: Key | None,
+    ) -> Order:
+        new = first_unanswered(unsent)
+        images = self.images.load(image_urls(unsent))
+        content = compose(unsent[:new], unsent[new:], images)
+        if not content:
+            raise BadParameter("messages", "There is no text or image to answer")
+        options = request.options
+        fields = {
+            **_model_field(request.model),
+            "title": _title(unsent),
+            **options.fields,
+            **_system_prompt_field(system, options.system, options.fields),
+            **({"json_schema": request.schema} if request.schema else {}),
+            "cwd": cwd,
+            "session_id": choice.resumed,
+            "prompt": plain_text(content) or "(an image)",
+        }
+        # Text without images may be a command of the CLI, such as /compact.
+        is_text = len(content) == 1 and content[0]["type"] == "text"
+        extras = Extras(None if is_text else content, choice.new, partial_messages=True)
+        try:
+            order = self.requests.order_for(read_fields(fields), key, extras)
+        except InvalidRequest as error:
+            raise error.relocated(_place) from None
+        is_own = choice.new is not None or choice.claimed is not None
+        return order._replace(is_own_session=is_own)
+
+
+def _session_id_for(name: str, user: User) -> str:
+    """The id of the session that a user's clients call by this name."""
+    return str(uuid5(_SESSION_NAMES, json.dumps([user.id, name])))
+
+
+def _model_field(name: str | None) -> dict[str, Any]:
+    return {} if name in (None, "", DEFAULT) else {"model": name}
+
+
+def _title(messages: Sequence[Message]) -> str | None:
+    """The job's title: the first line of the last user message with a text."""
+    texts = (message.text() for message in reversed(messages) if message.role == "user")
+    return next((title_of(text) for text in texts if text.strip()), None)
+
+
+def _system_prompt_field(text: str, mode: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The field with the conversation's system prompt, after that of an option."""
+    if not text:
+        return {}
+    name = "system_prompt" if mode == "replace" else "append_system_prompt"
+    before = fields.get(name)
+    if before is not None and not isinstance(before, str):
+        # The option is invalid and will be refused.
+        return {}
+    return {name: f"{before}\n\n{text}" if before else text}
+
+
+def _place(location: Sequence[str | int]) -> list[str | int]:
+    """The place in a chat API's request for a place in a chat request."""
+    _, *rest = location
+    place = ["messages"] if rest == ["prompt"] else ["claude", *rest] if rest else []
+    return ["body", *place]

@@ -1,0 +1,150 @@
+"""The histories and conversations on disk, and the sessions that continue them."""
+
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.auth.users import User
+from app.cli.transcripts import Transcripts
+from app.conversation.conversations import Conversations
+from app.conversation.histories import KEPT, Histories, HistorySession
+
+SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
+CWD = "/srv/a project.x"
+A, B = User("key:a", "a"), User("key:b", "b", shares=True)
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Path:
+    """The CLI's transcript of SESSION in CWD."""
+    file = tmp_path / ".claude/projects/-srv-a-project-x" / f"{SESSION}.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("said\n", encoding="ascii")
+    return file
+
+
+@pytest.fixture
+def histories(tmp_path: Path) -> Histories:
+    """The histories of a state folder of the test's own."""
+    return Histories(tmp_path / "state", Transcripts({"HOME": str(tmp_path)}))
+
+
+@pytest.fixture
+def conversations(tmp_path: Path) -> Conversations:
+    """The conversations of the same folder."""
+    return Conversations(tmp_path / "state")
+
+
+def test_a_history_is_taken_once(histories: Histories, transcript: Path) -> None:
+    histories.record("d", SESSION, CWD)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: histories.claim("d", CWD), range(50)))
+    (left,) = [each for each in taken if each is not None]
+    assert left.session_id == SESSION
+    histories.unclaim(left)
+    assert histories.claim("d", CWD) == left
+
+
+def test_a_session_in_which_something_was_said_since_is_not_taken(
+    histories: Histories, transcript: Path
+) -> None:
+    histories.record("d", SESSION, CWD)
+    with transcript.open("a") as more:
+        more.write("more\n")
+    assert histories.claim("d", CWD) is None
+
+
+def test_a_session_without_a_transcript_is_not_kept(histories: Histories) -> None:
+    histories.record("d", SESSION, CWD)
+    assert histories.claim("d", CWD) is None
+    assert not histories.has_transcript(SESSION, CWD)
+    assert not histories.has_transcript("../../x", CWD)
+
+
+def test_a_long_folder_is_found_by_its_session(
+    histories: Histories, transcript: Path, tmp_path: Path
+) -> None:
+    transcript.parent.rename(transcript.parent.parent / "shortened-by-the-cli")
+    assert histories.has_transcript(SESSION, f"/srv/{'x' * 300}")
+
+
+def test_each_user_sees_their_own_and_the_operator_all(conversations: Conversations) -> None:
+    made = conversations.create(A, {"topic": "t"})
+    conversations.record_turn(made.id, A, CWD, "sonnet")
+    assert [(row.id, row.turns) for row in conversations.of(A)] == [(made.id, 1)]
+    assert conversations.of(B) == []
+    assert conversations.find(made.id, B) is None
+    assert conversations.find("../x", A) is None
+    operator = User("admin", "admin", is_operator=True)
+    conversations.record_turn(made.id, operator, CWD, "opus")
+    assert [(row.user, row.turns) for row in conversations.of(operator)] == [(A.id, 2)]
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"user": "key:a"}', '{"updated_at": "x"}', "{}", "\0\0", '{"size": "x"}']
+)
+def test_a_damaged_record_counts_as_missing(
+    histories: Histories,
+    conversations: Conversations,
+    transcript: Path,
+    tmp_path: Path,
+    damage: str,
+) -> None:
+    made = conversations.create(A, {})
+    (tmp_path / "state/conversations" / conversations.create(A, {}).id).write_text(damage)
+    assert [row.id for row in conversations.of(A)] == [made.id]
+    histories.record("d", SESSION, CWD)
+    (tmp_path / "state/histories/d").write_text(damage)
+    assert histories.claim("d", CWD) is None
+
+
+def test_a_folder_that_was_removed_is_made_again(
+    histories: Histories, conversations: Conversations, transcript: Path, tmp_path: Path
+) -> None:
+    for folder in ("conversations", "histories"):
+        (tmp_path / "state" / folder).rmdir()
+    assert conversations.of(A) == []
+    histories.record("d", SESSION, CWD)
+    assert histories.claim("d", CWD) is not None
+    assert conversations.find(conversations.create(A, {}).id, A)
+
+
+def test_what_is_old_is_forgotten(
+    histories: Histories, conversations: Conversations, transcript: Path, tmp_path: Path
+) -> None:
+    old = time.time() - KEPT - 1
+    made, recent = conversations.create(A, {}), conversations.create(A, {})
+    os.utime(tmp_path / "state/conversations" / made.id, (old, old))
+    conversations.record_turn(recent.id, A, CWD, None)
+    assert [row.id for row in conversations.of(A)] == [recent.id]
+    histories.unclaim(HistorySession("old", SESSION, transcript.stat().st_size))
+    os.utime(tmp_path / "state/histories/old", (old, old))
+    histories.record("d", SESSION, CWD)
+    assert histories.claim("old", CWD) is None
+    assert histories.claim("d", CWD) is not None
+
+
+@pytest.mark.parametrize("folder", ["histories", "conversations"])
+def test_what_is_in_the_place_of_a_folder_keeps_nothing_from_starting(
+    tmp_path: Path, folder: str
+) -> None:
+    place = tmp_path / "state" / folder
+    place.parent.mkdir()
+    for put in (place.touch, lambda: os.mkfifo(place), lambda: place.symlink_to("/nowhere")):
+        put()
+        histories = Histories(tmp_path / "state", Transcripts({"HOME": str(tmp_path)}))
+        conversations = Conversations(tmp_path / "state")
+        made = conversations.create(A, {})
+        assert conversations.of(A)[0].id == made.id
+        shutil.rmtree(place)
+        place.touch()
+        assert histories.claim("d", CWD) is None
+        histories.record("d", SESSION, CWD)
+        assert conversations.of(A) == ([] if folder == "conversations" else [made])
+        place.unlink(missing_ok=True) if place.is_file() else shutil.rmtree(place)
+        shutil.rmtree(tmp_path / "state", ignore_errors=True)
+        place.parent.mkdir()
