@@ -20,7 +20,6 @@ for name in [name for name in sys.modules if name == "app" or name.startswith("a
 # gunicorn puts the current folder on the path only after it has read this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from app import create_app
 from app.logs import configuration
 from app.master import GRACEFUL_TIMEOUT, Master
 from app.processes import child
@@ -37,6 +36,9 @@ class GatewayWorker(Worker):
     """A worker of the gateway that the master has loaded last."""
 
     def load_wsgi(self):
+        # Flask and what it imports must come after gevent's patches, which the worker has made.
+        from app.application import create_app
+
         self.wsgi = create_app(master.startup, child(self.ppid), self.number)
         stderr.on_drop = self.wsgi.extensions["jobs"].metrics.count_dropped_lines
         # What exists now stays; collecting it again and again would hold up the streams.
@@ -45,7 +47,7 @@ class GatewayWorker(Worker):
 
 
 # gunicorn requires a name; GatewayWorker makes the application itself.
-wsgi_app = "app:create_app"
+wsgi_app = "app.application:create_app"
 worker_class = GatewayWorker
 workers = settings.workers
 bind = master.address

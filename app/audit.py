@@ -1,6 +1,7 @@
-"""The audit log: users' actions on jobs, and refused logins.
+"""The audit log of users' actions.
 
-Its logger is `audit`, which logs whatever LOG_LEVEL is. No line has a prompt or an answer.
+Its lines are about cancelled, interrupted and removed jobs, and refused logins. Its logger is
+`audit`, which logs whatever LOG_LEVEL is. No line has a prompt or an answer.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The log's configuration and formats: text, text with priorities for journald, or JSON.
+"""The format of the log: text, text with priorities for journald, or JSON.
 
 No line can be forged: values from outside may have any character, so those that begin another
 line, move a terminal's cursor or change the direction of text are escaped. Secrets are masked.

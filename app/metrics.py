@@ -10,6 +10,7 @@ nor a job that truncates a file can kill a process.
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,30 +76,25 @@ class Metrics:
             log.error("the metrics of this process will be missing: %s", error)
             # Count in memory, although nothing reads it.
             values.ValueClass = values.MutexValue
-        # No registry: `render` reads the files.
-        self._ended = Counter(
-            "claudecode2api_jobs_ended", "Jobs that ended.", ["status"], registry=None
-        )
-        self._durations = Histogram(
+        # Without a registry: `render` reads the files.
+        counter = partial(Counter, registry=None)
+        histogram = partial(Histogram, registry=None)
+        self._ended = counter("claudecode2api_jobs_ended", "Jobs that ended.", ["status"])
+        self._durations = histogram(
             "claudecode2api_job_duration_seconds",
             "Seconds from a job's request to its end.",
             ["status"],
             buckets=_DURATIONS,
-            registry=None,
         )
-        self._first_lines = Histogram(
+        self._first_lines = histogram(
             "claudecode2api_job_first_line_seconds",
             "Seconds from a job's request until its first client got its first line.",
             buckets=_FIRST_LINES,
-            registry=None,
         )
-        self._lines = Counter(
-            "claudecode2api_forwarded_lines", "Lines sent to clients.", registry=None
-        )
-        self._bytes = Counter(
+        self._lines = counter("claudecode2api_forwarded_lines", "Lines sent to clients.")
+        self._bytes = counter(
             "claudecode2api_forwarded_bytes",
             "Bytes of jobs' output sent to clients, without framing.",
-            registry=None,
         )
         self._streams = Gauge(
             "claudecode2api_open_streams",
@@ -106,38 +102,22 @@ class Metrics:
             registry=None,
             multiprocess_mode="livesum",
         )
-        self._cost = Counter(
-            "claudecode2api_cost_dollars",
-            "Cost of jobs in US dollars, from their result lines.",
-            registry=None,
+        self._cost = counter(
+            "claudecode2api_cost_dollars", "Cost of jobs in US dollars, from their result lines."
         )
-        self._tokens = Counter(
-            "claudecode2api_tokens",
-            "Tokens of jobs, from their result lines.",
-            ["kind"],
-            registry=None,
+        self._tokens = counter(
+            "claudecode2api_tokens", "Tokens of jobs, from their result lines.", ["kind"]
         )
-        self._refused = Counter(
+        self._refused = counter(
             "claudecode2api_authentication_failures",
             "Requests refused because of their credentials.",
             ["reason"],
-            registry=None,
         )
-
-        self._dropped_lines = Counter(
+        self._dropped_lines = counter(
             "claudecode2api_dropped_log_lines",
             "Lines of the log that were dropped because standard error was not read.",
-            registry=None,
         )
-
-        # Each series exists with 0 from the start: rate() needs a first value.
-        for status in _STATUSES:
-            self._ended.labels(status)
-            self._durations.labels(status)
-        for kind in _TOKENS:
-            self._tokens.labels(kind)
-        for reason in _REFUSALS:
-            self._refused.labels(reason)
+        self._create_series()
 
     def count_end(self, status: str, seconds: float, result: Mapping[str, Any] | None) -> None:
         """Count a job that ended `seconds` after its request, with the CLI's last `result`."""
@@ -195,6 +175,16 @@ class Metrics:
         registry.register(Counted())
         registry.register(Now())
         return generate_latest(registry)
+
+    def _create_series(self) -> None:
+        """Create each series with 0: rate() needs a first value."""
+        for status in _STATUSES:
+            self._ended.labels(status)
+            self._durations.labels(status)
+        for kind in _TOKENS:
+            self._tokens.labels(kind)
+        for reason in _REFUSALS:
+            self._refused.labels(reason)
 
 
 def _is_sound(file: Path) -> bool:

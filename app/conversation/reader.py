@@ -1,7 +1,7 @@
 """The reader of a job as the events of an answer."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from app.conversation.answer import AnswerParser
@@ -35,7 +35,7 @@ def read_events(
     environ: Mapping[str, Any],
     *,
     cancel_on_disconnect: bool,
-) -> Iterator[list[Event]]:
+) -> Generator[list[Event]]:
     """The events of a job until its end. Raises AnswerFailed and JobContinuesAfterShutdown.
 
     Events that can be sent together come in one list. Where the answer is cut, the job is

@@ -53,7 +53,6 @@ class CompletionResponse:
         user: User,
         job: Job,
         completion: CompletionRequest,
-        fingerprint: str,
         metrics: Metrics,
         is_new: bool,
     ) -> None:
@@ -63,7 +62,8 @@ class CompletionResponse:
         self._turn = turn
         self._user = user
         self._job = job
-        self._fingerprint = fingerprint
+        version = turns.requests.claude.version
+        self._fingerprint = f"claude-code-{version.split()[0]}"
         self._model = completion.model or turn.order.model or ""
         options = completion.stream_options
         self._with_usage = bool(options and options.include_usage)

@@ -1,4 +1,4 @@
-"""Errors in the format of OpenAI's API: their shape, types and codes. Pure."""
+"""Errors in the format of OpenAI's API. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The limit on a worker's open connections, and the choice of which one closes for another.
+"""The limit on a worker's open connections.
 
 A connection costs its client almost nothing, and file descriptors are few: without a limit, one
 client that connects often enough shuts all others out. A connection counts as authenticated once a

@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker, with connections that cannot block each other and an orderly stop."""
+"""gunicorn's gevent worker, in which no connection can block another."""
 
 import logging
 import os

@@ -15,7 +15,7 @@ from flask import Flask
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
-from app import create_app
+from app.application import create_app
 from app.auth.users import assign
 from app.cli.locator import Claude
 from app.http import access

@@ -1,0 +1,153 @@
+"""The WSGI application, made of all parts of the gateway. No other module knows all of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flask import Blueprint, Flask
+
+from app import openai
+from app.api import chat, claude, health, jobs, metrics, stats
+from app.auth.authenticator import Authenticator
+from app.auth.throttle import Throttle
+from app.cli.command import Defaults
+from app.cli.installed import Installed
+from app.cli.login import Login
+from app.cli.transcripts import Transcripts
+from app.conversation.conversations import Conversations
+from app.conversation.histories import Histories
+from app.conversation.images import Images
+from app.conversation.models import Models
+from app.conversation.turns import Turns
+from app.conversation.workspaces import Workspaces
+from app.http import access, allowed_hosts, error_handlers, request_id, request_log
+from app.http.body import BodyReader
+from app.http.chat_request import ChatRequests
+from app.http.cross_origin import CrossOriginPolicy
+from app.jobs.health import Fitness
+from app.jobs.service import JobService
+from app.jobs.spec import Limits
+from app.jobs.store import Spool
+from app.metrics import Metrics
+from app.openai import chat as openai_chat
+from app.openai import conversations as openai_conversations
+from app.openai import errors as openai_errors
+from app.openai import models as openai_models
+from app.openai import path_hints
+from app.openapi import pages
+from app.processes import Process
+from app.runs.launcher.client import Launch
+from app.settings import Settings
+from app.startup import Startup
+
+
+def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
+    """The application of one worker.
+
+    The launcher ends with the `master`. No other running worker has the same number, `worker`.
+    `app.extensions["jobs"]` is the JobService, for the code that stops the worker.
+    """
+    settings, environment, cli = startup.settings, startup.environment, startup.claude
+    installed = Installed(cli, environment)
+    spool = Spool(settings.state_dir)
+    spool.prepare()
+    launch = Launch(
+        spool.state, cli.path, environment, startup.capacity, startup.generation, master
+    )
+    workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
+    # The operator has chosen the workspaces, too.
+    roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
+    limits = _limits(settings, roots)
+    counters = Metrics(settings.state_dir / "metrics", worker)
+    service = JobService(
+        spool, launch, settings.heartbeat, settings.kill_grace, limits, counters, startup.users
+    )
+    bodies = BodyReader(settings.max_body)
+    requests = ChatRequests(_defaults(settings), installed, roots, bodies)
+    protected = [
+        chat.blueprint(service, requests, settings.forwarded_allow_ips),
+        jobs.blueprint(service),
+        stats.blueprint(service, installed, master),
+        claude.blueprint(service, requests, workspaces),
+        *_openai_blueprints(settings, service, requests, workspaces, environment),
+    ]
+    scraped = metrics.blueprint(counters, spool, installed, master)
+    fitness = Fitness(spool, service, cli.path, settings.min_free_disk, settings.mcp_config)
+    login = Login(settings.state_dir, cli.path, environment)
+    public = [health.blueprint(installed, login, fitness), pages.blueprint()]
+    (public if settings.metrics_public else protected).append(scraped)
+
+    app = _flask_app(counters)
+    app.extensions["jobs"] = service
+    _register(app, startup, public, protected)
+    return app
+
+
+def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:
+    return Limits(
+        timeout=settings.job_timeout,
+        idle_timeout=settings.job_idle_timeout,
+        max_output=settings.max_job_output,
+        retention=settings.job_retention,
+        min_free=settings.min_free_disk,
+        roots=roots,
+    )
+
+
+def _defaults(settings: Settings) -> Defaults:
+    return Defaults(
+        settings.default_model or None,
+        settings.default_permission_mode or None,
+        str(settings.mcp_config) if settings.mcp_config else None,
+    )
+
+
+def _openai_blueprints(
+    settings: Settings,
+    service: JobService,
+    requests: ChatRequests,
+    workspaces: Workspaces,
+    environment: Mapping[str, str],
+) -> list[Blueprint]:
+    models = Models(settings.models, requests.claude.since)
+    conversations = Conversations(settings.state_dir)
+    histories = Histories(settings.state_dir, Transcripts(environment))
+    images = Images(settings.cwd_roots)
+    turns = Turns(requests, models, images, histories, conversations, workspaces)
+    completions = openai_chat.blueprint(service, turns, options_in_prompts=settings.prompt_options)
+    # The names are in /openapi.json: in the ids of operations, and by the package's docstring.
+    catalog = Blueprint("catalog", openai.__name__)
+    openai_models.add_routes(catalog, models)
+    openai_conversations.add_routes(catalog, conversations, requests.bodies)
+    return [completions, catalog]
+
+
+def _flask_app(counters: Metrics) -> Flask:
+    app = Flask("app", static_folder=None)
+    # A path with two slashes is another path: a redirect's address may be wrong behind a proxy.
+    app.url_map.merge_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    openai_format = error_handlers.ErrorFormat(
+        "/v1/", openai_errors.render_error, path_hints.hint_for
+    )
+    request_id.install(app)
+    error_handlers.install(app, [openai_format], counters)
+    request_log.install(app)
+    return app
+
+
+def _register(
+    app: Flask,
+    startup: Startup,
+    public: Sequence[Blueprint],
+    protected: Sequence[Blueprint],
+) -> None:
+    settings = startup.settings
+    throttle = Throttle(settings.state_dir, settings.auth_max_failures)
+    authenticator = Authenticator(startup.users, settings.auth_password, throttle)
+    allowed_hosts.install(app, settings.allowed_hosts)
+    cross_origin = CrossOriginPolicy(settings.cors_origins)
+    cross_origin.install(app)
+    for blueprint in protected:
+        access.protect(blueprint, authenticator, cross_origin, settings.forwarded_allow_ips)
+    for blueprint in (*protected, *public):
+        app.register_blueprint(blueprint)
