@@ -22,5 +22,7 @@ def is_deep(value: object, deepest: int = DEEPEST) -> bool:
                 below += each.values()
             elif isinstance(each, list):
                 below += each
+        if not below:
+            return False
         level = below
     return any(isinstance(each, dict | list) for each in level)
