@@ -1,1 +1,1 @@
-"""The command `claudecode2api`: a client of the gateway for a terminal, and its operator's aid."""
+"""The command `claudecode2api`: a client for a terminal, and tools for the operator."""

@@ -1,4 +1,4 @@
-"""One row of what the doctor found."""
+"""A row of the doctor's report."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ Status = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Check(NamedTuple):
-    """A fact about the gateway. `fix` is what helps where all is not well."""
+    """A fact about the gateway. `fix` is a remedy if the status is warning or failed."""
 
     name: str
     status: Status
@@ -15,20 +15,20 @@ class Check(NamedTuple):
 
 
 def ok(name: str, detail: str) -> Check:
-    """All is well."""
+    """As it should be."""
     return Check(name, "ok", detail)
 
 
 def warning(name: str, detail: str, fix: str) -> Check:
-    """It may be meant so."""
+    """It may be intended."""
     return Check(name, "warning", detail, fix)
 
 
 def failed(name: str, detail: str, fix: str) -> Check:
-    """It cannot be meant so."""
+    """It is certainly wrong."""
     return Check(name, "failed", detail, fix)
 
 
 def skipped(name: str, detail: str) -> Check:
-    """It does not apply, or cannot be looked at because of another row."""
+    """It does not apply, or cannot be checked because of another row."""
     return Check(name, "skipped", detail)

@@ -1,4 +1,4 @@
-"""The gateway over HTTP, as its user sees it."""
+"""An HTTP client of the gateway."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -9,40 +9,40 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from app.settings import Settings
-from app.tool.failure import Failure, Refused, Unreachable
+from app.tool.failure import Failure, RequestRefused, Unreachable
 
-#: Seconds that a connection may take, and an answer that waits for nothing.
+#: Seconds for a connection, and for a response that waits for nothing.
 CONNECT_PATIENCE = 10.0
 PATIENCE = 60.0
 
 _START = (
     "start it (claudecode2api serve, or systemctl start claudecode2api);"
-    " claudecode2api doctor looks further"
+    " claudecode2api doctor finds out more"
 )
 
 
 class Client:
-    """Asks one gateway, signed in as the settings say.
+    """Sends requests to one gateway, with the user and password of the settings.
 
-    With a `url` of its own it goes by the environment's proxies and certificates, else
-    straight to the address that the settings have the gateway listen on.
+    With `url`, it uses the proxies and certificates that the environment names; without, it
+    connects directly to the address on which the gateway listens, by the settings.
     """
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self.url = (url or own_url(settings)).rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Failure(f"cannot use {self.url!r} as --url: write http://… or https://…")
-        # Without a byte for so many seconds, a stream is taken for broken.
+        # A stream without a byte for so many seconds counts as broken.
         self._silence = max(PATIENCE, 4 * settings.heartbeat)
-        # As bytes: requests would send letters that are not ASCII as Latin-1.
+        # As bytes: requests would encode other characters than ASCII as Latin-1.
         self._auth = HTTPBasicAuth(settings.auth_user.encode(), settings.auth_password.encode())
         self._user = settings.auth_user
-        # A body that is compressed on the way would be held back.
+        # A proxy that compresses a stream would buffer it.
         self._headers = {"Accept-Encoding": "identity"}
         if url is None and settings.allowed_hosts:
             self._headers["Host"] = settings.allowed_hosts[0]
-        self._environment = url is not None
-        self._help = _START if url is None else "is --url right, and does it run there?"
+        self._trust_env = url is not None
+        self._help = _START if url is None else "check --url, and whether the gateway runs there"
 
     def ask(
         self,
@@ -51,32 +51,32 @@ class Client:
         params: Mapping[str, str] | None = None,
         patience: float = PATIENCE,
     ) -> dict[str, Any]:
-        """The object that the gateway answers. Raises Refused and Unreachable."""
-        answer = self._request(method, path, params=params, timeout=(CONNECT_PATIENCE, patience))
-        with answer, self._breaks_told():
-            return self._object(answer)
+        """The object in the response. Raises RequestRefused and Unreachable."""
+        response = self._request(method, path, params=params, timeout=(CONNECT_PATIENCE, patience))
+        with response, self._connection_errors():
+            return self._object(response)
 
     def open(
         self, method: str, path: str, silence: float | None = None, **named: Any
     ) -> requests.Response:
-        """A stream, its head read; reading it fails after `silence` in seconds.
+        """An event stream; reading it fails after `silence` seconds without a byte.
 
-        Raises Refused and Unreachable.
+        Raises RequestRefused and Unreachable.
         """
         timeout = (CONNECT_PATIENCE, silence or self._silence)
-        answer = self._request(method, path, stream=True, timeout=timeout, **named)
-        kind = answer.headers.get("Content-Type", "")
+        response = self._request(method, path, stream=True, timeout=timeout, **named)
+        kind = response.headers.get("Content-Type", "")
         if not kind.startswith("text/event-stream"):
-            answer.close()
-            raise self._no_gateway()
-        return answer
+            response.close()
+            raise self._not_a_gateway()
+        return response
 
     def _request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **named: Any
     ) -> requests.Response:
-        with requests.Session() as session, self._breaks_told():
-            session.trust_env = self._environment
-            answer = session.request(
+        with requests.Session() as session, self._connection_errors():
+            session.trust_env = self._trust_env
+            response = session.request(
                 method,
                 self.url + path,
                 headers={**self._headers, **(headers or {})},
@@ -84,52 +84,52 @@ class Client:
                 allow_redirects=False,
                 **named,
             )
-        if answer.status_code >= 300:
-            with answer, self._breaks_told():
-                raise self._refused(answer)
-        return answer
+        if response.status_code >= 300:
+            with response, self._connection_errors():
+                raise self._refusal(response)
+        return response
 
-    def _object(self, answer: requests.Response) -> dict[str, Any]:
+    def _object(self, response: requests.Response) -> dict[str, Any]:
         try:
-            fields = answer.json()
+            fields = response.json()
         except requests.JSONDecodeError:
             fields = None
-        if not isinstance(fields, dict) or (not answer.ok and "detail" not in fields):
-            raise self._no_gateway()
+        if not isinstance(fields, dict) or (not response.ok and "detail" not in fields):
+            raise self._not_a_gateway()
         return fields
 
-    def _refused(self, answer: requests.Response) -> Failure:
+    def _refusal(self, response: requests.Response) -> Failure:
         try:
-            fields = self._object(answer)
+            fields = self._object(response)
         except Failure as error:
-            # A proxy's own page, while the gateway behind it is away.
-            if answer.status_code in (502, 503, 504):
+            # A page of a proxy, while the gateway behind it is away.
+            if response.status_code in (502, 503, 504):
                 return Unreachable(
-                    f"cannot reach the gateway behind {self.url}: the answer is"
-                    f" {answer.status_code}; {self._help}"
+                    f"cannot reach the gateway behind {self.url}: the status is"
+                    f" {response.status_code}; {self._help}"
                 )
             return error
-        detail = _told(fields["detail"])
-        message = f"the gateway refuses this: {detail}"
-        if answer.status_code == 401:
+        detail = _sentence(fields["detail"])
+        message = f"the gateway refused the request: {detail}"
+        if response.status_code == 401:
             message = (
                 f"cannot sign in as {self._user}: {detail}; AUTH_USER and AUTH_PASSWORD must be"
-                " those that the gateway was started or reloaded with last"
+                " those with which the gateway was last started or reloaded"
             )
-        return Refused(message, answer.status_code, str(fields.get("code")))
+        return RequestRefused(message, response.status_code, str(fields.get("code")))
 
-    def _no_gateway(self) -> Failure:
-        return Failure(f"cannot use {self.url}: what answers there is not this gateway")
+    def _not_a_gateway(self) -> Failure:
+        return Failure(f"cannot use {self.url}: another program answers there")
 
     @contextmanager
-    def _breaks_told(self) -> Iterator[None]:
-        """Tell what goes wrong with a connection in words of our own."""
+    def _connection_errors(self) -> Iterator[None]:
+        """Raise errors of the connection as Unreachable or Failure."""
         try:
             yield
         except requests.exceptions.SSLError as error:
             raise Unreachable(
-                f"cannot trust {self.url}: {reason(error)}; if the certificate is one of your"
-                " own, name its authority's file in REQUESTS_CA_BUNDLE"
+                f"cannot trust {self.url}: {reason(error)}; if the certificate is your own, set"
+                " REQUESTS_CA_BUNDLE to the file of its authority"
             ) from None
         except (requests.exceptions.InvalidURL, UnicodeError) as error:
             raise Failure(f"cannot use {self.url!r} as --url: {error}") from None
@@ -139,27 +139,27 @@ class Client:
             ) from None
 
 
-def _told(detail: Any) -> str:
-    """An error's `detail`, which for a body that does not fit is a list.
+def _sentence(detail: Any) -> str:
+    """An error's `detail` as text; that of invalid_request is a list.
 
-    >>> _told([{"type": "x", "loc": ["body", "timeout"], "msg": "Too small"}])
+    >>> _sentence([{"type": "x", "loc": ["body", "timeout"], "msg": "Too small"}])
     'timeout: Too small'
     """
     if not isinstance(detail, list):
         return str(detail)
     places = (".".join(map(str, each["loc"][1:])) for each in detail)
     pairs = zip(places, (each["msg"] for each in detail), strict=True)
-    return "; ".join(f"{place}: {said}" if place else said for place, said in pairs)
+    return "; ".join(f"{place}: {text}" if place else text for place, text in pairs)
 
 
 def reason(error: BaseException) -> str:
-    """What the system said, of all that the libraries wrapped around it."""
+    """The system's message, without those of the libraries around it."""
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, ssl.SSLCertVerificationError):
             return inner.verify_message
         if isinstance(inner, TimeoutError):
-            return "it took too long"
+            return "timed out"
         if isinstance(inner, OSError) and inner.strerror:
             return inner.strerror
         inner = inner.__cause__ or inner.__context__
@@ -167,6 +167,6 @@ def reason(error: BaseException) -> str:
 
 
 def own_url(settings: Settings) -> str:
-    """Where a gateway with these settings can be reached from this machine."""
+    """The URL of a gateway with these settings, from this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -1,4 +1,4 @@
-"""`claudecode2api doctor`: look for what is wrong, and say what helps."""
+"""`claudecode2api doctor`: find problems of the gateway, and suggest remedies."""
 
 import argparse
 import json
@@ -10,14 +10,14 @@ from app.tool.checkout import Checkout
 from app.tool.checks import claude, gateway, installation, job, service, settings, state
 from app.tool.client import Client
 from app.tool.failure import FAILED
-from app.tool.transcript import printable
+from app.tool.screen import printable
 
 #: The columns of a row's status and name.
 _STATUS, _NAME = 9, 14
 
 
 def doctor(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    """Show all checks, each as soon as it is known. Returns 1 if any has failed."""
+    """Print each check as soon as it is done. Returns 1 if any has failed."""
     found = []
     for check in examine(checkout, arguments):
         found.append(check)
@@ -26,8 +26,8 @@ def doctor(checkout: Checkout, arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
     failures = sum(check.status == "failed" for check in found)
     if arguments.json:
-        told = {"ok": not failures, "checks": [check._asdict() for check in found]}
-        sys.stdout.write(f"{json.dumps(told, indent=2, ensure_ascii=False)}\n")
+        report = {"ok": not failures, "checks": [check._asdict() for check in found]}
+        sys.stdout.write(f"{json.dumps(report, indent=2, ensure_ascii=False)}\n")
     else:
         ends = {0: "all is well", 1: "1 check failed"}
         sys.stdout.write(f"\n{ends.get(failures, f'{failures} checks failed')}\n")
@@ -35,7 +35,7 @@ def doctor(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 
 def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check]:
-    """All checks, from the ground up."""
+    """All checks; later ones need what earlier ones have checked."""
     yield from installation.check(checkout)
     rows, found = settings.check(checkout)
     yield from rows
@@ -44,25 +44,25 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
         for name in ("claude", "login", "state folder", "disk", "port", "gateway", "job"):
             yield skipped(name, "the settings cannot be used")
         return
-    if refused := checkout.refused_to_root():
+    if refused := checkout.root_refusal():
         yield from (skipped(name, refused) for name in ("claude", "login"))
     else:
-        yield from claude.check(found, checkout.gateways_environ())
+        yield from claude.check(found, checkout.gateway_environ())
     yield from state.check(found)
     client = Client(found, arguments.url)
     runs = True
     for check in gateway.check(found, client):
         runs = runs and check.status == "ok"
         yield check
-    yield job.check(found, client, arguments.job) if runs else skipped("job", "nothing to run it")
+    yield (job.check(found, client, arguments.job) if runs else skipped("job", "no gateway runs"))
 
 
 def row(check: Check) -> str:
-    r"""A check for people.
+    r"""A check as text.
 
-    >>> print(row(Check("x", "failed", "it broke", "mend it")))
+    >>> print(row(Check("x", "failed", "it broke", "repair it")))
     FAILED   x             it broke
-                           fix: mend it
+                           fix: repair it
     <BLANKLINE>
     """
     status = check.status.upper() if check.status == "failed" else check.status

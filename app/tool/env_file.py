@@ -1,4 +1,4 @@
-"""`.env` with one setting changed, and every other line as it was."""
+"""Changing one setting in `.env`."""
 
 import io
 import os
@@ -14,20 +14,20 @@ from app.server.gateway_lock import master_pid
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
 
-# What needs no quotes (python-dotenv).
+# Values that need no quotes (python-dotenv).
 _PLAIN = re.compile(r"[\w.,:~+/=@%^-]*", re.ASCII)
 
 
 def change_setting(checkout: Checkout, name: str, value: str) -> Path:
-    """Write a setting into `.env`, whole or not at all; returns where that is.
+    """Write a setting to `.env`, atomically; returns the path of the file.
 
-    Without one it is made from `.env.example`. Raises Failure.
+    Without a `.env`, one is made from `.env.example`. Raises Failure.
     """
     path = checkout.env_file.resolve()
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise Failure(f"cannot change {path}: {checkout.whose()}", UNCONFIGURED)
+        raise Failure(f"cannot change {path}: {checkout.access_help()}", UNCONFIGURED)
     try:
-        # Text that cannot be read could not be kept either.
+        # Lines that cannot be read could not be kept.
         read_env_file(path)
         _replace(path, with_setting(_text(checkout), name, value))
     except ConfigurationError as error:
@@ -38,7 +38,7 @@ def change_setting(checkout: Checkout, name: str, value: str) -> Path:
 
 
 def with_setting(text: str, name: str, value: str) -> str:
-    r"""The text of `.env` with a new value of one setting, every other line as it was.
+    r"""The text of `.env` with a new value of one setting; every other line stays as it is.
 
     >>> with_setting("A=1\nAUTH_PASSWORD='old' # mine\nB=2\n", "AUTH_PASSWORD", "new")
     'A=1\nAUTH_PASSWORD=new\nB=2\n'
@@ -52,32 +52,30 @@ def with_setting(text: str, name: str, value: str) -> str:
         string = binding.original.string
         if binding.key == name:
             found = True
-            # The parser counts the blank lines before as part of it.
+            # The parser counts the blank lines before it as part of it.
             before = string[: len(string) - len(string.lstrip("\r\n"))]
             after = string[len(string.rstrip("\r\n")) :] or "\n"
             string = f"{before}{line}{after}"
         parts.append(string)
-    whole = "".join(parts)
+    changed = "".join(parts)
     if found:
-        return whole
-    separator = "" if not whole or whole.endswith("\n") else "\n"
-    return f"{whole}{separator}{line}\n"
+        return changed
+    separator = "" if not changed or changed.endswith("\n") else "\n"
+    return f"{changed}{separator}{line}\n"
 
 
 def how_to_reload(checkout: Checkout) -> str:
-    """What makes the gateway that runs here read its settings again."""
-    stale = "the gateway does not know of this until it is reloaded:"
+    """The command by which the gateway that runs here reads its settings again."""
+    advice = "this takes effect when the gateway is reloaded:"
     if checkout.unit.is_of(checkout.folder):
-        return f"{stale} sudo systemctl reload {checkout.unit.path.stem}"
+        return f"{advice} sudo systemctl reload {checkout.unit.path.stem}"
     try:
         master = master_pid(str(checkout.settings().state_dir))
     except Failure as error:
         return str(error)
-    return (
-        f"{stale} kill -HUP {master}"
-        if master
-        else "no gateway runs here now; the next start takes it"
-    )
+    if master:
+        return f"{advice} kill -HUP {master}"
+    return "no gateway runs here now; this takes effect at its next start"
 
 
 def _quoted(value: str) -> str:
@@ -88,7 +86,7 @@ def _quoted(value: str) -> str:
 
 
 def _text(checkout: Checkout) -> str:
-    """What `.env` holds; without one, what the example does."""
+    """The text of `.env`, or of the example if there is none."""
     for path in (checkout.env_file, checkout.folder / ".env.example"):
         if path.exists():
             return path.read_bytes().decode()
@@ -96,13 +94,13 @@ def _text(checkout: Checkout) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, and out of others' sight. Raises OSError."""
+    """Write a file atomically, unreadable for other users. Raises OSError."""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=".env.", dir=path.parent)
     except PermissionError:
         if not path.exists():
             raise
-        # The folder is root's, and the file is ours.
+        # The folder belongs to root, the file to this user.
         _overwrite(path, text)
         return
     try:
@@ -121,7 +119,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _overwrite(path: Path, text: str) -> None:
-    """Write a file in place, and out of others' sight. Raises OSError."""
+    """Write a file in place, unreadable for other users. Raises OSError."""
     with path.open("r+b") as file:
         os.fchmod(file.fileno(), _private(path.stat().st_mode))
         file.write(text.encode())
@@ -131,7 +129,7 @@ def _overwrite(path: Path, text: str) -> None:
 
 
 def _private(mode: int) -> int:
-    """The owner's rights alone; a group's, too, that was given them and others were not.
+    """The mode for the owner only; and for the group, if it has access and other users have not.
 
     >>> [oct(_private(mode)) for mode in (0o644, 0o640, 0o600)]
     ['0o600', '0o640', '0o600']

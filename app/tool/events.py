@@ -1,7 +1,7 @@
-r"""Bytes of an event stream to its events, after the WHATWG's HTML standard, section 9.2. Pure.
+r"""The parser of event streams (WHATWG's HTML standard, section 9.2). Pure.
 
-A line ends at b"\n" and nowhere else: that is how the gateway writes, and its lines may hold
-anything that other programs take for a line's end.
+A line ends at b"\n" and nowhere else: that is how the gateway writes, and its lines may contain
+other characters that end a line elsewhere.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ class Event(NamedTuple):
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    r"""The events that are whole; what is broken off at the end is none.
+    r"""The complete events; an incomplete one at the end is left out.
 
     >>> list(read_events([b"event: done\nda", b"ta: a\ndata: b\nid: 7\n\ndata: x"]))
     [Event(name='done', data=b'a\nb', id='7')]
@@ -44,12 +44,12 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    # Joined once a line: adding each chunk to what there is would be quadratic.
-    begun: list[bytes] = []
+    # Joined once per line: appending each chunk to a bytes object would take quadratic time.
+    parts: list[bytes] = []
     for chunk in chunks:
         first, *others = chunk.split(b"\n")
-        begun.append(first)
+        parts.append(first)
         if others:
-            yield b"".join(begun)
+            yield b"".join(parts)
             yield from others[:-1]
-            begun = others[-1:]
+            parts = others[-1:]

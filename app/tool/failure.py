@@ -1,29 +1,29 @@
-"""What ends the command with one plain line and an exit status."""
+"""Errors that end the command with one line and an exit status."""
 
-#: A job failed, or what was asked for could not be done.
+#: A job failed, or the command could not do its work.
 FAILED = 1
-#: The command line cannot be understood; argparse's own status for that.
+#: The command line is invalid; argparse uses this status, too.
 MISUSED = 2
-#: Nothing answers where the gateway should be (EX_UNAVAILABLE of sysexits.h).
+#: The gateway cannot be reached (EX_UNAVAILABLE of sysexits.h).
 UNAVAILABLE = 69
-#: The settings cannot be used (EX_CONFIG); the gateway's own status for that.
+#: The settings cannot be used (EX_CONFIG); the gateway uses this status, too.
 UNCONFIGURED = 78
-#: A job ran into a limit of time; as of timeout(1).
+#: A job reached a time limit; like timeout(1).
 TIMED_OUT = 124
-#: A job was cancelled, or Ctrl-C ended the command; as of a shell.
+#: A job was cancelled, or Ctrl-C ended the command; like a shell.
 CANCELLED = 130
 
 
 class Failure(Exception):
-    """The command cannot go on; the message is for the user, and says what would help."""
+    """The command cannot go on; the message has the reason and what would help."""
 
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
         self.status = status
 
 
-class Refused(Failure):
-    """The gateway refused a request: its HTTP status, and its code for programs."""
+class RequestRefused(Failure):
+    """The gateway refused a request, with this HTTP status and error code."""
 
     def __init__(self, message: str, http_status: int, code: str) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class Refused(Failure):
 
 
 class Unreachable(Failure):
-    """The gateway could not be asked, or its answer broke off."""
+    """The gateway could not be reached, or the connection broke."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, UNAVAILABLE)

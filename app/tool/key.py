@@ -1,4 +1,4 @@
-"""`claudecode2api key`: the keys in `.env`, each a user of its own."""
+"""`claudecode2api key`: add, list and remove API keys in `.env`."""
 
 import argparse
 import secrets
@@ -19,7 +19,7 @@ STRENGTH = 24
 
 
 def key(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    """Make a key, list the keys there are, or remove one."""
+    """Make a key, list the keys, or remove one."""
     return {"add": _add, "list": _list, "remove": _remove}[arguments.action](checkout, arguments)
 
 
@@ -27,36 +27,36 @@ def _add(checkout: Checkout, arguments: argparse.Namespace) -> int:
     name: str = arguments.name
     if not NAME.fullmatch(name):
         raise Failure(
-            f"cannot call a key {name!r}: a name has small letters, digits, _ and -, at most 32,"
-            " and begins with a letter",
+            f"cannot use {name!r} as a name: it must begin with a lower-case letter, and have at"
+            " most 32 lower-case letters, digits, _ and -",
             MISUSED,
         )
     if not arguments.print and not sys.stdout.isatty():
         raise Failure(
-            "cannot show the key: standard output is not a terminal; --print prints it there",
+            "cannot show the key: standard output is not a terminal; --print prints it anyway",
             MISUSED,
         )
-    written = _written(checkout)
-    if name in [each.name for each in _keys(written)]:
+    value = _api_keys(checkout)
+    if name in [each.name for each in _parse(value)]:
         raise Failure(
             f"cannot add a key called {name}: there is one; claudecode2api key remove {name} first"
         )
     new = PREFIX + secrets.token_hex(STRENGTH)
-    value = ",".join([*entries(written), hashed(name, new)])
+    value = ",".join([*entries(value), hashed(name, new)])
     _refuse_namesakes(checkout, value)
     path = change_setting(checkout, "API_KEYS", value)
     note(f"{path} has the hash of this key of {name} in API_KEYS; it is not shown again:")
     sys.stdout.write(f"{new}\n")
     sys.stdout.flush()
-    note(f"OpenAI's clients take it as their API key, with the base URL {_base_url(checkout)}")
-    _end(checkout)
+    note(f"OpenAI clients take it as their API key, with the base URL {_base_url(checkout)}")
+    _note_reload(checkout)
     return 0
 
 
 def _list(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    written = _written(checkout)
-    names = _names(checkout, written)
-    for each in _keys(written):
+    value = _api_keys(checkout)
+    names = _names(checkout, value)
+    for each in _parse(value):
         kind = "hash" if each.is_hashed else "key in .env"
         sys.stdout.write(f"{names[each.number]}\t{kind}\n")
     if not names:
@@ -65,34 +65,34 @@ def _list(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 
 def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    written = _written(checkout)
-    names = _names(checkout, written)
-    all_entries = entries(written)
-    # In 1.0 the same key could stand there twice.
-    gone = {all_entries[number - 1] for number, name in names.items() if name == arguments.name}
-    if not gone:
-        known = f"; there are {', '.join(names.values())}" if names else ""
+    value = _api_keys(checkout)
+    names = _names(checkout, value)
+    all_entries = entries(value)
+    # In 1.0, a key could be listed twice.
+    removed = {all_entries[number - 1] for number, name in names.items() if name == arguments.name}
+    if not removed:
+        known = f"; the keys are {', '.join(names.values())}" if names else ""
         raise Failure(f"cannot remove a key called {arguments.name}: there is none{known}")
-    left = [entry for entry in all_entries if entry not in gone]
+    left = [entry for entry in all_entries if entry not in removed]
     path = change_setting(checkout, "API_KEYS", ",".join(left))
-    note(f"the key of {arguments.name} is out of {path} now; a new key of that name gets its jobs")
-    _end(checkout)
+    note(f"the key of {arguments.name} is removed from {path}; a new key of that name has its jobs")
+    _note_reload(checkout)
     return 0
 
 
-def _written(checkout: Checkout) -> str:
+def _api_keys(checkout: Checkout) -> str:
     """API_KEYS in `.env`."""
     try:
         return read_env_file(checkout.env_file).get("API_KEYS", "")
     except ConfigurationError as error:
         if isinstance(error.__context__, PermissionError):
             raise Failure(
-                f"cannot read {checkout.env_file}: {checkout.whose()}", UNCONFIGURED
+                f"cannot read {checkout.env_file}: {checkout.access_help()}", UNCONFIGURED
             ) from None
         raise Failure(str(error), UNCONFIGURED) from None
 
 
-def _keys(value: str) -> tuple[ApiKey, ...]:
+def _parse(value: str) -> tuple[ApiKey, ...]:
     try:
         return read_keys(value)
     except ValueError as error:
@@ -100,25 +100,25 @@ def _keys(value: str) -> tuple[ApiKey, ...]:
 
 
 def _names(checkout: Checkout, value: str) -> dict[int, str]:
-    """What the user of each entry is called; one without a name as the gateway shows it."""
-    keys = _keys(value)
+    """The user name of each entry; for one without a name, the name that the gateway shows."""
+    keys = _parse(value)
     try:
         settings = checkout.settings()
         users = load_users(str(settings.state_dir), settings.auth_user, keys, shares=False)
     except (Failure, ConfigurationError):
-        # It is only the names of those that have none.
+        # Only the names of keys without a name are not exact then.
         return {each.number: each.name or f"key-{each.number}" for each in keys}
     return {each.number: user.name for each, (_, user) in zip(keys, users.keys, strict=True)}
 
 
 def _refuse_namesakes(checkout: Checkout, value: str) -> None:
-    """Refuse what the gateway would not start with."""
-    keys = _keys(value)
-    written = read_env_file(checkout.env_file)
-    operator = checkout.environ.get("AUTH_USER", written.get("AUTH_USER", "admin"))
+    """Refuse keys with which the gateway would not start."""
+    keys = _parse(value)
+    in_file = read_env_file(checkout.env_file)
+    operator = checkout.environ.get("AUTH_USER", in_file.get("AUTH_USER", "admin"))
     for each in keys:
         if each.name == operator:
-            raise Failure(f"cannot add a key called {operator}: AUTH_USER is called so")
+            raise Failure(f"cannot add a key called {operator}: that is AUTH_USER")
     try:
         settings = checkout.settings()
     except Failure:
@@ -137,7 +137,7 @@ def _base_url(checkout: Checkout) -> str:
         return "http://HOST:PORT/v1"
 
 
-def _end(checkout: Checkout) -> None:
+def _note_reload(checkout: Checkout) -> None:
     if "API_KEYS" in checkout.environ:
         note("API_KEYS is also set in the environment of this shell, where it wins over .env")
     note(how_to_reload(checkout))

@@ -1,22 +1,22 @@
-"""`claudecode2api logs`: show what a job has said, and with --follow what it will say."""
+"""`claudecode2api logs`: show the output of a job."""
 
 import argparse
 
-from app.tool import jobs
 from app.tool.checkout import Checkout
 from app.tool.client import Client
+from app.tool.find_job import SHOWN, find_job_id
 from app.tool.screen import Screen, note
 from app.tool.stream import JobStream
 
-#: Seconds of silence after which all that a running job has said so far is taken to be here:
-#: the gateway sends what it has without a pause.
+#: Seconds of silence after which all output of a running job so far has arrived: the gateway
+#: sends it without a pause.
 CAUGHT_UP = 1.0
 
 
 def logs(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    """Show a job's output. With --follow returns the exit status that tells how it ended."""
+    """Show a job's output. With --follow, returns the exit status for the job's end."""
     client = Client(checkout.settings(), arguments.url)
-    job_id = jobs.find(client, arguments.id)
+    job_id = find_job_id(client, arguments.id)
     silence = None if arguments.follow else CAUGHT_UP
     with JobStream(client, job_id, note, silence=silence) as stream:
         screen = Screen(arguments.raw)
@@ -24,5 +24,5 @@ def logs(checkout: Checkout, arguments: argparse.Namespace) -> int:
             status = screen.show(event)
             if status is not None:
                 return status if arguments.follow else 0
-    note(f"the job runs on: claudecode2api logs --follow {job_id[: jobs.SHOWN]}")
+    note(f"the job is still running: claudecode2api logs --follow {job_id[:SHOWN]}")
     return 0

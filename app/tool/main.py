@@ -1,4 +1,4 @@
-"""The command's entrance: from a command line to a subcommand, and from its end to a status."""
+"""The entry point of the command: runs a subcommand and returns its exit status."""
 
 import argparse
 import os
@@ -32,7 +32,7 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
 
 
 def main(folder: str) -> int:
-    """Do what `sys.argv` says with the checkout in this folder; returns the exit status."""
+    """Run `sys.argv` on the checkout in this folder. Returns the exit status."""
     parser = build_parser()
     arguments = parser.parse_args()
     if arguments.command is None:
@@ -47,7 +47,7 @@ def main(folder: str) -> int:
     except KeyboardInterrupt:
         return CANCELLED
     except BrokenPipeError:
-        # Python would complain once more when it flushes at the exit.
+        # Otherwise Python would report the error again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status

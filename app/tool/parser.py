@@ -1,4 +1,4 @@
-"""The command line: each subcommand, its options, its examples."""
+"""The command line: subcommands, options and examples."""
 
 import argparse
 from textwrap import dedent, indent
@@ -6,19 +6,19 @@ from typing import TypeAlias
 
 EXIT_CODES = """\
 exit status:
-  0    done; of a job: it succeeded
-  1    a job failed, or what was asked for could not be done
-  2    the command line cannot be understood
+  0    success
+  1    the job or the command failed
+  2    the command line is invalid
   69   the gateway cannot be reached
   78   the settings cannot be used
-  124  a job ran into a limit of time
-  130  a job was cancelled, or Ctrl-C ended the command
+  124  the job reached a time limit
+  130  the job was cancelled, or Ctrl-C ended the command
 """
 
 _DESCRIPTION = """\
-The gateway that turns Claude Code into an HTTP service, from a terminal.
-Address, user and password are those of .env in the gateway's folder, or of the environment,
-which wins. "claudecode2api COMMAND --help" tells more of a command.
+Use the gateway, which turns Claude Code into an HTTP service, from a terminal.
+Address, user and password come from the environment, or from .env in the gateway's folder.
+"claudecode2api COMMAND --help" explains a command.
 """
 
 _EXAMPLES = """\
@@ -33,13 +33,13 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; `command` of what it returns is the subcommand's name, or None."""
+    """The parser. It sets `command` to the name of the subcommand, or None."""
     parser = argparse.ArgumentParser(
         prog="claudecode2api",
         description=_DESCRIPTION,
         epilog=f"{_EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        # A shortened option would change its meaning with the next one that is added.
+        # With a new option, an abbreviated one could change its meaning.
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -57,7 +57,7 @@ def _add_serve(commands: _Commands) -> None:
         "serve",
         "start the gateway in the foreground",
         """\
-        Starts the gateway in the foreground, and logs to standard error. SIGHUP reloads it,
+        Starts the gateway in the foreground. It logs to standard error. SIGHUP reloads it;
         SIGTERM or Ctrl-C stops it and cancels its jobs.
         """,
         """\
@@ -71,12 +71,12 @@ def _add_doctor(commands: _Commands) -> None:
     parser = _add(
         commands,
         "doctor",
-        "look for what is wrong with this gateway",
+        "find problems of this gateway",
         """\
-        Looks at the installation, the settings, the CLI, the running gateway, and runs a job
-        through all of it. Under each row that is not well stands what helps. Exit status 1 if
-        any has failed. The job asks the CLI for something that it answers by itself, at no
-        cost; with --job it asks the model, at the cost of one short answer.
+        Checks the installation, the settings, the CLI and the running gateway, and runs a job.
+        Below each warning or failure is a suggested fix. The exit status is 1 if a check has
+        failed. The job's prompt is one that the CLI answers itself, at no cost; with --job the
+        model answers, at the cost of one short answer.
         """,
         """\
         claudecode2api doctor
@@ -85,7 +85,7 @@ def _add_doctor(commands: _Commands) -> None:
         """,
     )
     _add_url(parser)
-    parser.add_argument("--job", action="store_true", help="let the job ask the model")
+    parser.add_argument("--job", action="store_true", help="let the model answer the job")
     parser.add_argument("--json", action="store_true", help="print the checks as JSON")
 
 
@@ -94,7 +94,7 @@ def _add_ps(commands: _Commands) -> None:
         commands,
         "ps",
         "list the jobs",
-        "Lists the jobs that run, the oldest first.",
+        "Lists the running jobs, the oldest first.",
         """\
         claudecode2api ps
         claudecode2api ps --all
@@ -102,7 +102,7 @@ def _add_ps(commands: _Commands) -> None:
     )
     _add_url(parser)
     parser.add_argument(
-        "-a", "--all", action="store_true", help="the newest 50 jobs, also those that have ended"
+        "-a", "--all", action="store_true", help="list the newest 50 jobs, including ended ones"
     )
 
 
@@ -112,9 +112,9 @@ def _add_run(commands: _Commands) -> None:
         "run",
         "run a job and show its answer",
         """\
-        Runs a job and shows the text of its answer as it comes, or with --raw the CLI's lines.
-        How it ended, its cost and its session stand on standard error. It outlives a reload or a
-        restarted worker of the gateway: no line is lost and none comes twice. Ctrl-C ends the job.
+        Runs a job and prints the text of its answer as it arrives, or with --raw the CLI's lines.
+        Its status, cost and session are printed on standard error. When the gateway reloads, the
+        stream is resumed: no line is lost or repeated. Ctrl-C cancels the job.
         """,
         """\
         claudecode2api run "Which files are here?"
@@ -130,15 +130,17 @@ def _add_run(commands: _Commands) -> None:
         "prompt",
         nargs="*",
         metavar="PROMPT",
-        help="the prompt; with - or without one, standard input is read",
+        help="the prompt; if it is - or missing, standard input is read",
     )
     parser.add_argument(
-        "--cwd", metavar="FOLDER", help="the folder to work in, on the gateway's machine (here)"
+        "--cwd",
+        metavar="FOLDER",
+        help="the job's folder on the gateway's machine (default: this one)",
     )
-    parser.add_argument("--model", help="an alias or a full name (DEFAULT_MODEL)")
+    parser.add_argument("--model", help="an alias or full name (default: DEFAULT_MODEL)")
     parser.add_argument("--session", dest="session_id", metavar="ID", help="continue this session")
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="the time that it may take (JOB_TIMEOUT)"
+        "--timeout", type=float, metavar="SECONDS", help="the time limit (default: JOB_TIMEOUT)"
     )
 
 
@@ -146,11 +148,11 @@ def _add_logs(commands: _Commands) -> None:
     parser = _add(
         commands,
         "logs",
-        "show what a job has said",
+        "show the output of a job",
         """\
-        Shows the text of a job's answer so far, or with --raw the CLI's lines; of any job that
-        is still kept. With --follow it goes on to the job's end, and the exit status tells how that
-        was. Leaving does not end the job.
+        Prints the text of a job's answer so far, or with --raw the CLI's lines. With --follow it
+        goes on until the job ends, and exits with the status for that. Ctrl-C does not cancel the
+        job.
         """,
         """\
         claudecode2api logs 1dd2ca9e
@@ -160,15 +162,15 @@ def _add_logs(commands: _Commands) -> None:
     _add_url(parser)
     _add_raw(parser)
     _add_id(parser)
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job has ended")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
 
 
 def _add_cancel(commands: _Commands) -> None:
     parser = _add(
         commands,
         "cancel",
-        "end a job",
-        "Ends a job with all that it started, and waits until nothing of it is left.",
+        "cancel a job",
+        "Cancels a job, and waits until all its processes have ended.",
         "claudecode2api cancel 1dd2ca9e",
     )
     _add_url(parser)
@@ -181,15 +183,15 @@ def _add_password(commands: _Commands) -> None:
         "password",
         "make a new password",
         """\
-        Makes a new AUTH_PASSWORD and writes it to .env, whose other lines stay as they are. The
-        gateway takes it when it is reloaded; jobs that run go on.
+        Writes a new AUTH_PASSWORD to .env, whose other lines stay as they are. It takes effect
+        when the gateway is reloaded; running jobs go on.
         """,
         """\
         claudecode2api password
         claudecode2api password --print | pass insert --multiline claudecode2api
         """,
     )
-    parser.add_argument("--print", action="store_true", help="print the password, and it alone")
+    parser.add_argument("--print", action="store_true", help="print only the password")
 
 
 def _add_key(commands: _Commands) -> None:
@@ -198,9 +200,9 @@ def _add_key(commands: _Commands) -> None:
         "key",
         "make, list or remove an API key",
         """\
-        Each key in API_KEYS is a user of its own. "add" makes a key, shows it once, and writes its
-        hash to .env, whose other lines stay as they are; "list" shows whose keys there are,
-        and no key. The gateway takes a change when it is reloaded; jobs that run go on.
+        Each key in API_KEYS is a separate user. "add" makes a key, shows it once, and writes its
+        hash to .env, whose other lines stay as they are; "list" shows the names of the users.
+        Changes take effect when the gateway is reloaded; running jobs go on.
         """,
         """\
         claudecode2api key add alice
@@ -213,14 +215,14 @@ def _add_key(commands: _Commands) -> None:
     for action, summary in (
         ("add", "make a key and show it once"),
         ("list", "show the names of the keys"),
-        ("remove", "take a key out of API_KEYS"),
+        ("remove", "remove a key from API_KEYS"),
     ):
         made = actions.add_parser(action, help=summary, description=summary, allow_abbrev=False)
         if action != "list":
-            made.add_argument("name", metavar="NAME", help="the name of its user")
+            made.add_argument("name", metavar="NAME", help="the name of the user")
         if action == "add":
             made.add_argument(
-                "--print", action="store_true", help="print the key, also where no terminal is"
+                "--print", action="store_true", help="print the key even without a terminal"
             )
 
 
@@ -240,12 +242,12 @@ def _add(
 
 def _add_url(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--url", help="the gateway (http:// and HOST:PORT of the settings, from this machine)"
+        "--url", help="the URL of the gateway (default: HOST and PORT of the settings)"
     )
 
 
 def _add_raw(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--raw", action="store_true", help="the CLI's lines as they are")
+    parser.add_argument("--raw", action="store_true", help="print the CLI's lines unchanged")
 
 
 def _add_id(parser: argparse.ArgumentParser) -> None:

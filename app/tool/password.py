@@ -1,4 +1,4 @@
-"""`claudecode2api password`: a new password into `.env`."""
+"""`claudecode2api password`: write a new password to `.env`."""
 
 import argparse
 import secrets
@@ -8,18 +8,18 @@ from app.tool.checkout import Checkout
 from app.tool.env_file import change_setting, how_to_reload
 from app.tool.screen import note
 
-#: Random bytes of a password; it is a third longer.
+#: Random bytes of a password; as text it is a third longer.
 STRENGTH = 24
 
 
 def password(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    """Write a new password into `.env`, and say where it is or, with --print, what it is."""
+    """Write a new password to `.env`. Prints where it is; with --print, the password itself."""
     new = secrets.token_urlsafe(STRENGTH)
     path = change_setting(checkout, "AUTH_PASSWORD", new)
     if arguments.print:
         sys.stdout.write(f"{new}\n")
     else:
-        note(f"a new password is in {path} as AUTH_PASSWORD (--print would have shown it)")
+        note(f"AUTH_PASSWORD in {path} is a new password (--print shows it)")
     if "AUTH_PASSWORD" in checkout.environ:
         note("AUTH_PASSWORD is also set in the environment of this shell, where it wins over .env")
     note(how_to_reload(checkout))

@@ -1,4 +1,4 @@
-"""`claudecode2api ps`: the jobs, one a row."""
+"""`claudecode2api ps`: list the jobs."""
 
 import argparse
 import sys
@@ -8,11 +8,10 @@ from typing import Any
 
 from app.tool.checkout import Checkout
 from app.tool.client import Client
-from app.tool.jobs import SHOWN, all_jobs
-from app.tool.screen import note
-from app.tool.transcript import printable
+from app.tool.find_job import SHOWN, all_jobs
+from app.tool.screen import note, printable
 
-#: The newest jobs of which --all tells.
+#: Jobs that --all lists.
 MOST = 50
 
 _HEAD = ("ID", "STATUS", "STARTED", "MODEL", "USER", "FOLDER", "TITLE")
@@ -21,14 +20,14 @@ _TITLE = 60
 
 
 def ps(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    """List the jobs that run, or with --all the newest."""
+    """List the running jobs, or with --all the newest ones."""
     client = Client(checkout.settings(), arguments.url)
     if arguments.all:
         rows = list(islice(all_jobs(client, MOST), MOST))
     else:
         rows = client.ask("GET", "/processes")["processes"]
     if not rows:
-        note("there is no job" if arguments.all else "no job runs (--all shows those that ran)")
+        note("there are no jobs" if arguments.all else "no job is running; try --all")
         return 0
     now = datetime.now(UTC)
     sys.stdout.write(table([_HEAD, *(_cells(row, now) for row in rows)]))
@@ -52,7 +51,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
     started = datetime.fromisoformat(row["started_at"])
     return tuple(
-        # A folder's name and a title may hold anything, also a newline.
+        # The name of a folder and a title may contain any character, even a newline.
         printable(cell).replace("\n", "\N{REPLACEMENT CHARACTER}")
         for cell in (
             row["process_id"][:SHOWN],
@@ -67,7 +66,7 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
 
 
 def ago(seconds: float) -> str:
-    """A length of time in its largest unit.
+    """A duration in its largest unit.
 
     >>> ago(59.9), ago(60), ago(7200), ago(172800)
     ('59 s', '1 min', '2 h', '2 d')

@@ -1,4 +1,4 @@
-"""`claudecode2api run`: start a job, show its answer, and take its end for one's own."""
+"""`claudecode2api run`: start a job, show its answer, and exit as it ended."""
 
 import argparse
 import os
@@ -14,12 +14,12 @@ from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
 from app.tool.screen import Screen, note
 from app.tool.stream import JobStream
 
-#: Seconds, beside KILL_GRACE, that a job's end may take.
+#: Seconds for the end of a job, in addition to KILL_GRACE.
 END_PATIENCE = 60.0
 
 
 def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    """Run a job. Returns the exit status that tells how it ended."""
+    """Run a job. Returns the exit status for its end."""
     settings = checkout.settings()
     client = Client(settings, arguments.url)
     body: dict[str, Any] = {"prompt": _prompt(arguments.prompt), "cwd": _folder(arguments.cwd)}
@@ -27,9 +27,10 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None:
             body[name] = getattr(arguments, name)
     response = client.open("POST", "/chat", json=body)
-    end = JobEnd(client, response.headers["X-Process-ID"], settings.kill_grace + END_PATIENCE)
-    with JobStream(client, end.job_id, note, response) as stream:
-        end.on_signals()
+    patience = settings.kill_grace + END_PATIENCE
+    cancellation = Cancellation(client, response.headers["X-Process-ID"], patience)
+    with JobStream(client, cancellation.job_id, note, response) as stream:
+        cancellation.on_signals()
         screen = Screen(arguments.raw)
         try:
             for event in stream:
@@ -37,43 +38,43 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
                 if status is not None:
                     return status
         except BrokenPipeError:
-            # Who reads us has gone, and so do we.
-            end.cancel()
+            # The reader of our output has gone.
+            cancellation.cancel()
             raise
     return FAILED
 
 
-class JobEnd:
-    """Ends one job for a user who wants it no more."""
+class Cancellation:
+    """Cancels one job, at a signal or when its output is no longer read."""
 
     def __init__(self, client: Client, job_id: str, patience: float) -> None:
         self.job_id = job_id
         self._client = client
         self._patience = patience
-        self._asked = False
+        self._was_signalled = False
 
     def on_signals(self) -> None:
-        """From now on let Ctrl-C end the job, and go on reading: its last words are to come."""
+        """From now on, Ctrl-C cancels the job; reading goes on to its last lines."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup has a program ignore SIGHUP, and a shell SIGINT in the background.
+            # Programs ignore SIGHUP under nohup, and SIGINT in the background of a shell.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._signalled)
+                signal.signal(number, self._on_signal)
 
     def cancel(self) -> None:
-        """Ask for the job's end, and wait for it."""
+        """Cancel the job, and wait for its end."""
         try:
             self._client.ask("DELETE", f"/chat/{self.job_id}", patience=self._patience)
         except Failure as error:
             if getattr(error, "code", "") != "process_not_found":
                 note(str(error))
 
-    def _signalled(self, *_: object) -> None:
-        if self._asked:
-            # The second time: without waiting for anything.
+    def _on_signal(self, *_: object) -> None:
+        if self._was_signalled:
+            # The second signal: exit at once.
             os._exit(CANCELLED)
-        self._asked = True
-        note("ending the job; Ctrl-C once more leaves at once")
-        # A thread, because the stream is read where the signal struck.
+        self._was_signalled = True
+        note("cancelling the job; press Ctrl-C again to exit at once")
+        # In a thread, because the signal interrupts the main thread, which reads the stream.
         threading.Thread(target=self.cancel, daemon=True).start()
 
 
@@ -88,7 +89,7 @@ def _prompt(words: list[str]) -> str:
     else:
         prompt = ""
     if not prompt.strip():
-        message = 'cannot run a job without a prompt; write one: claudecode2api run "…"'
+        message = 'cannot run a job without a prompt: claudecode2api run "…"'
         raise Failure(message, MISUSED)
     return prompt
 

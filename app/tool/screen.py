@@ -1,30 +1,34 @@
-"""The command's two outputs: the answer on standard output, all about it on standard error."""
+"""The command's output: the answer on standard output, notes about it on standard error."""
 
 import json
+import re
 import sys
 from typing import Any, BinaryIO
 
+from app.tool.answer_text import AnswerText
 from app.tool.events import Event
 from app.tool.failure import CANCELLED, FAILED, TIMED_OUT
-from app.tool.transcript import Transcript, printable
 
-#: The exit status for each way in which a job ends.
-STATUSES = {"succeeded": 0, "cancelled": CANCELLED, "timed_out": TIMED_OUT}
+#: The exit status for each status of a job that has ended; FAILED for any other.
+EXIT_STATUSES = {"succeeded": 0, "cancelled": CANCELLED, "timed_out": TIMED_OUT}
+
+# Control characters except tab and newline: they move the cursor, change colours or ring the bell.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
-    """Shows a job's events: the answer's text, or with `raw` the CLI's lines as they are."""
+    """Shows a job's events: the text of the answer, or with `raw` the CLI's lines unchanged."""
 
     def __init__(self, raw: bool) -> None:
         self._raw = raw
         self._out: BinaryIO = sys.stdout.buffer
-        self._terminal = sys.stdout.isatty()
-        self._transcript = Transcript()
+        self._is_terminal = sys.stdout.isatty()
+        self._answer = AnswerText()
 
     def show(self, event: Event) -> int | None:
-        """Show one event; the exit status, if it is the last."""
+        """Show one event. Returns the exit status if it is the last."""
         if event.name == "done":
-            return _tell_end(json.loads(event.data))
+            return _note_end(json.loads(event.data))
         if event.name == "message":
             self._write(self._raw_line(event) if self._raw else self._text(event))
         elif event.data.startswith(b"queued"):
@@ -32,42 +36,51 @@ class Screen:
         return None
 
     def _raw_line(self, event: Event) -> bytes:
-        # An event is one line of the CLI's, and only a CR in it can have become a newline.
+        # An event is one line of the CLI's; only a CR in it can have become a newline.
         return event.data.replace(b"\n", b"\r") + b"\n"
 
     def _text(self, event: Event) -> bytes:
-        text = self._transcript.read(event.data)
-        return (printable(text) if self._terminal else text).encode(errors="replace")
+        text = self._answer.read(event.data)
+        return (printable(text) if self._is_terminal else text).encode(errors="replace")
 
-    def _write(self, said: bytes) -> None:
-        if said:
-            self._out.write(said)
+    def _write(self, content: bytes) -> None:
+        if content:
+            self._out.write(content)
             self._out.flush()
 
 
 def note(text: str) -> None:
-    """A line about the answer, which is no part of it."""
+    """Print a line on standard error."""
     sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 
-def _tell_end(done: dict[str, Any]) -> int:
+def printable(text: str) -> str:
+    r"""Text without characters that control a terminal.
+
+    >>> printable("a\x1b[31mb\tc\n")
+    'a\ufffd[31mb\tc\n'
+    """
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def _note_end(done: dict[str, Any]) -> int:
     status = str(done.get("status"))
-    told = [status.replace("_", " ")]
+    summary = [status.replace("_", " ")]
     if done.get("reason") not in (None, "timeout"):
-        told[0] += f" ({done['reason']})"
+        summary[0] += f" ({done['reason']})"
     if done.get("duration_ms") is not None:
-        told.append(f"{done['duration_ms'] / 1000:.1f} s")
+        summary.append(f"{done['duration_ms'] / 1000:.1f} s")
     if done.get("total_cost_usd") is not None:
-        told.append(f"${done['total_cost_usd']:.4f}")
+        summary.append(f"${done['total_cost_usd']:.4f}")
     if done.get("session_id"):
-        told.append(f"session {done['session_id']}")
+        summary.append(f"session {done['session_id']}")
     stderr = str(done.get("stderr") or "").strip()
     error = str(done.get("error") or "")
-    # The complaints of a CLI that was asked to end are of no use.
+    # What a CLI prints because it was cancelled is of no use.
     if status != "cancelled":
-        for words in (stderr, "" if error in stderr else error):
-            if words:
-                note(words)
-    note(f"{', '.join(told)}, job {done.get('process_id')}")
-    return STATUSES.get(status, FAILED)
+        for text in (stderr, "" if error in stderr else error):
+            if text:
+                note(text)
+    note(f"{', '.join(summary)}, job {done.get('process_id')}")
+    return EXIT_STATUSES.get(status, FAILED)

@@ -1,4 +1,4 @@
-"""`claudecode2api serve`: the gateway in the foreground."""
+"""`claudecode2api serve`: run the gateway in the foreground."""
 
 import argparse
 import os
@@ -11,14 +11,14 @@ from app.tool.failure import UNCONFIGURED, Failure
 
 
 def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
-    """Become gunicorn, in the folder of its configuration and of `.env`."""
-    if refused := checkout.refused_to_root():
-        raise Failure(f"cannot start the gateway: {refused}", UNCONFIGURED)
+    """Replace this process with gunicorn, in the folder of gunicorn.conf.py and `.env`."""
+    if refusal := checkout.root_refusal():
+        raise Failure(f"cannot start the gateway: {refusal}", UNCONFIGURED)
     gunicorn = Path(sys.executable).parent / "gunicorn"
     os.chdir(checkout.folder)
     try:
         os.execve(gunicorn, [str(gunicorn)], dict(checkout.environ))  # noqa: S606 - no shell
     except OSError as error:
         raise Failure(
-            f"cannot run {gunicorn}: {error.strerror}; make venv/ anew (install.sh does)"
+            f"cannot run {gunicorn}: {error.strerror}; make venv/ again (install.sh does)"
         ) from None

@@ -1,4 +1,4 @@
-"""A job's stream that outlives its connection: it goes on after the last event that came whole."""
+"""A job's event stream, which is resumed after the last complete event when it breaks."""
 
 import json
 import time
@@ -10,21 +10,21 @@ import urllib3
 
 from app.tool.client import Client
 from app.tool.events import Event, read_events
-from app.tool.failure import FAILED, Failure, Refused, Unreachable
+from app.tool.failure import FAILED, Failure, RequestRefused, Unreachable
 
-#: Seconds in which a gateway that went away may come back.
+#: Seconds to wait for a gateway that is away.
 RETURN_PATIENCE = 120.0
-#: Seconds between two looks for it.
-_LOOK = 0.2
+#: Seconds between two attempts to reach it.
+_PAUSE = 0.2
 _CHUNK = 1 << 16
 
 
 class JobStream:
-    """The events of one job, each once, the last of them `done`.
+    """The events of one job, each once; the last is `done`.
 
-    `response` is an open stream of the job's; without one it is read from its start. When the
-    gateway reloads or dies, or the connection breaks, the stream is asked for again; `note` is
-    told so. With `silence` it ends, without `done`, when nothing comes for so many seconds.
+    `response` is an open stream of the job; without it, the stream is read from its start. When
+    the gateway reloads or dies, or the connection breaks, the stream is requested again, and
+    `note` is called. With `silence`, it ends without `done` after so many seconds without a byte.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class JobStream:
         self._client = client
         self._note = note
         self._last: str | None = None
-        self._response = response or self._ask()
+        self._response = response or self._open()
 
     def __enter__(self) -> "JobStream":
         return self
@@ -50,11 +50,11 @@ class JobStream:
 
     def __iter__(self) -> Iterator[Event]:
         while True:
-            why, before = "the connection broke off", self._last
+            reason, before = "the connection broke", self._last
             try:
                 for event in read_events(_chunks(self._response)):
                     if event.name == "error":
-                        why = self._why(event)
+                        reason = self._reason(event)
                         break
                     self._last = event.id or self._last
                     yield event
@@ -63,46 +63,47 @@ class JobStream:
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if self._silence and isinstance(error, urllib3.exceptions.ReadTimeoutError):
                     return
-                why = f"the connection broke off ({type(error).__name__})"
+                reason = f"the connection broke ({type(error).__name__})"
             self._response.close()
-            self._note(f"{why}; going on with the job")
+            self._note(f"{reason}; resuming the stream")
             if self._last == before:
-                # Whatever breaks it may do so again at once.
-                time.sleep(_LOOK)
-            self._response = self._ask_again()
+                # The same may happen again at once.
+                time.sleep(_PAUSE)
+            self._response = self._resume()
 
-    def _ask(self) -> requests.Response:
+    def _open(self) -> requests.Response:
         headers = {} if self._last is None else {"Last-Event-ID": self._last}
         path = f"/chat/{self.job_id}"
         return self._client.open("GET", path, headers=headers, silence=self._silence)
 
-    def _ask_again(self) -> requests.Response:
+    def _resume(self) -> requests.Response:
         deadline = time.monotonic() + RETURN_PATIENCE
         while True:
             try:
-                return self._ask()
+                return self._open()
             except Failure as error:
                 away = isinstance(error, Unreachable) or (
-                    isinstance(error, Refused) and error.code == "gateway_stops"
+                    isinstance(error, RequestRefused) and error.code == "gateway_stops"
                 )
                 if not away or time.monotonic() > deadline:
-                    raise self._given_up(str(error), error.status) from None
-                time.sleep(_LOOK)
+                    raise self._failure(str(error), error.status) from None
+                time.sleep(_PAUSE)
 
-    def _why(self, event: Event) -> str:
-        """Why the gateway ends a stream; raises Failure if asking again would not help."""
+    def _reason(self, event: Event) -> str:
+        """Why the gateway ended the stream. Raises Failure if it cannot be resumed."""
         fields: dict[str, Any] = json.loads(event.data)
         if fields.get("code") != "stream_ended":
-            raise self._given_up(f"the stream failed: {fields.get('error')}", FAILED)
+            raise self._failure(f"the stream failed: {fields.get('error')}", FAILED)
         return str(fields.get("error"))
 
-    def _given_up(self, why: str, status: int) -> Failure:
+    def _failure(self, reason: str, status: int) -> Failure:
         return Failure(
-            f"{why}. The job may go on: claudecode2api logs --follow {self.job_id}", status
+            f"{reason}. The job may still be running: claudecode2api logs --follow {self.job_id}",
+            status,
         )
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes."""
+    """The body, as it arrives."""
     chunks: Iterator[bytes] = response.raw.stream(_CHUNK, decode_content=False)
     return chunks

@@ -38,7 +38,7 @@ def test_what_the_gateway_refuses_is_told_in_its_words(
 ) -> None:
     done = tool.run("run", *fields, "hello")
     assert done.returncode == 1
-    assert done.stderr.startswith(b"the gateway refuses this: " + said)
+    assert done.stderr.startswith(b"the gateway refused the request: " + said)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_no_gateway_is_told_apart(tool: Tool, status: int, kind: str, bo
         for arguments in (["ps"], ["run", "hello"]):
             done = tool.run(*arguments, "--url", other.url)
             assert done.returncode == 1
-            assert b"is not this gateway" in done.stderr
+            assert b"another program answers" in done.stderr
 
 
 def test_a_proxy_whose_gateway_is_away(tool: Tool) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from app.tool.checkout import Checkout
 from app.tool.checks import service
-from app.tool.unit import Unit, differences
+from app.tool.systemd_unit import Unit, differences
 from tests.support import model_api
 from tests.support.gateway import ROOT, Gateway, eventually, free_port, running_gateway
 from tests.support.tool import Tool, tool_of
@@ -58,7 +58,7 @@ def test_rows_for_people(tool: Tool) -> None:
     tool.env_file.chmod(0o644)
     told = tool.run("doctor").stdout.decode()
     path = tool.env_file
-    assert f"warning  .env          {path} has mode 0644: other users may read" in told
+    assert f"warning  .env          {path} has mode 0644: other users can read" in told
     assert f"\n                       fix: chmod 600 {path}\n" in told
     assert "\nok       job           '/cost'" in told
     assert told.endswith("\n\nall is well\n")
@@ -259,7 +259,7 @@ def test_no_unit_and_no_systemd(tmp_path: Path) -> None:
 
 def test_the_units_environment_is_the_gateways(installed: Checkout) -> None:
     assert str(installed.settings().state_dir) == "/var/lib/claudecode2api"
-    assert installed.gateways_environ()["PATH"] == "/home/me/.local/bin:/usr/bin"
+    assert installed.gateway_environ()["PATH"] == "/home/me/.local/bin:/usr/bin"
 
 
 def test_the_order_of_a_units_lines_does_not_count() -> None:

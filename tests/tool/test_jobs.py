@@ -20,7 +20,7 @@ def ended(gateway: Gateway) -> Iterator[str]:
 
 
 def test_ps_lists_what_runs(gateway: Gateway, tool: Tool) -> None:
-    assert tool.run("ps").stderr == b"no job runs (--all shows those that ran)\n"
+    assert tool.run("ps").stderr == b"no job is running; try --all\n"
     job_id = gateway.chat("silent", model="opus", title="a\x1b[31m\ntitle" + "!" * 100).job_id
     head, row = tool.run("ps").stdout.decode().splitlines()
     assert head.split() == ["ID", "STATUS", "STARTED", "MODEL", "USER", "FOLDER", "TITLE"]
@@ -54,7 +54,7 @@ def test_logs_of_a_running_job_are_what_it_has_said_so_far(gateway: Gateway, too
     stream = gateway.chat("lines 100000", "silent")
     done = tool.run("logs", "--raw", stream.job_id)
     assert done.stdout.count(b"\n") == 100_000
-    assert done.stderr == b"the job runs on: claudecode2api logs --follow %b\n" % (
+    assert done.stderr == b"the job is still running: claudecode2api logs --follow %b\n" % (
         stream.job_id[:8].encode()
     )
     assert gateway.running()

@@ -103,12 +103,12 @@ def test_a_key_is_removed_and_the_others_stay_as_they_are(alone: Tool) -> None:
     ("name", "status", "why"),
     [
         ("alice", 1, "there is one"),
-        ("admin", 1, "AUTH_USER is called so"),
+        ("admin", 1, "that is AUTH_USER"),
         ("key-1", 1, "the same name, 'key-1'"),
         ("sha256", 78, "API_KEYS"),
-        ("Alice", 2, "a name has small letters"),
-        ("1st", 2, "begins with a letter"),
-        ("a,b", 2, "a name has"),
+        ("Alice", 2, "must begin with a lower-case letter"),
+        ("1st", 2, "begin with a lower-case letter"),
+        ("a,b", 2, "32 lower-case letters"),
         ("a" * 33, 2, "at most 32"),
     ],
 )
@@ -185,7 +185,7 @@ def test_another_users_file_stays_as_it_is(alone: Tool) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (78, "")
-    assert "it is nobody's alone; run this as nobody" in done.stderr
+    assert "only nobody can use it; run this as nobody" in done.stderr
     assert entries(alone) == []
 
 

@@ -101,7 +101,7 @@ def test_another_users_file_stays_as_it_is(alone: Tool) -> None:
         check=False,
     )
     assert done.returncode == 78
-    assert "it is nobody's alone; run this as nobody" in done.stderr
+    assert "only nobody can use it; run this as nobody" in done.stderr
     assert password_of(alone) == "old"
 
 

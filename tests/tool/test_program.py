@@ -24,7 +24,7 @@ def test_it_runs_from_anywhere_and_through_links(tool: Tool, tmp_path: Path) -> 
     second.symlink_to("link")
     tool.project = hostile
     done = tool.run("ps", program=second, PYTHONPATH=str(hostile))
-    assert (done.returncode, done.stderr[:11]) == (0, b"no job runs")
+    assert (done.returncode, done.stderr[:13]) == (0, b"no job is run")
 
 
 def test_without_its_packages_it_says_what_to_do(tool: Tool) -> None:
@@ -100,7 +100,7 @@ def test_root_starts_no_gateway_and_no_cli_that_another_user_chooses(
     os.chown(tool.env_file, 65534, 65534)
     done = tool.run("serve")
     assert done.returncode == 78
-    assert b"root must not run what nobody chooses" in done.stderr
+    assert b"root must not run what nobody sets" in done.stderr
     rows = {row["name"]: row for row in json.loads(tool.run("doctor", "--json").stdout)["checks"]}
     assert rows["claude"]["status"] == rows["login"]["status"] == "skipped"
     assert not (tmp_path / "ran").exists()

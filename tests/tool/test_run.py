@@ -130,7 +130,7 @@ def test_a_second_ctrl_c_leaves_at_once(gateway: Gateway, tool: Tool) -> None:
         assert run.stdout is not None and run.stderr is not None
         run.stdout.readline()
         run.send_signal(signal.SIGINT)
-        assert run.stderr.readline().startswith(b"ending the job")
+        assert run.stderr.readline().startswith(b"cancelling the job")
         run.send_signal(signal.SIGINT)
         assert run.wait(1.5) == 130
     eventually(lambda: gateway.running() == [])
@@ -178,7 +178,7 @@ def test_no_line_is_lost_or_doubled_when_the_gateway_changes_under_it(
         assert run.stderr is not None
         notes = run.stderr.read()
     assert b"".join(seen) == output_of(gateway, notes)
-    assert notes.count(b"going on with the job") >= 1
+    assert notes.count(b"resuming the stream") >= 1
 
 
 def test_it_goes_on_when_a_killed_gateway_comes_back(
@@ -191,7 +191,7 @@ def test_it_goes_on_when_a_killed_gateway_comes_back(
         assert run.stdout is not None and run.stderr is not None
         run.stdout.readline()
         gateway.kill()
-        assert b"going on with the job" in run.stderr.readline()
+        assert b"resuming the stream" in run.stderr.readline()
         gateway.start()
         flag.touch()
         assert run.communicate()[0] == b"two\n"

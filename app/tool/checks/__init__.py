@@ -1,1 +1,1 @@
-"""What `claudecode2api doctor` looks at, one part of the gateway a file."""
+"""The checks of `claudecode2api doctor`, one part of the gateway a file."""

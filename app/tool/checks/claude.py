@@ -1,4 +1,4 @@
-"""Whether the CLI is found as the gateway would find it, and is logged in."""
+"""Checks whether the gateway would find the CLI, and whether the CLI is logged in."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ from app.errors import ConfigurationError
 from app.settings import Settings
 from app.state.files import open_file
 from app.tool.check import Check, failed, ok, skipped, warning
-from app.tool.owner import own_name
+from app.tool.local_users import own_name
 
 # Characters of what the CLI printed that are shown.
 _SHOWN = 200

@@ -1,4 +1,4 @@
-"""Whether the gateway's Python and its packages are those that it needs."""
+"""Checks of the gateway's Python, its packages, and the user that runs this."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from importlib import metadata
 
 from app.tool.check import Check, failed, ok, warning
 from app.tool.checkout import Checkout
-from app.tool.owner import own_name, owner_of
+from app.tool.local_users import own_name, owner_of
 
 _OLDEST = (3, 11)
 # A line like `gunicorn[gevent]==27.0.1`.
@@ -15,7 +15,7 @@ _PINNED = re.compile(r"([\w.-]+)(?:\[[^\]]*\])?==(\S+)")
 
 
 def check(checkout: Checkout) -> Iterator[Check]:
-    """Python, packages, and whether we are the user that matters."""
+    """Python, the packages, and the user."""
     yield _python()
     yield _packages(checkout)
     yield _user(checkout)
@@ -24,7 +24,7 @@ def check(checkout: Checkout) -> Iterator[Check]:
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < _OLDEST:
-        return failed("python", version, "make venv/ anew with Python 3.11 or newer")
+        return failed("python", version, "make venv/ again with Python 3.11 or newer")
     return ok("python", f"{version}, {sys.executable}")
 
 
@@ -42,22 +42,22 @@ def _packages(checkout: Checkout) -> Check:
     if wrong:
         install = f"{sys.executable} -m pip install -r {requirements}"
         return failed("packages", ", ".join(wrong), install)
-    return ok("packages", f"the {len(pinned)} of requirements.txt, as pinned")
+    return ok("packages", f"the {len(pinned)} of requirements.txt, in its versions")
 
 
 def _user(checkout: Checkout) -> Check:
-    """Another user has another home, and so another CLI and login than the gateway."""
+    """Another user has another home, and so may have another CLI and login than the gateway."""
     me = own_name()
     if checkout.unit.is_of(checkout.folder):
-        gateways = checkout.unit.value("User") or "root"
+        service_user = checkout.unit.value("User") or "root"
     elif checkout.env_file.exists():
-        gateways = owner_of(checkout.env_file)
+        service_user = owner_of(checkout.env_file)
     else:
-        gateways = me
-    if gateways != me:
+        service_user = me
+    if service_user != me:
         return warning(
             "user",
-            f"you are {me}, and the gateway is {gateways}'s: some rows below may not be true of it",
-            f"sudo -u {gateways} claudecode2api doctor",
+            f"you are {me}, but the gateway runs as {service_user}: some rows may not apply to it",
+            f"sudo -u {service_user} claudecode2api doctor",
         )
     return ok("user", me)

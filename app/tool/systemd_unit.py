@@ -1,4 +1,4 @@
-"""The systemd unit of the gateway: what is installed, and how it differs from ours."""
+"""The gateway's systemd unit, and how the installed one differs from the repository's."""
 
 import re
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 NAME = "claudecode2api.service"
 
-#: Seconds that systemctl may take.
+#: Seconds for systemctl.
 _PATIENCE = 10.0
-# How the lines begin that the installer fills in.
+# The beginnings of the lines that the installer fills in.
 _PATH = 'Environment="PATH='
 _FILLED_IN = ("User=", "Group=", "WorkingDirectory=", "ExecStart=", 'ExecReload="', _PATH)
 
@@ -21,23 +21,23 @@ class Unit:
     path: Path
 
     def text(self) -> str:
-        """What the file holds; empty if there is none. Raises OSError if it cannot be read."""
+        """The text of the file; empty if there is none. Raises OSError if it cannot be read."""
         try:
             return self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
     def value(self, key: str) -> str:
-        """What the last line with this key says; empty if there is none."""
+        """The value of the last line with this key; empty if there is none."""
         lines = [line for line in _lines(self.text()) if line.startswith(f"{key}=")]
         return lines[-1].partition("=")[2] if lines else ""
 
     def is_of(self, folder: Path) -> bool:
-        """Whether the unit runs the gateway of this checkout."""
+        """Whether the unit runs the gateway in this folder."""
         return self.value("WorkingDirectory") == str(folder)
 
     def environment(self) -> dict[str, str]:
-        """What systemd adds to the gateway's environment, of what matters to us."""
+        """STATE_DIRECTORY and PATH as systemd sets them for the gateway."""
         added = {}
         # The first of several (systemd.exec(5)).
         if state := self.value("StateDirectory").partition(" ")[0].partition(":")[0]:
@@ -48,9 +48,9 @@ class Unit:
         return added
 
     def enabled(self) -> str:
-        """What `systemctl is-enabled` says, such as `enabled` or `disabled`."""
-        answer = subprocess.run(  # noqa: S603 - a name of our own
-            ["systemctl", "is-enabled", self.path.name],  # noqa: S607 - where it lies varies
+        """The output of `systemctl is-enabled`, such as `enabled` or `disabled`."""
+        answer = subprocess.run(  # noqa: S603 - the name is constant
+            ["systemctl", "is-enabled", self.path.name],  # noqa: S607 - its path varies
             capture_output=True,
             text=True,
             timeout=_PATIENCE,
@@ -59,15 +59,15 @@ class Unit:
         return answer.stdout.strip() or answer.stderr.strip().partition("\n")[0]
 
 
-#: Where the installer puts it.
+#: The unit that the installer writes.
 INSTALLED = Unit(Path("/etc/systemd/system") / NAME)
 
 
 def differences(template: str, installed: str) -> list[str]:
     r"""The lines in which an installed unit differs from the one in the repository.
 
-    Those of the repository's are marked with a minus, the others with a plus. Comments do not
-    count, nor does what the installer fills in.
+    Lines of the repository's are marked with a minus, the others with a plus. Comments do not
+    count, nor do the values that the installer fills in.
 
     >>> differences("# ours\n[Service]\nUser=x\nRestart=always", "[Service]\nUser=me")
     ['-Restart=always']
@@ -88,7 +88,7 @@ def _comparable(text: str) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """The unit's lines, each whole, without comments (systemd.syntax(7))."""
-    whole = re.sub(r"\\\n(?:[ \t]*[#;].*\n)*", " ", text)
-    lines = [line.strip() for line in whole.split("\n")]
+    """The unit's lines, continued ones joined, without comments (systemd.syntax(7))."""
+    joined = re.sub(r"\\\n(?:[ \t]*[#;].*\n)*", " ", text)
+    lines = [line.strip() for line in joined.split("\n")]
     return [line for line in lines if line and line[0] not in "#;"]

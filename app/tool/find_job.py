@@ -1,4 +1,4 @@
-"""The gateway's jobs by their ids, of which a beginning is enough."""
+"""Finding a job by the beginning of its id."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from app.tool.client import Client
 from app.tool.failure import Failure
 
-#: Letters of an id that are shown: enough to tell it from others.
+#: Characters of an id that are shown: enough to distinguish jobs.
 SHOWN = 8
 _PAGE = 200
 _WHOLE = 36
@@ -23,11 +23,11 @@ def all_jobs(client: Client, page: int = _PAGE) -> Iterator[dict[str, Any]]:
         params["before"] = rows[-1]["process_id"]
 
 
-def find(client: Client, beginning: str) -> str:
-    """The id of the one job whose id begins so. Raises Failure."""
+def find_job_id(client: Client, beginning: str) -> str:
+    """The id of the only job whose id begins with this. Raises Failure."""
     wanted = beginning.lower()
     if not wanted or not set(wanted) <= set("0123456789abcdef-"):
-        raise Failure(f"cannot find job {beginning!r}: that is no id; see claudecode2api ps --all")
+        raise Failure(f"cannot find job {beginning!r}: this is no id; see claudecode2api ps --all")
     if len(wanted) == _WHOLE:
         return wanted
     found = [
@@ -38,7 +38,5 @@ def find(client: Client, beginning: str) -> str:
     if not found:
         raise Failure(f"cannot find job {beginning!r}; see claudecode2api ps --all")
     if len(found) > 1:
-        raise Failure(
-            f"job id {beginning!r} is ambiguous; type more of it, out of {', '.join(found[:5])}"
-        )
+        raise Failure(f"job id {beginning!r} is ambiguous; type more of it: {', '.join(found[:5])}")
     return found[0]
