@@ -1,4 +1,4 @@
-"""The build backend of pyproject.toml, which builds nothing: the gateway runs from its checkout."""
+"""The build backend of pyproject.toml, which refuses: the gateway runs from its checkout."""
 
 import sys
 from typing import NoReturn
@@ -14,7 +14,7 @@ def _refuse(*_: object, **__: object) -> NoReturn:
     sys.exit(_REFUSAL)
 
 
-# PEP 517 and PEP 660: whatever a tool asks first.
+# All hooks of PEP 517 and PEP 660, whichever a tool calls first.
 build_sdist = build_wheel = build_editable = _refuse
 prepare_metadata_for_build_wheel = prepare_metadata_for_build_editable = _refuse
 get_requires_for_build_wheel = get_requires_for_build_sdist = _refuse
