@@ -19,7 +19,14 @@ from app.conversation.images import Images
 from app.conversation.models import Models
 from app.conversation.turns import Turns
 from app.conversation.workspaces import Workspaces
-from app.http import access, allowed_hosts, error_handlers, request_id, request_log
+from app.http import (
+    access,
+    allowed_hosts,
+    error_handlers,
+    request_id,
+    request_log,
+    security_headers,
+)
 from app.http.body import BodyReader
 from app.http.chat_request import ChatRequests
 from app.http.cross_origin import CrossOriginPolicy
@@ -38,6 +45,8 @@ from app.processes import Process
 from app.runs.launcher.client import Launch
 from app.settings import Settings
 from app.startup import Startup
+
+_OPENAI_ERRORS = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, path_hints.hint_for)
 
 
 def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
@@ -118,6 +127,8 @@ def _openai_blueprints(
     catalog = Blueprint("catalog", openai.__name__)
     openai_models.add_routes(catalog, models)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
+    for blueprint in (completions, catalog):
+        error_handlers.use_format(blueprint, _OPENAI_ERRORS)
     return [completions, catalog]
 
 
@@ -126,11 +137,9 @@ def _flask_app(counters: Metrics) -> Flask:
     # A path with two slashes is another path: a redirect's address may be wrong behind a proxy.
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
-    openai_format = error_handlers.ErrorFormat(
-        "/v1/", openai_errors.render_error, path_hints.hint_for
-    )
     request_id.install(app)
-    error_handlers.install(app, [openai_format], counters)
+    error_handlers.install(app, [_OPENAI_ERRORS], counters)
+    security_headers.install(app)
     request_log.install(app)
     return app
 

@@ -18,7 +18,7 @@ _UNHEALTHY = ResponseDescription("Jobs cannot run.", {"application/json": Unheal
 def blueprint(claude: Installed, login: Login, fitness: Fitness) -> Blueprint:
     """The views."""
     views = Blueprint("health", __name__)
-    root.add_view(views)
+    root.add_routes(views)
 
     @views.get("/health")
     @describes(

@@ -91,7 +91,7 @@ _INTERRUPT = describes(
 def blueprint(jobs: JobService) -> Blueprint:
     """The views."""
     views = Blueprint("jobs", __name__)
-    processes.add_view(views, jobs)
+    processes.add_routes(views, jobs)
 
     @views.get("/jobs")
     @_LIST

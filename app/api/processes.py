@@ -7,7 +7,7 @@ from app.jobs.service import JobService
 from app.openapi.describe import describes
 
 
-def add_view(views: Blueprint, jobs: JobService) -> None:
+def add_routes(views: Blueprint, jobs: JobService) -> None:
     """Add the view to the blueprint of `/jobs`, whose tag it has in the OpenAPI document."""
 
     @views.get("/processes")

@@ -6,7 +6,7 @@ from app.api.described.health import Root
 from app.openapi.describe import describes
 
 
-def add_view(views: Blueprint) -> None:
+def add_routes(views: Blueprint) -> None:
     """Add the view to the blueprint of `/health`, whose tag it has in the OpenAPI document."""
 
     @views.get("/")

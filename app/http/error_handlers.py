@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.errors import (
@@ -21,15 +22,17 @@ from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+_FORMATS = "error_formats"
 # Characters of a path that a hint repeats.
 _LONGEST_PATH = 200
 
 
 class ErrorFormat(NamedTuple):
-    """The errors of an API below `prefix`, whose clients expect another shape than ours.
+    """The errors of an API whose clients expect another shape than ours.
 
-    `hint_for` returns advice for a client of that API that requests a path that does not exist,
-    and None for a path that such clients do not request.
+    It is used by the blueprints of that API (`use_format`), and below `prefix` for paths and
+    methods that do not exist. `hint_for` returns advice for a client of that API that requests a
+    path that does not exist, and None for a path that such clients do not request.
     """
 
     prefix: str
@@ -37,24 +40,27 @@ class ErrorFormat(NamedTuple):
     hint_for: Callable[[str], str | None]
 
     def covers(self, path: str) -> bool:
-        """Whether a path belongs to this API."""
+        """Whether a path is below the prefix."""
         return f"{path}/".startswith(self.prefix)
 
 
 def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> None:
     """Answer every error with JSON, never with an HTML page.
 
-    Errors outside of the APIs in `formats` have our own shape: `detail`, `code`, `request_id`.
+    Where none of the `formats` is used, errors have our own shape: `detail`, `code`, `request_id`.
     """
     handlers = _ErrorHandlers(app, formats, metrics)
     app.register_error_handler(GatewayError, handlers.gateway_error)
     app.register_error_handler(HTTPException, handlers.http_error)
     app.register_error_handler(Exception, handlers.unexpected_error)
 
-    @app.after_request
-    def forbid_sniffing(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
+
+def use_format(blueprint: Blueprint, error_format: ErrorFormat) -> None:
+    """Report the errors of this blueprint's views in this format."""
+
+    @blueprint.record
+    def set_format(state: BlueprintSetupState) -> None:
+        state.app.extensions.setdefault(_FORMATS, {})[blueprint.name] = error_format
 
 
 class _ErrorHandlers:
@@ -66,10 +72,10 @@ class _ErrorHandlers:
     def gateway_error(self, error: GatewayError) -> Response:
         if isinstance(error, NotAuthenticated | TooManyAttempts):
             self._metrics.count_refusal(error.code)
-        for each in self._formats:
-            if each.covers(request.path):
-                return _flask_response(each.render(error))
-        return _flask_response(_render(error))
+        error_format = self._format()
+        return _flask_response(
+            _render(error) if error_format is None else error_format.render(error)
+        )
 
     def http_error(self, error: HTTPException) -> Response:
         headers = {
@@ -98,6 +104,12 @@ class _ErrorHandlers:
         )
         job_id = g.get("job_id")
         return self.gateway_error(JobContinues(job_id) if job_id else InternalError())
+
+    def _format(self) -> ErrorFormat | None:
+        if request.blueprint is None:
+            return next((each for each in self._formats if each.covers(request.path)), None)
+        by_blueprint: dict[str, ErrorFormat] = self._app.extensions.get(_FORMATS, {})
+        return by_blueprint.get(request.blueprint)
 
     def _wrong_path_or_method(self, error: GatewayError, allowed: Sequence[str]) -> Response:
         path = request.path
