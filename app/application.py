@@ -43,6 +43,7 @@ from app.openai import path_hints
 from app.openapi import pages
 from app.processes import Process
 from app.runs.launcher.client import Launch
+from app.server.native_thread import NativeThreads
 from app.settings import Settings
 from app.startup import Startup
 
@@ -57,7 +58,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     """
     settings, environment, cli = startup.settings, startup.environment, startup.claude
     installed = Installed(cli, environment)
-    spool = Spool(settings.state_dir)
+    spool = Spool(settings.state_dir, NativeThreads().call)
     spool.prepare()
     launch = Launch(
         spool.state, cli.path, environment, startup.capacity, startup.generation, master

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,8 +50,17 @@ def position_of(job: Job) -> Position | None:
 class Spool:
     """All jobs of one state folder."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(
+        self,
+        state: Path,
+        call: Callable[[Callable[[], bool], float], bool] | None = None,
+    ) -> None:
+        """`call` runs a function so that nobody waits for it, for so many seconds at most.
+
+        It is for removing files: with a large one, unlink(2) takes half a second.
+        """
         self.state = str(state)
+        self._call = call
 
     def prepare(self) -> None:
         """Make the folders that are missing or damaged, for this user's eyes only.
@@ -147,7 +157,7 @@ class Spool:
         except OSError:
             # There is none, or a job has removed the other folder.
             removed = job.path
-        remove(removed, _PATIENCE, _let_others)
+        self._remove(removed, _PATIENCE)
 
     def tidy(self) -> None:
         """Go on with removing what `remove` has left, and what a job has put between ours.
@@ -155,11 +165,19 @@ class Spool:
         Others are served in between.
         """
         for name in os.listdir(f"{self.state}/removed"):
-            remove(f"{self.state}/removed/{name}", _TIDY_PATIENCE, _let_others)
+            self._remove(f"{self.state}/removed/{name}", _TIDY_PATIENCE)
         for folder in sorted(_LISTS):
             for name in os.listdir(f"{self.state}/{folder}"):
                 if not is_job_id(name):
-                    remove(f"{self.state}/{folder}/{name}", _TIDY_PATIENCE, _let_others)
+                    self._remove(f"{self.state}/{folder}/{name}", _TIDY_PATIENCE)
+
+    def _remove(self, path: str, patience: float) -> None:
+        if self._call is None:
+            remove(path, patience, _let_others)
+            return
+        with suppress(TimeoutError):
+            # The rest is left to `tidy`.
+            self._call(partial(remove, path, patience), patience + 1)
 
     def _job(self, job_id: str) -> Job:
         return Job(self.state, job_id)

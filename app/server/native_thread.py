@@ -28,7 +28,9 @@ class NativeThreads:
         Raises TimeoutError after `seconds`; the call may go on then, in a thread that is not used
         again.
         """
-        pool = self._pool = self._pool or ThreadPool(_MOST)
+        if self._pool is None:
+            self._pool = ThreadPool(_MOST)
+        pool = self._pool
 
         def work() -> Result | Exception:
             try:
