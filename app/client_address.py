@@ -19,7 +19,7 @@ def client_address(
     """
     address = remote
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
-    while hops and _is_among(address, proxies):
+    while hops and is_proxy(address, proxies):
         hop = _without_port(hops.pop())
         if hop is None:
             break
@@ -58,10 +58,16 @@ def _without_port(hop: str) -> str | None:
         return None
 
 
-def _is_among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def is_proxy(address: str, proxies: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address is one of the trusted proxies.
+
+    >>> from ipaddress import ip_network
+    >>> is_proxy("::ffff:10.0.0.1", [ip_network("10.0.0.0/8")])
+    True
+    """
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(mapped in network for network in networks)
+    return any(mapped in network for network in proxies)

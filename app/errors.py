@@ -5,6 +5,9 @@ from typing import Any
 
 from app.text import shortened
 
+#: A job that has started and gives no result (RFC 4918). Clients do not retry this status.
+FAILED_DEPENDENCY = 424
+
 
 class ConfigurationError(Exception):
     """The gateway cannot start with these settings; the message is one plain line."""
@@ -341,7 +344,7 @@ class JobContinues(GatewayError):
     A 424, because a client that retries the request would start another job.
     """
 
-    status = 424
+    status = FAILED_DEPENDENCY
     header_names = ("X-Process-ID",)
 
     def __init__(self, job_id: str) -> None:

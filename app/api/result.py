@@ -5,16 +5,13 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.errors import JobContinuesAfterShutdown, ShuttingDown
+from app.errors import FAILED_DEPENDENCY, JobContinuesAfterShutdown, ShuttingDown
 from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.http.request_id import request_id
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
 from app.records.job import Job
 from app.text import well_formed
-
-#: The status for a job that did not succeed (RFC 4918): no client retries it by itself.
-FAILED_DEPENDENCY = 424
 
 
 def result_response(

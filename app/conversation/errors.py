@@ -1,9 +1,6 @@
 """The errors of all chat APIs."""
 
-from app.errors import GatewayError
-
-#: The status of a job that ran and gave no answer (RFC 4918): no client retries it by itself.
-FAILED_DEPENDENCY = 424
+from app.errors import FAILED_DEPENDENCY, GatewayError
 
 
 class BadParameter(GatewayError):

@@ -7,7 +7,8 @@ has `is_error`, `api_error_status` and the CLI's message.
 from collections.abc import Mapping
 from typing import Any
 
-from app.conversation.errors import FAILED_DEPENDENCY, AnswerFailed
+from app.conversation.errors import AnswerFailed
+from app.errors import FAILED_DEPENDENCY
 
 _NO_SESSION = ("No conversation found with session ID", "--resume requires a valid session ID")
 _BAD_SCHEMA = "--json-schema is not a valid JSON Schema"

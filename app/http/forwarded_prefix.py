@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 
 from flask import Request
+
+from app.client_address import is_proxy
 
 _VALID = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}/?")
 
@@ -15,13 +17,6 @@ def external_path(path: str, request: Request, proxies: Sequence[IPv4Network | I
     `proxies` are trusted, as for `X-Forwarded-For`.
     """
     prefix = request.headers.get("X-Forwarded-Prefix", "")
-    if not _VALID.fullmatch(prefix) or not _is_in(request.remote_addr, proxies):
+    if not _VALID.fullmatch(prefix) or not is_proxy(request.remote_addr or "", proxies):
         return path
     return prefix.rstrip("/") + path
-
-
-def _is_in(address: str | None, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    try:
-        return any(ip_address(address or "") in network for network in networks)
-    except ValueError:
-        return False

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.conversation.errors import FAILED_DEPENDENCY, AnswerFailed
-from app.errors import GatewayError
+from app.conversation.errors import AnswerFailed
+from app.errors import FAILED_DEPENDENCY, GatewayError
 from app.http.error_response import ErrorResponse
 
 #: OpenAI's names of the gateway's codes, where they differ.

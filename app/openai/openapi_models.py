@@ -19,7 +19,7 @@ from app.errors import (
 from app.http.chat_request import CHAT_REQUEST_ERRORS
 from app.openai.errors import CODES
 from app.openapi.describe import ResponseDescription, Text
-from app.openapi.error_models import ResponseModel
+from app.openapi.response_model import ResponseModel
 
 
 class OpenAIErrorObject(ResponseModel):

@@ -1,13 +1,8 @@
-"""Errors as JSON: the models for the OpenAPI document, and the base of all such models."""
+"""The JSON of errors, as models for the OpenAPI document."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class ResponseModel(BaseModel):
-    """Base of the models that describe responses. Later versions may add keys."""
-
-    # Most processes never build the schemas.
-    model_config = ConfigDict(defer_build=True)
+from app.openapi.response_model import ResponseModel
 
 
 class Problem(ResponseModel):

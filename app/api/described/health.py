@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.openapi.error_models import ErrorBody, ResponseModel
+from app.openapi.error_models import ErrorBody
+from app.openapi.response_model import ResponseModel
 
 
 class Root(ResponseModel):

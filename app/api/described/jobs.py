@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from app.openapi.error_models import ResponseModel
+from app.openapi.response_model import ResponseModel
 from app.records.job import Status
 
 _ID = "324b03ba-e414-46e1-a8c1-d86f48a0eee8"

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.openapi.error_models import ResponseModel
+from app.openapi.response_model import ResponseModel
 
 
 class StatsRow(ResponseModel):
