@@ -35,7 +35,7 @@ FIRST_RESPONSE_TIMEOUT = 10.0
 #: Seconds that streams have for their last event when the worker stops.
 STOP_PATIENCE = 1.0
 
-STOPPING = "the gateway stops or reloads"
+STOPPING = "the gateway is shutting down or reloading"
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types

@@ -110,7 +110,7 @@ class StreamError(ResponseModel):
     """Why the gateway ended the stream: the data of `event: error`."""
 
     error: str = Field(
-        description="A message for people.", examples=["the gateway stops or reloads"]
+        description="A message for people.", examples=["the gateway is shutting down or reloading"]
     )
     code: Literal["stream_ended", "job_not_started", "process_not_found", "internal_error"] = Field(
         description="`stream_ended`: the gateway is shutting down or reloading. `job_not_started`:"
