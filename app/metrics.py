@@ -25,6 +25,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from app.cli.cost import TOKEN_KINDS, cost_in, tokens_in
 from app.state.counter_file import CounterFile
 from app.state.files import discard, make_folder
 
@@ -36,15 +37,6 @@ for module in (multiprocess, values):
 
 _STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
 _REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
-# The kinds of tokens in the metrics, and their names in a result line.
-_TOKENS = {
-    "input": "input_tokens",
-    "output": "output_tokens",
-    "cache_read": "cache_read_input_tokens",
-    "cache_creation": "cache_creation_input_tokens",
-}
-# No job costs or uses that much; larger values are not plausible.
-_MOST = 1e12
 _DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 _FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
 
@@ -181,7 +173,7 @@ class Metrics:
         for status in _STATUSES:
             self._ended.labels(status)
             self._durations.labels(status)
-        for kind in _TOKENS:
+        for kind in TOKEN_KINDS:
             self._tokens.labels(kind)
         for reason in _REFUSALS:
             self._refused.labels(reason)
@@ -195,26 +187,3 @@ def _is_sound(file: Path) -> bool:
         log.warning("the metrics in %s are left out: %s", file, type(error).__name__)
         return False
     return True
-
-
-def cost_in(result: Mapping[str, Any]) -> float:
-    """The cost in a `result` line, in US dollars."""
-    return _amount(result.get("total_cost_usd"))
-
-
-def tokens_in(result: Mapping[str, Any]) -> dict[str, int]:
-    """The tokens in a `result` line, by kind."""
-    usage = result.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    return {kind: int(_amount(counts.get(name))) for kind, name in _TOKENS.items()}
-
-
-def _amount(value: object) -> float:
-    """The value if it is a plausible amount, else 0; the CLI may write anything.
-
-    >>> [_amount(value) for value in (0.25, 7, -1, True, "7", None, float("nan"), 10**400)]
-    [0.25, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MOST:
-        return float(value)
-    return 0.0

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from app.cli.cost import cost_in, tokens_in
 from app.jobs.render import seconds_between
 from app.jobs.store import Position, position_of
-from app.metrics import cost_in, tokens_in
 from app.records.job import Job, JobEnd, JobRequest
 
 _LARGEST = (1 << 63) - 1

@@ -18,7 +18,7 @@ from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
 from app.openai.completion_response import CompletionResponse
-from app.openai.turn_request import turn_request
+from app.openai.turn_request import to_turn_request
 from app.openapi.describe import Body, describes
 from app.records.job import Job
 
@@ -43,8 +43,10 @@ def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Bl
         body = turns.requests.bodies.read_json_bytes(request)
         completion = read_completion(body)
         key = idempotency_key_of(request, body)
-        asked = turn_request(completion, request.headers, options_in_prompts=options_in_prompts)
-        turn = turns.prepare(asked, g.user, key)
+        turn_request = to_turn_request(
+            completion, request.headers, options_in_prompts=options_in_prompts
+        )
+        turn = turns.prepare(turn_request, g.user, key)
         started = _start(jobs, turns, turn)
         # Error responses have it, too.
         after_this_request(partial(_add_job_header, started.job.id))

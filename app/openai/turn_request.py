@@ -17,7 +17,7 @@ OPTIONS = "claude"
 _SESSION = re.compile(r"[!-~]{1,200}")
 
 
-def turn_request(
+def to_turn_request(
     completion: CompletionRequest, headers: Headers, *, options_in_prompts: bool
 ) -> TurnRequest:
     """The turn for a completion. Raises BadParameter and InvalidRequest.
