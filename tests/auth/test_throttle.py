@@ -16,6 +16,7 @@ from app.auth import throttle
 from app.auth.authenticator import Authenticator
 from app.auth.throttle import KNOWN_FACTOR, LOGIN_MEMORY, WINDOW, Throttle
 from app.errors import InvalidCredentials, TooManyAttempts
+from app.state import old_files
 from tests.support.credentials import HERE, LONG, authenticator, basic
 
 
@@ -33,9 +34,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The throttle's clock, which stands still at a whole second."""
     found = Clock()
-    monkeypatch.setattr(
-        throttle, "time", SimpleNamespace(time=found, monotonic_ns=time.monotonic_ns)
-    )
+    fake = SimpleNamespace(time=found, monotonic_ns=time.monotonic_ns, sleep=time.sleep)
+    for module in (throttle, old_files):
+        monkeypatch.setattr(module, "time", fake)
     return found
 
 
