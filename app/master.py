@@ -6,7 +6,7 @@ import os
 import pkgutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import app
 from app import metrics
@@ -17,6 +17,7 @@ from app.jobs.store import Spool
 from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from app.server.gateway_lock import (
     StateInUse,
+    is_locked_here,
     listens_at,
     lock_state,
     master_pid,
@@ -26,6 +27,7 @@ from app.server.listen_address import check_address
 from app.server.reload_check import reload_error
 from app.server.systemd_notify import SystemdNotifier
 from app.startup import Startup
+from app.state.version import check_layout
 
 log = logging.getLogger("app")
 
@@ -70,6 +72,7 @@ class Master:
     def check(self) -> None:
         """Check that the gateway can start. Raises ConfigurationError and OSError."""
         try:
+            self._check_layout()
             self._spool.prepare()
         except OSError as error:
             raise ConfigurationError(f"cannot use STATE_DIR: {error}") from None
@@ -78,6 +81,18 @@ class Master:
             # Workers import them later, and would end the gateway if they could not.
             for module in pkgutil.walk_packages(app.__path__, "app."):
                 importlib.import_module(module.name)
+
+    def _check_layout(self) -> None:
+        state = self._spool.state
+        is_reload = is_locked_here(state)
+        try:
+            check_layout(state, is_used=is_reload or master_pid(state) is not None)
+        except ConfigurationError as error:
+            if is_reload:
+                # Only a master of version 1.0 gets here: it cannot refuse a reload, and so ends
+                # with a status after which systemd starts it again.
+                _exit(error, 1)
+            raise
 
     def _check_address(self) -> None:
         if any(name in os.environ for name in (LISTENS, *_LISTENERS)):
@@ -102,7 +117,7 @@ class Master:
         self._publish_address(arbiter)
         metrics.forget_all(self.startup.settings.state_dir / "metrics")
         self._log_startup()
-        for job_id in lifecycle.recover(self._spool):
+        for job_id in lifecycle.take_over(self._spool):
             log.warning(
                 "job %s lost its supervisor while the gateway was down",
                 job_id,
@@ -170,7 +185,7 @@ class Master:
         return GRACEFUL_TIMEOUT + kill_grace + SWEEP_PATIENCE + SWEEP_LIMIT + 5
 
 
-def _exit(error: Exception) -> None:
+def _exit(error: Exception, status: int = EX_CONFIG) -> NoReturn:
     # The log is not set up yet.
     sys.stderr.write(f"{error}\n")
-    raise SystemExit(EX_CONFIG)
+    raise SystemExit(status)

@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-#: The variable in a job's environment by which its leftovers can be found; it holds the id.
-MARK = "CLAUDECODE2API_JOB"
+#: The variable in a run's environment by which its processes are found; it holds the run's id.
+MARK = "CLAUDECODE2API_RUN"
+#: The same in version 1.0, with the id of the job, which is that of its only run.
+OLD_MARK = "CLAUDECODE2API_JOB"
 
 # From linux/prctl.h; the standard library does not offer prctl.
 _PR_SET_CHILD_SUBREAPER = 36
@@ -139,20 +141,21 @@ def descendants(*ancestors: int) -> list[Process]:
     return found
 
 
-def marked(job_id: str) -> list[Process]:
-    """Every living process whose environment carries this job's mark."""
-    wanted = f"{MARK}={job_id}".encode()
+def marked(run_id: str) -> list[Process]:
+    """Every living process whose environment carries this run's mark."""
+    wanted = {f"{mark}={run_id}".encode() for mark in (MARK, OLD_MARK)}
     found = []
     for pid in _pids():
         process = identify(pid)
-        if process is not None and wanted in _environment(pid).split(b"\0"):
+        if process is not None and not wanted.isdisjoint(_environment(pid).split(b"\0")):
             found.append(process)
     return found
 
 
 def is_marked(pid: int) -> bool:
-    """Whether a process has the mark of any job."""
-    return any(each.startswith(f"{MARK}=".encode()) for each in _environment(pid).split(b"\0"))
+    """Whether a process has the mark of any run."""
+    marks = (f"{MARK}=".encode(), f"{OLD_MARK}=".encode())
+    return any(each.startswith(marks) for each in _environment(pid).split(b"\0"))
 
 
 def parent_of(pid: int) -> int | None:

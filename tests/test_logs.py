@@ -18,6 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.logs import JournalFormatter, JsonFormatter, TextFormatter, configuration, secrets_in
+from app.records.job import Job
 from tests.support.gateway import (
     AUTH,
     PASSWORD,
@@ -241,7 +242,7 @@ def test_each_end_is_told_once_whatever_it_is(gateway: Gateway) -> None:
     left.close()
     lost = gateway.chat("line a", "silent")
     lost.next()
-    supervisor = gateway.record(lost.job_id, "running")["supervisor"][0]
+    supervisor = gateway.processes_of(lost.job_id).supervisor.pid
     os.kill(supervisor, signal.SIGKILL)
     limited = gateway.chat("silent", timeout=0.2)
     ends.update({cancelled.job_id: "cancelled", left.job_id: "cancelled"})
@@ -252,7 +253,7 @@ def test_each_end_is_told_once_whatever_it_is(gateway: Gateway) -> None:
         (line,) = ends_of(gateway, job_id)
         assert f"job {job_id} {status} after " in line
     assert " s: The job took longer than its time limit" in ends_of(gateway, limited.job_id)[0]
-    assert not list((gateway.state / "untold").iterdir())
+    assert not list((gateway.state / "unlogged").iterdir())
 
 
 def test_a_job_that_cannot_start_is_told_of(gateway: Gateway) -> None:
@@ -272,12 +273,13 @@ def test_ends_that_nobody_saw_are_told_by_the_next_gateway(
     flag = tmp_path / "flag"
     finished = gateway.chat(f"await {flag}", "result ok", detach=True).job_id
     lost = gateway.chat("silent", detach=True).job_id
-    eventually((gateway.state / "jobs" / lost / "running").exists)
-    supervisor = gateway.record(lost, "running")["supervisor"][0]
+    run = Job(str(gateway.state), lost).run
+    eventually(lambda: run.running() is not None)
+    supervisor = gateway.processes_of(lost).supervisor.pid
     gateway.kill()
     os.kill(supervisor, signal.SIGKILL)
     flag.touch()
-    eventually(lambda: (gateway.state / "untold" / finished).exists())
+    eventually(lambda: (gateway.state / "unlogged" / finished).exists())
     gateway.start()
     eventually(lambda: ends_of(gateway, finished) and ends_of(gateway, lost))
     assert "succeeded after" in ends_of(gateway, finished)[0]

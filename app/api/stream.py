@@ -12,7 +12,7 @@ from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.jobs.follow import END
 from app.jobs.service import JobService
 from app.records.job import Job
-from app.runs.launcher.queue import Place
+from app.runs.queue_file import Place
 
 log = logging.getLogger(__name__)
 

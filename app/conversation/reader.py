@@ -21,7 +21,7 @@ from app.errors import JobContinuesAfterShutdown
 from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.jobs.service import JobService
 from app.records.job import Job
-from app.runs.launcher.queue import Place
+from app.runs.queue_file import Place
 
 #: Bytes of a job's output that are parsed at a time.
 PIECE = 1 << 12

@@ -1,9 +1,9 @@
 """Follow a job's growing output, whoever writes it; knows gevent.
 
 libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It sees growth
-and a change of mode, so sealing the output wakes every reader at once; it compares times in
-whole seconds, so a mere touch it may miss. The queue it watches in the same way: that file
-is replaced whenever a place in it changes.
+and a change of mode, which is how the end of a job wakes every reader at once
+(`app.records.output.ring`); it compares times in whole seconds, so a mere touch it may miss. The
+queue it watches in the same way: that file is replaced whenever a place in it changes.
 """
 
 import logging
@@ -16,9 +16,10 @@ from gevent import get_hub
 from gevent.event import Event
 
 from app import processes
-from app.records.job import Job, data_end, is_sealed
-from app.runs.close_lost import supervisor_of
-from app.runs.launcher.queue import Place, place_of, queue_file
+from app.records.job import Job, JobEnd
+from app.records.output import data_end, open_output
+from app.runs.liveness import supervisor_of
+from app.runs.queue_file import Place, place_of, queue_file
 from app.server.hub_yield import yield_to_hub
 from app.state.files import read_at
 
@@ -47,12 +48,13 @@ class Watch:
         self._close_if_dead = close_if_dead
         self._event = Event()
         self._output = -1
+        self._end: JobEnd | None = None
         self._supervisor: int | None = None
         self._watchers: list[Any] = []
         self._queue: Any = None
 
     def __enter__(self) -> "Watch":
-        self._output = self._job.open_output()
+        self._output = open_output(self._job.output)
         stat = get_hub().loop.stat(self._job.output)
         stat.start(self._event.set)
         self._watchers.append(stat)
@@ -73,18 +75,21 @@ class Watch:
 
     def wait(self, seconds: float) -> bool:
         """Until something may have happened; False if nothing did for so long."""
-        if self._supervisor is None and not self.sealed():
+        if self._supervisor is None and self.end() is None:
             self._find_supervisor()
         woken = self._event.wait(seconds)
         self._event.clear()
         return bool(woken)
 
     def read(self, position: int) -> bytes:
-        """What the output holds there, at most a chunk; empty at its end.
+        """What the job's output holds there, at most a chunk; empty at its end.
 
         Its end is where a hole begins, which only a job makes, and not the CLI.
         """
-        chunk = os.pread(self._output, CHUNK, position)
+        length = CHUNK
+        if self._end is not None and self._end.span_end is not None:
+            length = max(0, min(length, self._end.span_end - position))
+        chunk = os.pread(self._output, length, position)
         if len(chunk) == CHUNK and not any(chunk):
             return chunk[: data_end(self._output, position) - position]
         return chunk
@@ -112,11 +117,12 @@ class Watch:
             self._queue.close()
             self._queue = None
 
-    def sealed(self) -> bool:
-        """Whether the output grows no more."""
-        # A job can change the mode, too, and remove the file.
-        grows = not is_sealed(os.fstat(self._output).st_mode) and self._job.is_output(self._output)
-        return not grows and self._job.end() is not None
+    def end(self) -> JobEnd | None:
+        """How the job ended, or None if it has not."""
+        # A job can write such a record, too; its supervisor removes that.
+        if self._end is None and self._job.has_ended() and not self._job.is_live():
+            self._end = self._job.end()
+        return self._end
 
     def _find_supervisor(self) -> None:
         try:
@@ -127,7 +133,7 @@ class Watch:
             log.error("cannot look for the supervisor of job %s: %s", self._job.id, error)
             return
         if self._supervisor is None:
-            # Not started yet, or dead; the latter ends with a sealed output.
+            # Not started yet, or dead; the latter is closed.
             self._close_if_dead(self._job)
             return
         death = get_hub().loop.io(self._supervisor, _READABLE)
@@ -176,16 +182,16 @@ class Follower:
                 # A readable file and a writable socket never switch by themselves.
                 yield_to_hub()
                 continue
-            # It may have grown before it was sealed.
-            sealed = self._watch.sealed()
-            if sealed:
+            # It may have grown before the end was written.
+            has_ended = self._watch.end() is not None
+            if has_ended:
                 chunk = self._watch.read(self._position)
             if chunk:
                 self._position += len(chunk)
                 yield chunk
-            elif sealed:
+            elif has_ended:
                 return
-            if sealed:
+            if has_ended:
                 continue
             told, place = place, self._watch.place()
             if place not in (None, told):
@@ -209,22 +215,25 @@ def is_position(job: Job, text: str) -> bool:
     """
     if not text.isascii() or not text.isdigit() or len(text) > 18 or str(int(text)) != text:
         return False
-    position = int(text)
-    if position == 0:
+    position, end, claim = int(text), job.end(), job.claimed_by()
+    first = end.span_start if end is not None else claim.span_start if claim is not None else 0
+    last = end.span_end if end is not None and end.span_end is not None else job.size()
+    if position == first:
         return True
+    if not first < position <= last:
+        return False
     try:
-        if read_at(job.output, 1, position - 1) == b"\n":
-            return True
+        is_behind_line = read_at(job.output, 1, position - 1) == b"\n"
     except OSError:
         # A job has removed or replaced it: there is nothing to go on with.
         return False
-    return position == job.size() and job.end() is not None
+    return is_behind_line or (position == last and end is not None)
 
 
 def wait_for_end(watch: Watch, seconds: float) -> bool:
     """Wait for a job to end; False if it does not within so many seconds."""
     deadline = time.monotonic() + seconds
-    while not watch.sealed():
+    while watch.end() is None:
         left = deadline - time.monotonic()
         if left <= 0:
             return False

@@ -42,7 +42,7 @@ class Fitness:
         return Check(os.access(self._claude, os.X_OK), {"path": self._claude})
 
     def _state(self) -> Check:
-        folders = (f"{self._spool.state}/{name}" for name in ("jobs", "live", "untold"))
+        folders = (f"{self._spool.state}/{name}" for name in ("jobs", "runs", "live", "unlogged"))
         writable = all(os.access(folder, os.W_OK | os.X_OK) for folder in folders)
         try:
             free = self._spool.free()

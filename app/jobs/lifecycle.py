@@ -11,9 +11,12 @@ from collections.abc import Callable
 from app import processes
 from app.jobs.log_ends import report
 from app.jobs.store import Spool
+from app.jobs.upgrade import upgrade
 from app.records.job import Job
-from app.runs.close_lost import ask_to_end, close_lost, is_dead
-from app.runs.launcher.server import LOCK
+from app.runs.cancel import ask_to_end
+from app.runs.close_lost import close_lost
+from app.runs.launcher.address import LOCK
+from app.runs.liveness import is_dead
 from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from app.state.process_lock import holder_of
 
@@ -23,8 +26,16 @@ LAUNCHER_GRACE = 3.0
 log = logging.getLogger(__name__)
 
 
+def take_over(spool: Spool) -> list[str]:
+    """Make the state folder the gateway's that starts; returns the ids of jobs that are lost.
+
+    Raises OSError.
+    """
+    return upgrade(spool) + recover(spool)
+
+
 def recover(spool: Spool) -> list[str]:
-    """Close every job that nobody is left to end; returns their ids."""
+    """Close every job that no process is left to end; returns their ids."""
     lost = []
     for job in spool.living():
         try:
@@ -52,14 +63,14 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
             ask_to_end(job)
         except OSError as error:
             log.error("cannot cancel job %s: %s", job.id, error)
-        request = job.request()
-        longest = max(longest, request.kill_grace if request is not None else 0.0)
+        start = job.run.start()
+        longest = max(longest, start.kill_grace if start is not None else 0.0)
         cancelled.append(job.id)
     deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
     while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
     recover(spool)
-    for job in spool.untold():
+    for job in spool.unlogged():
         report(job, name_of)
     return cancelled
 
@@ -68,7 +79,7 @@ def _is_alive(job: Job) -> bool:
     try:
         if job.end() is not None:
             # What follows that was not done, or undone by its job.
-            job.seal()
+            job.finish()
             return False
         return job.exists() and not is_dead(job)
     except OSError:

@@ -29,7 +29,7 @@ def report(job: Job, name_of: Callable[[str], str]) -> Reported | None:
     `name_of` is the name of a user's id.
     """
     request, ended = job.request(), job.end()
-    if not job.take_untold() or request is None or ended is None:
+    if not job.take_unlogged() or request is None or ended is None:
         return None
     # Clocks are set back now and then.
     seconds = max(0.0, seconds_between(request.started_at, ended.ended_at))

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.cli.lines import parse_result
 from app.records.job import Job, JobEnd, JobRequest
-from app.runs.launcher.queue import Place
+from app.runs.queue_file import Place
 from app.state.files import read_at
 
 #: Bytes of standard error that the end of a failed job tells.
@@ -49,7 +49,7 @@ def tell_end(job: Job, ended: JobEnd) -> dict[str, Any]:
     if ended.error is not None:
         told["error"] = ended.error
     if ended.status != "succeeded":
-        told["stderr"] = job.read_errors(ERRORS_TOLD).decode(errors="replace")
+        told["stderr"] = job.read_stderr(ERRORS_TOLD).decode(errors="replace")
     return told
 
 

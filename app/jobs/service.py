@@ -39,12 +39,17 @@ from app.jobs.statistics import Statistics
 from app.jobs.store import Spool, position_of
 from app.metrics import Metrics
 from app.records import session_owners
-from app.records.job import Job, JobEnd, JobRequest, now
-from app.runs.close_lost import ask_to_end, claim, close_lost, is_dead, supervisor_of
+from app.records.job import Job, JobEnd, JobRequest, Wish
+from app.records.run import RunStart
+from app.runs.cancel import ask_to_end
+from app.runs.close_lost import claim_to_close, close_lost
 from app.runs.launcher.client import Launch
-from app.runs.launcher.queue import place_of, queued
-from app.runs.supervisor.watch import NO_ROOM
+from app.runs.liveness import is_dead, supervisor_of
+from app.runs.queue_file import place_of, queued
 from app.runs.sweep import SWEEP_LIMIT
+from app.state.disk import NO_ROOM
+from app.state.version import write_layout
+from app.timestamps import now
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +141,7 @@ class JobService:
                 )
         except QueueFull:
             # Another request with the same key may have got what was refused to us.
-            if job.exists() and not claim(job):
+            if job.exists() and not claim_to_close(job):
                 return Begun(job, False)
             self._spool.remove(job)
             raise
@@ -196,8 +201,6 @@ class JobService:
             session_id=order.session_id,
             started_at=now(),
             user=user.id,
-            arguments=order.command.arguments,
-            kill_grace=self._kill_grace,
             starter=self._starter,
             prompt_length=order.prompt_length,
             detached=detached,
@@ -206,16 +209,18 @@ class JobService:
             max_output=self._limits.max_output or None,
             continues=order.continues,
             request_id=order.request_id,
-            roots=[str(root) for root in self._limits.roots],
             title=order.title,
         )
+        command = order.command
+        roots = [str(root) for root in self._limits.roots]
+        start = RunStart(order.cwd, command.arguments, self._kill_grace, roots)
         try:
-            job.create(request, order.command.input, order.command.files)
+            job.create(request, start, command.input, command.files)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             # A folder of ours was removed, replaced, or its rights were taken away.
             self._spool.remove(job)
             self._spool.prepare()
-            job.create(request, order.command.input, order.command.files)
+            job.create(request, start, command.input, command.files)
         return job
 
     @contextmanager
@@ -272,7 +277,7 @@ class JobService:
         """
         job = self._find_running(job_id, user)
         audit.interrupted(job_id, user.name)
-        self._ask_to_end(job, gently=True)
+        self._ask_to_end(job, "interrupt")
 
     def remove(self, job_id: str, user: User) -> None:
         """Remove an ended job as this user asked, with its record, its output and its key.
@@ -393,7 +398,7 @@ class JobService:
         if supervisor_of(job) is not None:
             self.abandon(job)
             return
-        for process in processes.marked(job.id):
+        for process in processes.marked(job.run.id):
             processes.send_signal(process, signal.SIGKILL)
         self._report(job)
         self._spool.remove(job)
@@ -405,6 +410,7 @@ class JobService:
         """
         self._log_trouble()
         self._spool.prepare()
+        write_layout(self._spool.state)
         mend_users(self._spool.state, self._users)
         for job in self._spool.living():
             self._close_if_dead(job)
@@ -505,7 +511,7 @@ class JobService:
             log.info("job %s started: its turn has come", job_id, extra=told)
 
     def _report_all(self) -> None:
-        for job in self._spool.untold():
+        for job in self._spool.unlogged():
             self._report(job)
 
     def _report(self, job: Job) -> None:
@@ -516,8 +522,8 @@ class JobService:
             if ended.entry is not None:
                 self._upkeep.note(ended.entry)
 
-    def _ask_to_end(self, job: Job, gently: bool = False) -> None:
-        ask_to_end(job, gently)
+    def _ask_to_end(self, job: Job, wish: Wish = "cancel") -> None:
+        ask_to_end(job, wish)
         try:
             waits = job.id in queued(self._spool.state)
         except OSError:

@@ -11,13 +11,17 @@ from typing import NamedTuple
 from app.records import session_owners
 from app.records.job import Job, is_job_id
 from app.state import files
+from app.state.disk import free_bytes
 from app.state.remove_tree import remove
 
-_FOLDERS = ("jobs", "live", "untold", "unindexed", "keys", "removed", session_owners.FOLDER)
+_FOLDERS = (
+    *("jobs", "runs", "live", "unlogged", "unindexed", "keys", "removed"),
+    session_owners.FOLDER,
+)
 #: The stamp of the index of jobs; without it, a new index is made.
 INDEX_STAMP = "index/stamp"
 # Lists of jobs. If one of them was lost, the index may lack a job.
-_LISTS = {"live", "untold", "unindexed"}
+_LISTS = {"live", "unlogged", "unindexed"}
 # Others are served between two portions of jobs.
 _PORTION = 50
 _LARGEST = (1 << 63) - 1
@@ -87,9 +91,9 @@ class Spool:
         """The jobs that have not ended, or whose end nobody has written down yet."""
         return map(self._job, self._ids("live"))
 
-    def untold(self) -> Iterator[Job]:
+    def unlogged(self) -> Iterator[Job]:
         """The jobs of whose end the log has not told."""
-        return map(self._job, self._ids("untold"))
+        return map(self._job, self._ids("unlogged"))
 
     def unindexed(self) -> Iterator[Job]:
         """The jobs whose end is logged, and that may not be in the index yet."""
@@ -100,7 +104,7 @@ class Spool:
 
         A job goes from one list to the next in this order, so none is missed.
         """
-        lists = (self.living(), self.untold(), self.unindexed())
+        lists = (self.living(), self.unlogged(), self.unindexed())
         return {job.id: job for jobs in lists for job in jobs}
 
     def kept(self) -> Iterator[Job]:
@@ -132,8 +136,7 @@ class Spool:
 
     def free(self) -> int:
         """Bytes of the disk that are left to us."""
-        disk = os.statvfs(self.state)
-        return disk.f_bavail * disk.f_frsize
+        return free_bytes(self.state)
 
     def ended_before(self, moment: float) -> Iterator[Job]:
         """The jobs whose end was written before this moment (seconds since the epoch).
@@ -145,19 +148,20 @@ class Spool:
                 yield job
 
     def remove(self, job: Job) -> None:
-        """Remove a job and every trace of it; nothing happens if there is none.
+        """Remove a job, its run, and every trace of it; nothing happens if there is none.
 
         The job is gone at once, whatever it has left; what takes long is left to `tidy`.
         """
-        for link in (job.live, job.untold, job.unindexed):
+        for link in (job.live, job.unlogged, job.unindexed):
             files.discard(link)
-        removed = f"{self.state}/removed/{job.id}.{time.monotonic_ns()}"
-        try:
-            os.rename(job.path, removed)
-        except OSError:
-            # There is none, or a job has removed the other folder.
-            removed = job.path
-        self._remove(removed, _PATIENCE)
+        for path, what in ((job.run.path, "run"), (job.path, "job")):
+            removed = f"{self.state}/removed/{job.id}.{what}.{time.monotonic_ns()}"
+            try:
+                os.rename(path, removed)
+            except OSError:
+                # There is none, or a job has removed the other folder.
+                removed = path
+            self._remove(removed, _PATIENCE)
 
     def tidy(self) -> None:
         """Go on with removing what `remove` has left, and what a job has put between ours.

@@ -1,4 +1,4 @@
-"""A job's own folder for temporary files: made before its CLI starts, gone when the job has ended.
+"""A run's own folder for temporary files: made before its CLI starts, gone when it has exited.
 
 The CLI keeps sockets and the output of its tasks there, so jobs that share a folder see each
 other, and what they leave grows without bound. The path is short, because the path of a Unix
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from app.state.remove_tree import remove
 
-#: A link in the job's directory, to its folder for temporary files.
+#: A link in the run's folder, to its folder for temporary files.
 RECORD = "temporary"
 #: Variables of the CLI's environment that name the folder; an operator's own say where to make it.
 VARIABLES = (b"CLAUDE_CODE_TMPDIR", b"TMPDIR")
@@ -27,15 +27,15 @@ _DIGITS = 12
 _LONGEST_BASE = 60
 
 
-def make(job: str, environment: Mapping[bytes, bytes]) -> str:
-    """The path of a new folder for the job with this directory.
+def make(run: str, environment: Mapping[bytes, bytes]) -> str:
+    """The path of a new folder for the run with this folder.
 
     It is made where `environment` says, else in /tmp, else in /var/tmp. Raises OSError.
     """
     problem = OSError()
     for base in _bases(environment):
         path = f"{base}/{_PREFIX}{os.urandom(_DIGITS // 2).hex()}"
-        record = f"{job}/{RECORD}"
+        record = f"{run}/{RECORD}"
         # First, so that a crash leaves no folder without a record.
         with contextlib.suppress(OSError):
             os.symlink(path, record)
@@ -50,9 +50,9 @@ def make(job: str, environment: Mapping[bytes, bytes]) -> str:
     raise problem
 
 
-def remove_of(job: str, patience: float, pause: Callable[[], object] = lambda: None) -> bool:
-    """Remove the folder of the job with this directory, if it has one; whether none is left."""
-    record = f"{job}/{RECORD}"
+def remove_of(run: str, patience: float, pause: Callable[[], object] = lambda: None) -> bool:
+    """Remove the temporary folder of the run with this folder, if any; whether none is left."""
+    record = f"{run}/{RECORD}"
     try:
         path = os.readlink(record)
     except OSError:
@@ -66,16 +66,16 @@ def remove_of(job: str, patience: float, pause: Callable[[], object] = lambda: N
 
 
 def sweep(state: str) -> None:
-    """Remove the folders of all jobs that have ended, for as long as our parent lives."""
+    """Remove the folders of all runs that have exited, for as long as our parent lives."""
     parent = os.getppid()
 
     def check() -> None:
         if os.getppid() != parent:
             raise InterruptedError
 
-    for job_id in os.listdir(f"{state}/jobs"):
-        if os.path.lexists(f"{state}/jobs/{job_id}/ended"):
-            remove_of(f"{state}/jobs/{job_id}", SWEEP_PATIENCE, check)
+    for run_id in os.listdir(f"{state}/runs"):
+        if os.path.lexists(f"{state}/runs/{run_id}/exited"):
+            remove_of(f"{state}/runs/{run_id}", SWEEP_PATIENCE, check)
 
 
 def _bases(environment: Mapping[bytes, bytes]) -> Iterator[str]:

@@ -1,14 +1,18 @@
-"""How a job ended: what its exit, its last `result` line and our own marks say together.
+"""How a job ended: what its run's exit, its last `result` line and our own marks say together.
 
 Standard library alone: the supervisor imports this.
 """
 
 import os
+from typing import NamedTuple
 
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
 from app.cli.result import Verdict, sentence, verdict
-from app.records.job import Job, JobEnd, Status, now
+from app.records.job import Job, JobEnd, Status
+from app.records.output import open_output
+from app.records.run import RunExit
+from app.timestamps import now
 
 _RESULT_FIELDS = (
     "subtype",
@@ -32,91 +36,103 @@ _MARKS = {
     "lost": "The process that supervised the job was killed",
 }
 # Bytes of standard error that are searched for the CLI's words.
-_ERRORS_READ = 4096
+_STDERR_READ = 4096
 
 
-def judge(
-    job: Job,
-    mark: Status | None,
-    asked_session: str | None,
-    *,
-    wait_status: int | None = None,
-    stop_signal: str | None = None,
-    killed: int = 0,
-    error: str | None = None,
-    left: int = 0,
-    reason: str | None = None,
-) -> JobEnd:
-    """The record of a job's end, now.
+class _Output(NamedTuple):
+    """What a job's output says: its last result, what that means, the session, its size."""
 
-    `asked_session` is the session that the request wanted to continue. `mark` is what we know
-    better than the exit code, which says nothing sure of a cancellation. Without one, a job
-    has succeeded if the CLI exited with 0 (`wait_status`, as of waitpid(2)) and its last
-    `result` line says so; both, because the CLI has been seen to exit with 0 and no result.
-    `reason` is the limit that the job ran into. The CLI's output must not grow any more.
-    """
+    result: Result | None
+    verdict: Verdict
+    session: object
+    size: int
+
+
+def exit_of(
+    wait_status: int | None, stop_signal: str | None = None, killed: int = 0, left: int = 0
+) -> RunExit:
+    """The exit of a run whose CLI ended with this status (waitpid(2))."""
     exit_code = signal_name = None
     if wait_status is not None and os.WIFSIGNALED(wait_status):
         signal_name = processes.signal_name(os.WTERMSIG(wait_status))
     elif wait_status is not None:
         exit_code = os.waitstatus_to_exitcode(wait_status)
-    result, said, session = _read(job)
+    return RunExit(exit_code, signal_name, stop_signal, killed, left)
+
+
+def judge(
+    job: Job,
+    run_exit: RunExit,
+    mark: Status | None,
+    *,
+    error: str | None = None,
+    reason: str | None = None,
+) -> JobEnd:
+    """The record of a job's end, now.
+
+    `mark` is what is known better than from the exit code, which says nothing sure of a
+    cancellation. Without one, a job has succeeded if the CLI exited with 0 and its last `result`
+    line says so; both, because the CLI has been seen to exit with 0 and no result. `reason` is the
+    limit that the job ran into. The CLI's output must not grow any more.
+    """
+    request, claim = job.request(), job.claimed_by()
+    result, meaning, session, size = _read(job)
     fields = result.fields if result else {}
-    succeeded = mark is None and exit_code == 0 and said.succeeded
+    succeeded = mark is None and run_exit.exit_code == 0 and meaning.succeeded
     if not succeeded and mark is None and reason is None:
-        reason = said.reason
+        reason = meaning.reason
     if not succeeded and error is None:
         error = (
             _LIMITS.get(str(reason))
             or _MARKS.get(str(mark))
-            or said.words
+            or meaning.words
             or _complaint(job)
-            or _exit(exit_code, signal_name, result)
+            or _exit(run_exit, result)
         )
     return JobEnd(
         status=mark or ("succeeded" if succeeded else "failed"),
         ended_at=now(),
-        exit_code=exit_code,
-        signal=signal_name,
-        stop_signal=stop_signal,
-        killed=killed,
-        session_id=session if isinstance(session, str) else asked_session,
+        **run_exit._asdict(),
+        session_id=session if isinstance(session, str) else request and request.session_id,
         result={name: fields[name] for name in _RESULT_FIELDS if name in fields} or None,
         result_at=[result.offset, result.length] if result else None,
         error=error,
-        left=left,
         reason=reason,
+        run=claim.run if claim else job.run.id,
+        span_start=claim.span_start if claim else 0,
+        span_end=size,
     )
 
 
-def with_full_disk(ended: JobEnd) -> JobEnd:
+def with_full_disk(end: JobEnd) -> JobEnd:
     """The same end of a job whose CLI failed, without saying why, because the disk is full."""
-    return ended._replace(reason="disk_full", error=_LIMITS["disk_full"])
+    return end._replace(reason="disk_full", error=_LIMITS["disk_full"])
 
 
-def _read(job: Job) -> tuple[Result | None, Verdict, object]:
-    """The last result of a job's output, what it means, and the job's session."""
-    output = job.open_output()
+def _read(job: Job) -> _Output:
+    output = open_output(job.output)
     try:
+        size = os.fstat(output).st_size
         result = last_result(output)
         if result is None:
-            return None, Verdict(False), read_session(output)
-        said = verdict(result.fields, stopped_by_hook(output, result))
-        return result, said, result.fields.get("session_id") or read_session(output)
+            return _Output(None, Verdict(False), read_session(output), size)
+        meaning = verdict(result.fields, stopped_by_hook(output, result))
+        session = result.fields.get("session_id") or read_session(output)
+        return _Output(result, meaning, session, size)
     finally:
         os.close(output)
 
 
 def _complaint(job: Job) -> str:
     """The CLI's own words on standard error: the last line that speaks of an error, or the last."""
-    text = job.read_errors(_ERRORS_READ).decode(errors="replace")
+    text = job.read_stderr(_STDERR_READ).decode(errors="replace")
     lines = [line for line in text.split("\n") if line.strip()]
     of_errors = [line for line in lines if "error" in line.lower()]
     return sentence((of_errors or lines or [""])[-1])
 
 
-def _exit(exit_code: int | None, signal_name: str | None, result: Result | None) -> str:
-    if signal_name is not None:
-        return f"The CLI was ended by {signal_name}"
-    ended = f"The CLI ended with exit code {exit_code}"
+def _exit(run_exit: RunExit, result: Result | None) -> str:
+    if run_exit.signal is not None:
+        return f"The CLI was ended by {run_exit.signal}"
+    ended = f"The CLI ended with exit code {run_exit.exit_code}"
     return ended if result else f"{ended} and without a result"

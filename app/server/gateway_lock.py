@@ -8,7 +8,7 @@ import os
 
 from app.errors import ConfigurationError
 from app.state.files import read_file
-from app.state.process_lock import acquire, holder_of
+from app.state.process_lock import acquire, holder_of, is_open_here
 
 
 def lock_state(state: str) -> int:
@@ -31,6 +31,11 @@ def write_address(lock: int, address: str) -> None:
 def master_pid(state: str) -> int | None:
     """The pid of the master that has the lock; None if none has, or this user may not look."""
     return holder_of(_path(state))
+
+
+def is_locked_here(state: str) -> bool:
+    """Whether this process has the lock, and so is a master that reloads."""
+    return is_open_here(_path(state))
 
 
 def listens_at(state: str, address: str) -> bool:

@@ -12,11 +12,14 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 #: Bytes of the largest file that is read whole.
 LARGEST = 8 << 20
+
+Result = TypeVar("Result")
 
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OWNERS_FOLDER = 0o700
@@ -31,12 +34,7 @@ def open_file(path: str, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
     owner gets them back. Raises OSError: ELOOP for a link, EINVAL for anything else that is not
     a regular file.
     """
-    try:
-        return _open(path, flags, mode)
-    except PermissionError:
-        if not _regain(path):
-            raise
-        return _open(path, flags, mode)
+    return _with_rights(path, lambda: _open(path, flags, mode))
 
 
 def is_there(path: str) -> bool:
@@ -46,6 +44,14 @@ def is_there(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_folder(path: str) -> bool:
+    """Whether a folder has this name, and not a link to one. Raises OSError if that is unknown."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def is_same(path: str, status: os.stat_result | None) -> bool:
@@ -98,18 +104,50 @@ def replace_file(path: str, content: bytes) -> None:
 
     Raises OSError; no temporary file is left then.
     """
-    # No name that a job can have taken before.
-    temporary = f"{path}.{os.getpid()}.{time.monotonic_ns()}"
+    temporary = _temporary_name(path)
     try:
         write_file(temporary, content)
-        try:
-            os.replace(temporary, path)
-        except IsADirectoryError:
-            try:
-                os.rmdir(path)
-            except OSError:
-                move_aside(path)
-            os.replace(temporary, path)
+        _replace(temporary, path)
+    except OSError:
+        discard(temporary)
+        raise
+
+
+def read_link(path: str) -> str | None:
+    """The text of a symbolic link, or None if there is none."""
+    try:
+        with _folder_of(path) as (folder, name):
+            return os.readlink(name, dir_fd=folder)
+    except OSError:
+        return None
+
+
+def make_link(path: str, text: str) -> None:
+    """Make a symbolic link with this text.
+
+    A link needs no room on a full disk (as a rule: its text is in its inode). Raises OSError,
+    FileExistsError if anything has this name.
+    """
+
+    def make() -> None:
+        with _folder_of(path) as (folder, name):
+            os.symlink(text, name, dir_fd=folder)
+
+    _with_rights(path, make)
+
+
+def replace_link(path: str, text: str) -> None:
+    """Put a symbolic link with this text in the place of `path`, whatever is there.
+
+    Raises OSError.
+    """
+    with suppress(FileExistsError):
+        make_link(path, text)
+        return
+    temporary = _temporary_name(path)
+    make_link(temporary, text)
+    try:
+        _replace(temporary, path)
     except OSError:
         discard(temporary)
         raise
@@ -117,7 +155,9 @@ def replace_file(path: str, content: bytes) -> None:
 
 def move_aside(path: str) -> None:
     """Give what stands in the way another name beside it. Raises OSError."""
-    os.rename(path, f"{path}.aside.{time.monotonic_ns()}")
+    with _folder_of(path) as (folder, name):
+        aside = f"{name}.aside.{time.monotonic_ns()}"
+        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def change_mode(path: str, mode: int) -> None:
@@ -159,23 +199,61 @@ def sync(folder: str) -> None:
 
 def discard(path: str) -> None:
     """Remove a file, if it is there and can be removed; a folder in its place moves aside."""
-    with suppress(OSError):
+    with suppress(OSError), _folder_of(path) as (folder, name):
         try:
-            os.unlink(path)
+            os.unlink(name, dir_fd=folder)
         except IsADirectoryError:
             try:
-                os.rmdir(path)
+                os.rmdir(name, dir_fd=folder)
             except OSError:
                 move_aside(path)
 
 
-def _open(path: str, flags: int, mode: int) -> int:
+def _temporary_name(path: str) -> str:
+    """A name beside a path that a job cannot have taken before."""
+    return f"{path}.{os.getpid()}.{time.monotonic_ns()}"
+
+
+def _replace(temporary: str, path: str) -> None:
+    with _folder_of(path) as (folder, name):
+        ours = os.path.basename(temporary)
+        try:
+            os.replace(ours, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except IsADirectoryError:
+            try:
+                os.rmdir(name, dir_fd=folder)
+            except OSError:
+                move_aside(path)
+            os.replace(ours, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+@contextmanager
+def _folder_of(path: str) -> Iterator[tuple[int, str]]:
+    """A descriptor of the folder of a path, which must not be a link, and the name in it.
+
+    Raises OSError.
+    """
     folder, name = os.path.split(path)
     parent = os.open(folder or ".", _FOLDER)
     try:
-        descriptor = os.open(name, flags | _SAFE, mode, dir_fd=parent)
+        yield parent, name
     finally:
         os.close(parent)
+
+
+def _with_rights(path: str, act: Callable[[], Result]) -> Result:
+    """Do something with a path; once more, if the rights to do so had to be taken back first."""
+    try:
+        return act()
+    except PermissionError:
+        if not _regain(path):
+            raise
+        return act()
+
+
+def _open(path: str, flags: int, mode: int) -> int:
+    with _folder_of(path) as (folder, name):
+        descriptor = os.open(name, flags | _SAFE, mode, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "Not a regular file", path)

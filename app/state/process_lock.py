@@ -74,6 +74,22 @@ def holder_of(path: str) -> int | None:
         os.close(lock)
 
 
+def is_open_here(path: str) -> bool:
+    """Whether this process has this file open, as the process that holds its lock has."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.path.samestat(os.fstat(int(name)), status):
+                return True
+        except OSError:
+            # The one by which the folder was listed.
+            continue
+    return False
+
+
 def _holder(lock: int) -> int | None:
     asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, asked))

@@ -168,7 +168,7 @@ def test_standard_error_on_disk_is_capped(gateway: Gateway) -> None:
     flag = gateway.folder / "capped"
     flag.unlink(missing_ok=True)
     stream = gateway.chat(f"complain {'a' * 2_000_000}", f"await {flag}", "exit 1")
-    errors = gateway.state / "jobs" / stream.job_id / "errors"
+    errors = gateway.state / "runs" / stream.job_id / "stderr"
     eventually(lambda: errors.exists() and 0 < errors.stat().st_size <= 1 << 20)
     flag.touch()
     assert stream.done()["stderr"].endswith("aaa\n")

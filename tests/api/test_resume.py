@@ -224,7 +224,7 @@ def test_a_job_that_was_cancelled_or_lost_has_a_code_of_its_own(gateway: Gateway
     assert (answer.status_code, answer.json()["code"]) == (424, "job_cancelled")
     lost = gateway.chat("line a", "silent", detach=True)
     lost.next()
-    os.kill(gateway.record(lost.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(lost.job_id).supervisor.pid, signal.SIGKILL)
     answer = gateway.ask("GET", f"/chat/{lost.job_id}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (424, "job_lost")
 

@@ -367,9 +367,9 @@ def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:
     assert all(PRIVATE.encode() in content for content in found.files.values())
 
 
-def test_files_are_plain_names_that_collide_with_nothing_in_a_jobs_directory() -> None:
+def test_files_are_plain_names_that_collide_with_nothing_in_a_runs_folder() -> None:
     fields = {"system_prompt": "a", "append_system_prompt": "b", "mcp_config": [JSON_TEXT] * 3}
     names = set(command(fields).files)
     assert len(names) == 5
-    assert not names & {"job.json", "input", "output", "errors", "running", "ended"}
+    assert not names & {"start.json", "output", "stderr", "running", "temporary", "exited"}
     assert not any("/" in name for name in names)

@@ -250,7 +250,7 @@ def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(real: Gateway) -
     shared = Path("/tmp")  # noqa: S108
     stream = real.chat("bash: echo x >$TMPDIR/x; mktemp; (sleep 100 &) ; find $TMPDIR")
     said = b"".join(stream.messages()).decode()
-    cli = real.record(stream.job_id, "running")["cli"][0]
+    cli = real.processes_of(stream.job_id).cli.pid
     found = re.search(rf"{shared}/cc2-[0-9a-f]{{12}}", said)
     assert found is not None
     assert f"{found[0]}/cc-socks/{cli}.sock" in said

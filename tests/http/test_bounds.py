@@ -197,7 +197,7 @@ def test_a_prompt_as_text_has_no_byte_order_mark(
         )
         assert answer.status_code == 202
         job = answer.json()["process_id"]
-        (line,) = (gateway.state / "jobs" / job / "input").read_text().splitlines()
+        (line,) = (gateway.state / "jobs" / job / "message").read_text().splitlines()
         assert json.loads(line)["message"]["content"] == prompt
     eventually(lambda: not gateway.running())
 

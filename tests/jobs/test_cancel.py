@@ -139,7 +139,7 @@ def test_a_killed_supervisor_is_told_as_lost_and_swept(gateway: Gateway) -> None
     stream = gateway.chat("line before", "child deaf daemon", "silent")
     stream.next()
     child = json.loads(stream.next().data)["child"]
-    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGKILL)
     assert stream.done()["status"] == "lost"
     assert not alive(child)
     assert not marked_in(gateway.state)
@@ -168,7 +168,7 @@ def test_an_idle_supervisor_that_was_killed_stops_nobody(gateway: Gateway) -> No
     supervisors = set()
     for _ in range(3):
         job_id = gateway.chat("result ok").done()["process_id"]
-        supervisors.add(gateway.record(job_id, "running")["supervisor"][0])
+        supervisors.add(gateway.processes_of(job_id).supervisor.pid)
     launcher = gateway.launcher()
     os.kill(launcher, signal.SIGSTOP)
     for pid in supervisors:
@@ -184,7 +184,7 @@ def test_a_signal_meant_for_an_ended_job_does_not_end_the_next(gateway: Gateway)
     while True:
         stream = gateway.chat("line a", "silent")
         stream.next()
-        supervisor = gateway.record(stream.job_id, "running")["supervisor"]
+        supervisor = gateway.processes_of(stream.job_id).supervisor
         if supervisor in seen:
             break
         seen.append(supervisor)
@@ -245,7 +245,7 @@ def test_a_job_cannot_seal_its_own_output(gateway: Gateway) -> None:
 def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway, kind: str) -> None:
     stream = gateway.chat(f"child {kind}", "silent")
     child = json.loads(stream.next().data)["child"]
-    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGKILL)
     assert stream.done()["status"] == "lost"
     eventually(lambda: not alive(child))
 
@@ -253,7 +253,7 @@ def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway, kind: st
 def test_a_stopped_supervisor_can_still_be_asked(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "silent")
     stream.next()
-    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGSTOP)
+    os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGSTOP)
     assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
 
 

@@ -15,7 +15,9 @@ import pytest
 from app import processes
 from app.jobs.idempotency import Key, Keys
 from app.jobs.store import Spool
-from app.records.job import Job, JobRequest, now
+from app.records.job import Job, JobRequest
+from app.records.run import RunStart
+from app.timestamps import now
 from tests.support.gateway import Gateway, eventually
 from tests.support.waiting import Start, begin, flag, post, stopped
 
@@ -199,8 +201,8 @@ def test_a_key_that_is_taken_anew_is_not_removed_with_its_old_job(
     def create() -> Job:
         job = Job(spool.state, str(uuid4()))
         starter = processes.this_process()
-        request = JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter)
-        job.create(request, b"", {})
+        request = JobRequest(job.id, "/", None, None, now(), "admin", starter)
+        job.create(request, RunStart("/", [], 1.0), b"", {})
         return job
 
     old, _ = keys.find_or_create("admin", key, create)

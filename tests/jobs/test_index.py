@@ -170,8 +170,8 @@ def test_a_job_that_ended_just_now_is_listed_and_counted_once(spool: Spool) -> N
 
     job = end_job(spool)
     assert seen() == ([job.id], 1)
-    assert job.take_untold()
-    assert not job.take_untold()
+    assert job.take_unlogged()
+    assert not job.take_unlogged()
     assert Path(job.unindexed).exists()
     assert seen() == ([job.id], 1)
     entry = entry_of(job)
@@ -194,7 +194,7 @@ def test_an_end_whose_worker_died_is_added_by_the_keeper(
     upkeep = IndexUpkeep(spool, index)
     fill(spool, index)
     job = end_job(spool)
-    job.take_untold()
+    job.take_unlogged()
     monkeypatch.setattr("app.jobs.index_upkeep._LEFT_AFTER", -1.0)
     eventually(lambda: not upkeep.step() and not Path(job.unindexed).exists())
     assert [each.id for each in index.newest(Filter(), None, 10)] == [job.id]
@@ -366,7 +366,7 @@ def test_no_answer_costs_by_what_is_kept(spool: Spool, monkeypatch: pytest.Monke
     for count in (60, 400):
         random_jobs(spool, count, count)
         for job in spool.recent().values():
-            job.take_untold()
+            job.take_unlogged()
             Path(job.unindexed).unlink()
         fill(spool, index)
         costs.append([])

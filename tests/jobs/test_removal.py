@@ -21,7 +21,7 @@ def test_an_ended_job_is_removed_with_all_that_is_kept_of_it(gateway: Gateway) -
         assert (answer.status_code, answer.json()["code"]) == (404, "process_not_found")
     rows = gateway.ask("GET", "/jobs?limit=500").json()["jobs"]
     assert stream.job_id not in [row["process_id"] for row in rows]
-    for folder in ("jobs", "live", "untold"):
+    for folder in ("jobs", "live", "unlogged"):
         assert not (gateway.state / folder / stream.job_id).exists()
     # Its end was logged all the same, and who removed it.
     assert f"job {stream.job_id} succeeded after" in gateway.log()

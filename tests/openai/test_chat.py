@@ -83,7 +83,7 @@ def test_lines_of_a_prompt_are_options_only_if_the_operator_says_so(
     ask(willing, messages=messages)
     newest = willing.ask("GET", "/jobs?limit=1").json()["jobs"][0]
     assert newest["cwd"].endswith("/workspaces/mine")
-    input_ = (willing.state / "jobs" / newest["process_id"] / "input").read_text()
+    input_ = (willing.state / "jobs" / newest["process_id"] / "message").read_text()
     assert "workspace=mine" not in input_
 
 
@@ -121,7 +121,7 @@ def test_folders_are_bounded_by_the_operator(
         answer = ask(gateway, messages=[{"role": "user", "content": parts}])
         assert answer.status_code == status, (path, answer.text)
     newest = gateway.ask("GET", "/jobs?limit=1").json()["jobs"][0]
-    said = json.loads((gateway.state / "jobs" / newest["process_id"] / "input").read_bytes())
+    said = json.loads((gateway.state / "jobs" / newest["process_id"] / "message").read_bytes())
     block = said["message"]["content"][1]
     assert block["source"]["media_type"] == "image/png"
     assert base64.b64decode(block["source"]["data"]) == PNG

@@ -31,7 +31,7 @@ def test_no_failure_is_a_success(gateway: Gateway, end: str, stream: bool) -> No
 def test_a_job_that_is_lost_is_an_error(gateway: Gateway) -> None:
     answer = ask(gateway, BEGIN, DELTA, "silent", stream=True, stream_body=True)
     job = answer.headers["X-Process-ID"]
-    os.kill(gateway.record(job, "running")["supervisor"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(job).supervisor.pid, signal.SIGKILL)
     assert events(answer)[-1]["error"]["code"] == "job_lost"
 
 

@@ -1,11 +1,10 @@
-"""A job's directory: what is written is whole, what has ended is sealed, ids are no paths."""
+"""A job's folder: what is written is whole, what has ended wakes its readers, ids are no paths."""
 
 import json
 import os
 import stat
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,9 +14,10 @@ from hypothesis import strategies as st
 
 from app.jobs.store import Spool
 from app.processes import Process, this_process
-from app.records.job import Claim, Job, JobEnd, JobRequest, Running, data_end, is_sealed, now
+from app.records.job import Claim, Job, JobEnd, JobRequest
+from app.records.run import RunStart
+from app.timestamps import now
 
-RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
 ENDED = JobEnd(
     status="cancelled",
     ended_at="2026-01-01T00:00:00.000Z",
@@ -48,17 +48,18 @@ def a_job(job_id: str) -> JobRequest:
         session_id="s0",
         started_at="2026-01-01T00:00:00.000Z",
         user="müller",
-        arguments=["--print", {"flag": "--settings", "file": "settings.0"}],
-        kill_grace=1.5,
         starter=Process(7, 70),
     )
 
 
+START = RunStart("/srv/ä\u2028", ["--print", {"flag": "--settings", "file": "settings.0"}], 1.5)
+
+
 def create(spool: Spool) -> Job:
-    """A job's directory as the gateway makes it."""
+    """A job's folder as the gateway makes it."""
     job = spool.job(str(uuid4()))
     assert job is not None
-    job.create(a_job(job.id), b"input\n", {"settings.0": b"{}"})
+    job.create(a_job(job.id), START, b"message\n", {"settings.0": b"{}"})
     return job
 
 
@@ -74,7 +75,7 @@ def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: 
     spool = Spool(tmp_path / "deep" / "state")
     spool.prepare()
     spool.prepare()
-    for folder in ("", "jobs", "live", "untold"):
+    for folder in ("", "jobs", "runs", "live", "unlogged"):
         assert mode_of(tmp_path / "deep" / "state" / folder) == 0o700
 
 
@@ -87,63 +88,65 @@ def test_a_state_folder_that_cannot_be_one_is_an_error(tmp_path: Path) -> None:
 def test_what_was_asked_is_read_back(spool: Spool) -> None:
     job = create(spool)
     request = job.request()
-    assert request == a_job(job.id)
+    assert request == a_job(job.id)._replace(run=job.id)
     assert request is not None
     assert isinstance(request.starter, Process)
-    assert Path(job.input).read_bytes() == b"input\n"
+    assert job.run.start() == START
+    assert Path(job.message).read_bytes() == b"message\n"
     assert Path(job.output).read_bytes() == b""
-    assert Path(job.path, "settings.0").read_bytes() == b"{}"
+    assert Path(job.output).samefile(job.run.output)
+    assert Path(job.run.path, "settings.0").read_bytes() == b"{}"
 
 
 def test_nobody_else_reads_what_was_asked(spool: Spool) -> None:
     job = create(spool)
-    assert mode_of(job.path) == 0o700
-    assert {mode_of(file) for file in Path(job.path).iterdir()} == {0o600}
+    for folder in (job.path, job.run.path):
+        assert mode_of(folder) == 0o700
+        assert {mode_of(file) for file in Path(folder).iterdir()} == {0o600}
 
 
 def test_a_new_job_lives_and_nobody_runs_it(spool: Spool) -> None:
     job = create(spool)
     assert ids(spool) == {job.id}
-    assert job.running() is None
+    assert job.run.running() is None
     assert job.end() is None
+    assert job.is_live()
     assert job.claimed_by() is None
-    assert job.read_errors(10) == b""
+    assert job.wish() is None
+    assert job.read_stderr(10) == b""
     assert job.read_session() is None
-    assert not is_sealed(Path(job.output).stat().st_mode)
 
 
-def test_a_directory_is_made_once(spool: Spool) -> None:
+def test_a_folder_is_made_once(spool: Spool) -> None:
     job = create(spool)
     with pytest.raises(FileExistsError):
-        job.create(a_job(job.id), b"other", {})
-    assert Path(job.input).read_bytes() == b"input\n"
+        job.create(a_job(job.id), START, b"other", {})
+    assert Path(job.message).read_bytes() == b"message\n"
 
 
-def test_a_long_input_is_written_to_its_last_byte(spool: Spool) -> None:
+def test_a_long_message_is_written_to_its_last_byte(spool: Spool) -> None:
     job = Job(spool.state, str(uuid4()))
     long = os.urandom(5 << 20)
-    job.create(a_job(job.id), long, {"settings.0": long})
-    assert Path(job.input).read_bytes() == long
-    assert Path(job.path, "settings.0").read_bytes() == long
+    job.create(a_job(job.id), START, long, {"settings.0": long})
+    assert Path(job.message).read_bytes() == long
+    assert Path(job.run.path, "settings.0").read_bytes() == long
 
 
 def test_a_job_that_was_never_created_is_not_there(spool: Spool) -> None:
     job = Job(spool.state, str(uuid4()))
     assert job.request() is None
-    assert job.running() is None
+    assert job.run.running() is None
+    assert job.run.start() is None
     assert job.end() is None
-    assert job.read_errors(10) == b""
+    assert job.read_stderr(10) == b""
     assert job.claimed_by() is None
     spool.remove(job)
 
 
-def test_records_are_read_back_as_they_were_written(spool: Spool) -> None:
+def test_the_end_is_read_back_as_it_was_written(spool: Spool) -> None:
     job = create(spool)
-    job.set_running(RUNNING)
-    assert job.running() == RUNNING
     job.write_end(ENDED)
     assert job.end() == ENDED
-    assert job.running() == RUNNING
 
 
 @given(
@@ -155,53 +158,23 @@ def test_any_end_is_read_back(session: str | None, result: dict[str, object]) ->
     assert JobEnd(**json.loads(json.dumps(ended._asdict()))) == ended
 
 
-def test_the_end_takes_a_job_off_the_living_and_seals_its_output(spool: Spool) -> None:
+def test_the_end_takes_a_job_off_the_living_and_changes_no_byte(spool: Spool) -> None:
     job = create(spool)
     other = create(spool)
     Path(job.output).write_bytes(b"line\n")
     job.write_end(ENDED)
     assert ids(spool) == {other.id}
-    assert is_sealed(Path(job.output).stat().st_mode)
-    assert mode_of(job.output) == 0o400
     assert Path(job.output).read_bytes() == b"line\n"
     assert job.request() is not None
 
 
-def test_sealing_may_be_done_again(spool: Spool) -> None:
+def test_what_follows_from_an_end_may_be_done_again(spool: Spool) -> None:
     job = create(spool)
     job.write_end(ENDED)
-    job.seal()
+    job.finish()
     job.write_end(ENDED)
-    assert is_sealed(Path(job.output).stat().st_mode)
     assert job.end() == ENDED
-
-
-@pytest.mark.parametrize(
-    ("pieces", "end"),
-    [
-        ([], 0),
-        ([b"line\n"], 5),
-        ([b"line\n", 1 << 20, b"more\n"], (1 << 20) + 10),
-        ([b"line\n", 1 << 20], (1 << 20) + 5),
-        ([b"line\n", 1 << 40], 4096),
-        ([b"line\n", 1 << 40, b"more\n"], 4096),
-    ],
-)
-def test_data_ends_where_a_hole_begins_that_nothing_has_written(
-    pieces: list[bytes | int], end: int, tmp_path: Path
-) -> None:
-    path = tmp_path / "output"
-    with path.open("wb") as file:
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                file.write(piece)
-            else:
-                file.seek(piece, os.SEEK_CUR)
-        file.truncate(file.tell())
-    with path.open("rb") as file:
-        found = data_end(file.fileno(), 0)
-    # A hole begins with a block.
-    assert end - 4096 < found <= end if end == 4096 else found == end
+    assert not job.is_live()
 
 
 def test_a_job_whose_end_was_written_twice_is_off_the_living(spool: Spool) -> None:
@@ -211,22 +184,22 @@ def test_a_job_whose_end_was_written_twice_is_off_the_living(spool: Spool) -> No
     os.link(f"{job.path}/job.json", job.live)
     job.write_end(ENDED)
     assert ids(spool) == set()
-    assert job.take_untold()
+    assert job.take_unlogged()
 
 
-def test_an_output_is_sealed_last_of_all(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readers_are_woken_last_of_all(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     job = create(spool)
-    sealed_beside: list[JobEnd | None] = []
+    woken_beside: list[JobEnd | None] = []
     chmod = os.chmod
 
-    def seal(path: str, mode: int) -> None:
-        sealed_beside.append(job.end())
+    def ring(path: str, mode: int) -> None:
+        woken_beside.append(job.end())
         assert ids(spool) == set()
         chmod(path, mode)
 
-    monkeypatch.setattr(os, "chmod", seal)
+    monkeypatch.setattr(os, "chmod", ring)
     job.write_end(ENDED)
-    assert sealed_beside == [ENDED]
+    assert woken_beside == [ENDED]
 
 
 def test_a_reader_sees_all_of_a_record_or_none(spool: Spool) -> None:
@@ -250,14 +223,14 @@ def test_a_reader_sees_all_of_a_record_or_none(spool: Spool) -> None:
 
 def test_writing_a_record_leaves_no_temporary_file(spool: Spool) -> None:
     job = create(spool)
-    job.set_running(RUNNING)
+    job.ask("cancel")
+    job.ask("cancel")
     job.write_end(ENDED)
     assert {file.name for file in Path(job.path).iterdir()} == {
         "job.json",
-        "input",
+        "message",
         "output",
-        "settings.0",
-        "running",
+        "wish",
         "ended",
     }
 
@@ -271,6 +244,8 @@ def test_removing_leaves_no_trace(ended: bool, spool: Spool) -> None:
     spool.remove(job)
     spool.remove(job)
     assert not Path(job.path).exists()
+    assert not Path(job.run.path).exists()
+    assert Path(kept.run.path).exists()
     assert job.request() is None
     assert ids(spool) == {kept.id}
     assert kept.request() is not None
@@ -279,8 +254,8 @@ def test_removing_leaves_no_trace(ended: bool, spool: Spool) -> None:
 def test_a_job_is_to_be_cancelled_once_somebody_has_asked(spool: Spool) -> None:
     job, other = create(spool), create(spool)
     assert not job.is_to_be_cancelled()
-    job.ask_to_cancel()
-    job.ask_to_cancel()
+    job.ask("cancel")
+    job.ask("cancel")
     assert job.is_to_be_cancelled()
     assert not other.is_to_be_cancelled()
 
@@ -289,26 +264,31 @@ def test_a_job_is_to_be_cancelled_once_somebody_has_asked(spool: Spool) -> None:
     ("written", "limit", "read"),
     [(b"", 5, b""), (b"abc", 5, b"abc"), (b"abcdefgh", 5, b"defgh"), (b"\xff\0x", 2, b"\0x")],
 )
-def test_the_last_bytes_of_the_errors_are_read(
+def test_the_last_bytes_of_standard_error_are_read(
     written: bytes, limit: int, read: bytes, spool: Spool
 ) -> None:
     job = create(spool)
-    Path(job.errors).write_bytes(written)
-    assert job.read_errors(limit) == read
+    Path(job.run.stderr).write_bytes(written)
+    assert job.read_stderr(limit) == read
 
 
 def test_a_claim_names_who_has_made_it_and_is_made_once(spool: Spool) -> None:
     job = create(spool)
     assert not job.is_claimed()
-    os.close(job.claim("supervisor"))
+    job.claim("supervisor")
     assert job.is_claimed()
-    assert job.claimed_by() == Claim("supervisor", this_process())
+    assert job.claimed_by() == Claim("supervisor", this_process(), job.id)
     with pytest.raises(FileExistsError):
         job.claim("closer")
 
 
 def test_a_claim_of_another_boot_or_a_damaged_one_names_no_process(spool: Spool) -> None:
-    for text in ("supervisor 1 2 another-boot", "x", "supervisor one 2 boot", "/etc/passwd"):
+    for text in (
+        "supervisor 1 2 another-boot run 0",
+        "x",
+        "supervisor one 2 boot run 0",
+        "/etc/passwd",
+    ):
         job = create(spool)
         Path(job.claim_link).symlink_to(text)
         assert job.is_claimed()
@@ -346,7 +326,7 @@ def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
         "\ud800" * 36,
     ],
 )
-def test_what_is_no_id_has_no_directory(job_id: str, spool: Spool) -> None:
+def test_what_is_no_id_has_no_folder(job_id: str, spool: Spool) -> None:
     assert spool.job(job_id) is None
 
 
@@ -361,30 +341,6 @@ def test_an_id_in_its_usual_spelling_has_one(job_id: UUID) -> None:
 def test_no_text_leads_out_of_the_folder(text: str) -> None:
     job = Spool(Path("/state")).job(text)
     assert job is None or Path(job.path).parent == Path("/state/jobs")
-
-
-@pytest.mark.parametrize(
-    ("mode", "sealed"),
-    [
-        (0o100400, True),
-        (0o400, True),
-        (0o100600, False),
-        (0o100644, False),
-        (0o100440, True),
-        (0o100200, False),
-        (0o100000, False),
-    ],
-)
-def test_an_output_is_sealed_by_its_mode(mode: int, sealed: bool) -> None:
-    assert is_sealed(mode) is sealed
-
-
-def test_now_is_utc_to_the_millisecond() -> None:
-    told = now()
-    assert told.endswith("Z")
-    assert len(told) == len("2026-01-01T00:00:00.000Z")
-    age = datetime.now(UTC) - datetime.fromisoformat(told)
-    assert abs(age.total_seconds()) < 10
 
 
 def test_only_jobs_whose_end_is_old_are_due_for_removal(tmp_path: Path) -> None:

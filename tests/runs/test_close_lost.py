@@ -9,9 +9,9 @@ import pytest
 from app import processes
 from app.jobs.store import Spool
 from app.processes import Process
-from app.records.job import Running
-from app.runs.close_lost import close_lost, is_dead
-from app.state import files
+from app.records.run import Running
+from app.runs.close_lost import close_lost
+from app.runs.liveness import is_dead
 from tests.support.hostile import create_job
 
 
@@ -21,7 +21,7 @@ def test_an_error_of_looking_is_no_proof_that_a_process_has_gone(
     spool = Spool(tmp_path)
     spool.prepare()
     job = create_job(spool)
-    job.set_running(
+    job.run.set_running(
         Running(processes.this_process(), processes.this_process(), processes.boot_id())
     )
     assert not is_dead(job)
@@ -49,12 +49,12 @@ def test_a_claimed_job_is_dead_when_its_claimer_is_and_not_by_any_clock(tmp_path
     spool = Spool(tmp_path)
     spool.prepare()
     job = create_job(spool, Process(1 << 30, 1))
-    os.close(job.claim("supervisor"))
+    job.claim("supervisor")
     # Of a file system whose clock is far behind.
-    os.utime(job.errors, (0, 0))
+    os.utime(job.claim_link, (0, 0), follow_symlinks=False)
     assert not is_dead(job)
     Path(job.claim_link).unlink()
-    Path(job.claim_link).symlink_to(f"supervisor {1 << 30} 1 {processes.boot_id()}")
+    Path(job.claim_link).symlink_to(f"supervisor {1 << 30} 1 {processes.boot_id()} {job.id} 0")
     assert is_dead(job)
     assert close_lost(job)
     assert job.end() is not None
@@ -65,7 +65,7 @@ def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
     spool.prepare()
     for damage in ("", "{", "[]", '{"status": 5, "ended_at": 7}', '{"status": "fine"}'):
         job = create_job(spool)
-        os.close(job.claim("supervisor"))
+        job.claim("supervisor")
         Path(job.path, "ended").write_text(damage, encoding="utf-8")
         assert is_dead(job)
         assert close_lost(job)
@@ -74,13 +74,17 @@ def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
         assert ended.status == "lost"
 
 
-def test_a_record_can_still_be_read_once_an_interrupt_was_asked_for(tmp_path: Path) -> None:
+def test_an_interrupt_is_taken_once_and_never_in_the_place_of_a_cancellation(
+    tmp_path: Path,
+) -> None:
     spool = Spool(tmp_path)
     spool.prepare()
     job = create_job(spool)
-    job.ask_to_cancel(gently=True)
-    # The supervisor reads the CLI's input, also as an ordinary user.
-    os.close(files.open_file(job.input))
-    assert Path(job.input).stat().st_mode & 0o400
+    job.ask("interrupt")
     assert job.take_interrupt()
+    assert not job.take_interrupt()
+    job.ask("interrupt")
+    job.ask("cancel")
+    job.ask("interrupt")
+    assert job.is_to_be_cancelled()
     assert not job.take_interrupt()

@@ -140,12 +140,12 @@ def kill_the_launcher(gateway: Gateway, _: str) -> None:
 
 def kill_the_supervisor(gateway: Gateway, job_id: str) -> None:
     """End the process beside the job."""
-    os.kill(gateway.record(job_id, "running")["supervisor"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(job_id).supervisor.pid, signal.SIGKILL)
 
 
 def kill_the_cli(gateway: Gateway, job_id: str) -> None:
     """End the CLI alone."""
-    os.kill(gateway.record(job_id, "running")["cli"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(job_id).cli.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def test_three_in_one_session_run_one_after_the_other(start_gateway: Start) -> N
     for stream in streams:
         assert stream.done()["status"] == "succeeded"
     for earlier, later in pairwise(streams):
-        began = (gateway.state / "jobs" / later.job_id / "errors").stat().st_mtime_ns
+        began = (gateway.state / "runs" / later.job_id / "stderr").stat().st_mtime_ns
         ended = (gateway.state / "jobs" / earlier.job_id / "ended").stat().st_mtime_ns
         assert ended <= began
 
@@ -188,7 +188,7 @@ def test_whatever_dies_the_queue_goes_on_in_order(start_gateway: Start, victim: 
     waiting = [gateway.chat(f"line {number}", "result ok").job_id for number in range(4)]
     assert gateway.process is not None
     before = gateway.workers()
-    first = gateway.record(running.job_id, "running")
+    first = gateway.processes_of(running.job_id)
     if victim == "worker":
         os.kill(before[0], signal.SIGKILL)
         eventually(lambda: len(set(gateway.workers()) - set(before)) == 1)
@@ -205,8 +205,7 @@ def test_whatever_dies_the_queue_goes_on_in_order(start_gateway: Start, victim: 
         gateway.kill()
         gateway.start()
     else:
-        pid, _ = first[victim]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(getattr(first, victim).pid, signal.SIGKILL)
         eventually((gateway.state / "jobs" / running.job_id / "ended").exists)
     gateway.resume(waiting[-1])
     rows = {row["process_id"]: row["status"] for row in gateway.running()}

@@ -27,16 +27,16 @@ def test_the_slot_of_a_job_that_lost_its_supervisor_is_given_away_only_when_it_h
     first = begin(gateway, "deaf", "silent", detach=True)
     second = gateway.chat("line b", "result ok")
     assert second.next().data == b"queued 1"
-    running = gateway.record(first.job_id, "running")
+    running = gateway.processes_of(first.job_id)
     before = gateway.launcher()
     os.kill(before, signal.SIGKILL)
     eventually(lambda: not alive(before))
     # The next one has taken up the job.
     third = gateway.chat("line c", "result ok")
     assert third.next().data == b"queued 2"
-    os.kill(running["supervisor"][0], signal.SIGKILL)
+    os.kill(running.supervisor.pid, signal.SIGKILL)
     assert second.messages()[0] == b"b"
-    began = (gateway.state / "jobs" / second.job_id / "errors").stat().st_mtime_ns
+    began = (gateway.state / "runs" / second.job_id / "stderr").stat().st_mtime_ns
     eventually((gateway.state / "jobs" / first.job_id / "ended").exists)
     ended = (gateway.state / "jobs" / first.job_id / "ended").stat().st_mtime_ns
     assert ended <= began
@@ -48,7 +48,7 @@ def test_a_supervisor_that_dies_when_it_has_reported_its_end_does_not_end_the_la
     gateway = start_gateway(MAX_JOBS="1")
     gate = flag(gateway, "gate")
     first = begin(gateway, f"await {gate}", "result ok")
-    supervisor = gateway.record(first.job_id, "running")["supervisor"][0]
+    supervisor = gateway.processes_of(first.job_id).supervisor.pid
     launcher = gateway.launcher()
     with stopped(launcher):
         gate.touch()
@@ -158,7 +158,7 @@ def test_a_stop_does_not_start_those_that_wait(start_gateway: Start) -> None:
         begin(gateway, "silent", detach=True)
     waiting = [gateway.chat("line b", "silent", detach=True).job_id for _ in range(60)]
     assert gateway.stop() == 0
-    ran = [each for each in waiting if (gateway.state / "jobs" / each / "running").exists()]
+    ran = [each for each in waiting if (gateway.state / "runs" / each / "running").is_symlink()]
     assert ran == []
 
 
@@ -189,7 +189,7 @@ def test_a_job_that_a_supervisor_of_an_earlier_launcher_claims_late_has_a_slot(
     late = gateway.chat("line c", "silent", detach=True)
     last = gateway.chat("line d", "silent", detach=True)
     assert last.next().data == b"queued 2"
-    supervisors = [gateway.record(each.job_id, "running")["supervisor"][0] for each in (one, two)]
+    supervisors = [gateway.processes_of(each.job_id).supervisor.pid for each in (one, two)]
     launcher = gateway.launcher()
     idle = set(children_of(launcher)) - set(supervisors)
     for pid in idle:
@@ -207,7 +207,7 @@ def test_a_job_that_a_supervisor_of_an_earlier_launcher_claims_late_has_a_slot(
     finally:
         for pid in idle:
             os.kill(pid, signal.SIGCONT)
-    eventually((gateway.state / "jobs" / late.job_id / "running").exists)
+    eventually((gateway.state / "runs" / late.job_id / "running").is_symlink)
     gateway.ask("DELETE", f"/chat/{one.job_id}")
     time.sleep(1)
     assert [status for status, _ in statuses(gateway)] == ["running", "queued"]

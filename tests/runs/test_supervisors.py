@@ -23,6 +23,6 @@ def test_a_supervisor_makes_room_for_a_fresh_one_and_nobody_notices(
     for _ in range(JOBS_EACH + 50):
         done = gateway.chat("hello").done()
         assert done["status"] == "succeeded"
-        supervisors.add(gateway.record(done["process_id"], "running")["supervisor"][0])
+        supervisors.add(gateway.processes_of(done["process_id"]).supervisor.pid)
     assert len(supervisors) >= 2
     assert "Traceback" not in gateway.log()

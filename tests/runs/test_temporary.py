@@ -169,7 +169,7 @@ def test_a_job_that_leaves_much_ends_and_the_rest_is_removed(gateway: Gateway) -
 def test_it_goes_with_a_job_whose_supervisor_was_killed(gateway: Gateway) -> None:
     stream = gateway.chat("shell echo $TMPDIR", "silent")
     folder = folder_of(stream)
-    os.kill(gateway.record(stream.job_id, "running")["supervisor"][0], signal.SIGKILL)
+    os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGKILL)
     assert stream.done()["status"] == "lost"
     eventually(lambda: not folder.exists())
 
@@ -180,13 +180,13 @@ def test_the_next_start_removes_what_a_crash_of_the_machine_left(
     gateway = start_gateway()
     stream = gateway.chat("shell echo $TMPDIR", "silent")
     folder = folder_of(stream)
-    running = gateway.record(stream.job_id, "running")
+    running = gateway.processes_of(stream.job_id)
     assert gateway.process is not None
     launcher = gateway.launcher()
     for pid in (gateway.process.pid, *gateway.workers(), launcher):
         os.kill(pid, signal.SIGKILL)
-    for pid in (running["supervisor"][0], running["cli"][0]):
-        os.kill(pid, signal.SIGKILL)
+    for process in (running.supervisor, running.cli):
+        os.kill(process.pid, signal.SIGKILL)
     gateway.process.wait()
     assert folder.is_dir()
     gateway.start()

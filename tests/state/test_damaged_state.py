@@ -10,8 +10,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from app.jobs.store import Spool
-from app.records.job import JobEnd, JobRequest, Running
-from app.runs.close_lost import is_dead
+from app.records.job import JobEnd, JobRequest
+from app.records.run import RunExit, RunStart
+from app.runs.liveness import is_dead
 from tests.support.gateway import Gateway, eventually, marked_in
 from tests.support.hostile import PLACED, Start, create_job, serves
 
@@ -29,7 +30,7 @@ def test_a_folder_from_before_a_power_cut_starts(start_gateway: Start) -> None:
     (jobs[2] / "output").write_bytes(b"")
     for name in ("login.json", "queue"):
         (gateway.state / name).write_bytes(b"")
-    for folder in ("keys", "failures", "conversations", "histories", "untold", "live"):
+    for folder in ("keys", "failures", "conversations", "histories", "unlogged", "live"):
         (gateway.state / folder).mkdir(exist_ok=True)
         (gateway.state / folder / "x").write_bytes(b"\0" * 100)
         (gateway.state / folder / str(uuid4())).write_bytes(b"")
@@ -67,16 +68,22 @@ def test_listings_survive_any_record(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.prepare()
     values = [None, True, -1, 1 << 80, 1e308, "x", "\ud800", [], {}, [1], {"a": []}, "2026-01-01"]
-    names = [*JobRequest._fields, *JobEnd._fields]
+    kinds = (JobRequest, JobEnd, RunStart, RunExit)
+    names = [name for kind in kinds for name in kind._fields]
     for _ in range(100):
         job = create_job(spool)
-        for name, kind in (("job.json", JobRequest), ("ended", JobEnd), ("running", Running)):
+        folders = (job.path, job.path, job.run.path, job.run.path)
+        records = ("job.json", "ended", "start.json", "exited")
+        for folder, name, kind in zip(folders, records, kinds, strict=True):
             fields = {each: chance.choice(values) for each in chance.sample(names, 12)}
             fields |= {each: chance.choice(values) for each in kind._fields}
-            Path(job.path, name).write_text(json.dumps(fields), encoding="utf-8")
+            Path(folder, name).write_text(json.dumps(fields), encoding="utf-8")
+        Path(job.run.path, "running").symlink_to(" ".join(map(repr, chance.sample(values, 5))))
         job.request()
         job.end()
-        job.running()
+        job.run.start()
+        job.run.exit()
+        job.run.running()
         is_dead(job)
 
 
@@ -129,16 +136,17 @@ def test_a_damaged_job_keeps_nobody_from_starting(start_gateway: Callable[..., G
     for stream in streams:
         stream.next()
     assert gateway.process is not None
-    supervisors = [gateway.record(each.job_id, "running")["supervisor"][0] for each in streams]
+    supervisors = [gateway.processes_of(each.job_id).supervisor.pid for each in streams]
     for pid in (gateway.process.pid, *gateway.workers(), *supervisors):
         os.kill(pid, signal.SIGKILL)
     gateway.process.wait()
     jobs = [gateway.state / "jobs" / stream.job_id for stream in streams]
     (jobs[0] / "job.json").write_bytes(b"")
-    (jobs[1] / "running").write_bytes(b"{")
+    (gateway.state / "runs" / streams[1].job_id / "running").unlink()
+    (gateway.state / "runs" / streams[1].job_id / "running").write_bytes(b"{")
+    (jobs[1] / "claim").unlink()
     (jobs[2] / "ended").write_bytes(b"")
     (jobs[3] / "output").unlink()
-    os.utime(jobs[1] / "errors", (0, 0))
     gateway.start()
     assert gateway.running() == []
     assert not marked_in(gateway.state)

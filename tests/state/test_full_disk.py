@@ -42,7 +42,7 @@ def test_a_full_disk_is_told_and_harms_no_other_job(
         assert wrong.status_code == 401
         assert len(gateway.running()) == 2
         assert gateway.post("result ok").status_code == 503
-        cli = gateway.record(speaking.job_id, "running")["cli"][0]
+        cli = gateway.processes_of(speaking.job_id).cli.pid
         flag.touch()
         eventually(lambda: not alive(cli))
         assert len(gateway.running()) == 2

@@ -21,17 +21,21 @@ from app.state.lock import LockTimeout, locked
 from tests.support.gateway import PATIENCE, Gateway, eventually
 from tests.support.hostile import PLACED, Start, serves
 
-#: The files of a job.
-FILES = ("output", "input", "job.json", "running", "ended", "errors", "claim", "temporary")
+#: The files of a job and of its run, as a path from the run's folder.
+_JOB = "../../jobs/${PWD##*/}"
+FILES = (
+    *("output", "stderr", "start.json", "running", "exited", "temporary"),
+    *(f"{_JOB}/{name}" for name in ("output", "message", "job.json", "ended", "claim", "wish")),
+)
 #: What all jobs share.
 SHARED = (
-    *("queue", "launcher", "launcher.lock", "gateway.lock", "login.json", "live", "untold"),
+    *("queue", "launcher", "launcher.lock", "gateway.lock", "login.json", "live", "unlogged"),
     *("unindexed", "index", "keeper.lock"),
 )
 
 
 class Hostile:
-    """A job that runs shell commands in its own folder, and then waits to be ended."""
+    """A job that runs shell commands in its run's folder, and then waits to be ended."""
 
     def __init__(self, gateway: Gateway, command: str) -> None:
         self._flag = gateway.folder / f"flag-{uuid4()}"
@@ -80,13 +84,17 @@ def test_a_job_without_its_folder_or_with_another_in_its_place_harms_no_other(
     one = gateway.chat("line of another", "silent")
     assert one.next().data == b"of another"
     commands = (
-        "chmod 000 .",
+        "chmod 000 $PWD",
         "rm -rf $PWD",
         "mv $PWD $PWD.away; mkdir $PWD",
-        f"mv $PWD $PWD.away; ln -s {gateway.state}/jobs/{one.job_id} $PWD",
+        f"mv $PWD $PWD.away; ln -s {gateway.state}/{{}}/{one.job_id} $PWD",
         "mv $PWD $PWD.away; : > $PWD",
     )
-    hostile = [Hostile(gateway, command) for command in commands]
+    hostile = [
+        Hostile(gateway, f"cd ../../{kind}/${{PWD##*/}}; {command.format(kind)}")
+        for kind in ("jobs", "runs")
+        for command in commands
+    ]
     eventually(lambda: all(job.is_done() for job in hostile))
     serves(gateway)
     end_all(gateway, *(job.job_id for job in hostile))
@@ -251,13 +259,13 @@ def test_a_working_directory_that_leads_out_of_its_roots_by_now_is_not_entered(
 def test_the_kernel_is_offered_a_job_before_the_gateway(gateway: Gateway) -> None:
     stream = gateway.chat("child", "silent")
     child = json.loads(stream.next().data)["child"]
-    running = gateway.record(stream.job_id, "running")
+    running = gateway.processes_of(stream.job_id)
 
     def score(pid: int) -> int:
         return int(Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii"))
 
-    own = score(running["supervisor"][0])
-    assert score(running["cli"][0]) == score(child) == min(1000, own + 500)
+    own = score(running.supervisor.pid)
+    assert score(running.cli.pid) == score(child) == min(1000, own + 500)
     assert gateway.process is not None
     assert own == score(gateway.process.pid)
 
@@ -268,7 +276,7 @@ def _attacks(gateway: Gateway) -> list[str]:
     shared = [
         f"cd {gateway.state}; {command.format(name)}"
         for name in (
-            *("launcher", "login.json", "login.lock", "failures", "metrics", "untold"),
+            *("launcher", "login.json", "login.lock", "failures", "metrics", "unlogged"),
             *("unindexed", "index", "index/stamp", "index/jobs.sqlite", "keeper.lock"),
         )
         for command in PLACED.values()
@@ -276,13 +284,15 @@ def _attacks(gateway: Gateway) -> list[str]:
     others = [
         "chmod 000 .",
         "rm -rf $PWD",
+        f"rm -rf {_JOB}",
+        f"chmod 000 {_JOB}",
         f"chmod 000 {gateway.state}/live",
         f"(flock {gateway.state}/keys sleep 3 &)",
         f"(flock {gateway.state}/failures sleep 3 &)",
         f"cd {gateway.state}/metrics; for f in *; do : > $f; done",
         f"cd {gateway.state}/metrics; mkfifo gauge_livesum_9.db counter_x.db",
         f"mkdir {gateway.state}/live/$(cat /proc/sys/kernel/random/uuid)",
-        f": > {gateway.state}/untold/$(cat /proc/sys/kernel/random/uuid)",
+        f": > {gateway.state}/unlogged/$(cat /proc/sys/kernel/random/uuid)",
         f"mkfifo {gateway.state}/live/$(cat /proc/sys/kernel/random/uuid)",
         "for n in $(seq 200); do : > file-$n; done",
         "yes | head -c 2000000 >&1",

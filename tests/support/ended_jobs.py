@@ -10,6 +10,7 @@ from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.store import Spool
 from app.processes import this_process
 from app.records.job import Job, JobEnd, JobRequest, Status
+from app.records.run import RunStart
 
 
 def end_job(
@@ -32,17 +33,15 @@ def end_job(
         session_id=None,
         started_at="2026-02-28T23:59:59.500Z",
         user=fields.pop("user", "me"),
-        arguments=[],
-        kill_grace=1.0,
         starter=this_process(),
         title=fields.pop("title", None),
     )
-    job.create(request, b"", {})
+    job.create(request, RunStart("/", [], 1.0), b"", {})
     if started is not None:
         os.utime(f"{job.path}/job.json", (started, started))
     job.write_end(JobEnd(status, ended_at, **fields))
     if is_logged:
-        job.take_untold()
+        job.take_unlogged()
         Path(job.unindexed).unlink()
     return job
 

@@ -18,6 +18,8 @@ import requests
 
 from app import processes
 from app.api.described.jobs import Done, StreamError
+from app.records.job import Job
+from app.records.run import Running
 from tests.support.described import check_answer, check_body
 
 ROOT = Path(__file__).parents[2]
@@ -278,6 +280,12 @@ class Gateway:
         """One record of a job's directory."""
         content: dict[str, Any] = json.loads((self.state / "jobs" / job_id / name).read_bytes())
         return content
+
+    def processes_of(self, job_id: str) -> Running:
+        """The supervisor and the CLI of a running job."""
+        found = Job(str(self.state), job_id).run.running()
+        assert found is not None
+        return found
 
     def running(self) -> list[dict[str, Any]]:
         """The rows of GET /processes."""

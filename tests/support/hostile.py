@@ -7,7 +7,9 @@ from uuid import uuid4
 from app import processes
 from app.jobs.store import Spool
 from app.processes import Process
-from app.records.job import Job, JobRequest, now
+from app.records.job import Job, JobRequest
+from app.records.run import RunStart
+from app.timestamps import now
 from tests.support.gateway import Gateway
 
 Start = Callable[..., Gateway]
@@ -39,5 +41,6 @@ def serves(gateway: Gateway) -> None:
 def create_job(spool: Spool, starter: Process | None = None) -> Job:
     job = Job(spool.state, str(uuid4()))
     starter = starter or processes.this_process()
-    job.create(JobRequest(job.id, "/", None, None, now(), "admin", [], 1.0, starter), b"", {})
+    request = JobRequest(job.id, "/", None, None, now(), "admin", starter)
+    job.create(request, RunStart("/", [], 1.0), b"", {})
     return job

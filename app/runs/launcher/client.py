@@ -18,7 +18,7 @@ from typing import NamedTuple
 from app import processes
 from app.errors import JobNotStarted, QueueFull
 from app.processes import Process
-from app.runs.launcher import server
+from app.runs.launcher.address import address, peer_of
 
 #: Seconds that a new launcher may take until it listens, and a supervisor until it answers.
 LAUNCHER_PATIENCE = 20.0
@@ -157,16 +157,16 @@ class Launch:
 
     def _reach(self) -> socket.socket | None:
         """A connection to the launcher, or None if none listens, or a job in its place."""
-        job = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
+        state = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
         connection = socket.socket(socket.AF_UNIX)
         try:
-            connection.connect(server.address(job))
+            connection.connect(address(state))
         except (FileNotFoundError, ConnectionRefusedError, PermissionError):
             connection.close()
             return None
         finally:
-            os.close(job)
-        if processes.is_marked(server.peer_of(connection)):
+            os.close(state)
+        if processes.is_marked(peer_of(connection)):
             connection.close()
             return None
         return connection

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from app import processes
 from app.records.job import Job
-from app.runs.supervisor.start import supervise, watch_signals
+from app.runs.signals import watch_signals
+from app.runs.supervisor.supervise import supervise
 
 #: Supervisors without a job that are kept; 1 is always ready.
 MOST_IDLE = 8

@@ -3,27 +3,17 @@
 At most so many run at once, and two that go on with the same session never do. Who comes
 first is served first, but a job that waits for its session holds up no other.
 
-The launcher keeps this book. Those that wait are published in `STATE_DIR/queue`, for workers
-to tell a job's place, and for the next launcher to go on with. Standard library alone.
+The launcher keeps this book, and publishes it (`app.runs.queue_file`). Standard library alone.
 """
 
-import errno
 import os
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple
 
 from app import processes
-from app.records.job import Job, is_job_id
-from app.state.files import is_same, is_there
-from app.state.record_file import read_record, write_record
-
-
-class Place(NamedTuple):
-    """A place in the queue: 1 is the next; and whether only the job's session keeps it back."""
-
-    number: int
-    waits_for: Literal["slot", "session"]
+from app.records.job import Job
+from app.runs.queue_file import queue_file, read_queue
+from app.state.files import is_same
+from app.state.record_file import write_record
 
 
 class Queue:
@@ -46,8 +36,7 @@ class Queue:
 
     def take_over(self) -> list[str]:
         """The jobs that an earlier launcher answered for, as it published them."""
-        rows = _rows(read_record(queue_file(self._state)) or {})
-        self._published = [[job_id, what] for job_id, what in rows if is_job_id(job_id)]
+        self._published = read_queue(self._state)
         return [job_id for job_id, _ in self._published]
 
     def __contains__(self, job_id: str) -> bool:
@@ -154,45 +143,3 @@ class Queue:
                 self._running[job_id] = Job(self._state, job_id).read_session()
         sessions = {self._continues[job_id] for job_id in self._running}
         return (sessions | set(self._running.values())) - {None}
-
-
-def queue_file(state: str) -> str:
-    """Where those that wait are published."""
-    return f"{state}/queue"
-
-
-def place_of(job: Job) -> Place | None:
-    """The place in which a job waits, as published last, or None if it does not."""
-    if job.is_claimed():
-        return None
-    number = 0
-    for job_id, what in _rows(read_record(queue_file(job.state)) or {}):
-        if what != "start":
-            number += 1
-            if job_id == job.id:
-                return Place(number, "session" if what == "session" else "slot")
-    return None
-
-
-def queued(state: str) -> list[str]:
-    """The jobs that the launcher answers for: those that wait, and those that it starts now.
-
-    Raises OSError if that is written down and cannot be read; the launcher will write it anew.
-    """
-    path = queue_file(state)
-    record = read_record(path)
-    if record is None and is_there(path):
-        raise OSError(errno.EINVAL, "The queue cannot be read", path)
-    return [job_id for job_id, _ in _rows(record or {})]
-
-
-def _rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = record.get("rows")
-    # What was written before the machine's last start may be damaged, and so may those jobs.
-    if record.get("boot_id") != processes.boot_id() or not isinstance(rows, list):
-        return []
-    return [
-        (row[0], str(row[1]))
-        for row in rows
-        if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)
-    ]

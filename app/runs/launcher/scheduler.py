@@ -15,11 +15,12 @@ from functools import partial
 from app import processes
 from app.records.job import Job, is_job_id
 from app.runs import temporary
-from app.runs.close_lost import close_lost, is_dead, supervisor_of
+from app.runs.close_lost import close_lost
 from app.runs.launcher.chore import Chore
 from app.runs.launcher.pool import Pool, answer
 from app.runs.launcher.queue import Queue
-from app.runs.supervisor.watch import NO_ROOM
+from app.runs.liveness import is_dead, supervisor_of
+from app.state.disk import NO_ROOM, free_bytes
 from app.state.files import make_folder, sync
 
 #: Milliseconds between two tries at what nobody will tell us has become possible.
@@ -220,8 +221,7 @@ class Turns:
 
     def _require_room(self) -> None:
         """Raises OSError if the disk has too little room for a job to start."""
-        disk = os.statvfs(self._state)
-        if disk.f_bavail * disk.f_frsize < self._min_free:
+        if free_bytes(self._state) < self._min_free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _settle(self, job: Job) -> None:

@@ -32,24 +32,23 @@ import os
 import select
 import signal
 import socket
-import struct
 import time
 from contextlib import suppress
 
 from app import processes
 from app.processes import Process
-from app.records.job import JobEnd, JobRequest, Running
+from app.records.job import JobEnd, JobRequest
+from app.records.run import RunExit, RunStart
+from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
 from app.runs.launcher.pool import Pool, answer
 from app.runs.launcher.queue import Queue
 from app.runs.launcher.request import generation_of, read_request
 from app.runs.launcher.scheduler import Turns
-from app.runs.supervisor.start import handle_signals, watch_signals
+from app.runs.signals import handle_signals, watch_signals
 from app.state.files import discard, is_same
 from app.state.process_lock import acquire
 from app.state.record_file import types_of
 
-SOCKET = "launcher"
-LOCK = "launcher.lock"
 #: The longest request, in bytes.
 LONGEST_REQUEST = 1 << 14
 #: Seconds that a connected worker has for its one line.
@@ -78,7 +77,7 @@ def main(arguments: list[str]) -> None:
     launcher = _Launcher(
         state, claude, generation, lock, owner, int(owner_pid), queue, int(min_free)
     )
-    for kind in (JobRequest, Running, JobEnd, Process):
+    for kind in (JobRequest, JobEnd, RunStart, RunExit, Process):
         types_of(kind)
     # What exists now is shared with every supervisor; the collector must not touch it.
     gc.collect()
@@ -94,28 +93,16 @@ def main(arguments: list[str]) -> None:
 def listen(state: str) -> socket.socket:
     """The listening socket, in place of one that a dead launcher left."""
     listener = socket.socket(socket.AF_UNIX)
-    job = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     try:
         discard(f"{state}/{SOCKET}")
-        listener.bind(address(job))
+        listener.bind(address(folder))
     finally:
-        os.close(job)
+        os.close(folder)
     listener.listen(1024)
     # A connection may be gone again when its turn comes.
     listener.setblocking(False)
     return listener
-
-
-def address(job: int) -> str:
-    """The socket's address by an open folder: a path may be too long for sun_path (unix(7))."""
-    return f"/proc/self/fd/{job}/{SOCKET}"
-
-
-def peer_of(connection: socket.socket) -> int:
-    """The pid of the process at the other end (SO_PEERCRED of unix(7))."""
-    size = struct.calcsize("3i")
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return int(struct.unpack("3i", credentials)[0])
 
 
 class _Launcher:

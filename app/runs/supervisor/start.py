@@ -1,23 +1,21 @@
-"""The process beside each job: it starts the CLI, waits for it, and leaves nothing behind.
+"""The start of a run: its job is claimed, and the CLI started with the streams of the run's folder.
 
-The launcher (`app/runs/launcher/server.py`) forks it and gives it a job, and another one when that
-has ended. While it has a job it depends on nobody: it outlives the launcher and the gateway.
-Standard library alone, and little of it: each page that it touches after its fork is copied.
+Standard library alone: the supervisor imports this.
 """
 
 import errno
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import NamedTuple
 
 from app import processes
-from app.records.job import Job, JobEnd, JobRequest, Running
+from app.records.job import Claim, Job, JobRequest
+from app.records.run import RunExit, Running, RunStart
 from app.runs import temporary
 from app.runs.supervisor.feeder import Feeder
-from app.runs.supervisor.watch import Started, Supervision
-from app.runs.sweep import sweep
 from app.runs.verdict import judge
 from app.state import files
 from app.state.remove_tree import remove
@@ -31,141 +29,110 @@ _RESET = (
     signal.SIGTERM,
     signal.SIGCHLD,
 )
-
-
 #: What an update of the CLI makes of its binary for a moment: it is not there, or not whole.
 _BEING_REPLACED = (errno.ENOENT, errno.ETXTBSY, errno.EACCES, errno.ENOEXEC)
 #: Seconds for which a start is tried again then, and between two tries.
 UPDATE_PATIENCE = 5.0
 _TRY_AGAIN = 0.05
-#: Seconds that are spent on a job's temporary files before its end is written, and after it.
-_TIDY_BEFORE, _TIDY_AFTER = 0.05, 1.0
+# Seconds that are spent on the temporary files of a run that could not be started.
+_TIDY_PATIENCE = 1.0
 
 
 class CannotStart(Exception):
     """The CLI could not be started; the message is what the launcher's client is answered."""
 
 
-def supervise(
-    job: Job,
-    claude: str,
-    environment: Mapping[bytes, bytes],
-    wakeup: int,
-    report: Callable[[str], None],
-) -> bool:
-    """Run one job to its end; then `ended` is written, unless it was claimed before.
+class StartedRun(NamedTuple):
+    """A run whose CLI was started, and its job.
 
-    `wakeup` is from `watch_signals`; the caller is a subreaper and has no other children, and
-    if this returns False it must end, because processes or temporary files are left. `report` is
-    called once: with `started`, `known` if another process has claimed it, or `failed` and why.
+    `cli` is the CLI's pid, `stderr` and `output` are open files, `temporary` is the path of the
+    folder for temporary files.
     """
+
+    job: Job
+    request: JobRequest
+    claim: Claim
+    kill_grace: float
+    running: Running
+    cli: int
+    stderr: int
+    output: int
+    feeder: Feeder
+    temporary: str
+
+
+def start(job: Job, claude: str, environment: Mapping[bytes, bytes]) -> StartedRun:
+    """Claim the job and start the CLI of its run. Raises CannotStart."""
     try:
-        started = _start(job, claude, environment)
-    except CannotStart as error:
-        report(str(error))
-        return True
-    # First of all, because a client waits for it.
-    report("started")
-    try:
-        with suppress(OSError):
-            # Its claim names us, too; what could not be written is written later.
-            job.set_running(started.running)
-        ended = Supervision(started, wakeup).until_end()
-        # Little is left as a rule. Whatever it is, no client waits for it.
-        is_tidy = remove(started.temporary, _TIDY_BEFORE)
-        _write_end(started, ended)
-        is_tidy = is_tidy or remove(started.temporary, _TIDY_AFTER)
-    except BaseException:
-        # Nobody is left who would end them.
-        sweep(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
-        raise
-    os.close(started.errors)
-    os.close(started.output)
-    # Once this process has ended, the launcher has the rest removed.
-    return is_tidy and ended.left == 0
-
-
-def _write_end(started: Started, ended: JobEnd) -> None:
-    """Write how the job ended; on a full disk, as soon as there is room."""
-    job = started.job
-    while job.exists():
-        try:
-            job.write_end(ended, started.output)
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) and job.exists():
-                raise
-        # The CLI has read its input: the room that this frees is enough for a record.
-        job.forget_input()
-        time.sleep(0.1)
-
-
-def _start(job: Job, claude: str, environment: Mapping[bytes, bytes]) -> Started:
-    """Claim the job and start its CLI. Raises CannotStart."""
-    try:
-        errors = job.claim("supervisor")
+        claim = job.claim("supervisor")
     except FileExistsError:
         raise CannotStart("known") from None
     except OSError as error:
         raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
-    request = job.request()
-    if request is None:
-        os.close(errors)
+    request, first = job.request(), job.run.start()
+    if request is None or first is None:
         raise CannotStart("failed cannot start the job: it has no record")
     try:
-        return _start_cli(job, request, errors, claude, environment)
+        return _start_cli(job, request, claim, first, claude, environment)
     except OSError as error:
-        os.close(errors)
-        message = f"cannot start {claude} in {request.cwd}: {error.strerror}"
-        job.write_end(judge(job, "failed", request.session_id, error=message))
+        message = f"cannot start {claude} in {first.cwd}: {error.strerror}"
+        job.write_end(judge(job, RunExit(), "failed", error=message))
         raise CannotStart(f"failed {message}") from None
 
 
 def _start_cli(
-    job: Job, request: JobRequest, errors: int, claude: str, environment: Mapping[bytes, bytes]
-) -> Started:
+    job: Job,
+    request: JobRequest,
+    claim: Claim,
+    first: RunStart,
+    claude: str,
+    environment: Mapping[bytes, bytes],
+) -> StartedRun:
     """Start the CLI of a claimed job. Raises OSError, and then nothing of it is left."""
+    run = job.run
     with ExitStack() as held:
 
         def hold(descriptor: int) -> int:
             held.callback(os.close, descriptor)
             return descriptor
 
-        output = hold(files.open_file(job.output, os.O_WRONLY | os.O_APPEND))
-        source = hold(files.open_file(job.input))
-        folder = temporary.make(job.path, environment)
-        held.callback(remove, folder, _TIDY_AFTER)
+        stderr = hold(run.open_stderr())
+        output = hold(files.open_file(run.output, os.O_WRONLY | os.O_APPEND))
+        source = hold(files.open_file(job.message))
+        folder = temporary.make(run.path, environment)
+        held.callback(remove, folder, _TIDY_PATIENCE)
         reader, writer = os.pipe()
         hold(writer)
         own = dict.fromkeys(temporary.VARIABLES, folder.encode())
         try:
             # posix_spawn knows no working directory, so it is ours for a moment.
-            _enter(request)
+            _enter(first)
             cli = _spawn(
                 job,
-                [claude, *(_argument(job, argument) for argument in request.arguments)],
-                {**environment, **own, processes.MARK.encode(): request.id.encode()},
-                (reader, output, errors),
+                [claude, *(_argument(run.path, argument) for argument in first.arguments)],
+                {**environment, **own, processes.MARK.encode(): run.id.encode()},
+                (reader, output, stderr),
             )
         finally:
             os.chdir("/")
             os.close(reader)
         held.pop_all()
     processes.offer_to_kernel(cli)
-    running = Running(processes.this_process(), processes.child(cli), processes.boot_id())
-    return Started(job, request, running, cli, errors, output, Feeder(source, writer), folder)
+    running = Running(claim.process, processes.child(cli), processes.boot_id())
+    feeder = Feeder(source, writer)
+    return StartedRun(
+        job, request, claim, first.kill_grace, running, cli, stderr, output, feeder, folder
+    )
 
 
-def _enter(request: JobRequest) -> None:
-    """Enter the job's working directory. Raises OSError.
+def _enter(first: RunStart) -> None:
+    """Enter the run's working directory. Raises OSError.
 
     A path that led into one of its roots when the job was asked for may lead elsewhere by now.
     """
-    os.chdir(request.cwd)
-    here = os.getcwd()
-    if request.roots and not any(
-        os.path.commonpath((here, root)) == root for root in request.roots
-    ):
+    os.chdir(first.cwd)
+    here, roots = os.getcwd(), first.roots
+    if roots and not any(os.path.commonpath((here, root)) == root for root in roots):
         raise PermissionError(errno.EACCES, "it is outside of CWD_ROOTS now")
 
 
@@ -200,26 +167,7 @@ def _spawn(
         time.sleep(_TRY_AGAIN)
 
 
-def watch_signals() -> int:
-    """A descriptor that becomes readable with the number of each signal that arrives.
-
-    Its signals are those of `handle_signals`, which is called before, once for a family.
-    """
-    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    return reader
-
-
-def handle_signals() -> None:
-    """Have SIGTERM and SIGCHLD noticed, here and in what is forked: see `watch_signals`."""
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    # A terminal's end, or a Ctrl-C in it, is not a cancellation.
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _argument(job: Job, argument: str | dict[str, str]) -> str:
+def _argument(folder: str, argument: str | dict[str, str]) -> str:
     if isinstance(argument, str):
         return argument
-    return f"{argument['flag']}={job.path}/{argument['file']}"
+    return f"{argument['flag']}={folder}/{argument['file']}"

@@ -8,14 +8,16 @@ import select
 import signal
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
 from app import processes
 from app.processes import Process
-from app.records.job import Job, JobEnd, JobRequest, Running, Status
-from app.runs.supervisor.feeder import Feeder
+from app.records.job import JobEnd, Status
+from app.records.output import cut_holes
+from app.records.run import RunExit
+from app.runs.supervisor.start import StartedRun
 from app.runs.sweep import SWEEP_PATIENCE, sweep
-from app.runs.verdict import judge, with_full_disk
+from app.runs.verdict import exit_of, judge, with_full_disk
+from app.state.disk import NO_ROOM, free_bytes
 
 #: What a cancelled job gets, and at which share of its grace: to the CLI alone while it may
 #: still stop its tools and write a last `result`, then to everything it started. The second
@@ -26,34 +28,19 @@ LADDER = (
     (0.5, signal.SIGTERM),
     (1.0, signal.SIGKILL),
 )
-#: Standard error is cut to its last `ERRORS_KEPT` bytes whenever it exceeds `ERRORS_LIMIT`.
-ERRORS_LIMIT = 1 << 20
-ERRORS_KEPT = 1 << 18
-#: With fewer bytes left, a disk is full.
-NO_ROOM = 1 << 16
+#: Standard error is cut to its last `STDERR_KEPT` bytes whenever it exceeds `STDERR_LIMIT`.
+STDERR_LIMIT = 1 << 20
+STDERR_KEPT = 1 << 18
 #: Seconds between looks at the size of standard error and at the job's folder.
 _TICK = 5.0
 #: Seconds between looks at whether the job's records are as they were.
 _MEND_AFTER = 1.0
 
 
-class Started(NamedTuple):
-    """A job whose CLI runs. `temporary` is the path of its folder for temporary files."""
-
-    job: Job
-    request: JobRequest
-    running: Running
-    cli: int
-    errors: int
-    output: int
-    feeder: Feeder
-    temporary: str
-
-
-class Supervision:
+class Watch:
     """Waits for the CLI, feeds it, and goes up the ladder when told to."""
 
-    def __init__(self, started: Started, wakeup: int) -> None:
+    def __init__(self, started: StartedRun, wakeup: int) -> None:
         self._started = started
         self._cli = started.cli
         self._wakeup = wakeup
@@ -68,17 +55,17 @@ class Supervision:
         self._highest: signal.Signals | None = None
         self._killed: set[Process] = set()
 
-    def until_end(self) -> JobEnd:
-        """Return how the CLI ended, once nothing that it started is left."""
-        # Whoever asked before we could be found sent no signal.
+    def until_end(self) -> tuple[RunExit, JobEnd]:
+        """Return how the CLI and its job ended, once nothing that the CLI started is left."""
+        # A wish that came before we could be found was sent no signal.
         self._cancel()
         while self._status is None:
             self._wait(self._climb())
-            self._cap_errors()
+            self._cap_stderr()
             self._check_limits()
             self._mend()
             if not self._started.job.exists():
-                # Nobody could ask for its end any more.
+                # No client could ask for its end any more.
                 self._cancel()
         self._started.feeder.close()
         swept = sweep(self._left, self._wait, self._sweep_patience())
@@ -87,21 +74,15 @@ class Supervision:
         killed = {process.pid for process in (self._killed | swept.ended) - swept.left}
         if self._cancelled_at is not None:
             killed.add(self._cli)
-        self._started.job.cut_holes()
-        ended = judge(
-            self._started.job,
-            self._mark(),
-            self._started.request.session_id,
-            wait_status=self._status,
-            stop_signal=self._highest.name if self._highest else None,
-            killed=len(killed),
-            left=len(swept.left),
-            reason=self._breach[1] if self._breach else None,
-        )
-        if ended.status == "failed" and ended.reason is None and self._disk_is_full():
+        cut_holes(self._started.job.output)
+        stop_signal = self._highest.name if self._highest else None
+        run_exit = exit_of(self._status, stop_signal, len(killed), len(swept.left))
+        reason = self._breach[1] if self._breach else None
+        end = judge(self._started.job, run_exit, self._mark(), reason=reason)
+        if end.status == "failed" and end.reason is None and self._disk_is_full():
             # The CLI ends with exit code 1 when it cannot write, and cannot say why.
-            return with_full_disk(ended)
-        return ended
+            end = with_full_disk(end)
+        return run_exit, end
 
     def _mend(self) -> None:
         """Have the job stay one that can be found and ended, whatever it does to its records."""
@@ -111,14 +92,15 @@ class Supervision:
         self._mend_at = now + _MEND_AFTER
         # On a full disk, or if the job has removed its folder, it cannot be done.
         with suppress(OSError):
-            self._started.job.mend(self._started.request, self._started.running)
+            self._started.job.mend(self._started.request, self._started.claim)
+            self._started.job.run.mend(self._started.running)
 
     def _disk_is_full(self) -> bool:
         try:
-            disk = os.statvfs(self._started.job.path)
+            free = free_bytes(self._started.job.path)
         except FileNotFoundError:
             return False
-        return disk.f_bavail * disk.f_frsize < NO_ROOM
+        return free < NO_ROOM
 
     def _mark(self) -> Status | None:
         if self._breach:
@@ -176,7 +158,7 @@ class Supervision:
         """Use every rung that is due; returns the seconds until the next look."""
         if self._cancelled_at is None:
             return self._patience()
-        grace = self._started.request.kill_grace
+        grace = self._started.kill_grace
         elapsed = time.monotonic() - self._cancelled_at
         while self._rungs and elapsed >= self._rungs[0][0] * grace:
             _, number = self._rungs.pop(0)
@@ -233,14 +215,14 @@ class Supervision:
     def _sweep_patience(self) -> float:
         if self._cancelled_at is None:
             return SWEEP_PATIENCE
-        left = self._started.request.kill_grace - (time.monotonic() - self._cancelled_at)
+        left = self._started.kill_grace - (time.monotonic() - self._cancelled_at)
         return max(0.0, min(SWEEP_PATIENCE, left))
 
-    def _cap_errors(self) -> None:
-        errors = self._started.errors
-        size = os.fstat(errors).st_size
-        if size > ERRORS_LIMIT:
+    def _cap_stderr(self) -> None:
+        stderr = self._started.stderr
+        size = os.fstat(stderr).st_size
+        if size > STDERR_LIMIT:
             # The CLI appends wherever the end is, so it goes on behind what is kept.
-            kept = os.pread(errors, ERRORS_KEPT, size - ERRORS_KEPT)
-            os.ftruncate(errors, 0)
-            os.write(errors, kept)
+            kept = os.pread(stderr, STDERR_KEPT, size - STDERR_KEPT)
+            os.ftruncate(stderr, 0)
+            os.write(stderr, kept)

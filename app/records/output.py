@@ -1,0 +1,110 @@
+"""The output of a run as a file: where its data ends, and how its readers are woken.
+
+A job runs as our user and can replace the file, or make it larger than the disk. Standard library
+alone, because the supervisor imports this.
+"""
+
+import os
+import stat
+from contextlib import suppress
+
+from app.state import files
+
+# Bytes of a hole that the CLI cannot have written, and how many smaller ones are looked at.
+_HOLE = 1 << 24
+_MOST_HOLES = 1000
+# The modes that the bell goes through. Readers notice a mode that differs from the last that they
+# saw, and the writer has the file open already.
+_MODES = (0o600, 0o400, 0o500, 0o700)
+
+
+def open_output(path: str) -> int:
+    """A descriptor for reading; of an empty file, if a job has removed or replaced this one."""
+    try:
+        return files.open_file(path)
+    except OSError:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def status_of(path: str) -> os.stat_result | None:
+    """The file's status, or None if there is no regular file of this name."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def is_output(path: str, descriptor: int) -> bool:
+    """Whether this open file still has this name."""
+    status = status_of(path)
+    return status is not None and os.path.samestat(status, os.fstat(descriptor))
+
+
+def ring(path: str, descriptor: int | None = None) -> None:
+    """Wake every reader of this file, by a change of its mode. Raises OSError.
+
+    `descriptor` is the file, if the caller has it open. If the job has put something else in its
+    place, an empty file takes that.
+    """
+    if descriptor is not None:
+        os.fchmod(descriptor, _next_mode(os.fstat(descriptor).st_mode))
+        if is_output(path, descriptor):
+            return
+    status = status_of(path)
+    if status is None:
+        files.replace_file(path, b"")
+        status = status_of(path)
+    if status is not None:
+        files.change_mode(path, _next_mode(status.st_mode))
+
+
+def cut_holes(path: str) -> None:
+    """Cut the output off where it has a hole: the CLI writes none, but a job can make one.
+
+    To look for the last line in a hole of 300 GB takes minutes.
+    """
+    with suppress(OSError):
+        descriptor = files.open_file(path, os.O_RDWR)
+        try:
+            end = data_end(descriptor, 0)
+            if end < os.fstat(descriptor).st_size:
+                os.ftruncate(descriptor, end)
+        finally:
+            os.close(descriptor)
+
+
+def data_end(descriptor: int, position: int) -> int:
+    """Where the next large hole of an open file begins, or its end (lseek(2)).
+
+    Some file systems keep zeros that were written as small holes: those are data.
+    """
+    size = os.fstat(descriptor).st_size
+    hole = position
+    for _ in range(_MOST_HOLES):
+        hole = _seek(descriptor, position, os.SEEK_HOLE, size)
+        position = _seek(descriptor, hole, os.SEEK_DATA, size)
+        if position - hole >= _HOLE:
+            return hole
+        if position >= size:
+            return size
+    return hole
+
+
+def _seek(descriptor: int, position: int, whence: int, otherwise: int) -> int:
+    try:
+        return os.lseek(descriptor, position, whence)
+    except OSError:
+        # There is none behind this position.
+        return otherwise
+
+
+def _next_mode(mode: int) -> int:
+    """
+    >>> oct(_next_mode(0o100600)), oct(_next_mode(0o100700)), oct(_next_mode(0o100444))
+    ('0o400', '0o600', '0o600')
+    """
+    bits = stat.S_IMODE(mode)
+    if bits not in _MODES:
+        return _MODES[0]
+    return _MODES[(_MODES.index(bits) + 1) % len(_MODES)]

@@ -1,0 +1,148 @@
+"""A run's folder: one process of the CLI, what it was started with, and how it exited.
+
+    STATE_DIR/runs/<id>/start.json  what the CLI is started with; by a worker, before the start
+                        <name>      each file that the CLI reads at its start; likewise
+                        output      standard output, written by the CLI itself
+                        stderr      standard error, likewise
+                        running     a link that names the supervisor and the CLI; by the supervisor
+                        temporary   a link to the folder for temporary files; by the supervisor
+                        exited      how the process exited; by the supervisor, or by the process
+                                    that closes a run whose supervisor died
+
+A run's processes have its id in their environment (`app.processes.MARK`). Standard library
+alone, because the supervisor imports this: every page of memory that it touches after its fork
+costs time and space. So paths are plain strings, and records are named tuples.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from app import processes
+from app.processes import Process
+from app.state import files, record_file
+
+
+class RunStart(NamedTuple):
+    """What a run is started with, in `start.json`.
+
+    `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}` stands
+    for `flag=<the run's folder>/file`. `roots` are the folders that `cwd` must be in at the
+    start; none: it may be anywhere. `kill_grace` is in seconds.
+    """
+
+    cwd: str
+    arguments: list[str | dict[str, str]]
+    kill_grace: float
+    roots: list[str] = []  # noqa: RUF012 - of a named tuple
+
+
+class Running(NamedTuple):
+    """The processes of a run, in `running`, and the boot of the machine in which they run."""
+
+    supervisor: Process
+    cli: Process
+    boot_id: str
+
+
+class RunExit(NamedTuple):
+    """How a run's process exited, in `exited`.
+
+    `exit_code` or `signal` (a name) is the CLI's own end, both None if it never started or if
+    its supervisor died. `stop_signal` is the highest signal that the supervisor used, `killed`
+    how many processes it ended with one, `left` how many could not be ended.
+    """
+
+    exit_code: int | None = None
+    signal: str | None = None
+    stop_signal: str | None = None
+    killed: int = 0
+    left: int = 0
+
+
+class Run:
+    """One run's folder, whether or not it exists yet."""
+
+    def __init__(self, state: str, run_id: str) -> None:
+        self.id = run_id
+        self.path = f"{state}/runs/{run_id}"
+        self.output = f"{self.path}/output"
+        self.stderr = f"{self.path}/stderr"
+        self._running = f"{self.path}/running"
+
+    def create(self, start: RunStart, contents: Mapping[str, bytes]) -> None:
+        """Make the folder with everything that a supervisor needs. Raises OSError."""
+        os.mkdir(self.path, mode=0o700)
+        for name, content in contents.items():
+            files.write_file(f"{self.path}/{name}", content)
+        files.write_file(self.output, b"")
+        files.write_file(f"{self.path}/start.json", json.dumps(start._asdict()).encode())
+
+    def start(self) -> RunStart | None:
+        """What the run is started with, or None if there is no such run."""
+        return record_file.read_as(RunStart, f"{self.path}/start.json")
+
+    def open_stderr(self) -> int:
+        """The new, open standard error. Raises OSError, FileExistsError if there is one."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        return files.open_file(self.stderr, flags)
+
+    def running(self) -> Running | None:
+        """The processes of the run, or None if the CLI was never started."""
+        text = files.read_link(self._running) or ""
+        try:
+            pid, started, cli, cli_started, boot_id = text.split(" ")
+            supervisor = Process(int(pid), int(started))
+            return Running(supervisor, Process(int(cli), int(cli_started)), boot_id)
+        except ValueError:
+            return None
+
+    def set_running(self, running: Running) -> None:
+        """Write which processes the run has. Raises OSError."""
+        files.replace_link(self._running, _text_of(running))
+
+    def was_started(self) -> bool:
+        """Whether a CLI was started for it, whatever the record of that says."""
+        return files.is_there(self._running)
+
+    def mend(self, running: Running) -> None:
+        """Write anew what the run's own job may have damaged. Raises OSError."""
+        if files.read_link(self._running) != _text_of(running):
+            self.set_running(running)
+
+    def exit(self) -> RunExit | None:
+        """How the process exited, or None if it has not, or if the record is damaged."""
+        return record_file.read_as(RunExit, f"{self.path}/exited")
+
+    def write_exit(self, run_exit: RunExit) -> None:
+        """Write how the process exited. Raises OSError."""
+        record_file.write_record(f"{self.path}/exited", run_exit._asdict())
+
+    def supervisor(self) -> Process | None:
+        """The run's supervisor, if it was started in this boot of the machine."""
+        running = self.running()
+        if running is None or running.boot_id != processes.boot_id():
+            return None
+        return running.supervisor
+
+    def exists(self) -> bool:
+        """Whether the folder is there."""
+        return files.is_there(self.path)
+
+
+def read_end(path: str, limit: int) -> bytes:
+    """The last `limit` bytes of a file; none if it cannot be read."""
+    try:
+        descriptor = files.open_file(path)
+    except OSError:
+        return b""
+    try:
+        return os.pread(descriptor, limit, max(0, os.fstat(descriptor).st_size - limit))
+    finally:
+        os.close(descriptor)
+
+
+def _text_of(running: Running) -> str:
+    supervisor, cli, boot_id = running
+    return f"{supervisor.pid} {supervisor.started} {cli.pid} {cli.started} {boot_id}"

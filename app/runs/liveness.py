@@ -1,0 +1,41 @@
+"""Whether a process is left that would end a job.
+
+Standard library alone, because the launcher imports this.
+"""
+
+from app import processes
+from app.processes import Process
+from app.records.job import Job
+from app.runs.queue_file import queued
+
+
+def supervisor_of(job: Job) -> Process | None:
+    """The living supervisor of a job, or None.
+
+    Raises OSError if it cannot be found out whether it lives.
+    """
+    found = job.run.supervisor()
+    if found is None:
+        # It has not started the CLI yet, or that record is damaged.
+        claim = job.claimed_by()
+        found = claim.process if claim is not None and claim.role == "supervisor" else None
+    return found if found is not None and processes.identify(found.pid) == found else None
+
+
+def is_dead(job: Job) -> bool:
+    """Whether no process is left that would end this job.
+
+    Raises OSError if that cannot be found out: then it may well be there.
+    """
+    if job.has_ended() and job.end() is None:
+        # The record is damaged; without another one the job would run for ever.
+        return True
+    if job.run.was_started():
+        return supervisor_of(job) is None
+    if job.is_claimed():
+        claim = job.claimed_by()
+        return claim is None or processes.identify(claim.process.pid) != claim.process
+    request = job.request()
+    if request is not None and processes.identify(request.starter.pid) == request.starter:
+        return False
+    return job.id not in queued(job.state)
