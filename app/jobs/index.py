@@ -15,7 +15,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
@@ -57,6 +57,8 @@ class JobIndex:
         self._database = f"{self._folder}/{DATABASE}"
         self._stamp = f"{state}/{INDEX_STAMP}"
         self._threads = NativeThreads()
+        # Sums of removed jobs that no index has yet, because a new one could not be made.
+        self._carried: dict[Group, Amounts] | None = None
 
     def newest(self, wanted: Filter, before: Position | None, limit: int) -> list[Position]:
         """The jobs that fit the filter, the newest first; only those before a position."""
@@ -151,16 +153,19 @@ class JobIndex:
 
     def start_anew(self) -> None:
         """Put an empty, incomplete index in place; it keeps the sums of removed jobs."""
-        aside = f"{self._state}/removed/{FOLDER}.{time.monotonic_ns()}"
         try:
+            if self._carried is None:
+                self._carried = self._threads.call(partial(_salvage, self._database), _PATIENCE)
             with suppress(FileNotFoundError):
+                aside = f"{self._state}/removed/{FOLDER}.{time.monotonic_ns()}"
                 os.rename(self._folder, aside)
             files.make_folder(self._folder)
             with self._lock(shared=False):
                 files.write_file(self._database, b"")
-                create = partial(_create, self._database, f"{aside}/{DATABASE}")
+                create = partial(_create, self._database, self._carried)
                 self._threads.call(create, _PATIENCE)
                 write_stamp(self._stamp, self._database, is_complete=False)
+            self._carried = None
         except (OSError, sqlite3.Error) as error:
             raise IndexUnusable(f"cannot make a new index: {error}") from error
 
@@ -188,10 +193,12 @@ class JobIndex:
                     raise IndexUnusable(f"there is a file {DATABASE}{suffix}")
             try:
                 self._use(partial(_with_writer, self._database, work))
-            finally:
-                # After an error that was undone, too; else the stamp was removed.
+            except IndexUnusable:
+                # Undone, because the disk is full; after any other error there is no stamp.
                 if files.is_there(self._stamp):
-                    write_stamp(self._stamp, self._database, stamp.is_complete or is_complete)
+                    write_stamp(self._stamp, self._database, stamp.is_complete)
+                raise
+            write_stamp(self._stamp, self._database, stamp.is_complete or is_complete)
 
     @contextmanager
     def _lock(self, shared: bool) -> Iterator[None]:
@@ -239,6 +246,8 @@ def _with_writer(path: str, work: Callable[[sqlite3.Connection], object]) -> Non
     with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")
+        # No title of a removed job stays in the file.
+        database.execute("PRAGMA secure_delete = ON")
         database.execute("BEGIN IMMEDIATE")
         _check_version(database)
         try:
@@ -256,7 +265,7 @@ def _check_version(database: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"it is of version {version}")
 
 
-def _connect(path: str, options: str) -> sqlite3.Connection:
+def _connect(path: str, options: str, patience: float = _PATIENCE) -> sqlite3.Connection:
     database = sqlite3.connect(
         f"file:{quote(path)}?{options}",
         timeout=0,
@@ -264,16 +273,15 @@ def _connect(path: str, options: str) -> sqlite3.Connection:
         check_same_thread=False,
         uri=True,
     )
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     database.set_progress_handler(lambda: time.monotonic() > deadline, _INSTRUCTIONS)
     for pragma in ("mmap_size = 0", "trusted_schema = OFF", "temp_store = MEMORY"):
         database.execute(f"PRAGMA {pragma}")
     return database
 
 
-def _create(path: str, old: str) -> None:
-    """Make the tables, with the sums of removed jobs that an old index has."""
-    removed = _salvage(old)
+def _create(path: str, removed: Mapping[Group, Amounts]) -> None:
+    """Make the tables, with these sums of removed jobs."""
     with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")
@@ -285,9 +293,9 @@ def _salvage(path: str) -> dict[Group, Amounts]:
     """The sums of removed jobs that a damaged index still has."""
     found: dict[Group, Amounts] = {}
     try:
-        # Checks that it is a regular file.
+        # Raises OSError if it is not a regular file.
         os.close(files.open_file(path))
-        with closing(_connect(path, "mode=ro&immutable=1")) as database:
+        with closing(_connect(path, "mode=ro&immutable=1", _PATIENCE / 2)) as database:
             _check_version(database)
             for row in database.execute("SELECT * FROM sums WHERE removed = 1"):
                 if row[-1] == tables.checksum(row[:-1]):

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -97,6 +98,7 @@ class JobService:
         self._keeper = Keeper(spool.state)
         self._statistics = Statistics(spool, self._index)
         self._forget_at = 0.0
+        self._stopped = threading.Event()
         self._starter = processes.this_process()
         self._followers: set[Follower] = set()
         self._log_trouble_at = 0.0
@@ -239,6 +241,7 @@ class JobService:
     def stop(self, reason: str) -> None:
         """End every follower of this process, now and from now on; no job is touched."""
         self.stopped_by = reason
+        self._stopped.set()
         for follower in self._followers:
             follower.stop(reason)
 
@@ -442,7 +445,8 @@ class JobService:
                 # What fails now must not keep it from going on for ever.
                 log.exception("cannot keep the index of jobs")
             # While there is more to do, half of the time is for others.
-            time.sleep(time.monotonic() - begun if is_busy else _INDEX_EVERY)
+            used = time.monotonic() - begun
+            self._stopped.wait(max(used, 0.001) if is_busy else _INDEX_EVERY)
         self._keeper.resign()
 
     def trouble(self) -> str | None:

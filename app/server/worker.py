@@ -120,7 +120,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._connections = OpenConnections(self._connection_limits(), self._is_proxy)
         gevent.spawn(self._look_after_jobs)
         gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
-        gevent.spawn(self.wsgi.extensions["jobs"].keep_index)
+        keeping = gevent.spawn(self.wsgi.extensions["jobs"].keep_index)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)
@@ -142,6 +142,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._end_connections()
         for server in servers:
             server.stop(timeout=1)
+        # A write to the index that is cut off would cost a new index.
+        keeping.join(timeout=STOP_PATIENCE)
 
     def _connection_limits(self) -> ConnectionLimits:
         """The limits that the descriptors allow which are free now."""

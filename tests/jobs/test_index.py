@@ -239,6 +239,61 @@ def test_what_removed_jobs_used_is_kept_by_day_user_model_and_status(spool: Spoo
     assert not index.removed()
 
 
+def test_what_removed_jobs_used_is_carried_over_a_new_index_that_cannot_be_made(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = end_job(spool)
+    index = JobIndex(spool.state)
+    fill(spool, index)
+    spool.remove(job)
+    index.remove([job.id])
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.jobs.index.files.write_file", refuse)
+        for _ in range(2):
+            with pytest.raises(IndexUnusable, match="No space left"):
+                index.start_anew()
+    index.start_anew()
+    index.finish()
+    assert amounts(index).jobs == 1
+
+
+def test_nothing_of_a_removed_job_stays_in_the_file(spool: Spool) -> None:
+    job = end_job(spool, title="the secret title", cwd="/the-secret-folder")
+    index = JobIndex(spool.state)
+    fill(spool, index)
+    file = Path(spool.state, "index/jobs.sqlite")
+    assert b"secret" in file.read_bytes()
+    spool.remove(job)
+    index.remove([job.id])
+    assert b"secret" not in file.read_bytes()
+
+
+def test_a_full_disk_costs_no_index(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = random_jobs(spool, 60, 2)
+    index = JobIndex(spool.state)
+    fill(spool, index)
+    connect = sqlite3.connect
+
+    def connect_to_a_full_disk(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        database = connect(*arguments, **named)
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages}")
+        return database
+
+    entries = [entry for job in random_jobs(spool, 60, 3) if (entry := entry_of(job)) is not None]
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+        with pytest.raises(IndexUnusable, match="full"):
+            index.add(entries)
+    assert len(index.newest(Filter(), None, 500)) == len(jobs)
+    index.add(entries)
+    assert len(index.newest(Filter(), None, 500)) == 120
+
+
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_damaged_index_is_not_read_and_is_made_anew(spool: Spool, deed: str) -> None:
     jobs = random_jobs(spool, 60, 5)
