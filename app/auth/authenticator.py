@@ -75,7 +75,7 @@ class Authenticator:
         try:
             self._throttle.record_failure(address, proxy)
         except OSError as error:
-            log.error("cannot count a failed attempt: %s", error)
+            log.error("cannot record a failed login: %s", error)
         raise InvalidCredentials(self._hint)
 
     def _parse(self, authorization: str | None) -> tuple[str, bytes]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.cli.lines import as_object
+
 #: The kinds of tokens, by the names of the metrics, and their names in a result line.
 TOKEN_KINDS = {
     "input": "input_tokens",
@@ -21,8 +23,7 @@ def cost_in(result: Mapping[str, Any]) -> float:
 
 def tokens_in(result: Mapping[str, Any]) -> dict[str, int]:
     """The tokens in a `result` line, by kind."""
-    usage = result.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
+    counts = as_object(result.get("usage"))
     return {kind: int(_amount(counts.get(name))) for kind, name in TOKEN_KINDS.items()}
 
 

@@ -175,6 +175,11 @@ def parse(line: bytes) -> dict[str, Any]:
     return _shallow(fields)
 
 
+def as_object(value: object) -> dict[str, Any]:
+    """The value if it is an object, else {}; the CLI may write anything."""
+    return value if isinstance(value, dict) else {}
+
+
 def _shallow(value: object) -> dict[str, Any]:
     """An object without the fields that are nested too deeply; {} for anything else."""
     if not isinstance(value, dict):

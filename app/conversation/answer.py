@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.cli.lines import parse
+from app.cli.lines import as_object, parse
 from app.conversation.events import AgentLine, AnswerEvent, AnswerStart, TextDelta
 
 #: Longer lines, in bytes, have nothing that the parser needs: they are skipped.
@@ -104,30 +104,30 @@ class AnswerParser:
     def _stream_event(self, event: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         kind = event.get("type")
         if kind == "content_block_delta":
-            delta = _object(event.get("delta"))
+            delta = as_object(event.get("delta"))
             if delta.get("type") == "text_delta" and not self.structured:
                 text = delta.get("text")
                 text = text if isinstance(text, str) else ""
                 self._streamed.append(text)
                 yield from self._text(text)
         elif kind == "message_start":
-            message = _object(event.get("message"))
+            message = as_object(event.get("message"))
             self._message_id = str(message.get("id"))
-            self.usage[self._message_id] = dict(_object(message.get("usage")))
+            self.usage[self._message_id] = dict(as_object(message.get("usage")))
             yield from self._start()
         elif kind == "content_block_start":
             self._streamed = []
             self._needs_separator = self._has_text
         elif kind == "message_delta":
-            counts = {name: n for name, n in _object(event.get("usage")).items() if n}
+            counts = {name: n for name, n in as_object(event.get("usage")).items() if n}
             self.usage.setdefault(self._message_id, {}).update(counts)
 
     def _whole_block(self, fields: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """A finished block, which was streamed unless the CLI asked without streaming."""
-        message = _object(fields.get("message"))
+        message = as_object(fields.get("message"))
         content = message.get("content")
         blocks = content if isinstance(content, list) else []
-        texts = [str(block.get("text")) for block in map(_object, blocks) if "text" in block]
+        texts = [str(block.get("text")) for block in map(as_object, blocks) if "text" in block]
         was_streamed = message.get("id") == self._message_id
         if not texts or was_streamed or fields.get("error") or self.structured:
             return
@@ -157,8 +157,3 @@ class AnswerParser:
         separator = _BLOCK_SEPARATOR if self._needs_separator else ""
         self._has_text, self._needs_separator = True, False
         yield TextDelta(separator + text)
-
-
-def _object(value: object) -> dict[str, Any]:
-    """The value if it is an object; the CLI may write anything."""
-    return value if isinstance(value, dict) else {}

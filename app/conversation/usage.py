@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from app.cli.lines import as_object
+
 _BY_MODEL = {
     "inputTokens": "input_tokens",
     "outputTokens": "output_tokens",
@@ -33,11 +35,11 @@ def usage_of(result: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -
     by_model = result.get("modelUsage")
     models = by_model.values() if isinstance(by_model, dict) else ()
     renamed = [
-        {_BY_MODEL.get(name, name): n for name, n in _object(model).items()} for model in models
+        {_BY_MODEL.get(name, name): n for name, n in as_object(model).items()} for model in models
     ]
-    sums = [_sum([_object(result.get("usage"))]), _sum(renamed), _sum(messages)]
+    sums = [_sum([as_object(result.get("usage"))]), _sum(renamed), _sum(messages)]
     known = next((counts for counts in sums if any(counts.values())), sums[0])
-    details = _object(_object(result.get("usage")).get("output_tokens_details"))
+    details = as_object(as_object(result.get("usage")).get("output_tokens_details"))
     return TokenUsage(**known, thinking_tokens=_count(details.get("thinking_tokens")))
 
 
@@ -47,11 +49,6 @@ def _sum(usages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         for kind in _KINDS:
             counts[kind] += _count(usage.get(kind))
     return counts
-
-
-def _object(value: object) -> dict[str, Any]:
-    """The value if it is an object; the CLI may write anything."""
-    return value if isinstance(value, dict) else {}
 
 
 def _count(number: object) -> int:
