@@ -287,10 +287,14 @@ stamp() {
 
 # What a reload cannot bring into effect waits until no job runs.
 check_restart() {
-    [ "$active" = true ] && [ "$packages_change" = true ] || return 0
-    count_jobs
-    [ "$jobs" -eq 0 ] \
-        || fail "cannot update while jobs run ($jobs): the Python packages change, and that needs a restart, which would" \
+    layout_changes=false
+    [ "$active" = true ] || return 0
+    look_at_state
+    reason=
+    [ "$layout_changes" = false ] || reason="the layout of the state folder changes"
+    [ "$packages_change" = false ] || reason="the Python packages change"
+    [ -z "$reason" ] || [ "$jobs" -eq 0 ] \
+        || fail "cannot update while jobs run ($jobs): $reason, and that needs a restart, which would" \
             "cancel them. Run this again when they have ended. Nothing was changed."
 }
 
@@ -355,8 +359,8 @@ ask() {
     module=$1
     shift
     own_python=venv/bin/python
-    # A dry run may have none yet, or one that no longer works.
-    [ "$dry" = false ] || as_service $own_python -c "" 2>/dev/null || own_python=$python
+    # It may be missing, or no longer work.
+    as_service $own_python -c "" 2>/dev/null || own_python=$python
     answer=$(as_service "$own_python" -s -B -m "app.tool.install.$module" "$@" 2>&1)
 }
 
@@ -537,7 +541,7 @@ run_service() {
         return
     elif [ "$active" = false ]; then
         start_service
-    elif [ "$packages_change" = true ] || unit_is_newer; then
+    elif [ "$packages_change" = true ] || [ "$layout_changes" = true ] || unit_is_newer; then
         restart_service
     elif [ "$(fingerprint)" != "$(look cat venv/loaded 2>/dev/null)" ]; then
         reload_service
@@ -563,7 +567,7 @@ unit_is_newer() {
 }
 
 restart_service() {
-    count_jobs
+    look_at_state
     if [ "$jobs" -eq 0 ]; then
         row service "restarting"
         as_root systemctl restart $SERVICE || show_journal "cannot restart the service"
@@ -598,12 +602,14 @@ fingerprint() {
     stat -c '%n %y' .env
 }
 
-# Sets $jobs: how many have not ended.
-count_jobs() {
+# Sets $jobs, how many have not ended; and $layout_changes, whether the state folder gets another
+# layout, for which the service must be restarted.
+look_at_state() {
     ask settings || answer=
     state=$(line 4)
-    # shellcheck disable=SC2016 # that shell expands it
-    jobs=$(as_service sh -c 'ls "$1/live" 2>/dev/null | wc -l' sh "${state:-$STATE}")
+    ask state "${state:-$STATE}" || fail "$answer"
+    jobs=$(line 1)
+    [ "$(line 2)" = no ] || layout_changes=true
 }
 
 wait_for_answer() {

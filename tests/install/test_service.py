@@ -6,8 +6,9 @@ import re
 import pytest
 
 from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.state.version import LAYOUT
 from tests.support.gateway import ROOT, eventually
-from tests.support.installed import COMMAND, UNIT, assert_refused, state_of
+from tests.support.installed import COMMAND, STATE, UNIT, assert_refused, state_of
 from tests.support.systemd import (
     CHECKOUT,
     HOME,
@@ -338,6 +339,29 @@ def test_an_update_of_the_packages_waits_until_no_job_runs(machine: Machine) -> 
     done = machine.install()
     assert done.returncode == 0, told(done)
     assert "restarting" in done.stdout
+
+
+def test_an_update_to_another_layout_of_the_state_waits_until_no_job_runs(
+    machine: Machine,
+) -> None:
+    job_id = machine.start_job("await /srv/layout", "result ok")
+    version = f"{CHECKOUT}/app/state/version.py"
+    machine.sh(f"cp -p {version} /srv; sed -i 's/^LAYOUT = .*/LAYOUT = 99/' {version}")
+    try:
+        words = (
+            "while jobs run (1)",
+            "the layout of the state folder changes",
+            "Nothing was changed",
+        )
+        assert_refused(machine, state_of(machine), *words)
+        machine.run("touch", "/srv/layout")
+        assert machine.job(job_id, wait=20)["status"] == "succeeded"
+        done = machine.install()
+        assert done.returncode == 0, told(done)
+        assert "restarting" in done.stdout
+    finally:
+        machine.sh(f"systemctl stop {SERVICE}; cp -p /srv/version.py {version}")
+        machine.sh(f"echo {LAYOUT} >{STATE}/version; systemctl start {SERVICE}")
 
 
 def test_a_second_installation_changes_nothing(machine: Machine) -> None:

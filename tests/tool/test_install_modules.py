@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app.state.version import LAYOUT
 from tests.support.gateway import ROOT, free_port, write_fake
 
 #: A Python that has the standard library alone.
@@ -150,3 +151,31 @@ def test_a_gateway_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
     done = ask("health", f"http://127.0.0.1:{free_port()}", "0.5", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     assert time.monotonic() - began < 20
+
+
+# --- The state ---
+
+
+def test_the_jobs_that_have_not_ended_are_counted(tmp_path: Path) -> None:
+    assert ask("state", str(tmp_path / "none"), cwd=tmp_path).stdout == "0\nno\n"
+    state = tmp_path / "state"
+    (state / "live").mkdir(parents=True)
+    for name in ("one", "two"):
+        (state / "live" / name).touch()
+    assert ask("state", str(state), cwd=tmp_path).stdout == "2\nno\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "changes"), [(str(LAYOUT), "no"), (str(LAYOUT + 1), "yes"), ("1", "yes")]
+)
+def test_another_layout_of_the_state_is_noticed(tmp_path: Path, version: str, changes: str) -> None:
+    state = tmp_path / "state"
+    (state / "live").mkdir(parents=True)
+    (state / "version").write_text(f"{version}\n")
+    assert ask("state", str(state), cwd=tmp_path).stdout == f"0\n{changes}\n"
+
+
+def test_a_folder_of_version_1_0_has_another_layout(tmp_path: Path) -> None:
+    (tmp_path / "live").mkdir()
+    (tmp_path / "jobs/a-job").mkdir(parents=True)
+    assert ask("state", str(tmp_path), cwd=tmp_path).stdout == "0\nyes\n"
