@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
-from app.cli.result import Verdict, sentence, verdict
+from app.cli.result_line import Outcome, outcome_of, sentence
 from app.records.job import Job, JobEnd, Status
 from app.records.output import open_output
 from app.records.run import RunExit
@@ -43,7 +43,7 @@ class _Output(NamedTuple):
     """What a job's output says: its last result, what that means, the session, its size."""
 
     result: Result | None
-    verdict: Verdict
+    outcome: Outcome
     session: object
     size: int
 
@@ -76,16 +76,16 @@ def judge(
     limit that the job ran into. The CLI's output must not grow any more.
     """
     request, claim = job.request(), job.claimed_by()
-    result, meaning, session, size = _read(job)
+    result, outcome, session, size = _read(job)
     fields = result.fields if result else {}
-    succeeded = mark is None and run_exit.exit_code == 0 and meaning.succeeded
+    succeeded = mark is None and run_exit.exit_code == 0 and outcome.succeeded
     if not succeeded and mark is None and reason is None:
-        reason = meaning.reason
+        reason = outcome.reason
     if not succeeded and error is None:
         error = (
             _LIMITS.get(str(reason))
             or _MARKS.get(str(mark))
-            or meaning.words
+            or outcome.message
             or _complaint(job)
             or _exit(run_exit, result)
         )
@@ -115,10 +115,10 @@ def _read(job: Job) -> _Output:
         size = os.fstat(output).st_size
         result = last_result(output)
         if result is None:
-            return _Output(None, Verdict(False), read_session(output), size)
-        meaning = verdict(result.fields, stopped_by_hook(output, result))
+            return _Output(None, Outcome(False), read_session(output), size)
+        outcome = outcome_of(result.fields, stopped_by_hook(output, result))
         session = result.fields.get("session_id") or read_session(output)
-        return _Output(result, meaning, session, size)
+        return _Output(result, outcome, session, size)
     finally:
         os.close(output)
 

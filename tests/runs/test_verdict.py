@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.result import LONGEST_WORDS, sentence, verdict
+from app.cli.result_line import LONGEST_MESSAGE, outcome_of, sentence
 from tests.support.gateway import Gateway, eventually
 
 NOT_LOGGED_IN = "Not logged in · Please run /login"
@@ -163,11 +163,11 @@ def test_a_cancelled_job_says_so(gateway: Gateway) -> None:
 
 
 def test_words_are_one_line_of_moderate_length() -> None:
-    assert sentence("x" * 10_000) == "x" * LONGEST_WORDS + "…"
+    assert sentence("x" * 10_000) == "x" * LONGEST_MESSAGE + "…"
     assert sentence(" a\n\n b\x1b[2J\ud83d ") == "a b\ufffd[2J\ufffd"
 
 
 @pytest.mark.parametrize("value", [None, 1, [], {}, "x", True])
 @pytest.mark.parametrize("name", ["result", "errors", "terminal_reason", "subtype", "is_error"])
 def test_a_verdict_takes_anything(name: str, value: object) -> None:
-    assert verdict({name: value}, None).succeeded is False
+    assert outcome_of({name: value}, None).succeeded is False

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from app.text import shortened, well_formed
 
 #: Characters of the CLI's message that are kept.
-LONGEST_WORDS = 500
+LONGEST_MESSAGE = 500
 
 # Reasons by `terminal_reason`, or by `subtype` in older versions.
 _REASONS = {
@@ -27,40 +27,40 @@ _TOO_LONG = "Prompt is too long"
 _LOGGED_OUT = ("Not logged in", "Please run /login")
 
 
-class Verdict(NamedTuple):
+class Outcome(NamedTuple):
     """Whether the CLI reports success; if not, a reason and its message, if it has one."""
 
     succeeded: bool
     reason: str | None = None
-    words: str = ""
+    message: str = ""
 
 
-def verdict(result: Mapping[str, Any], hook: str | None) -> Verdict:
-    """The verdict of a `result` line; `hook` is why a hook stopped the prompt, if one did.
+def outcome_of(result: Mapping[str, Any], hook: str | None) -> Outcome:
+    """The outcome in a `result` line; `hook` is why a hook stopped the prompt, if one did.
 
     A line without an error need not be a success: a hook or another message may end the turn.
 
-    >>> verdict({"is_error": False, "terminal_reason": "completed"}, None).succeeded
+    >>> outcome_of({"is_error": False, "terminal_reason": "completed"}, None).succeeded
     True
-    >>> verdict({"is_error": False, "terminal_reason": "aborted_tools"}, None).reason
+    >>> outcome_of({"is_error": False, "terminal_reason": "aborted_tools"}, None).reason
     'aborted'
-    >>> verdict({"is_error": True, "subtype": "error_max_turns", "errors": ["Too many"]}, None)
-    Verdict(succeeded=False, reason='max_turns', words='Too many')
+    >>> outcome_of({"is_error": True, "subtype": "error_max_turns", "errors": ["Too many"]}, None)
+    Outcome(succeeded=False, reason='max_turns', message='Too many')
     """
     ended_by = str(result.get("terminal_reason"))
     if hook is not None:
-        return Verdict(False, "blocked_by_hook", sentence(hook))
+        return Outcome(False, "blocked_by_hook", sentence(hook))
     if result.get("is_error") is False:
         if ended_by.startswith("aborted"):
-            return Verdict(False, "aborted", "The CLI's turn was aborted")
+            return Outcome(False, "aborted", "The CLI's turn was aborted")
         if ended_by == "hook_stopped" and not result.get("result"):
-            return Verdict(False, "blocked_by_hook", "A hook stopped the CLI's turn")
-        return Verdict(True)
-    words = words_of(result)
-    return Verdict(False, _reason(result, ended_by, words), words)
+            return Outcome(False, "blocked_by_hook", "A hook stopped the CLI's turn")
+        return Outcome(True)
+    message = _message(result)
+    return Outcome(False, _reason(result, ended_by, message), message)
 
 
-def words_of(result: Mapping[str, Any]) -> str:
+def _message(result: Mapping[str, Any]) -> str:
     """The error message of a `result` line, as one sentence; empty if there is none."""
     text, errors = result.get("result"), result.get("errors")
     if isinstance(text, str) and text.strip():
@@ -75,14 +75,14 @@ def sentence(text: str) -> str:
     >>> sentence("one\n\ttwo \x1b[31m\ud83d")
     'one two \ufffd[31m\ufffd'
     """
-    line = " ".join(text[: LONGEST_WORDS * 4].split())
-    return shortened(_CONTROLS.sub("\ufffd", well_formed(line)), LONGEST_WORDS)
+    line = " ".join(text[: LONGEST_MESSAGE * 4].split())
+    return shortened(_CONTROLS.sub("\ufffd", well_formed(line)), LONGEST_MESSAGE)
 
 
-def _reason(result: Mapping[str, Any], ended_by: str, words: str) -> str | None:
-    if any(sign in words for sign in _LOGGED_OUT):
+def _reason(result: Mapping[str, Any], ended_by: str, message: str) -> str | None:
+    if any(sign in message for sign in _LOGGED_OUT):
         return "not_logged_in"
-    if words.startswith(_TOO_LONG):
+    if message.startswith(_TOO_LONG):
         return "prompt_too_long"
     if ended_by.startswith("aborted"):
         return "aborted"
