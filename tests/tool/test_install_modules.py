@@ -160,6 +160,7 @@ def test_the_jobs_that_have_not_ended_are_counted(tmp_path: Path) -> None:
     assert ask("state", str(tmp_path / "none"), cwd=tmp_path).stdout == "0\nno\n"
     state = tmp_path / "state"
     (state / "live").mkdir(parents=True)
+    (state / "version").write_text(f"{LAYOUT}\n")
     for name in ("one", "two"):
         (state / "live" / name).touch()
     assert ask("state", str(state), cwd=tmp_path).stdout == "2\nno\n"
@@ -175,7 +176,8 @@ def test_another_layout_of_the_state_is_noticed(tmp_path: Path, version: str, ch
     assert ask("state", str(state), cwd=tmp_path).stdout == f"0\n{changes}\n"
 
 
-def test_a_folder_of_version_1_0_has_another_layout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["jobs", "jobs/a-job"])
+def test_a_folder_of_version_1_0_has_another_layout(tmp_path: Path, folder: str) -> None:
     (tmp_path / "live").mkdir()
-    (tmp_path / "jobs/a-job").mkdir(parents=True)
+    (tmp_path / folder).mkdir(parents=True)
     assert ask("state", str(tmp_path), cwd=tmp_path).stdout == "0\nyes\n"

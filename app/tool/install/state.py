@@ -15,7 +15,9 @@ def main() -> None:
     (state,) = sys.argv[1:]
     try:
         jobs = len(os.listdir(f"{state}/live"))  # noqa: PTH208 - names only
-        changes = layout_of(state) != LAYOUT
+        # A gateway of version 1.0 writes no number, even while it has no jobs.
+        has_number = os.path.lexists(f"{state}/version")
+        changes = not has_number or layout_of(state) != LAYOUT
     except OSError:
         jobs, changes = 0, False
     sys.stdout.write(f"{jobs}\n{'yes' if changes else 'no'}\n")
