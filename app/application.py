@@ -30,9 +30,15 @@ from app.http import (
 from app.http.body import BodyReader
 from app.http.chat_request import ChatRequests
 from app.http.cross_origin import CrossOriginPolicy
+from app.jobs.background import BackgroundWork
 from app.jobs.health import Fitness
+from app.jobs.idempotency import Keys
+from app.jobs.index import JobIndex
+from app.jobs.index_upkeep import IndexUpkeep
+from app.jobs.limits import Limits
+from app.jobs.log_ends import EndLog
 from app.jobs.service import JobService
-from app.jobs.spec import Limits
+from app.jobs.starter import JobStarter
 from app.jobs.store import Spool
 from app.metrics import Metrics
 from app.openai import chat as openai_chat
@@ -54,7 +60,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     """The application of one worker.
 
     The launcher ends with the `master`. No other running worker has the same number, `worker`.
-    `app.extensions["jobs"]` is the JobService, for the code that stops the worker.
+    For the worker, `app.extensions` has the JobService (`jobs`) and its BackgroundWork
+    (`background`).
     """
     settings, environment, cli = startup.settings, startup.environment, startup.claude
     installed = Installed(cli, environment)
@@ -68,9 +75,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
     limits = _limits(settings, roots)
     counters = Metrics(settings.state_dir / "metrics", worker)
-    service = JobService(
-        spool, launch, settings.heartbeat, settings.kill_grace, limits, counters, startup.users
-    )
+    service, background = _jobs(spool, launch, limits, counters, startup)
     bodies = BodyReader(settings.max_body)
     requests = ChatRequests(_defaults(settings), installed, roots, bodies)
     protected = [
@@ -88,8 +93,25 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
 
     app = _flask_app(counters)
     app.extensions["jobs"] = service
+    app.extensions["background"] = background
     _register(app, startup, public, protected)
     return app
+
+
+def _jobs(
+    spool: Spool, launch: Launch, limits: Limits, counters: Metrics, startup: Startup
+) -> tuple[JobService, BackgroundWork]:
+    """The jobs for the views, and the work beside them."""
+    users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
+    upkeep = IndexUpkeep(spool, index)
+    ends = EndLog(spool, users.name_of, counters, upkeep.note)
+    starter = JobStarter(spool, launch, keys, limits, ends)
+    heartbeat = startup.settings.heartbeat
+    service = JobService(
+        spool, launch, starter, index, ends, counters, users, heartbeat, limits.kill_grace
+    )
+    background = BackgroundWork(spool, launch, keys, index, upkeep, ends, users, limits.retention)
+    return service, background
 
 
 def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:
@@ -97,6 +119,7 @@ def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:
         timeout=settings.job_timeout,
         idle_timeout=settings.job_idle_timeout,
         max_output=settings.max_job_output,
+        kill_grace=settings.kill_grace,
         retention=settings.job_retention,
         min_free=settings.min_free_disk,
         roots=roots,

@@ -34,7 +34,7 @@ from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import InvalidRequest, SessionNotFound
 from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
-from app.jobs.spec import Order
+from app.jobs.spec import JobSpec
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Turn(NamedTuple):
     by its history, if one was.
     """
 
-    order: Order
+    order: JobSpec
     digest: str
     claimed: HistorySession | None
     structured: bool
@@ -152,7 +152,7 @@ class Turns:
         choice: SessionChoice,
         cwd: Any,
         key: Key | None,
-    ) -> Order:
+    ) -> JobSpec:
         new = first_unanswered(unsent)
         images = self.images.load(image_urls(unsent))
         content = compose(unsent[:new], unsent[new:], images)

@@ -23,7 +23,7 @@ from app.http.body import BODY_ERRORS, BodyReader, charset_of, decode_prompt
 from app.http.idempotency_header import idempotency_key_of
 from app.http.request_id import request_id
 from app.jobs.idempotency import Key
-from app.jobs.spec import Order
+from app.jobs.spec import JobSpec
 from app.jobs.working_directory import check_working_directory
 from app.json_body import read_json
 
@@ -46,7 +46,7 @@ class ChatRequests:
     cwd_roots: Sequence[Path]
     bodies: BodyReader
 
-    def read(self, request: Request) -> Order:
+    def read(self, request: Request) -> JobSpec:
         """The order in the body of `POST /chat`.
 
         The body is JSON, or the prompt alone as text/plain with the other fields in the query.
@@ -69,13 +69,13 @@ class ChatRequests:
         chat_request: ChatRequest,
         key: Key | None = None,
         extras: Extras = Extras(),  # noqa: B008 - frozen
-    ) -> Order:
+    ) -> JobSpec:
         """The order for a request. Raises BadDirectory, DirectoryNotAllowed, InvalidRequest."""
         check_working_directory(chat_request.cwd, self.cwd_roots)
         settings = inline_settings(chat_request.settings, chat_request.cwd)
         if settings != chat_request.settings:
             chat_request = chat_request.model_copy(update={"settings": settings})
-        return Order(
+        return JobSpec(
             build(chat_request, self.defaults, self.claude.number, extras),
             cwd=chat_request.cwd,
             model=effective_model(chat_request, self.defaults),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from app.auth.users import User
 from app.http.error_handlers import mark_job_started
 from app.jobs.service import JobService
-from app.jobs.spec import Order
+from app.jobs.spec import JobSpec
 from app.records.job import Job
 
 
@@ -17,13 +17,13 @@ class StartedJob(NamedTuple):
     cancel_on_disconnect: bool
 
 
-def start_job(jobs: JobService, order: Order, user: User, *, detached: bool = False) -> StartedJob:
+def start_job(jobs: JobService, spec: JobSpec, user: User, *, detached: bool = False) -> StartedJob:
     """Start a job; raises what `JobService.start` raises.
 
     It is detached if the request says so, if the caller does, or if it has an Idempotency-Key:
     its client wants to send the request again if the response is lost.
     """
-    detached = detached or order.detached or order.key is not None
-    job, is_new = jobs.start(order, user=user, detached=detached)
+    detached = detached or spec.detached or spec.key is not None
+    job, is_new = jobs.start(spec, user=user, detached=detached)
     mark_job_started(job.id)
     return StartedJob(job, is_new, cancel_on_disconnect=not detached)

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 
 from app import processes
-from app.jobs.log_ends import report
+from app.jobs.close_dead import close_if_dead
+from app.jobs.log_ends import log_unlogged
 from app.jobs.store import Spool
 from app.jobs.upgrade import upgrade
 from app.records.job import Job
 from app.runs.cancel import ask_to_end
-from app.runs.close_lost import close_lost
 from app.runs.launcher.address import LOCK
 from app.runs.liveness import is_dead
 from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
@@ -36,16 +36,7 @@ def take_over(spool: Spool) -> list[str]:
 
 def recover(spool: Spool) -> list[str]:
     """Close every job that no process is left to end; returns their ids."""
-    lost = []
-    for job in spool.living():
-        try:
-            if not job.exists():
-                spool.remove(job)
-            elif is_dead(job) and close_lost(job):
-                lost.append(job.id)
-        except OSError as error:
-            log.error("cannot close job %s: %s", job.id, error)
-    return lost
+    return [job.id for job in spool.living() if close_if_dead(spool, job)]
 
 
 def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
@@ -70,8 +61,7 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
     while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
     recover(spool)
-    for job in spool.unlogged():
-        report(job, name_of)
+    log_unlogged(spool, name_of)
     return cancelled
 
 

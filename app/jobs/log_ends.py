@@ -1,52 +1,81 @@
-"""The ends of jobs, each told to the log once, whoever saw to the end and whoever was there."""
+"""The log of jobs' ends: each is logged and counted once, by the first process to see it."""
 
 import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from app.jobs.index_entry import Entry, entry_of
 from app.jobs.render import seconds_between
-from app.records.job import Job
+from app.jobs.store import Spool
+from app.metrics import Metrics
+from app.records.job import Job, JobEnd, JobRequest
 
 log = logging.getLogger(__name__)
 
 
-class Reported(NamedTuple):
-    """An end that was told: what the job came to, seconds from its request, its result.
+class EndLog:
+    """Logs and counts ends in a worker. `note` gets the entry of each for the index of jobs."""
 
-    `entry` is for the index of jobs.
-    """
+    def __init__(
+        self,
+        spool: Spool,
+        name_of: Callable[[str], str],
+        metrics: Metrics,
+        note: Callable[[Entry], None],
+    ) -> None:
+        self._spool = spool
+        self._name_of = name_of
+        self._metrics = metrics
+        self._note = note
 
-    status: str
-    seconds: float
-    result: dict[str, Any] | None
-    entry: Entry | None
+    def add(self, job: Job) -> None:
+        """Log and count a job's end, unless it has not ended or that has been done."""
+        request, end = job.request(), job.end()
+        if not job.take_unlogged() or request is None or end is None:
+            return
+        log_end(request, end, self._name_of)
+        self._metrics.count_end(end.status, _seconds(request, end), end.result)
+        entry = entry_of(job, request, end)
+        if entry is not None:
+            self._note(entry)
+
+    def add_all(self) -> None:
+        """Log and count all ends that are not logged yet."""
+        for job in self._spool.unlogged():
+            self.add(job)
 
 
-def report(job: Job, name_of: Callable[[str], str]) -> Reported | None:
-    """Log how a job ended; None if it has not, or if its end is logged already.
+def log_unlogged(spool: Spool, name_of: Callable[[str], str]) -> None:
+    """Log the ends that no worker is left to log. They are not counted: no worker shows counters.
 
     `name_of` is the name of a user's id.
     """
-    request, ended = job.request(), job.end()
-    if not job.take_unlogged() or request is None or ended is None:
-        return None
-    # Clocks are set back now and then.
-    seconds = max(0.0, seconds_between(request.started_at, ended.ended_at))
-    # That it was cancelled is known from its status.
-    why = "" if ended.status == "cancelled" else ended.error or ended.reason
+    for job in spool.unlogged():
+        request, end = job.request(), job.end()
+        if job.take_unlogged() and request is not None and end is not None:
+            log_end(request, end, name_of)
+
+
+def log_end(request: JobRequest, end: JobEnd, name_of: Callable[[str], str]) -> None:
+    """Log how a job ended, in one line."""
+    seconds = _seconds(request, end)
+    # The status says already that it was cancelled.
+    why = "" if end.status == "cancelled" else end.error or end.reason
     log.info(
         "job %s %s after %.3f s%s",
         request.id,
-        ended.status,
+        end.status,
         seconds,
         f": {why}" if why else "",
         extra={
             "request_id": request.request_id,
             "job": request.id,
             "user": name_of(request.user),
-            "job_status": ended.status,
+            "job_status": end.status,
             "duration_seconds": seconds,
         },
     )
-    return Reported(ended.status, seconds, ended.result, entry_of(job, request, ended))
+
+
+def _seconds(request: JobRequest, end: JobEnd) -> float:
+    # Clocks are set back now and then.
+    return max(0.0, seconds_between(request.started_at, end.ended_at))

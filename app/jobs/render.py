@@ -32,7 +32,7 @@ _ENDS = (
 )
 
 
-def tell_end(job: Job, ended: JobEnd) -> dict[str, Any]:
+def render_end(job: Job, ended: JobEnd) -> dict[str, Any]:
     """How a job ended, as `event: done` tells it."""
     said = _said(ended)
     told = {
@@ -53,7 +53,7 @@ def tell_end(job: Job, ended: JobEnd) -> dict[str, Any]:
     return told
 
 
-def tell_running(job: Job, request: JobRequest, user: str, place: Place | None) -> dict[str, Any]:
+def render_running(job: Job, request: JobRequest, user: str, place: Place | None) -> dict[str, Any]:
     """A job that runs, or waits in this place, as `GET /processes` shows it.
 
     `user` is the name of who asked for it.
@@ -71,13 +71,13 @@ def tell_running(job: Job, request: JobRequest, user: str, place: Place | None) 
     }
 
 
-def tell_record(
+def render_record(
     job: Job, request: JobRequest, user: str, ended: JobEnd | None, place: Place | None
 ) -> dict[str, Any]:
     """All that is known of a job: what `done` tells, what was asked, and the result."""
-    end = {} if ended is None else tell_end(job, ended)
+    end = {} if ended is None else render_end(job, ended)
     said = {} if ended is None else _said(ended)
-    known = {**dict.fromkeys(_ENDS), **tell_running(job, request, user, place)}
+    known = {**dict.fromkeys(_ENDS), **render_running(job, request, user, place)}
     return {
         **known,
         **end,

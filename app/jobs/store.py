@@ -11,7 +11,7 @@ from typing import NamedTuple
 from app.records import session_owners
 from app.records.job import Job, is_job_id
 from app.state import files
-from app.state.disk import free_bytes
+from app.state.disk import NO_ROOM, free_bytes
 from app.state.remove_tree import remove
 
 _FOLDERS = (
@@ -137,6 +137,14 @@ class Spool:
     def free(self) -> int:
         """Bytes of the disk that are left to us."""
         return free_bytes(self.state)
+
+    def trouble(self) -> str | None:
+        """What keeps jobs from going on now, in words for a client; None if all is well."""
+        try:
+            is_full = self.free() < NO_ROOM
+        except OSError:
+            return None
+        return "the disk is full: jobs cannot write their output or their end" if is_full else None
 
     def ended_before(self, moment: float) -> Iterator[Job]:
         """The jobs whose end was written before this moment (seconds since the epoch).

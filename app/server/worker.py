@@ -119,8 +119,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._hangups = Hangups()
         self._connections = OpenConnections(self._connection_limits(), self._is_proxy)
         gevent.spawn(self._look_after_jobs)
-        gevent.spawn(self.wsgi.extensions["jobs"].keep_launcher)
-        keeping = gevent.spawn(self.wsgi.extensions["jobs"].keep_index)
+        gevent.spawn(self.wsgi.extensions["background"].keep_launcher)
+        keeping = gevent.spawn(self.wsgi.extensions["background"].keep_index)
         servers = []
         for listener in self.sockets:
             listener.setblocking(True)
@@ -169,16 +169,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             gevent.sleep(notifier.interval if is_reported and notifier.interval else RETRY_AFTER)
 
     def _look_after_jobs(self) -> None:
-        jobs = self.wsgi.extensions["jobs"]
+        background = self.wsgi.extensions["background"]
         while self.alive:
             try:
-                jobs.look_after()
+                background.look_after()
             except Exception:
                 # A failure must not end the loop.
                 log.exception("cannot look after the jobs")
             gevent.sleep(LOOK_AFTER)
 
     def _end_connections(self) -> None:
+        self.wsgi.extensions["background"].stop()
         self.wsgi.extensions["jobs"].stop(STOPPING)
         self._connections.close_idle()
         deadline = time.monotonic() + STOP_PATIENCE

@@ -1,0 +1,163 @@
+"""What a worker does beside requests: it looks after jobs, the index and the launcher."""
+
+import logging
+import threading
+import time
+
+from app.auth.users import Users
+from app.auth.users_file import mend_users
+from app.errors import JobNotStarted
+from app.jobs.close_dead import close_if_dead
+from app.jobs.idempotency import Keys
+from app.jobs.index import JobIndex
+from app.jobs.index_upkeep import IndexUpkeep
+from app.jobs.keeper import Keeper
+from app.jobs.log_ends import EndLog
+from app.jobs.retention import remove_old
+from app.jobs.store import Spool
+from app.records import session_owners
+from app.records.job import Job
+from app.runs.launcher.client import Launch
+from app.state.version import write_layout
+
+log = logging.getLogger(__name__)
+
+#: Seconds below which a launcher's life was so short that another one is not started at once.
+_SHORT_LIFE = 1.0
+#: Seconds between two lines of the log that say that the disk is still full.
+_TROUBLE_EVERY = 60.0
+#: Seconds between two looks for idempotency keys and sessions that can be forgotten.
+_FORGET_EVERY = 3600.0
+#: Seconds between two times that ends are added to the index.
+_INDEX_EVERY = 0.25
+
+
+class BackgroundWork:
+    """The background work of one worker; each method is called in a greenlet of its own.
+
+    `retention` is in seconds.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        launch: Launch,
+        keys: Keys,
+        index: JobIndex,
+        upkeep: IndexUpkeep,
+        ends: EndLog,
+        users: Users,
+        retention: float,
+    ) -> None:
+        self._spool = spool
+        self._launch = launch
+        self._keys = keys
+        self._index = index
+        self._upkeep = upkeep
+        self._ends = ends
+        self._users = users
+        self._retention = retention
+        self._keeper = Keeper(spool.state)
+        self._forget_at = 0.0
+        self._log_trouble_at = 0.0
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Have `keep_index` and `keep_launcher` return."""
+        self._stopped.set()
+
+    def look_after(self) -> None:
+        """Close the jobs that nobody is left to end, and remove those that ended long ago.
+
+        Tells of the ends that the launcher could tell nobody.
+        """
+        self._log_trouble()
+        self._spool.prepare()
+        write_layout(self._spool.state)
+        mend_users(self._spool.state, self._users)
+        for job in self._spool.living():
+            close_if_dead(self._spool, job)
+        self._ends.add_all()
+        if self._keeper.is_elected():
+            self._clear_away()
+
+    def _clear_away(self) -> None:
+        """Remove what is kept no longer; one worker does that."""
+        remove_old(self._spool, self._index, self._retention)
+        self._spool.tidy()
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + _FORGET_EVERY
+            self._keys.forget_removed()
+            session_owners.forget_old(self._spool.state)
+
+    def keep_index(self) -> None:
+        """Keep the index of jobs up to date until this process stops."""
+        write_at = 0.0
+        while not self._stopped.is_set():
+            begun = time.monotonic()
+            is_busy = False
+            try:
+                if begun >= write_at:
+                    write_at = begun + _INDEX_EVERY
+                    self._upkeep.write_noted()
+                is_busy = self._keeper.is_elected() and self._upkeep.step()
+            except Exception:
+                # What fails now must not keep it from going on for ever.
+                log.exception("cannot keep the index of jobs")
+            # While there is more to do, half of the time is for others.
+            used = time.monotonic() - begun
+            self._stopped.wait(max(used, 0.001) if is_busy else _INDEX_EVERY)
+        self._keeper.resign()
+
+    def _log_trouble(self) -> None:
+        """Log what keeps jobs from going on, once a minute and by one process."""
+        now = time.monotonic()
+        if now < self._log_trouble_at or not self._keeper.is_elected():
+            return
+        trouble = self._spool.trouble()
+        if trouble is not None:
+            self._log_trouble_at = now + _TROUBLE_EVERY
+            running, _ = self._spool.count()
+            log.error("%s (STATE_DIR %s; %d jobs run)", trouble, self._spool.state, running)
+
+    def keep_launcher(self) -> None:
+        """Have a launcher until this process stops, so that those who wait are started.
+
+        Returns when the gateway's first process has gone.
+        """
+        was_short = False
+        while not self._stopped.is_set() and self._has_owner():
+            begun = time.monotonic()
+            made_room = False
+            try:
+                made_room = self._launch.stay(self._hear)
+            except (JobNotStarted, OSError) as error:
+                self._launch.is_there = False
+                log.error("cannot keep a launcher: %s", error)
+            is_short = not made_room and time.monotonic() - begun < _SHORT_LIFE
+            if is_short:
+                # Whatever ends it would end the next one, too; once alone is no alarm.
+                self._launch.is_there &= not was_short
+                time.sleep(_SHORT_LIFE)
+            was_short = is_short
+
+    def _has_owner(self) -> bool:
+        try:
+            return self._launch.is_owned()
+        except OSError as error:
+            # It may well be there.
+            log.error("cannot look for the gateway's first process: %s", error)
+            return True
+
+    def _hear(self, event: str, job_id: str) -> None:
+        """What the launcher tells one process of the gateway."""
+        job = Job(self._spool.state, job_id)
+        if event == "staying":
+            # Of what ended while there was no launcher, nobody is told.
+            self._ends.add_all()
+        elif event == "ended":
+            self._ends.add(job)
+        elif event == "started" and (request := job.request()) is not None:
+            name = self._users.name_of(request.user)
+            told = {"job": job_id, "user": name, "request_id": request.request_id}
+            log.info("job %s started: its turn has come", job_id, extra=told)

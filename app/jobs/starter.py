@@ -1,0 +1,172 @@
+"""The start of a job: its folder is made, and the launcher asked to run it."""
+
+import logging
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+from uuid import uuid4
+
+from app import audit, processes
+from app.auth.users import User
+from app.errors import DiskFull, JobNotStarted, QueueFull, SessionNotFound
+from app.jobs.idempotency import Keys
+from app.jobs.limits import Limits, narrowed
+from app.jobs.log_ends import EndLog
+from app.jobs.spec import JobSpec
+from app.jobs.store import Spool
+from app.records import session_owners
+from app.records.job import Job, JobRequest
+from app.records.run import RunStart
+from app.runs.cancel import ask_to_end
+from app.runs.close_lost import claim_to_close
+from app.runs.launcher.client import Launch
+from app.runs.liveness import supervisor_of
+from app.timestamps import now
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+
+
+class JobStarter:
+    """Starts jobs in a spool, through the launcher."""
+
+    def __init__(
+        self, spool: Spool, launch: Launch, keys: Keys, limits: Limits, ends: EndLog
+    ) -> None:
+        self._spool = spool
+        self._launch = launch
+        self._keys = keys
+        self._limits = limits
+        self._ends = ends
+        self._starter = processes.this_process()
+
+    def start(self, spec: JobSpec, user: User, detached: bool) -> tuple[Job, bool]:
+        """Start a job, or queue it; returns once its CLI runs or it waits, and whether it is new.
+
+        A request whose key was seen before gets the job that it started. Raises JobNotStarted and
+        QueueFull, and then nothing runs; DiskFull when too little of the disk is left,
+        InvalidRequest for a limit beyond the operator's, IdempotencyKeyReused, and SessionNotFound
+        for another user's session.
+        """
+        self._check_session(spec, user)
+        job = Job(self._spool.state, str(uuid4()))
+        is_new = True
+        try:
+            if spec.key is None:
+                self._create(job, spec, user, detached)
+            else:
+                create = partial(self._create, job, spec, user, detached)
+                job, is_new = self._mended(
+                    partial(self._keys.find_or_create, user.id, spec.key, create)
+                )
+            if is_new or not job.is_claimed():
+                self._launch_and_log(job, spec, user)
+        except QueueFull:
+            # Another request with the same key may have got what was refused to us.
+            if job.exists() and not claim_to_close(job):
+                return job, False
+            self._spool.remove(job)
+            raise
+        except BaseException as error:
+            if is_new and job.exists():
+                self._undo(job, user)
+            if isinstance(error, OSError):
+                raise JobNotStarted(f"cannot start the job: {error}") from error
+            raise
+        return job, is_new
+
+    def _launch_and_log(self, job: Job, spec: JobSpec, user: User) -> None:
+        is_running = self._launch.start(job.id, spec.continues)
+        log.info(
+            "job %s %s for %s in %r",
+            job.id,
+            "started" if is_running else "queued",
+            user.name,
+            spec.cwd,
+            extra={"job": job.id, "user": user.name, "request_id": spec.request_id},
+        )
+
+    def _check_session(self, spec: JobSpec, user: User) -> None:
+        session = spec.session_id
+        if session is None:
+            return
+        if spec.is_own_session:
+            try:
+                owner: str | None = self._mended(
+                    partial(session_owners.note, self._spool.state, session, user.id)
+                )
+            except OSError as error:
+                raise JobNotStarted(f"cannot start the job: {error}") from error
+        else:
+            owner = self._owner_of(session)
+        # A session without an owner was begun in a terminal: it is the operator's.
+        if not user.may_see(owner or ""):
+            raise SessionNotFound(session)
+
+    def _mended(self, use: Callable[[], Found]) -> Found:
+        """Use a folder of ours; once more if it had to be mended first: a job may have removed it,
+        replaced it, or taken its rights away."""
+        try:
+            return use()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            self._spool.prepare()
+            return use()
+
+    def _owner_of(self, session: str) -> str | None:
+        state = self._spool.state
+        owner = session_owners.owner_of(state, session)
+        if owner is not None:
+            return owner
+        for job in self._spool.living():
+            request = job.request()
+            if request and request.continues != session and job.read_session() == session:
+                return request.user
+        # Its job may have ended just now.
+        return session_owners.owner_of(state, session)
+
+    def _create(self, job: Job, spec: JobSpec, user: User, detached: bool) -> Job:
+        if self._spool.free() < self._limits.min_free:
+            raise DiskFull
+        request = JobRequest(
+            id=job.id,
+            cwd=spec.cwd,
+            model=spec.model,
+            session_id=spec.session_id,
+            started_at=now(),
+            user=user.id,
+            starter=self._starter,
+            prompt_length=spec.prompt_length,
+            detached=detached,
+            timeout=narrowed("timeout", spec.timeout, self._limits.timeout),
+            idle_timeout=narrowed("idle_timeout", spec.idle_timeout, self._limits.idle_timeout),
+            max_output=self._limits.max_output or None,
+            continues=spec.continues,
+            request_id=spec.request_id,
+            title=spec.title,
+        )
+        command = spec.command
+        roots = [str(root) for root in self._limits.roots]
+        start = RunStart(spec.cwd, command.arguments, self._limits.kill_grace, roots)
+
+        def make() -> Job:
+            try:
+                job.create(request, start, command.input, command.files)
+            except OSError:
+                self._spool.remove(job)
+                raise
+            return job
+
+        return self._mended(make)
+
+    def _undo(self, job: Job, user: User) -> None:
+        """Remove a job that did not start, or cancel it if it started all the same."""
+        if supervisor_of(job) is not None:
+            audit.cancelled(job.id, user.name, "its client went away")
+            ask_to_end(job)
+            return
+        for process in processes.marked(job.run.id):
+            processes.send_signal(process, signal.SIGKILL)
+        self._ends.add(job)
+        self._spool.remove(job)
