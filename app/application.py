@@ -31,7 +31,7 @@ from app.http.body import BodyReader
 from app.http.chat_request import ChatRequests
 from app.http.cross_origin import CrossOriginPolicy
 from app.jobs.background import BackgroundWork
-from app.jobs.health import Fitness
+from app.jobs.health import HealthChecks
 from app.jobs.idempotency import Keys
 from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
@@ -86,9 +86,11 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         *_openai_blueprints(settings, service, requests, workspaces, environment),
     ]
     scraped = metrics.blueprint(counters, spool, installed, master)
-    fitness = Fitness(spool, service, cli.path, settings.min_free_disk, settings.mcp_config)
+    health_checks = HealthChecks(
+        spool, service, cli.path, settings.min_free_disk, settings.mcp_config
+    )
     login = Login(settings.state_dir, cli.path, environment)
-    public = [health.blueprint(installed, login, fitness), pages.blueprint()]
+    public = [health.blueprint(installed, login, health_checks), pages.blueprint()]
     (public if settings.metrics_public else protected).append(scraped)
 
     app = _flask_app(counters)

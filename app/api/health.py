@@ -8,14 +8,14 @@ from app.cli.installed import Installed
 from app.cli.login import Login
 from app.errors import Unavailable
 from app.http.request_id import request_id
-from app.jobs.health import Check, Fitness
+from app.jobs.health import Check, HealthChecks
 from app.openapi.describe import ResponseDescription, describes
 from app.version import VERSION
 
 _UNHEALTHY = ResponseDescription("Jobs cannot run.", {"application/json": Unhealthy})
 
 
-def blueprint(claude: Installed, login: Login, fitness: Fitness) -> Blueprint:
+def blueprint(claude: Installed, login: Login, health_checks: HealthChecks) -> Blueprint:
     """The views."""
     views = Blueprint("health", __name__)
     root.add_routes(views)
@@ -28,9 +28,9 @@ def blueprint(claude: Installed, login: Login, fitness: Fitness) -> Blueprint:
         error_body=Unhealthy,
     )
     def health() -> Response:
-        checks = fitness.checks()
+        checks = health_checks.results()
         logged_in = login.logged_in()
-        reported = {name: {"ok": check.ok, **check.told} for name, check in checks.items()}
+        reported = {name: {"ok": check.ok, **check.details} for name, check in checks.items()}
         # Not a failed check: without a login the gateway works, and each job reports the reason.
         reported["claude"].update(version=claude.version, logged_in=logged_in)
         return _response(
@@ -50,7 +50,7 @@ def blueprint(claude: Installed, login: Login, fitness: Fitness) -> Blueprint:
         error_body=Unhealthy,
     )
     def ready() -> Response:
-        return _response(fitness.checks())
+        return _response(health_checks.results())
 
     return views
 

@@ -1,4 +1,4 @@
-"""Whether jobs can run here: what `GET /health` looks at. Starts nothing and waits for nothing."""
+"""The health checks: whether jobs can run here. They start nothing and wait for nothing."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ from app.mcp import servers_in
 
 
 class Check(NamedTuple):
-    """One thing that must be well; `told` is what else there is to say of it."""
+    """The result of one check; `details` are further keys of it in `GET /health`."""
 
     ok: bool
-    told: dict[str, Any]
+    details: dict[str, Any]
 
 
-class Fitness:
-    """Looks at the CLI, the state folder, the launcher and, if there is one, MCP_CONFIG.
+class HealthChecks:
+    """The checks of the CLI, the state folder, the launcher and, if it is set, MCP_CONFIG.
 
     `min_free` is in bytes.
     """
@@ -31,8 +31,8 @@ class Fitness:
         self._min_free = min_free
         self._mcp_config = mcp_config
 
-    def checks(self) -> dict[str, Check]:
-        """Every check by its name."""
+    def results(self) -> dict[str, Check]:
+        """The result of every check, by its name."""
         checks = {"claude": self._cli(), "state": self._state(), "launcher": self._launcher()}
         if self._mcp_config is not None:
             checks["mcp"] = _mcp(self._mcp_config)
@@ -47,18 +47,16 @@ class Fitness:
         try:
             free = self._spool.free()
         except OSError:
-            return Check(
-                False, {"writable": False, "free_bytes": 0, "needed_bytes": self._min_free}
-            )
-        told = {"writable": writable, "free_bytes": free, "needed_bytes": self._min_free}
-        return Check(writable and free >= self._min_free, told)
+            writable, free = False, 0
+        details = {"writable": writable, "free_bytes": free, "needed_bytes": self._min_free}
+        return Check(writable and free >= self._min_free, details)
 
     def _launcher(self) -> Check:
         return Check(self._jobs.has_launcher(), {})
 
 
 def _mcp(config: Path) -> Check:
-    """Whether the file is still as it was at the start: every job reads it."""
+    """Check that the file is still valid: every job reads it."""
     try:
         return Check(True, {"servers": list(servers_in(config))})
     except ValueError as error:

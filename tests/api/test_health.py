@@ -6,9 +6,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from app.jobs.health import HealthChecks
+from app.jobs.service import JobService
+from app.jobs.store import Spool
 from app.version import VERSION
 from tests.support.gateway import ROOT, Gateway, eventually, write_fake
 
@@ -76,15 +81,18 @@ def test_a_cli_that_went_away_is_told_and_one_that_comes_back_too(
     assert (answers(gateway, "/health"), answers(gateway, "/ready")) == (200, 200)
 
 
-def test_a_state_folder_that_went_away_is_told(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway()
-    (gateway.state / "jobs").rename(gateway.state / "moved")
-    try:
-        state = gateway.ask("GET", "/health").json()["checks"]["state"]
-        assert (state["ok"], state["writable"]) == (False, False)
-    finally:
-        (gateway.state / "moved").rename(gateway.state / "jobs")
-    assert answers(gateway, "/health") == 200
+@pytest.mark.parametrize("name", ["jobs", "runs", "live", "unlogged"])
+def test_a_part_of_the_state_folder_that_went_away_is_reported(name: str, tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    jobs = cast(JobService, SimpleNamespace(has_launcher=lambda: True))
+    checks = HealthChecks(spool, jobs, "/bin/true", 0, None)
+    assert checks.results()["state"].ok
+    (tmp_path / name).rmdir()
+    state = checks.results()["state"]
+    assert (state.ok, state.details["writable"]) == (False, False)
+    spool.prepare()
+    assert checks.results()["state"].ok
 
 
 def test_a_state_folder_that_cannot_be_written_to_is_told(

@@ -213,10 +213,10 @@ def test_a_key_that_is_taken_anew_is_not_removed_with_its_old_job(
         target=lambda: taken.append(keys.find_or_create("admin", key, create)[0])
     )
 
-    def slowly(path: str) -> None:
+    def slowly(name: str, **named: int) -> None:
         another.start()
         another.join(0.5)
-        unlink(path)
+        unlink(name, **named)
 
     monkeypatch.setattr(os, "unlink", slowly)
     keys.forget_removed()
