@@ -62,9 +62,9 @@ class Throttle:
         if proxy and not is_known:
             limits.append((_name_of_proxy(proxy), self._most()))
         for name, limit in limits:
-            begun, count = self._read(name)
+            since, count = self._read(name)
             if count >= limit:
-                raise _too_many(begun)
+                raise _too_many(since)
 
     def record_failure(self, address: str, proxy: str = "") -> None:
         """Record that a login from this address failed.
@@ -81,16 +81,16 @@ class Throttle:
 
     def _count(self, name: str, limit: int) -> None:
         path = str(self._failures / name)
-        begun, count = self._read(name)
+        since, count = self._read(name)
         if count == 0:
             self._clean()
             if self._create(path):
                 return
-            begun, _ = self._read(name)
+            since, _ = self._read(name)
         elif count >= self._most():
-            raise _too_many(begun)
+            raise _too_many(since)
         if self._append(path) > limit:
-            raise _too_many(begun)
+            raise _too_many(since)
 
     def record_login(self, address: str) -> None:
         """Record that a client at this address signed in."""
@@ -160,8 +160,8 @@ class Throttle:
         remove_old_files(str(self._signed_in), LOGIN_MEMORY)
 
 
-def _too_many(begun: float) -> TooManyAttempts:
-    return TooManyAttempts(max(1, math.ceil(begun + WINDOW - time.time())))
+def _too_many(since: float) -> TooManyAttempts:
+    return TooManyAttempts(max(1, math.ceil(since + WINDOW - time.time())))
 
 
 def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
@@ -176,7 +176,7 @@ def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
     try:
         size = os.fstat(descriptor).st_size
         head, newline, _ = os.pread(descriptor, _HEAD, 0).partition(b"\n")
-        begun, count = float(head), size - len(head) - 1
+        since, count = float(head), size - len(head) - 1
     except (OSError, ValueError):
         return 0.0, 0
     finally:
@@ -184,7 +184,7 @@ def _read_moment(path: Path, age: float, most: int = 0) -> tuple[float, int]:
     # Simultaneous attempts may exceed the limit a little.
     is_sane = newline and count <= most + _SLACK
     # A clock that was set back must not make a lockout longer.
-    return (begun, count) if is_sane and 0 <= time.time() - begun < age else (0.0, 0)
+    return (since, count) if is_sane and 0 <= time.time() - since < age else (0.0, 0)
 
 
 def _name(address: str) -> str:

@@ -123,7 +123,7 @@ def _remembered_id(key: ApiKey, remembered: Mapping[str, KeyRecord], names: set[
 
 
 def _new_id(key: ApiKey, taken: set[str]) -> str:
-    """An id that is not taken: another user may have begun with this key and changed it."""
+    """An id that is not taken: another user may have had this key first."""
     first = f"{_KEY}{key.digest}"
     others = (f"{first}:{number}" for number in itertools.count(2))
     return next(each for each in itertools.chain([first], others) if each not in taken)
