@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The Python environments that the other scripts need. Sourced by them, after
-# `set -euo pipefail` and with the repository's root as the current folder.
+# The environments that the other scripts need. They source it, after `set -euo pipefail` and
+# with the repository's root as the current folder.
 
-# What fails inside of $(…) ends the script, as it does elsewhere.
+# A failure inside $(…) ends the script, as it does elsewhere.
 shopt -s inherit_errexit
 
 # The Python for every environment: $PYTHON, or the first of these that is new enough.
@@ -18,8 +18,8 @@ find_python() {
     fail "cannot find Python 3.11 or newer: install it (Debian: apt-get install python3 python3-venv)"
 }
 
-# make_environment FOLDER FILE... [-- OPTION...]: an environment with what the requirement files
-# name. One that was made from the same files is left as it is. OPTIONs are pip's.
+# make_environment FOLDER FILE... [-- OPTION...]: a venv with the packages of the requirement
+# files. One that was made from the same files is left as it is. OPTIONs are pip's.
 make_environment() {
     local folder=$1 files=() python stamp
     shift
@@ -32,7 +32,7 @@ make_environment() {
     # An environment works only where it was made, and with the Python that made it.
     stamp=$("$python" --version && pwd -P && cat -- "${files[@]}")
     mkdir -p "$folder"
-    # Two scripts may be started at once: the second waits, and finds the work done.
+    # Of two scripts that run at once, the second waits, and finds the work done.
     exec {environment_lock}<"$folder"
     flock "$environment_lock"
     if [[ "$(cat "$folder/stamp" 2>/dev/null)" != "$stamp" ]]; then
@@ -41,8 +41,9 @@ make_environment() {
         say "making $folder/ from ${files[*]}"
         rm -f "$folder/stamp"
         logged "$folder/install.log" "$python" -m venv "$folder"
+        # Most modules are never imported: Python compiles the others when it imports them.
         logged "$folder/install.log" "$folder/bin/python" -m pip install \
-            --disable-pip-version-check "${files[@]/#/--requirement=}" "$@"
+            --disable-pip-version-check --no-compile "${files[@]/#/--requirement=}" "$@"
         printf '%s\n' "$stamp" >"$folder/stamp"
     fi
     exec {environment_lock}<&-
@@ -53,15 +54,19 @@ make_test_environment() {
     make_environment venv-test requirements.txt requirements-test.txt
 }
 
-# The environment that holds the real CLI; prints nothing, see bundled_claude.
+# The environment with the real CLI; bundled_claude prints its path.
 make_claude_environment() {
     make_environment venv-claude requirements-claude.txt -- --no-deps
 }
 
-# The environments of the clients with which the OpenAI face is tested: Python's and Node's.
+# The environments of the clients that test the OpenAI API, in Python and in Node.
 make_client_environments() {
-    local folder=tests/node stamp
     make_environment venv-clients requirements-clients.txt
+    make_node_environment
+}
+
+make_node_environment() {
+    local folder=tests/node stamp
     stamp=$(node --version && cat -- "$folder/package-lock.json")
     if [[ "$(cat "$folder/node_modules/stamp" 2>/dev/null)" != "$stamp" ]]; then
         say "making $folder/node_modules/ from $folder/package-lock.json"
@@ -93,7 +98,23 @@ new_password() {
     od -An -N18 -tx1 /dev/urandom | tr -d ' \n'
 }
 
-# wait_for_gateway URL PID LOG: until /health answers; fails, with the log, if it does not.
+# beside COMMAND...: run it in the background. wait_for_all waits for what was started so, and
+# fails if one of them has failed.
+beside() {
+    "$@" &
+    started_beside+=("$!")
+}
+started_beside=()
+
+wait_for_all() {
+    local pid
+    for pid in ${started_beside[@]+"${started_beside[@]}"}; do
+        wait "$pid" || exit 1
+    done
+    started_beside=()
+}
+
+# wait_for_gateway URL PID LOG: wait until /health answers; if it does not, fail with the log.
 wait_for_gateway() {
     local deadline=$((SECONDS + 90))
     until curl --silent --fail --noproxy '*' --output /dev/null "$1/health"; do
@@ -105,7 +126,7 @@ wait_for_gateway() {
     done
 }
 
-# logged LOG COMMAND...: run it quietly; if it fails, show what it printed, and end.
+# logged LOG COMMAND...: run it quietly; if it fails, print its output and exit.
 logged() {
     local log=$1
     shift

@@ -27,6 +27,16 @@ collect_ignore = ["clients", "node"]
 _KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE", "TEST_MACHINE", "TEST_ORACLES"}
 
 
+# Their files take longest. They run first, so that no process has a long one left at the end.
+_LONG = ("root", "real", "oracles", "browser", "proxy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with long tests first."""
+    long = {item.path for item in items for name in _LONG if item.get_closest_marker(name)}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the developer's credentials, settings or home."""

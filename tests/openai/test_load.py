@@ -15,6 +15,8 @@ from app.openai.chat_messages import Message
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask, events
 from tests.support.gateway import Gateway, marked_in
 
+pytestmark = pytest.mark.alone
+
 
 @contextmanager
 def slowest_health(gateway: Gateway) -> Iterator[Callable[[], float]]:

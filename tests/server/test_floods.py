@@ -11,6 +11,8 @@ import pytest
 from tests.support.gateway import PASSWORD, ROOT, Gateway
 from tests.support.quickness import QUICK, is_quick
 
+pytestmark = pytest.mark.alone
+
 #: The same where the flood comes from a user, whose requests may cost something.
 QUICK_BESIDE_A_USER = 1.5
 WITHOUT_CREDENTIALS = (

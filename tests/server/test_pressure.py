@@ -10,8 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from app.runs.launcher.pool import MOST_IDLE
 from tests.support.gateway import Event, Gateway, eventually, marked_in
+
+pytestmark = pytest.mark.alone
 
 #: Room for every job of a test at once: what is tested here is not the queue.
 ROOM = {"MAX_JOBS": "500"}

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 from tests.support.gateway import (
     PASSWORD,
@@ -30,30 +31,32 @@ def test_the_job_sees_nothing_of_the_gateways(start_gateway: Callable[..., Gatew
 def test_no_log_no_command_line_and_no_error_shows_a_prompt_or_a_secret(
     start_gateway: Callable[..., Gateway],
 ) -> None:
-    gateway = start_gateway(API_KEYS="SECRET-key-of-a-client")
+    # No other process of this machine has this word in its arguments.
+    secret = f"SECRET-{uuid4().hex}"
+    gateway = start_gateway(API_KEYS=f"{secret}-key-of-a-client")
     stream = gateway.chat(
         "silent",
-        "SECRET-prompt",
-        system_prompt="SECRET-system",
-        append_system_prompt="SECRET-append",
-        settings='{"env":{"TOKEN":"SECRET-settings"}}',
-        mcp_config=['{"mcpServers":{"x":{"env":{"TOKEN":"SECRET-mcp"}}}}'],
-        agents={"helper": {"description": "d", "prompt": "SECRET-agent"}},
+        f"{secret}-prompt",
+        system_prompt=f"{secret}-system",
+        append_system_prompt=f"{secret}-append",
+        settings=json.dumps({"env": {"TOKEN": f"{secret}-settings"}}),
+        mcp_config=[json.dumps({"mcpServers": {"x": {"env": {"TOKEN": f"{secret}-mcp"}}}})],
+        agents={"helper": {"description": "d", "prompt": f"{secret}-agent"}},
     )
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             # It may end while we look.
             with contextlib.suppress(OSError):
-                assert b"SECRET" not in (entry / "cmdline").read_bytes()
+                assert secret.encode() not in (entry / "cmdline").read_bytes()
     stream.close()
-    headers = {"Authorization": "Bearer SECRET-wrong", "X-Request-ID": "SECRET x"}
+    headers = {"Authorization": f"Bearer {secret}-wrong", "X-Request-ID": f"{secret} x"}
     errors = [
         gateway.ask("GET", "/processes", auth=None, headers=headers),
-        gateway.post("SECRET-prompt", cwd="/nowhere"),
-        gateway.post("SECRET-prompt\0"),
-        gateway.post("x", tools="SECRET"),
+        gateway.post(f"{secret}-prompt", cwd="/nowhere"),
+        gateway.post(f"{secret}-prompt\0"),
+        gateway.post("x", tools=secret),
     ]
-    assert all("SECRET" not in error.text for error in errors)
+    assert all(secret not in error.text for error in errors)
     eventually(lambda: not gateway.running())
-    assert "SECRET" not in gateway.log()
+    assert secret not in gateway.log()
     assert PASSWORD not in gateway.log()

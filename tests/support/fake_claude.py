@@ -1,18 +1,16 @@
 """A fake CLI: it does what its prompt says, one verb a line, and ends with exit code 0.
 
 Run with the interpreter's isolated mode, from the wrapper that `tests.support.gateway` writes.
+Each job starts it, so a verb imports for itself what takes time to import.
 """
 
 import itertools
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 
 def line(text: str) -> None:
@@ -40,6 +38,8 @@ def result(kind: str) -> None:
 
 def arguments(_: str) -> None:
     """Print the arguments, the working directory, and what the files named in them hold."""
+    from pathlib import Path
+
     files = {}
     for argument in sys.argv[1:]:
         flag, _, value = argument.partition("=")
@@ -91,6 +91,8 @@ def chatter(text: str) -> None:
 
 def babble(text: str) -> None:
     """Print numbered lines, with so many seconds after each, until there is such a file."""
+    from pathlib import Path
+
     seconds, path = text.split(maxsplit=1)
     for number in itertools.count():
         if Path(path).exists():
@@ -107,6 +109,8 @@ def complain(text: str) -> None:
 
 def await_file(path: str) -> None:
     """Wait until there is such a file."""
+    from pathlib import Path
+
     while not Path(path).exists():
         time.sleep(0.01)
 
@@ -135,6 +139,9 @@ def polite(_: str) -> None:
 
 def child(kind: str) -> None:
     """Start a process that does nothing, in this way, and print its pid."""
+    import shutil
+    import subprocess
+
     program = "import signal, time\n"
     if "deaf" in kind:
         program += "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
@@ -155,6 +162,8 @@ def child(kind: str) -> None:
 
 def hopper(_: str) -> None:
     """Leave behind a program that forks and exits, again and again, and ignores SIGTERM."""
+    import subprocess
+
     program = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -170,6 +179,8 @@ while True:
 
 def descriptors(_: str) -> None:
     """Print which files are open, but for the folder that lists them."""
+    from pathlib import Path
+
     found = {}
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the numbers alone
         try:
@@ -182,11 +193,15 @@ def descriptors(_: str) -> None:
 
 def heir(_: str) -> None:
     """Start a process that holds our standard output open after we are gone."""
+    import subprocess
+
     subprocess.Popen(["sleep", "1000"])
 
 
 def forget(_: str) -> None:
     """Remove our own output, as a job can."""
+    from pathlib import Path
+
     Path("/proc/self/fd/1").readlink().unlink()
 
 
@@ -197,6 +212,8 @@ def seal(_: str) -> None:
 
 def shell(command: str) -> None:
     """Run a command; print what it prints, and a line with its exit code."""
+    import subprocess
+
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.STDOUT)
     line(f"exit {done.returncode}")
 

@@ -344,7 +344,13 @@ def running_gateway(folder: Path, claude: Path, *prefix: str, **settings: str) -
 def write_fake(folder: Path, program: Path = ROOT / "tests/support/fake_claude.py") -> Path:
     """An executable that runs the fake CLI."""
     wrapper = folder / "claude"
-    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {program} "$@"\n', encoding="utf-8")
+    # Each start of a gateway asks for the version: here without the start of an interpreter.
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        "[ \"$*\" != --version ] || { echo '9.9.9 (Fake Code)'; exit; }\n"
+        f'exec {sys.executable} -I -S {program} "$@"\n',
+        encoding="utf-8",
+    )
     wrapper.chmod(0o755)
     return wrapper
 
@@ -375,9 +381,12 @@ def eventually(
 ) -> None:
     """Wait for a fact; fail if it does not come true."""
     deadline = time.monotonic() + patience
+    pause = 0.005
     while not fact():
         assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.01)
+        time.sleep(pause)
+        # Most facts come true soon; to ask for the others costs time that they need.
+        pause = min(pause * 1.2, 0.05)
 
 
 def free_port() -> int:
