@@ -65,6 +65,45 @@ def gateway(_shared: Gateway) -> Iterator[Gateway]:
     _shared.hang_up()
 
 
+@pytest.fixture(scope="session")
+def _shared_with(
+    fake_claude: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Gateway]]:
+    """The gateways of `gateway_with`: the one that was asked for last goes on running."""
+    with ExitStack() as stack:
+        last: dict[str, str] = {}
+
+        def find(**settings: str) -> Gateway:
+            nonlocal found, last
+            if found is None or settings != last:
+                stack.close()
+                folder = tmp_path_factory.mktemp("shared")
+                found = stack.enter_context(running_gateway(folder, fake_claude, **settings))
+                last = settings
+            return found
+
+        found: Gateway | None = None
+        yield find
+
+
+@pytest.fixture
+def gateway_with(_shared_with: Callable[..., Gateway]) -> Iterator[Callable[..., Gateway]]:
+    """A gateway with these settings, shared by the tests in a row that ask for the same ones.
+
+    It may have jobs that have ended. A test that stops, kills or reloads it starts its own.
+    """
+    used: list[Gateway] = []
+
+    def find(**settings: str) -> Gateway:
+        used.append(_shared_with(**settings))
+        return used[-1]
+
+    yield find
+    for gateway in used:
+        gateway.hang_up()
+        gateway.forget_flags()
+
+
 @pytest.fixture
 def start_gateway(fake_claude: Path, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Starts a gateway of the test's own, with these settings."""

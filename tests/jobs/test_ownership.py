@@ -23,25 +23,31 @@ def job_ids(gateway: Gateway, path: str, name: str, key: str | None) -> set[str]
 
 
 @pytest.fixture
-def two(start_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway with the operator, alice and bob."""
+def two(gateway_with: Callable[..., Gateway]) -> Gateway:
+    """A gateway with the operator, alice and bob, who may have jobs that have ended."""
+    return gateway_with(API_KEYS=KEYS)
+
+
+@pytest.fixture
+def new_two(start_gateway: Callable[..., Gateway]) -> Gateway:
+    """The same, without a job."""
     return start_gateway(API_KEYS=KEYS)
 
 
-def test_each_user_lists_their_own_and_the_operator_all(two: Gateway) -> None:
-    ended = {key: chat(two, key, "result ok").done()["process_id"] for key in (ALICE, BOB)}
-    running = {key: chat(two, key, "silent").job_id for key in (ALICE, BOB)}
+def test_each_user_lists_their_own_and_the_operator_all(new_two: Gateway) -> None:
+    ended = {key: chat(new_two, key, "result ok").done()["process_id"] for key in (ALICE, BOB)}
+    running = {key: chat(new_two, key, "silent").job_id for key in (ALICE, BOB)}
     for key in (ALICE, BOB):
-        assert job_ids(two, "/processes", "processes", key) == {running[key]}
-        assert job_ids(two, "/jobs", "jobs", key) == {running[key], ended[key]}
-        stats = two.ask("GET", "/stats", **by(key)).json()
+        assert job_ids(new_two, "/processes", "processes", key) == {running[key]}
+        assert job_ids(new_two, "/jobs", "jobs", key) == {running[key], ended[key]}
+        stats = new_two.ask("GET", "/stats", **by(key)).json()
         assert stats["jobs"] == {"succeeded": 1, "running": 1, "queued": 0}
         assert [row["user"] for row in stats["users"]] == ["alice" if key == ALICE else "bob"]
-    assert job_ids(two, "/processes", "processes", None) == {*running.values()}
-    assert job_ids(two, "/jobs", "jobs", None) == {*running.values(), *ended.values()}
-    users = {row["user"] for row in two.ask("GET", "/jobs").json()["jobs"]}
+    assert job_ids(new_two, "/processes", "processes", None) == {*running.values()}
+    assert job_ids(new_two, "/jobs", "jobs", None) == {*running.values(), *ended.values()}
+    users = {row["user"] for row in new_two.ask("GET", "/jobs").json()["jobs"]}
     assert users == {"alice", "bob"}
-    assert two.ask("GET", "/stats").json()["jobs"]["running"] == 2
+    assert new_two.ask("GET", "/stats").json()["jobs"]["running"] == 2
 
 
 def refusals(gateway: Gateway, job_id: str, key: str) -> list[tuple[str, int, dict[str, Any]]]:
@@ -83,16 +89,16 @@ def test_every_view_with_an_argument_is_one_that_these_tests_know() -> None:
     assert arguments <= {frozenset(each) for each in known}
 
 
-def test_a_conversation_is_its_users_and_the_operators(two: Gateway) -> None:
-    made = two.ask("POST", "/v1/conversations", **by(ALICE)).json()["id"]
-    assert two.ask("GET", f"/v1/conversations/{made}", **by(ALICE)).status_code == 200
-    assert two.ask("GET", f"/v1/conversations/{made}").status_code == 200
+def test_a_conversation_is_its_users_and_the_operators(new_two: Gateway) -> None:
+    made = new_two.ask("POST", "/v1/conversations", **by(ALICE)).json()["id"]
+    assert new_two.ask("GET", f"/v1/conversations/{made}", **by(ALICE)).status_code == 200
+    assert new_two.ask("GET", f"/v1/conversations/{made}").status_code == 200
     theirs, unknown = (
-        two.ask("GET", f"/v1/conversations/{each}", **by(BOB)) for each in (made, uuid4())
+        new_two.ask("GET", f"/v1/conversations/{each}", **by(BOB)) for each in (made, uuid4())
     )
     assert (theirs.status_code, theirs.json()["error"]["code"]) == (404, "conversation_not_found")
     assert unknown.json()["error"]["code"] == "conversation_not_found"
-    assert two.ask("GET", "/v1/conversations", **by(BOB)).json()["data"] == []
+    assert new_two.ask("GET", "/v1/conversations", **by(BOB)).json()["data"] == []
 
 
 def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> bool:
@@ -115,27 +121,27 @@ def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> 
     return bool(codes)
 
 
-def test_a_session_is_whose_job_began_it(two: Gateway) -> None:
+def test_a_session_is_whose_job_began_it(new_two: Gateway) -> None:
     sessions = {key: str(uuid4()) for key in (ALICE, BOB)}
     for key, session in sessions.items():
-        assert chat(two, key, f"system {session}", "line b").done()["session_id"] == session
-    assert refused_session(two, BOB, sessions[ALICE])
-    assert refused_session(two, BOB, sessions[ALICE].upper())
-    assert refused_session(two, BOB, sessions[ALICE], fork_session=True)
-    assert refused_session(two, ALICE, sessions[BOB])
+        assert chat(new_two, key, f"system {session}", "line b").done()["session_id"] == session
+    assert refused_session(new_two, BOB, sessions[ALICE])
+    assert refused_session(new_two, BOB, sessions[ALICE].upper())
+    assert refused_session(new_two, BOB, sessions[ALICE], fork_session=True)
+    assert refused_session(new_two, ALICE, sessions[BOB])
     # It stays so when the operator goes on with it, and when the job is kept no more.
-    two.chat(f"system {sessions[ALICE]}", session_id=sessions[ALICE]).done()
-    for job_id in job_ids(two, "/jobs", "jobs", None):
-        for path in (two.state / "jobs" / job_id).iterdir():
+    new_two.chat(f"system {sessions[ALICE]}", session_id=sessions[ALICE]).done()
+    for job_id in job_ids(new_two, "/jobs", "jobs", None):
+        for path in (new_two.state / "jobs" / job_id).iterdir():
             path.unlink()
-        (two.state / "jobs" / job_id).rmdir()
-    assert chat(two, ALICE, "line c", session_id=sessions[ALICE]).messages() == [b"c"]
-    assert refused_session(two, BOB, sessions[ALICE])
+        (new_two.state / "jobs" / job_id).rmdir()
+    assert chat(new_two, ALICE, "line c", session_id=sessions[ALICE]).messages() == [b"c"]
+    assert refused_session(new_two, BOB, sessions[ALICE])
     # A fork is the user's who made it.
     fork = str(uuid4())
-    chat(two, BOB, f"system {fork}", session_id=sessions[BOB], fork_session=True).done()
-    assert refused_session(two, ALICE, fork)
-    assert chat(two, BOB, "line d", session_id=fork).messages() == [b"d"]
+    chat(new_two, BOB, f"system {fork}", session_id=sessions[BOB], fork_session=True).done()
+    assert refused_session(new_two, ALICE, fork)
+    assert chat(new_two, BOB, "line d", session_id=fork).messages() == [b"d"]
 
 
 def test_a_session_is_its_users_while_its_job_runs(two: Gateway) -> None:
@@ -157,18 +163,20 @@ def test_a_session_that_was_begun_in_a_terminal_is_the_operators(two: Gateway) -
     assert refused_session(two, ALICE, session)
 
 
-def test_whose_a_session_is_is_found_out_once_at_the_first_start_after_1_0(two: Gateway) -> None:
+def test_whose_a_session_is_is_found_out_once_at_the_first_start_after_1_0(
+    new_two: Gateway,
+) -> None:
     session = str(uuid4())
-    chat(two, ALICE, f"system {session}").done()
+    chat(new_two, ALICE, f"system {session}").done()
     # A job that goes on with it begins none.
-    two.chat(f"system {session}", session_id=session).done()
-    assert two.stop() == 0
-    for record in (two.state / "sessions").iterdir():
+    new_two.chat(f"system {session}", session_id=session).done()
+    assert new_two.stop() == 0
+    for record in (new_two.state / "sessions").iterdir():
         record.unlink()
-    (two.state / "sessions").rmdir()
-    two.start()
-    assert refused_session(two, BOB, session)
-    assert chat(two, ALICE, "line b", session_id=session).messages() == [b"b"]
+    (new_two.state / "sessions").rmdir()
+    new_two.start()
+    assert refused_session(new_two, BOB, session)
+    assert chat(new_two, ALICE, "line b", session_id=session).messages() == [b"b"]
 
 
 def test_a_session_whose_record_is_damaged_is_the_operators(two: Gateway) -> None:

@@ -27,9 +27,9 @@ def conversation(*texts: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def two_users(start_gateway: Callable[..., Gateway]) -> Gateway:
+def two_users(gateway_with: Callable[..., Gateway]) -> Gateway:
     """A gateway with a password and a key."""
-    return start_gateway(API_KEYS="another-users-key")
+    return gateway_with(API_KEYS="another-users-key")
 
 
 # Sessions

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -27,8 +28,8 @@ def comments(stream: Stream) -> list[str]:
     raise AssertionError("the stream has no event")
 
 
-def test_jobs_beyond_the_limit_wait_and_are_told_their_place(start_gateway: Start) -> None:
-    gateway = start_gateway(MAX_JOBS="1")
+def test_jobs_beyond_the_limit_wait_and_are_told_their_place(gateway_with: Start) -> None:
+    gateway = gateway_with(MAX_JOBS="1")
     first = gateway.chat("line a", f"await {flag(gateway, 'one')}", "result ok")
     first.next()
     second = gateway.chat("line b", f"await {flag(gateway, 'two')}", "result ok")
@@ -55,8 +56,8 @@ def test_the_place_is_told_again_at_each_heartbeat(start_gateway: Start) -> None
     assert [second.next().data for _ in range(4)] == [b"queued 1"] * 4
 
 
-def test_who_comes_first_is_served_first(start_gateway: Start) -> None:
-    gateway = start_gateway(MAX_JOBS="1")
+def test_who_comes_first_is_served_first(gateway_with: Start) -> None:
+    gateway = gateway_with(MAX_JOBS="1")
     begun = flag(gateway, "begun")
     first = gateway.chat("line a", f"await {begun}")
     first.next()
@@ -95,8 +96,10 @@ def test_without_a_queue_a_job_runs_at_once_or_not_at_all(start_gateway: Start) 
 
 
 @pytest.mark.parametrize("way", ["delete", "interrupt", "hang up", "stop"])
-def test_a_job_that_waits_can_be_cancelled_and_never_runs(start_gateway: Start, way: str) -> None:
-    gateway = start_gateway(MAX_JOBS="1")
+def test_a_job_that_waits_can_be_cancelled_and_never_runs(
+    start_gateway: Start, gateway_with: Start, way: str
+) -> None:
+    gateway = (start_gateway if way == "stop" else gateway_with)(MAX_JOBS="1")
     first = gateway.chat("line a", "silent")
     first.next()
     second = gateway.chat("line b", "silent")
@@ -126,9 +129,8 @@ def test_a_job_that_waits_can_be_cancelled_and_never_runs(start_gateway: Start, 
     assert third.done()["status"] == "succeeded"
 
 
-def test_a_job_in_the_same_session_waits_and_holds_up_no_other(start_gateway: Start) -> None:
-    gateway = start_gateway()
-    one = flag(gateway, "one")
+def test_a_job_in_the_same_session_waits_and_holds_up_no_other(gateway: Gateway) -> None:
+    one = flag(gateway, f"one-{uuid4()}")
     first = gateway.chat("line a", f"await {one}", "result ok", session_id=ONE)
     first.next()
     second = gateway.chat("line b", "result ok", session_id=ONE)
@@ -143,8 +145,7 @@ def test_a_job_in_the_same_session_waits_and_holds_up_no_other(start_gateway: St
     assert gateway.record(second.job_id, "ended")["ended_at"] >= first_end
 
 
-def test_a_session_that_a_running_job_has_begun_is_waited_for(start_gateway: Start) -> None:
-    gateway = start_gateway()
+def test_a_session_that_a_running_job_has_begun_is_waited_for(gateway: Gateway) -> None:
     first = gateway.chat(f"system {ONE}", "silent")
     first.next()
     second = gateway.chat("line b", "result ok", session_id=ONE)
@@ -153,8 +154,7 @@ def test_a_session_that_a_running_job_has_begun_is_waited_for(start_gateway: Sta
     assert second.messages()[0] == b"b"
 
 
-def test_three_in_one_session_run_one_after_the_other(start_gateway: Start) -> None:
-    gateway = start_gateway()
+def test_three_in_one_session_run_one_after_the_other(gateway: Gateway) -> None:
     streams = [gateway.chat("chatter 3 0.05", "result ok", session_id=ONE) for _ in range(3)]
     for stream in streams:
         assert stream.done()["status"] == "succeeded"
@@ -164,8 +164,8 @@ def test_three_in_one_session_run_one_after_the_other(start_gateway: Start) -> N
         assert ended <= began
 
 
-def test_respond_async_answers_while_the_job_waits(start_gateway: Start) -> None:
-    gateway = start_gateway(MAX_JOBS="1")
+def test_respond_async_answers_while_the_job_waits(gateway_with: Start) -> None:
+    gateway = gateway_with(MAX_JOBS="1")
     first = gateway.chat("line a", "silent")
     first.next()
     body = {"prompt": "line b\nresult ok", "cwd": str(gateway.project)}
@@ -247,9 +247,9 @@ def test_a_smaller_limit_after_a_reload_holds_at_once(start_gateway: Start, tmp_
 
 
 def test_what_cannot_be_started_when_its_turn_comes_is_told_as_an_error(
-    start_gateway: Start,
+    gateway_with: Start,
 ) -> None:
-    gateway = start_gateway(MAX_JOBS="1")
+    gateway = gateway_with(MAX_JOBS="1")
     first = gateway.chat("line a", "silent")
     first.next()
     gone = gateway.folder / "gone"

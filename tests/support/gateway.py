@@ -276,6 +276,12 @@ class Gateway:
                     self.ask("DELETE", f"/chat/{live.name}")
         eventually(lambda: not any((self.state / "live").iterdir()))
 
+    def forget_flags(self) -> None:
+        """Remove the files that tests have put beside its folders, for its jobs to wait for."""
+        for path in self.folder.iterdir():
+            if path.is_file() and path != self.log_file:
+                path.unlink()
+
     def record(self, job_id: str, name: str) -> dict[str, Any]:
         """One record of a job's directory."""
         content: dict[str, Any] = json.loads((self.state / "jobs" / job_id / name).read_bytes())
