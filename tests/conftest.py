@@ -1,4 +1,4 @@
-"""What all tests share: a scrubbed environment, the fake CLI, a gateway of two workers."""
+"""Fixtures of all tests: a clean environment, the fake CLI, a gateway with two workers."""
 
 import os
 import signal

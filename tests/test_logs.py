@@ -1,4 +1,4 @@
-"""The log: what it tells of requests and jobs, once each, and what it never tells."""
+"""The log: one line for each request and job, and no secret."""
 
 import base64
 import json

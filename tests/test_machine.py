@@ -1,4 +1,4 @@
-"""How much there is room for."""
+"""How many jobs a machine has room for."""
 
 import os
 from pathlib import Path

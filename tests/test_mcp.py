@@ -1,4 +1,4 @@
-"""The MCP servers that every job gets: checked at the start, and called by the real CLI."""
+"""The MCP servers of every job: checked at the start, and called by the real CLI."""
 
 import json
 import sys

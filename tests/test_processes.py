@@ -1,4 +1,4 @@
-"""Who is who among processes: numbers that were used again, descendants, and marks."""
+"""Processes: reused numbers, descendants, and marks."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""The README is true: its tables are complete, and its examples run as they are written."""
+"""The README: its tables are complete, and its examples run as they are written."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What the framer makes of a CLI's output, read back by a strict event-stream parser."""
+"""The framer's output for a CLI's output, read back by a strict event-stream parser."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Web pages in a real browser, Chromium: EventSource, CORS, and pages that are not wanted."""
+"""The API in a real browser, Chromium: EventSource, CORS, and unwanted pages."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ FLAGS = (
     "--no-sandbox",
     "--headless",
     "--disable-gpu",
-    # It shall speak to nobody but the gateway and the page's server.
+    # It must connect only to the gateway and the page's server.
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -92,7 +92,7 @@ class Page:
         self._driver.execute_script(LISTEN, address)
 
     def seen(self) -> Any:
-        """What the EventSource has told so far."""
+        """What the EventSource has received so far."""
         return self._driver.execute_script("return seen")
 
     def state(self) -> int:
@@ -185,7 +185,7 @@ def test_an_event_source_comes_back_after_every_crash_and_has_each_line_once(
     seen = page.seen()
     assert seen["lines"] == lines_of(gateway, stream)
     assert [json.loads(done)["status"] for done in seen["done"]] == ["succeeded"]
-    # A reload is told; the others are too sudden.
+    # A reload is announced; the others are too sudden.
     assert {json.loads(error)["code"] for error in seen["errors"]} == {"stream_ended"}
 
 
@@ -244,7 +244,7 @@ def test_a_page_that_is_not_named_reads_nothing_and_starts_nothing(
         {"headers": {"Authorization": AUTHORIZATION}},
     ):
         assert page.fetch(address, **options) == {"type": "TypeError"}
-    # What a form could send as well: the browser asks nobody before it does.
+    # A form could send it, too: the browser sends no preflight request.
     answer = page.fetch(
         f"{gateway.url}/chat?cwd={gateway.project}",
         method="POST",

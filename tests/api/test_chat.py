@@ -1,4 +1,4 @@
-"""POST /chat with the fake CLI: what it says comes back untouched, and the end is true."""
+"""POST /chat with the fake CLI: its output arrives unchanged, and the reported end is true."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Each field of POST /chat, as the CLI receives it through the whole gateway."""
+"""Each field of POST /chat, as the CLI receives it from a running gateway."""
 
 import json
 import os

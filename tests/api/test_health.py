@@ -1,4 +1,4 @@
-"""`GET /health` and `GET /ready`: whether jobs can run, told without waiting."""
+"""`GET /health` and `GET /ready`: whether jobs can run, answered without a wait."""
 
 import os
 import signal
@@ -122,7 +122,7 @@ def test_a_launcher_that_cannot_be_had_is_told_and_one_that_dies_is_no_alarm(
     assert answers(gateway, "/health") == 200
     eventually(lambda: gateway.launcher() not in (0, first))
     gateway.chat("result ok").done()
-    # Now nobody can listen where it does.
+    # Now no other process can listen there.
     (gateway.state / "launcher").unlink()
     (gateway.state / "launcher").mkdir()
     try:
@@ -137,7 +137,7 @@ def test_a_launcher_that_cannot_be_had_is_told_and_one_that_dies_is_no_alarm(
 def test_neither_waits_or_starts_a_process(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
-    """The CLI takes its time to say whether it is logged in; it is asked once a minute."""
+    """`claude auth status` takes its time; it is run once a minute."""
     asked = tmp_path / "asked"
     claude = tmp_path / "claude"
     claude.write_text(

@@ -1,4 +1,4 @@
-"""What Prometheus is told, by a real gateway to a real Prometheus."""
+"""`GET /metrics` of a real gateway, scraped by a real Prometheus."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A job is read again, by anyone and at any time: from the start, or from after an event."""
+"""Reading a job again, at any time: from the start, or from after an event."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`GET /stats`: what the jobs that are kept came to and cost."""
+"""`GET /stats`: the count and cost of the jobs that are kept."""
 
 import json
 import time

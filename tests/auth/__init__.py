@@ -1,1 +1,1 @@
-"""Who is let in: passwords, keys, users, throttling."""
+"""Authentication: passwords, keys, users, throttling."""

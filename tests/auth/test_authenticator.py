@@ -1,4 +1,4 @@
-"""Which credentials let a client in, and as which user."""
+"""Which credentials are accepted, and as which user."""
 
 from pathlib import Path
 

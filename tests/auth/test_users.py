@@ -1,4 +1,4 @@
-"""Whose is what: ids that never move, names that are shown, and what is remembered of both."""
+"""Users: their ids never change, their names are shown, and both are remembered."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_the_first_start_maps_the_numbers_of_1_0_once() -> None:
         f"key-{sha256(K4.encode()).hexdigest()[:8]}": new(K4),
         "alice": "key-2",
     }
-    # And who was removed comes back to what was theirs.
+    # A user that was removed and comes back has the same jobs again.
     second = users_of(K2, first)
     assert ids(second) == {"key-2": "key-2"}
     assert ids(users_of(f"{K2},{K1}", second)) == {"key-2": "key-2", "key-1": "key-1"}

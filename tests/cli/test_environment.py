@@ -1,4 +1,4 @@
-"""What a job's environment holds, and what of the gateway's own it must not."""
+"""The environment of a job, and what of the gateway's own it must not contain."""
 
 import pytest
 from hypothesis import given

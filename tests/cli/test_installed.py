@@ -35,7 +35,7 @@ def write_claude(path: Path, version: str, *lines: str) -> Path:
 
 
 def versions(gateway: Gateway) -> set[str]:
-    """What the gateway says of the CLI's version, wherever it does."""
+    """The CLI's version, from every view that reports it."""
     health = gateway.ask("GET", "/health").json()
     metrics = gateway.ask("GET", "/metrics").text
     (line,) = (line for line in metrics.splitlines() if "build_info{" in line)

@@ -1,4 +1,4 @@
-"""What the lines of an output say: its session, and its last result, wherever it lies."""
+"""What is read from an output: its session, and its last result, wherever it is."""
 
 import json
 import os

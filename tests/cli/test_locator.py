@@ -1,4 +1,4 @@
-"""Where claude is found, which place wins, and what is told of the places where it is not."""
+"""Where claude is found, which place wins, and what is reported of the other places."""
 
 import shutil
 import sys
@@ -55,14 +55,14 @@ class Machine:
         script(self.bin / "npm", answer or f'[ "$*" = "prefix --global" ] && echo {self.npm}')
 
     def install(self, place: str) -> Path:
-        """A claude that tells the place where it was installed."""
+        """A claude whose version names the place where it was installed."""
         return script(self.files[place], f"echo '2.1.330 ({place})'".replace("npm's", "npm"))
 
     def locate(self, claude_path: str | None = None) -> Claude:
         return locate(claude_path, self.environ, self.packages, self.checkout)
 
     def refusal(self, claude_path: str | None = None) -> str:
-        """What is told when there is no usable claude."""
+        """The error when there is no usable claude."""
         with pytest.raises(ConfigurationError) as refused:
             self.locate(claude_path)
         message = str(refused.value)
@@ -299,7 +299,7 @@ def test_an_npm_that_does_not_answer_is_passed_over(
     monkeypatch.setattr(locator, "_NPM_PATIENCE", 0.2)
     machine.install_npm(answer)
     machine.install("claude-agent-sdk beside this Python")
-    # What lies in the folder where the gateway happens to start is nobody's choice.
+    # A file in the folder where the gateway happens to start was not chosen by the operator.
     elsewhere = machine.root / "elsewhere"
     script(elsewhere / "bin/claude", "echo 6.6.6")
     monkeypatch.chdir(elsewhere)

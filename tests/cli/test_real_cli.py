@@ -1,4 +1,4 @@
-"""The same promises with the real CLI, against the stand-in for the model's API."""
+"""The real CLI, with a stand-in for the model's API."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which bodies are requests, and what is told of the others: the place, never the value."""
+"""Which request bodies are valid; an error names the field and never repeats the value."""
 
 import json
 import time
@@ -320,7 +320,7 @@ def test_no_error_repeats_a_value(fields: dict[str, Any]) -> None:
         read_request(json.dumps(fields).encode())
     except InvalidRequest as refused:
         told = [
-            # A key of a nested object is a place; it is what tells where the error is.
+            # A key of a nested object is part of the error's location.
             {"type": error["type"], "msg": error["msg"], "loc": error["loc"][:2]}
             for error in refused.detail
             if not isinstance(error, str)

@@ -211,7 +211,7 @@ def conversations_are_kept() -> None:
 
 
 def a_full_gateway_is_asked_again() -> None:
-    """Only where MAX_JOBS run: the SDK waits as long as Retry-After says."""
+    """Only where MAX_JOBS run: the SDK waits for as long as Retry-After asks."""
     patient = openai.OpenAI(max_retries=2)
     raw = patient.chat.completions.with_raw_response.create(model="sonnet", messages=user("hello"))
     assert raw.retries_taken == 1, raw.retries_taken

@@ -36,7 +36,7 @@ def delta(text: str) -> bytes:
 
 
 def whole(identity: str, text: str, **more: Any) -> bytes:
-    """A finished block, as the CLI tells it once more."""
+    """A finished block, which the CLI sends once more as a whole."""
     message = {"id": identity, "content": [{"type": "text", "text": text}]}
     return json.dumps({"type": "assistant", "message": message, **more}).encode()
 

@@ -1,4 +1,4 @@
-"""The usage that is reported of a turn, and the errors that its failures become."""
+"""The reported usage of a turn, and the errors that its failures become."""
 
 import pytest
 

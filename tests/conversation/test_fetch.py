@@ -1,4 +1,4 @@
-"""Fetching what a client names: where it leads, how much, how often on."""
+"""Fetching the URL of a client: addresses, size limit, redirects."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.addresses import is_loopback
 
 
 class Site(BaseHTTPRequestHandler):
-    """Sends what its path says."""
+    """Sends what its path asks for."""
 
     hosts: list[str]
 

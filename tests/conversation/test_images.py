@@ -1,4 +1,4 @@
-"""Images that a client names: what is refused, and what a slow site may cost."""
+"""Images of a client: which are refused, and what a slow site may cost."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""Who gets in: Basic and bearer, throttling over all workers, web pages, host names."""
+"""Access: Basic and bearer, throttling over all workers, web pages, host names."""
 
 import base64
 import time

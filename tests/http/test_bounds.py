@@ -1,4 +1,4 @@
-"""Whatever a client sends is bounded before it is looked at, on every face."""
+"""Bounds on what a client sends, checked before it is parsed, in every API."""
 
 import json
 import time

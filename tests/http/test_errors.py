@@ -1,4 +1,4 @@
-"""Every error is JSON with detail, code and request id, at any stage, and tells no secret."""
+"""Every error is JSON with detail, code and request id, and contains no secret."""
 
 import base64
 import json

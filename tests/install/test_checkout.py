@@ -1,4 +1,4 @@
-"""The checkout itself: pip does not install it, and its tests run in any way of starting them."""
+"""The checkout: pip does not install it, and its tests run however they are started."""
 
 import signal
 import subprocess

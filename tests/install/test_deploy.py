@@ -1,4 +1,4 @@
-"""docs/deploy.md is true: its configurations run in a real nginx and a real Caddy, with TLS."""
+"""The configurations of docs/deploy.md, in a real nginx and a real Caddy, with TLS."""
 
 import json
 import os

@@ -194,7 +194,7 @@ def test_the_real_cli_and_its_tools_work_in_the_service(packed: Machine, strict:
 def test_it_starts_at_boot(machine: Machine) -> None:
     machine.shut_down()
     machine.boot()
-    # The boot is over when the service has said that it is ready: nothing is to be waited for.
+    # The boot is over when the service has reported that it is ready: nothing is awaited here.
     assert machine.answers()
 
 
@@ -204,7 +204,7 @@ def test_started_means_that_a_worker_answers(machine: Machine) -> None:
 
 
 def test_it_is_not_ready_while_no_worker_answers(machine: Machine) -> None:
-    """gunicorn itself would say that it is when it has a socket."""
+    """gunicorn alone would report it as soon as it has a socket."""
     machine.sh(f"cp {CHECKOUT}/app/server/worker.py /srv/worker.py")
     machine.sh(
         f"sed -i 's/if is_responding(/if False and is_responding(/' {CHECKOUT}/app/server/worker.py"

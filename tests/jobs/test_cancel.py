@@ -1,4 +1,4 @@
-"""Cancelling with the fake CLI: after the answer, nothing that the job started is alive."""
+"""Cancelling with the fake CLI: after the response, no process of the job is alive."""
 
 import json
 import os

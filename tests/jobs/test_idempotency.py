@@ -1,4 +1,4 @@
-"""A request that is sent again with its Idempotency-Key means the same job."""
+"""A request that is repeated with its Idempotency-Key gets the same job."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Who may see and end what: the operator everything, a key's user its own."""
+"""Who may see and end a job: the operator all of them, a key's user their own."""
 
 import json
 import re
@@ -137,7 +137,7 @@ def test_a_session_is_whose_job_began_it(new_two: Gateway) -> None:
         (new_two.state / "jobs" / job_id).rmdir()
     assert chat(new_two, ALICE, "line c", session_id=sessions[ALICE]).messages() == [b"c"]
     assert refused_session(new_two, BOB, sessions[ALICE])
-    # A fork is the user's who made it.
+    # A fork belongs to the user that made it.
     fork = str(uuid4())
     chat(new_two, BOB, f"system {fork}", session_id=sessions[BOB], fork_session=True).done()
     assert refused_session(new_two, ALICE, fork)

@@ -1,4 +1,4 @@
-"""A job that has ended can be removed before its time, and whatever was known of it goes."""
+"""A job that has ended can be removed early, with everything that is known of it."""
 
 import json
 from uuid import uuid4
@@ -23,7 +23,7 @@ def test_an_ended_job_is_removed_with_all_that_is_kept_of_it(gateway: Gateway) -
     assert stream.job_id not in [row["process_id"] for row in rows]
     for folder in ("jobs", "live", "unlogged"):
         assert not (gateway.state / folder / stream.job_id).exists()
-    # Its end was logged all the same, and who removed it.
+    # Its end was logged all the same, with the user that removed it.
     assert f"job {stream.job_id} succeeded after" in gateway.log()
     assert f"job {stream.job_id} is removed: requested by admin" in gateway.log()
 

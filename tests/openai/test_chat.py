@@ -1,4 +1,4 @@
-"""The OpenAI face of a real gateway, with the fake CLI: options, folders, errors, cancelling."""
+"""Chat completions of a real gateway with the fake CLI: options, folders, errors, cancelling."""
 
 import base64
 import json

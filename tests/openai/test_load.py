@@ -1,4 +1,4 @@
-"""What one request of the OpenAI API may cost the others."""
+"""What one request of the OpenAI API may cost the other clients."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.alone
 
 @contextmanager
 def slowest_health(gateway: Gateway) -> Iterator[Callable[[], float]]:
-    """Asks for /health all the time; tells how long the slowest answer took."""
+    """Requests /health all the time; returns the duration of the slowest response."""
     slowest, over = [0.0], threading.Event()
 
     def look() -> None:

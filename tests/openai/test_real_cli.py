@@ -1,4 +1,4 @@
-"""The OpenAI face with the real CLI: sessions, images, cuts, system prompts."""
+"""The OpenAI API with the real CLI: sessions, images, cuts, system prompts."""
 
 import json
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_a_history_that_a_session_knows_goes_on_in_it(
     second = talk(face, "one", content(first), "two")
     assert second["session_id"] == first["session_id"]
     assert turns(model) == ["user", "assistant", "user"]
-    # The session has gone on since: the same history begins another one, which is told of it.
+    # The session has gone on since: the same history begins another one, which gets it as a text.
     again = talk(face, "one", content(first), "another")
     assert again["session_id"] != first["session_id"]
     assert turns(model) == ["user"]

@@ -22,7 +22,7 @@ KEY = {"auth": None, "headers": {"Authorization": "Bearer another-users-key"}}
 
 
 def conversation(*texts: str) -> list[dict[str, str]]:
-    """What a user and Claude said by turns."""
+    """The messages of a user and of Claude by turns."""
     return [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(texts)]
 
 
@@ -64,9 +64,9 @@ def test_a_request_that_is_sent_again_leaves_its_session_as_it_is(gateway: Gatew
     first = ask(gateway, start, headers=key).json()
     second = ask(gateway, messages=conversation(start, "done", TURN)).json()
     assert second["session_id"] == first["session_id"]
-    # Its answer was lost: it is told once more.
+    # Its answer was lost: it is sent again.
     assert ask(gateway, start, headers=key).json()["id"] == first["id"]
-    # More was said in that session since: it knows what this history does not hold.
+    # That session has gone on since: it has messages that this history has not.
     third = ask(gateway, messages=conversation(start, "done", f"{TURN}\n\nanother")).json()
     assert third["session_id"] != first["session_id"]
 

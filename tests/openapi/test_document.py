@@ -76,7 +76,7 @@ def test_a_path_parameter_without_words_is_refused() -> None:
 
 
 def test_every_error_is_some_operations(document: dict[str, Any]) -> None:
-    # Some can happen anywhere, and are told once for all.
+    # Some can happen anywhere, and are described once.
     told = json.dumps(document)
     for error in error_classes():
         assert f'"{error.code}"' in told or f"`{error.code}`" in told
@@ -87,7 +87,7 @@ def test_errors_have_the_headers_that_they_name() -> None:
     for error in error_classes() - NO_ERRORS_OF_A_VIEW:
         instance = error.__new__(error)
         instance.__dict__.update(retry_after=1, job_id="x")
-        # Closing is said to the connection, not to the client.
+        # Connection: close concerns the connection, not the client.
         assert set(instance.headers()) - {"Connection"} == set(error.header_names), error
 
 

@@ -1,4 +1,4 @@
-"""Programs of others judge the API: is its document OpenAPI, and does a gateway keep to it?"""
+"""Two programs check the API: its document is OpenAPI, and a gateway conforms to it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The pages that show the API: files of our own alone, kept by clients, held up by nobody."""
+"""The pages of the API: files of the gateway alone, cached by clients."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""`/docs` and `/redoc` in a real browser: all is shown, nothing is refused, and it works."""
+"""`/docs` and `/redoc` in a real browser: all is shown, nothing is refused, and requests work."""
 
 from collections.abc import Callable
 

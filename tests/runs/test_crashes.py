@@ -1,4 +1,4 @@
-"""Every crash, at every kind of job: a client that comes back has each line exactly once."""
+"""Every crash, with every kind of job: a client that resumes has each line exactly once."""
 
 import json
 import os
@@ -80,7 +80,7 @@ class Listener(threading.Thread):
 
 
 class Kind(NamedTuple):
-    """A job that does not end before it is let; `begun` says when it is time for a crash."""
+    """A job that does not end before it is let; `begun` is set when it is time for a crash."""
 
     verbs: Callable[[Path], list[str]]
     begun: Callable[[Listener], bool]
@@ -195,7 +195,7 @@ def test_each_line_arrives_once_and_the_end_is_told_as_it_was(
     eventually(lambda: job.begun(listener))
     crash(battered, stream.job_id)
     if status == "succeeded":
-        # It runs on, whoever died.
+        # It runs on, whichever process died.
         assert [row["process_id"] for row in battered.running()] == [stream.job_id]
         assert len(marked_in(battered.state)) == 2
     flag.touch()

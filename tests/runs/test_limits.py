@@ -1,4 +1,4 @@
-"""What ends a job by itself: time, silence, output, age; and what keeps one from starting."""
+"""What ends a job: time, silence, output, age; and what prevents a start."""
 
 import json
 import os

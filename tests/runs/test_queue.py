@@ -1,4 +1,4 @@
-"""How many jobs run at once, who waits for what, and that places and slots come back."""
+"""The queue: how many jobs run at once, which wait for what, how slots are freed."""
 
 import json
 import os
@@ -210,7 +210,7 @@ def test_whatever_dies_the_queue_goes_on_in_order(start_gateway: Start, victim: 
     gateway.resume(waiting[-1])
     rows = {row["process_id"]: row["status"] for row in gateway.running()}
     if victim not in ("supervisor", "cli"):
-        # Nobody jumps the queue, and nobody's slot is given away.
+        # No job jumps the queue, and no slot is given away.
         assert [rows[job_id] for job_id in waiting] == ["queued"] * 4
     gate.touch()
     for number, job_id in enumerate(waiting):

@@ -1,4 +1,4 @@
-"""The queue when all goes wrong at once: crashes, races, damaged files."""
+"""The queue under faults: crashes, races, damaged files."""
 
 import contextlib
 import json
@@ -53,7 +53,7 @@ def test_a_supervisor_that_dies_when_it_has_reported_its_end_does_not_end_the_la
     with stopped(launcher):
         gate.touch()
         assert first.done()["status"] == "succeeded"
-        # It has said so by then, and waits for the next job.
+        # It has reported the end by then, and waits for the next job.
         time.sleep(0.2)
         os.kill(supervisor, signal.SIGKILL)
         eventually(lambda: not alive(supervisor))

@@ -1,4 +1,4 @@
-"""The supervisors of the jobs."""
+"""The supervisors of the runs."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a job ended, and why: the CLI's own words reach the client."""
+"""How a job ended, and why: a client gets the CLI's own words."""
 
 import json
 from typing import Any

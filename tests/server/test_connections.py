@@ -1,4 +1,4 @@
-"""Connections: half-closed ones, ones that stall, ones that are too many, and refused bodies."""
+"""Connections: half-closed ones, stalled ones, too many, and refused bodies."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Who has no credentials cannot slow down the others, and who has cannot stop them."""
+"""A flood without credentials slows down nobody else; one with credentials stops nobody else."""
 
 import base64
 import subprocess

@@ -47,7 +47,7 @@ def test_the_address_is_that_of_the_gateway_that_runs(
     assert not listens_at(str(tmp_path), "127.0.0.1:9877")
     other.kill()
     other.wait()
-    # The file is left, but nobody listens.
+    # The file is left, but no process listens.
     assert (tmp_path / "gateway.lock").read_text() == "127.0.0.1:9876"
     assert master_pid(str(tmp_path)) is None
     assert not listens_at(str(tmp_path), "127.0.0.1:9876")

@@ -1,4 +1,4 @@
-"""What fails outside of any request: one line of the log, however often it fails."""
+"""An error outside of any request is one line of the log, however often it occurs."""
 
 import gevent
 import pytest

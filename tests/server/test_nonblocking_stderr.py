@@ -1,4 +1,4 @@
-"""Standard error that is not read holds nothing up, and says what it had to drop."""
+"""A reader of standard error that stalls blocks nothing, and dropped lines are counted."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Many writers, a reader that stalls, and clients that hang up by the hundred."""
+"""Many writers, a reader that stalls, and hundreds of clients that disconnect."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ def test_a_stalled_reader_holds_up_nobody_and_gets_every_line(
     # fits into the buffers of a connection (10 MB by Linux's defaults; tcp(7)).
     eventually((gateway.state / "jobs" / stalled.job_id / "ended").exists)
     # What could happen to a stalled stream happens at a heartbeat: nothing else of a stream
-    # looks at the time. So three of them say the same as a minute of them, or an hour.
+    # looks at the time. So three of them prove the same as a minute or an hour of them.
     quiet = gateway.chat("silent")
     for _ in range(3):
         assert quiet.next() == Event(":", b"ping", None)
@@ -69,7 +69,7 @@ def test_1000_clients_that_hang_up_leave_nothing_behind(
     gateway = start_gateway(**ROOM)
     assert gateway.process is not None
     master = gateway.process.pid
-    # What watchers read: a job that waits, and one that has more to say than they listen to.
+    # What watchers read: a job that waits, and one with more output than they read.
     watched = [
         gateway.chat(verb, "silent", detach=True).job_id for verb in ("line a", "lines 300000")
     ]
@@ -164,7 +164,7 @@ def open_files(gateway: Gateway) -> dict[int, int]:
 
 
 def family(pid: int) -> set[int]:
-    """A process and all that descend from it, also those that nobody has waited for."""
+    """A process and its descendants, zombies included."""
     found = {pid}
     # It may end while we look.
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""How the gateway starts, and refuses to."""
+"""The start of the gateway, and what it refuses to start with."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a stop, a crash and the end of a worker leave behind."""
+"""What remains after a stop, a crash and the end of a worker."""
 
 import contextlib
 import json
@@ -91,7 +91,7 @@ def test_a_request_that_arrives_while_a_worker_stops_starts_nothing_there(
                 jobs.append(Stream(response))
                 list(jobs[-1])
     assert set(statuses) <= {200, 503}
-    # What had begun when its worker was told to stop has gone on.
+    # Jobs that ran when their worker was stopped have gone on.
     for job in jobs:
         assert gateway.resume(job.job_id).done()["status"] == "succeeded"
     assert gateway.running() == []

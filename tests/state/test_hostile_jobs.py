@@ -1,4 +1,4 @@
-"""A job that does its worst to STATE_DIR, which is its user's too, harms itself alone."""
+"""A job that damages STATE_DIR, where its user may write, harms only itself."""
 
 import contextlib
 import json

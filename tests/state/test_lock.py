@@ -1,4 +1,4 @@
-"""Locks that are waited for, and that only a gateway holds against another."""
+"""Locks: how long one is waited for, and that only another gateway prevents a start."""
 
 import os
 import subprocess

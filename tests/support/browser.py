@@ -1,4 +1,4 @@
-"""A real browser, Chromium without a window, that speaks to nobody but our own servers."""
+"""A real browser, Chromium without a window, that connects only to the tests' own servers."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FLAGS = (
     "--headless",
     "--disable-gpu",
     "--window-size=1400,2000",
-    # It shall speak to nobody but the gateway.
+    # It must connect only to the gateway.
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -26,7 +26,7 @@ FLAGS = (
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A browser that knows nothing yet, and keeps what pages say on its console."""
+    """A new browser, which keeps the console messages of its pages."""
     chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
     assert chromium and chromedriver, "install both, or run scripts/test, which does"
     options = webdriver.ChromeOptions()
@@ -43,5 +43,5 @@ def driver(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 
 def complaints(driver: webdriver.Chrome) -> list[dict[str, Any]]:
-    """What the console has said since this was last asked: errors, refused loads, warnings."""
+    """The console messages since the last call: errors, refused loads, warnings."""
     return [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]

@@ -273,7 +273,7 @@ VERBS: dict[str, Callable[[str], None]] = {
 
 
 def main() -> None:
-    """Answer `--version` and `auth status`, or read one message and do what it says."""
+    """Answer `--version` and `auth status`, or read one message and obey it."""
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write("9.9.9 (Fake Code)\n")
         return

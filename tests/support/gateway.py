@@ -39,7 +39,7 @@ class Event(NamedTuple):
 
 
 class Stream:
-    """The events of an open answer, read as the standard says: bytes, line by line."""
+    """The events of an open response, read by the standard: bytes, line by line."""
 
     def __init__(self, response: requests.Response) -> None:
         self.response = response
@@ -64,7 +64,7 @@ class Stream:
         return [event.data for event in messages]
 
     def done(self) -> dict[str, Any]:
-        """What `event: done` says, after all that comes before it."""
+        """The data of `event: done`, after all events before it."""
         last = list(self._events)[-1]
         assert last.name == "done", last
         check_body(Done, last.data)
@@ -134,7 +134,7 @@ class Gateway:
             "LOG_LEVEL": "DEBUG",
             **settings,
         }
-        #: What gunicorn is started with, say prlimit and its options.
+        #: What gunicorn is started with, for example prlimit and its options.
         self.prefix: list[str] = []
         #: Its standard error, if that is not the log.
         self.stderr: int | None = None
@@ -396,7 +396,7 @@ def eventually(
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

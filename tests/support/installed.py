@@ -1,4 +1,4 @@
-"""What the tests of an installed gateway look at."""
+"""What the tests of an installed gateway check."""
 
 from tests.support.systemd import CHECKOUT, HOME, SERVICE, Machine, told
 
@@ -16,7 +16,7 @@ def state_of(machine: Machine) -> str:
 
 
 def assert_refused(machine: Machine, before: str, *words: str, **named: str) -> None:
-    """The installer says these words, and has changed nothing."""
+    """The installer fails, prints these words, and has changed nothing."""
     done = machine.install(**named)
     assert done.returncode == 1, told(done)
     for word in words:

@@ -38,7 +38,7 @@ class ModelApi(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
-        """The CLI looks whether somebody is there."""
+        """The CLI checks whether the server is there."""
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -37,12 +37,12 @@ def model() -> Iterator[model_api.Server]:
 
 
 def without_network(model: model_api.Server) -> dict[str, str]:
-    """What the CLI needs in its environment to speak to nobody but the stand-in."""
+    """The environment with which the CLI connects only to the stand-in."""
     return {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model.server_address[1]}",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_TELEMETRY": "1",
-        # As root the CLI wants to be told that skipping permissions is meant.
+        # As root the CLI skips permissions only in a sandbox.
         "IS_SANDBOX": "1",
     }
 

@@ -178,7 +178,7 @@ class Machine:
         return self.sh(f"sed -n s/^AUTH_PASSWORD=//p {CHECKOUT}/.env").strip()
 
     def curl(self, path: str, *arguments: str) -> str:
-        """The answer's body to a request of somebody who has signed in."""
+        """The body of the response to a request that is signed in."""
         config = f'user = "admin:{self.password()}"'
         url = f"http://127.0.0.1:9876{path}"
         return self.run("curl", "-sS", "--max-time", "60", "-K", "-", url, *arguments, text=config)
@@ -248,7 +248,7 @@ def _child_of(pid: int) -> int:
 
 
 def told(done: "subprocess.CompletedProcess[str]") -> str:
-    """What a command said."""
+    """The output of a command."""
     return done.stdout + done.stderr
 
 

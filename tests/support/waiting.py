@@ -31,7 +31,7 @@ def post(gateway: Gateway, key: str, prompt: str, **named: Any) -> requests.Resp
 
 
 def begin(gateway: Gateway, *verbs: str, **fields: object) -> Stream:
-    """A job that runs: it has said its first line."""
+    """A job that runs: it has printed its first line."""
     stream = gateway.chat("line begun", *verbs, **fields)
     assert next(event.data for event in stream if event.name != ":") == b"begun"
     return stream

@@ -1,4 +1,4 @@
-"""`claudecode2api doctor`: one row per check, and what helps under each that is not well."""
+"""`claudecode2api doctor`: one row for each check, and help for each that is not well."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def rows_of(tool: Tool, *options: str, status: int = 1, **more: str) -> Rows:
 def not_well(rows: Rows) -> set[str]:
     """The names of what has failed."""
     for check in rows.values():
-        # What helps is told where something does, and nowhere else.
+        # Help is printed where there is any, and nowhere else.
         assert (check["fix"] is not None) == (check["status"] in ("warning", "failed"))
     return {name for name, check in rows.items() if check["status"] == "failed"}
 

@@ -17,7 +17,7 @@ from tests.support.tool import Tool, tool_of
 
 
 def prompt(*verbs: str) -> str:
-    """What is said to the fake CLI."""
+    """The prompt for the fake CLI."""
     return "\n".join(verbs)
 
 
