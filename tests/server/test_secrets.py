@@ -21,7 +21,7 @@ def test_the_job_sees_nothing_of_the_gateways(start_gateway: Callable[..., Gatew
     (line,) = gateway.chat("environment").messages()
     environment = json.loads(line)
     assert environment["HOME"] == str(gateway.home)
-    assert "CLAUDECODE2API_JOB" in environment
+    assert "CLAUDECODE2API_RUN" in environment
     for name in ("AUTH_PASSWORD", "API_KEYS", "STATE_DIR", "NOTIFY_SOCKET", "STATE_DIRECTORY"):
         assert name not in environment
     for secret in (PASSWORD, "key-that-is-secret"):
