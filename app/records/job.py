@@ -188,13 +188,16 @@ class Job:
         if not files.is_there(self.live):
             os.link(f"{self.path}/job.json", self.live)
 
-    def write_end(self, end: JobEnd, output: int | None = None) -> None:
+    def write_end(
+        self, end: JobEnd, output: int | None = None, request: JobRequest | None = None
+    ) -> None:
         """Write how the job ended, and do what follows from that.
 
-        `output` is the open output, if the caller has it. Raises OSError.
+        `output` is the open output and `request` what was asked, if the caller has them. Raises
+        OSError.
         """
         record_file.write_record(f"{self.path}/ended", end._asdict())
-        self.note_owner(end)
+        self.note_owner(end, request)
         self._finish(output)
 
     def finish(self) -> None:
@@ -211,10 +214,12 @@ class Job:
         if self.exists():
             ring(self.output, output)
 
-    def note_owner(self, end: JobEnd | None) -> None:
+    def note_owner(self, end: JobEnd | None, request: JobRequest | None = None) -> None:
         """Remember whose the session is that the job began, if it has ended and began one."""
-        request = self.request() if end is not None and end.session_id is not None else None
-        if request is None or end is None or end.session_id == request.continues:
+        if end is None or end.session_id is None:
+            return
+        request = request or self.request()
+        if request is None or end.session_id == request.continues:
             return
         with suppress(OSError):
             # With the disk full, the operator alone can go on with the session.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
 from app.cli.result_line import Outcome, outcome_of, sentence
-from app.records.job import Job, JobEnd, Status
+from app.records.job import Claim, Job, JobEnd, JobRequest, Status
 from app.records.output import open_output
 from app.records.run import RunExit
 from app.timestamps import now
@@ -67,15 +67,18 @@ def judge(
     *,
     error: str | None = None,
     reason: str | None = None,
+    request: JobRequest | None = None,
+    claim: Claim | None = None,
 ) -> JobEnd:
     """The record of a job's end, now.
 
     `mark` is what is known better than from the exit code, which says nothing sure of a
     cancellation. Without one, a job has succeeded if the CLI exited with 0 and its last `result`
     line says so; both, because the CLI has been seen to exit with 0 and no result. `reason` is the
-    limit that the job ran into. The CLI's output must not grow any more.
+    limit that the job ran into; `request` and `claim` are read unless they are given. The CLI's
+    output must not grow any more.
     """
-    request, claim = job.request(), job.claimed_by()
+    request, claim = request or job.request(), claim or job.claimed_by()
     result, outcome, session, size = _read(job)
     fields = result.fields if result else {}
     succeeded = mark is None and run_exit.exit_code == 0 and outcome.succeeded

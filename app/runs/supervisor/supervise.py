@@ -71,7 +71,7 @@ def _write_end(started: StartedRun, end: JobEnd) -> None:
     job = started.job
     while job.exists():
         try:
-            job.write_end(end, started.output)
+            job.write_end(end, started.output, started.request)
             return
         except OSError as error:
             if not is_out_of_room(error) and job.exists():

@@ -78,7 +78,15 @@ class Watch:
         stop_signal = self._highest.name if self._highest else None
         run_exit = exit_of(self._status, stop_signal, len(killed), len(swept.left))
         reason = self._breach[1] if self._breach else None
-        end = judge(self._started.job, run_exit, self._mark(), reason=reason)
+        started = self._started
+        end = judge(
+            started.job,
+            run_exit,
+            self._mark(),
+            reason=reason,
+            request=started.request,
+            claim=started.claim,
+        )
         if end.status == "failed" and end.reason is None and self._disk_is_full():
             # The CLI ends with exit code 1 when it cannot write, and cannot say why.
             end = with_full_disk(end)
