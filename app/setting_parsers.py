@@ -40,7 +40,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
     def parse(value: str) -> str:
         if value.lower() not in words:
-            raise ValueError(f"{value!r} is none of {', '.join(words)}")
+            raise ValueError(f"{value!r} is not one of {', '.join(words)}")
         return value.lower()
 
     return parse
@@ -80,7 +80,7 @@ def job_count(value: str) -> int:
 def log_level(value: str) -> str:
     """A level of the logging module."""
     if value.upper() not in _LOG_LEVELS:
-        raise ValueError(f"{value!r} is none of {', '.join(_LOG_LEVELS)}")
+        raise ValueError(f"{value!r} is not one of {', '.join(_LOG_LEVELS)}")
     return value.upper()
 
 
@@ -96,11 +96,11 @@ def user_name(value: str) -> str:
 def password(value: str) -> str:
     """A password that is not blank and not the placeholder."""
     if not value:
-        raise ValueError("it is not set; set it in .env to a password of your own")
+        raise ValueError("it is not set; choose a password and set it in .env")
     if is_blank(value):
-        raise ValueError("it is blank; set it in .env to a password of your own")
+        raise ValueError("it is blank; choose a password and set it in .env")
     if is_placeholder(value):
-        raise ValueError("it is still the placeholder; set it in .env to a password of your own")
+        raise ValueError("it is still the placeholder; choose a password and set it in .env")
     return _utf_8(value)
 
 

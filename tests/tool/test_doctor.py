@@ -51,7 +51,7 @@ def test_a_gateway_that_is_well(gateway: Gateway, tool: Tool) -> None:
     assert rows["login"]["detail"] == "logged in"
     assert gateway.process is not None
     assert rows["port"]["detail"].endswith(f"the gateway's, process {gateway.process.pid}")
-    assert rows["job"]["detail"].startswith("'/cost' was answered by the CLI alone")
+    assert rows["job"]["detail"].startswith("'/cost' was answered by the CLI itself")
 
 
 def test_rows_for_people(tool: Tool) -> None:

@@ -54,7 +54,7 @@ def check(settings: Settings, client: Client, ask_the_model: bool) -> Check:
     took = f"{time.monotonic() - began:.1f} s"
     cost = done.get("total_cost_usd") or 0
     if done["status"] == "succeeded":
-        how = "by the model" if ask_the_model else "by the CLI alone (--job asks the model)"
+        how = "by the model" if ask_the_model else "by the CLI itself (--job asks the model)"
         return ok("job", f"{prompt!r} was answered {how} in {took} for ${cost:.4f}")
     output = f"{done['status']} {text} {done.get('stderr') or ''}"
     fix = next((fix for sign, fix in _FIXES if sign in output), None)
