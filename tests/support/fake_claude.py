@@ -43,7 +43,7 @@ def arguments(_: str) -> None:
     files = {}
     for argument in sys.argv[1:]:
         flag, _, value = argument.partition("=")
-        if "/jobs/" in value:
+        if "/runs/" in value:
             files[flag] = Path(value).read_text(encoding="utf-8")
     line(json.dumps({"argv": sys.argv[1:], "cwd": str(Path.cwd()), "files": files}))
 
