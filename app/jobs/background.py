@@ -7,7 +7,6 @@ import time
 from app.auth.users import Users
 from app.auth.users_file import mend_users
 from app.errors import JobNotStarted
-from app.jobs.close_dead import close_if_dead
 from app.jobs.idempotency import Keys
 from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
@@ -76,7 +75,7 @@ class BackgroundWork:
         write_layout(self._spool.state)
         mend_users(self._spool.state, self._users)
         for job in self._spool.living():
-            close_if_dead(self._spool, job)
+            self._spool.close_if_dead(job)
         self._ends.add_all()
         if self._keeper.is_elected():
             self._clear_away()

@@ -2,7 +2,7 @@
 
 libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It sees growth
 and a change of mode, which is how the end of a job wakes every reader at once
-(`app.records.output.ring`); it compares times in whole seconds, so a mere touch it may miss. The
+(`app.records.output_file.ring`); it compares times in whole seconds, so it may miss a touch. The
 queue it watches in the same way: that file is replaced whenever a place in it changes.
 """
 
@@ -17,7 +17,7 @@ from gevent.event import Event
 
 from app import processes
 from app.records.job import Job, JobEnd
-from app.records.output import data_end, open_output
+from app.records.output_file import data_end, open_output
 from app.runs.liveness import supervisor_of
 from app.runs.queue_file import Place, place_of, queue_file
 from app.server.hub_yield import yield_to_hub
@@ -43,7 +43,7 @@ class Watch:
     A context manager. Wake-ups may be spurious, and none is missed that happens after entry.
     """
 
-    def __init__(self, job: Job, close_if_dead: Callable[[Job], None]) -> None:
+    def __init__(self, job: Job, close_if_dead: Callable[[Job], object]) -> None:
         self._job = job
         self._close_if_dead = close_if_dead
         self._event = Event()

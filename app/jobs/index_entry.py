@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from app.cli.cost import cost_in, tokens_in
-from app.jobs.render import seconds_between
+from app.jobs.job_json import seconds_between
 from app.jobs.store import Position, position_of
 from app.records.job import Job, JobEnd, JobRequest
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 
 from app import processes
-from app.jobs.close_dead import close_if_dead
 from app.jobs.log_ends import log_unlogged
 from app.jobs.store import Spool
 from app.jobs.upgrade import upgrade
@@ -36,7 +35,7 @@ def take_over(spool: Spool) -> list[str]:
 
 def recover(spool: Spool) -> list[str]:
     """Close every job that no process is left to end; returns their ids."""
-    return [job.id for job in spool.living() if close_if_dead(spool, job)]
+    return [job.id for job in spool.living() if spool.close_if_dead(job)]
 
 
 def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from app.jobs.index_entry import Entry, entry_of
-from app.jobs.render import seconds_between
+from app.jobs.job_json import seconds_between
 from app.jobs.store import Spool
 from app.metrics import Metrics
 from app.records.job import Job, JobEnd, JobRequest

@@ -17,13 +17,12 @@ from app.errors import (
     ShuttingDown,
 )
 from app.jobs import listing
-from app.jobs.close_dead import close_if_dead
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.index import IndexUnusable, JobIndex
 from app.jobs.index_entry import entry_of
 from app.jobs.index_tables import Filter
+from app.jobs.job_json import render_end, render_record, render_running, result_fields
 from app.jobs.log_ends import EndLog
-from app.jobs.render import render_end, render_record, render_running, result_fields
 from app.jobs.spec import JobSpec
 from app.jobs.starter import JobStarter
 from app.jobs.statistics import Statistics
@@ -155,7 +154,7 @@ class JobService:
         Raises JobNotFound for one that is unknown, and JobStillRunning for one that has not ended.
         """
         job = self.find(job_id, user)
-        self._close_if_dead(job)
+        self._spool.close_if_dead(job)
         if job.end() is None:
             raise JobStillRunning(job_id)
         # Its end counts, also if no launcher was there to report it.
@@ -218,7 +217,7 @@ class JobService:
 
     def _record(self, job: Job, request: JobRequest | None, end: JobEnd | None) -> dict[str, Any]:
         if end is None:
-            self._close_if_dead(job)
+            self._spool.close_if_dead(job)
             request, end = job.request(), job.end()
         if request is None:
             raise JobNotFound(job.id)
@@ -232,7 +231,7 @@ class JobService:
         """
         rows = []
         for job in self._spool.living():
-            self._close_if_dead(job)
+            self._spool.close_if_dead(job)
             request = job.request()
             if request is not None and user.may_see(request.user) and job.end() is None:
                 name = self._users.name_of(request.user)
@@ -282,7 +281,4 @@ class JobService:
             self._launch.tell_of_cancellation()
 
     def _watch(self, job: Job) -> Watch:
-        return Watch(job, self._close_if_dead)
-
-    def _close_if_dead(self, job: Job) -> None:
-        close_if_dead(self._spool, job)
+        return Watch(job, self._spool.close_if_dead)

@@ -1,5 +1,6 @@
 """All jobs of one state folder: make room for them, find them, remove them."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,13 @@ from typing import NamedTuple
 
 from app.records import session_owners
 from app.records.job import Job, is_job_id
+from app.runs.close_lost import close_lost
+from app.runs.liveness import is_dead
 from app.state import files
 from app.state.disk import NO_ROOM, free_bytes
 from app.state.remove_tree import remove
+
+log = logging.getLogger(__name__)
 
 _FOLDERS = (
     *("jobs", "runs", "live", "unlogged", "unindexed", "keys", "removed"),
@@ -154,6 +159,23 @@ class Spool:
         for job in self.kept():
             if job.end_time() < moment:
                 yield job
+
+    def close_if_dead(self, job: Job) -> bool:
+        """Close a job as lost if its supervisor died, or remove it if its folder is gone.
+
+        Returns whether it was closed here. Raises nothing: a job that cannot be closed, on a full
+        disk for example, must not disturb the others.
+        """
+        try:
+            if not job.exists():
+                # Removed by hand.
+                self.remove(job)
+            elif is_dead(job) and close_lost(job):
+                log.warning("job %s lost its supervisor", job.id, extra={"job": job.id})
+                return True
+        except OSError as error:
+            log.error("cannot close job %s: %s", job.id, error)
+        return False
 
     def remove(self, job: Job) -> None:
         """Remove a job, its run, and every trace of it; nothing happens if there is none.

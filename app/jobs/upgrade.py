@@ -14,7 +14,7 @@ from app import processes
 from app.jobs.store import Spool
 from app.processes import Process
 from app.records.job import Job
-from app.records.output import cut_holes
+from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.close_lost import leftovers
 from app.runs.sweep import SWEEP_PATIENCE, sweep

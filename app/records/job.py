@@ -31,7 +31,7 @@ from app import processes
 from app.cli.lines import read_session
 from app.processes import Process
 from app.records import session_owners
-from app.records.output import open_output, ring, status_of
+from app.records.output_file import open_output, ring, status_of
 from app.records.run import Run, RunStart, read_end
 from app.state import files, record_file
 

@@ -12,7 +12,7 @@ import time
 from app import processes
 from app.processes import Process
 from app.records.job import Job
-from app.records.output import cut_holes
+from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs import temporary
 from app.runs.sweep import SWEEP_PATIENCE, sweep

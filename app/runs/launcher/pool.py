@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from app import processes
 from app.records.job import Job
-from app.runs.signals import watch_signals
+from app.runs.signal_wakeup import watch_signals
 from app.runs.supervisor.supervise import supervise
 
 #: Supervisors without a job that are kept; 1 is always ready.

@@ -44,7 +44,7 @@ from app.runs.launcher.pool import Pool, answer
 from app.runs.launcher.queue import Queue
 from app.runs.launcher.request import generation_of, read_request
 from app.runs.launcher.scheduler import Turns
-from app.runs.signals import handle_signals, watch_signals
+from app.runs.signal_wakeup import handle_signals, watch_signals
 from app.state.files import discard, is_same
 from app.state.process_lock import acquire
 from app.state.record_file import types_of

@@ -12,7 +12,7 @@ from contextlib import suppress
 from app import processes
 from app.processes import Process
 from app.records.job import JobEnd, Status
-from app.records.output import cut_holes
+from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.supervisor.start import StartedRun
 from app.runs.sweep import SWEEP_PATIENCE, sweep

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.records.output import cut_holes, data_end, open_output, ring
+from app.records.output_file import cut_holes, data_end, open_output, ring
 
 
 @pytest.mark.parametrize(
