@@ -1,4 +1,4 @@
-"""Processes of the kernel: who is who, who descends from whom, and how to signal safely.
+"""The machine's processes, identified so that a signal never reaches the wrong one.
 
 Standard library alone: the supervisor beside each job imports this.
 """
@@ -21,11 +21,11 @@ OLD_MARK = "CLAUDECODE2API_JOB"
 
 # From linux/prctl.h; the standard library does not offer prctl.
 _PR_SET_CHILD_SUBREAPER = 36
-# Only these say that there is no such process: after any other error it may be there.
+# Only these errors mean that a process is gone: after any other it may exist.
 _GONE = (errno.ENOENT, errno.ESRCH)
-# A pid is an int of C's; a record may hold any number.
+# The largest C int: a record may contain any number.
 _MOST_PID = (1 << 31) - 1
-# What a job's score for the kernel's OOM killer is raised by, and to at most (proc(5)).
+# What is added to a job's score for the kernel's OOM killer, and the highest score (proc(5)).
 _OOM_RAISE = 500
 _OOM_MOST = 1000
 _PROC = Path("/proc")
@@ -34,7 +34,7 @@ _prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 
 class Process(NamedTuple):
-    """One process, told apart from a later one with the same number by its start time.
+    """One process; its start time distinguishes it from a later one with the same pid.
 
     `started` is field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)).
     """
@@ -49,9 +49,9 @@ def this_process() -> Process:
 
 
 def identify(pid: int) -> Process | None:
-    """The process that has this number now, or None; a zombie counts as none.
+    """The process that has this pid now, or None; a zombie counts as none.
 
-    Raises OSError if that cannot be found out, say because no descriptor is left.
+    Raises OSError if that cannot be found out, for example if no descriptor is free.
     """
     fields = _stat(pid)
     if fields is None or fields[0] in (b"Z", b"X"):
@@ -60,26 +60,26 @@ def identify(pid: int) -> Process | None:
 
 
 def age(process: Process) -> float:
-    """Seconds since this process was started."""
+    """Seconds since this process started."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started / os.sysconf("SC_CLK_TCK")
 
 
 def child(pid: int) -> Process:
-    """A child that the caller has not waited for, so that its number cannot be another's."""
+    """A child that the caller has not waited for, so that its pid cannot be reused."""
     return _require(pid)
 
 
 @functools.cache
 def boot_id() -> str:
-    """What tells this boot of the machine from another: start times compare within one boot."""
+    """The id of this boot of the machine: start times can be compared within one boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def open_process(process: Process) -> int | None:
-    """A descriptor that stands for the process (pidfd_open(2)), or None if it is gone.
+    """A descriptor of the process (pidfd_open(2)), or None if the process is gone.
 
     It becomes readable when the process ends. The caller closes it. Raises OSError if it
-    cannot be opened although it may be there.
+    cannot be opened although the process may exist.
     """
     if not 0 < process.pid <= _MOST_PID:
         return None
@@ -90,7 +90,7 @@ def open_process(process: Process) -> int | None:
             raise
         return None
     try:
-        # The number may have passed to another process before it was opened, but not after.
+        # The pid may have been reused before it was opened, but not after.
         found = identify(process.pid)
     except OSError:
         os.close(descriptor)
@@ -104,7 +104,7 @@ def open_process(process: Process) -> int | None:
 def send_signal(process: Process, number: int) -> bool:
     """Send a signal to exactly this process; False if it is gone.
 
-    Raises PermissionError for another user's.
+    Raises PermissionError for another user's process.
     """
     descriptor = open_process(process)
     if descriptor is None:
@@ -130,7 +130,7 @@ def children_of(parent: int) -> list[Process]:
 
 
 def descendants(*ancestors: int) -> list[Process]:
-    """Every living process below these, in whatever group or session it is."""
+    """Every living descendant of these processes, in any process group or session."""
     children = _by_parent()
     found: list[Process] = []
     parents = [*ancestors]
@@ -142,7 +142,7 @@ def descendants(*ancestors: int) -> list[Process]:
 
 
 def marked(run_id: str) -> list[Process]:
-    """Every living process whose environment carries this run's mark."""
+    """Every living process with this run's mark in its environment."""
     wanted = {f"{mark}={run_id}".encode() for mark in (MARK, OLD_MARK)}
     found = []
     for pid in _pids():
@@ -165,7 +165,7 @@ def parent_of(pid: int) -> int | None:
 
 
 def offer_to_kernel(pid: int) -> None:
-    """Have the kernel end this process, and what it starts, before us if memory runs out.
+    """If memory runs out, have the kernel kill this process or its children first.
 
     Sets `oom_score_adj` (proc(5)), which children inherit.
     """
@@ -176,7 +176,7 @@ def offer_to_kernel(pid: int) -> None:
 
 
 def become_subreaper() -> None:
-    """From now on, orphans among our descendants become our children (prctl(2))."""
+    """Make this process the parent of its orphaned descendants (prctl(2)). Raises OSError."""
     if _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "cannot become a subreaper")
 
@@ -216,7 +216,7 @@ def _pids() -> Iterator[int]:
 
 
 def _environment(pid: int) -> bytes:
-    """The environment with which a process was started; empty if it is gone or another user's."""
+    """The environment a process was started with; empty if it is gone or another user's."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -224,7 +224,7 @@ def _environment(pid: int) -> bytes:
 
 
 def _stat(pid: int) -> list[bytes] | None:
-    """The fields of /proc/PID/stat from the state on, after the name, which may hold anything.
+    """The fields of /proc/PID/stat after the name, which may contain anything.
 
     None if there is no such process. Raises OSError if that cannot be found out.
     """

@@ -14,7 +14,7 @@ from app.jobs.keeper import Keeper
 from app.jobs.log_ends import EndLog
 from app.jobs.retention import remove_old
 from app.jobs.store import Spool
-from app.records import session_owners
+from app.records import session_users
 from app.records.job import Job
 from app.runs.launcher.client import Launch
 from app.state.version import write_layout
@@ -87,7 +87,7 @@ class BackgroundWork:
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + _FORGET_EVERY
             self._keys.forget_removed()
-            session_owners.forget_old(self._spool.state)
+            session_users.forget_old(self._spool.state)
 
     def keep_index(self) -> None:
         """Keep the index of jobs up to date until this process stops."""

@@ -15,7 +15,7 @@ from app.jobs.limits import Limits, narrowed
 from app.jobs.log_ends import EndLog
 from app.jobs.spec import JobSpec
 from app.jobs.store import Spool
-from app.records import session_owners
+from app.records import session_users
 from app.records.job import Job, JobRequest
 from app.records.run import RunStart
 from app.runs.cancel import ask_to_end
@@ -95,7 +95,7 @@ class JobStarter:
         if spec.is_own_session:
             try:
                 owner: str | None = self._mended(
-                    partial(session_owners.note, self._spool.state, session, user.id)
+                    partial(session_users.remember, self._spool.state, session, user.id)
                 )
             except OSError as error:
                 raise JobNotStarted(f"cannot start the job: {error}") from error
@@ -116,7 +116,7 @@ class JobStarter:
 
     def _owner_of(self, session: str) -> str | None:
         state = self._spool.state
-        owner = session_owners.owner_of(state, session)
+        owner = session_users.user_of(state, session)
         if owner is not None:
             return owner
         for job in self._spool.living():
@@ -124,7 +124,7 @@ class JobStarter:
             if request and request.continues != session and job.read_session() == session:
                 return request.user
         # Its job may have ended just now.
-        return session_owners.owner_of(state, session)
+        return session_users.user_of(state, session)
 
     def _create(self, job: Job, spec: JobSpec, user: User, detached: bool) -> Job:
         if self._spool.free() < self._limits.min_free:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from app.records import session_owners
+from app.records import session_users
 from app.records.job import Job, is_job_id
 from app.runs.close_lost import close_lost
 from app.runs.liveness import is_dead
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _FOLDERS = (
     *("jobs", "runs", "live", "unlogged", "unindexed", "keys", "removed"),
-    session_owners.FOLDER,
+    session_users.FOLDER,
 )
 #: The stamp of the index of jobs; without it, a new index is made.
 INDEX_STAMP = "index/stamp"
@@ -82,7 +82,7 @@ class Spool:
             self._list_the_living()
         if made & _LISTS:
             files.discard(f"{self.state}/{INDEX_STAMP}")
-        if session_owners.FOLDER in made:
+        if session_users.FOLDER in made:
             # So it is at the first start after 1.0. Who began a session comes first.
             for position in sorted(filter(None, map(position_of, self.kept()))):
                 job = self._job(position.id)

@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple
 from app import processes
 from app.cli.lines import read_session
 from app.processes import Process
-from app.records import session_owners
+from app.records import session_users
 from app.records.output_file import open_output, ring, status_of
 from app.records.run import Run, RunStart, read_end
 from app.state import files, record_file
@@ -223,7 +223,7 @@ class Job:
             return
         with suppress(OSError):
             # With the disk full, the operator alone can go on with the session.
-            session_owners.note(self.state, str(end.session_id), request.user)
+            session_users.remember(self.state, str(end.session_id), request.user)
 
     def _leave_the_living(self) -> None:
         try:

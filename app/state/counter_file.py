@@ -1,9 +1,8 @@
 """A file of counters: numbers by name, in the format of prometheus_client's multiprocess mode.
 
-prometheus_client maps such a file into memory. Then a job that cuts the file off, or a full
-disk, ends the process with SIGBUS at its next count. Here the numbers are in memory, and each
-change is written to the file; what cannot be written, or is damaged, is missing in the sums of
-the others and harms nothing else.
+prometheus_client maps such a file into memory. If a job truncates the file, or the disk is full,
+the next count ends the process with SIGBUS. Here the numbers are in memory, and each change is
+written to the file. A number that cannot be written or read is only missing in the sums.
 """
 
 import errno
@@ -17,19 +16,19 @@ from app.state.files import discard, open_file, read_file
 
 log = logging.getLogger(__name__)
 
-# How much of the file is used, in bytes, and four that are free.
+# The bytes of the file that are used, and four unused bytes.
 _HEAD = struct.Struct("=i4x")
 _LENGTH = struct.Struct("=i")
 _NUMBERS = struct.Struct("=dd")
 
-#: A name, its number, when that was set (0: not known), and where the number is in the file.
+#: A name, its number, when that was set (0: unknown), and the number's offset in the file.
 Entry = tuple[str, float, float, int]
 
 
 class CounterFile:
-    """One process's numbers, in place of prometheus_client's `MmapedDict` (0.22).
+    """The numbers of one process, instead of prometheus_client's `MmapedDict` (0.22).
 
-    The numbers of an earlier process's file are continued.
+    An existing file is continued.
     """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
@@ -39,7 +38,7 @@ class CounterFile:
         except FileNotFoundError:
             found = []
         except (OSError, ValueError) as error:
-            log.warning("the numbers in %s are lost: %s", filename, error)
+            log.warning("the counters in %s are lost: %s", filename, error)
             discard(filename)
             found = []
         self._used = _HEAD.size
@@ -51,7 +50,7 @@ class CounterFile:
 
     @staticmethod
     def read_all_values_from_file(filename: str) -> Iterator[Entry]:
-        """What another process has counted; nothing if its file is damaged."""
+        """The entries of another process's file; none if it is damaged."""
         try:
             return iter(entries_in(read_file(filename)))
         except (OSError, ValueError):
@@ -63,7 +62,7 @@ class CounterFile:
             yield name, value, timestamp
 
     def read_value(self, key: str) -> tuple[float, float]:
-        """A number, 0 at first, and when it was set."""
+        """A number, initially 0, and when it was set."""
         value, timestamp, _ = self._numbers.get(key) or self._add(key)
         return value, timestamp
 
@@ -96,7 +95,7 @@ class CounterFile:
 
 
 def entries_in(content: bytes) -> list[Entry]:
-    """What a file holds. Raises ValueError for one that is damaged.
+    """The entries of a file with this content. Raises ValueError if it is damaged.
 
     >>> entries_in(b"")
     []
@@ -105,21 +104,21 @@ def entries_in(content: bytes) -> list[Entry]:
         return []
     (used,) = _HEAD.unpack_from(content)
     if not 0 <= used <= len(content):
-        raise ValueError("it says that it is longer than it is")
+        raise ValueError("its header gives a wrong length")
     position = _HEAD.size
     found = []
     while position < used:
         if position + _LENGTH.size > used:
-            raise ValueError("it breaks off")
+            raise ValueError("it is truncated")
         (length,) = _LENGTH.unpack_from(content, position)
         position += _LENGTH.size
         name = content[position : position + length].decode() if length > 0 else ""
         position += length + (8 - (length + 4) % 8)
         if not name.startswith("[") or position + _NUMBERS.size > used:
-            raise ValueError("it breaks off")
+            raise ValueError("it is truncated")
         value, timestamp = _NUMBERS.unpack_from(content, position)
         if not math.isfinite(value):
-            raise ValueError("it holds something that is not a number")
+            raise ValueError("it contains a value that is not a number")
         found.append((name, value, timestamp, position))
         position += _NUMBERS.size
     return found

@@ -1,8 +1,8 @@
-"""Files below STATE_DIR, opened so that nothing a job put there can hold the gateway up.
+"""Files below STATE_DIR, opened so that nothing that a job puts there can block the gateway.
 
 Jobs run as the gateway's user, so a job can replace any of these files by a pipe, a link, a
-folder, or a file of 300 GB. Every file there is opened through this module: without blocking,
-without following a link in its last two parts, and only if it is a regular file.
+folder, or a file of 300 GB. Every file there is opened by this module: without blocking, without
+following a link in the last two parts of its path, and only if it is a regular file.
 
 Standard library alone, because the launcher and the supervisors import this.
 """
@@ -16,29 +16,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-#: Bytes of the largest file that is read whole.
+#: Bytes of the largest file that `read_file` reads by default.
 LARGEST = 8 << 20
 
 Result = TypeVar("Result")
 
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_OWNERS_FOLDER = 0o700
-_OWNERS_FILE = 0o600
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def open_file(path: str, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
     """A descriptor of a regular file; the caller closes it.
 
-    `flags` and `mode` are those of open(2). A file or folder whose rights were taken from its
-    owner gets them back. Raises OSError: ELOOP for a link, EINVAL for anything else that is not
-    a regular file.
+    `flags` and `mode` are those of open(2). If the user's rights to the file or its folder were
+    removed, they are restored. Raises OSError: ELOOP for a link, EINVAL for anything else that is
+    not a regular file.
     """
     return _with_rights(path, lambda: _open(path, flags, mode))
 
 
 def is_there(path: str) -> bool:
-    """Whether anything has this name, be it a link that leads nowhere."""
+    """Whether there is anything at this path, even a broken link."""
     try:
         os.lstat(path)
     except OSError:
@@ -47,7 +47,7 @@ def is_there(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Whether a folder has this name, and not a link to one. Raises OSError if that is unknown."""
+    """Whether this is a folder and not a link to one. Raises OSError if that is unknown."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -55,7 +55,7 @@ def is_folder(path: str) -> bool:
 
 
 def is_same(path: str, status: os.stat_result | None) -> bool:
-    """Whether a path still leads to the file that had this status, with the same mode."""
+    """Whether this is still the file that had this status, with the same mode."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -66,7 +66,7 @@ def is_same(path: str, status: os.stat_result | None) -> bool:
 
 
 def read_file(path: str, limit: int = LARGEST) -> bytes:
-    """What a regular file holds. Raises OSError, EFBIG for more than `limit` bytes."""
+    """The content of a regular file. Raises OSError: EFBIG for more than `limit` bytes."""
     descriptor = open_file(path)
     try:
         size = os.fstat(descriptor).st_size
@@ -78,7 +78,7 @@ def read_file(path: str, limit: int = LARGEST) -> bytes:
 
 
 def read_at(path: str, length: int, offset: int) -> bytes:
-    """So many bytes of a regular file, fewer at its end, none outside of it. Raises OSError."""
+    """At most `length` bytes of a regular file; none outside of it. Raises OSError."""
     descriptor = open_file(path)
     try:
         size = os.fstat(descriptor).st_size
@@ -90,7 +90,7 @@ def read_at(path: str, length: int, offset: int) -> bytes:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Make a regular file with this content. Raises OSError, FileExistsError if there is one."""
+    """Create a regular file with this content. Raises OSError: FileExistsError if it exists."""
     descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         while content:
@@ -100,9 +100,9 @@ def write_file(path: str, content: bytes) -> None:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Put a new file in the place of `path`: a reader sees the old one whole or the new one.
+    """Replace a file atomically: a reader sees the whole old file or the whole new one.
 
-    Raises OSError; no temporary file is left then.
+    Raises OSError, and leaves no temporary file then.
     """
     temporary = _temporary_name(path)
     try:
@@ -123,10 +123,10 @@ def read_link(path: str) -> str | None:
 
 
 def make_link(path: str, text: str) -> None:
-    """Make a symbolic link with this text.
+    """Create a symbolic link with this text.
 
-    A link needs no room on a full disk (as a rule: its text is in its inode). Raises OSError,
-    FileExistsError if anything has this name.
+    It needs no space on a full disk: as a rule, the text is in the inode. Raises OSError:
+    FileExistsError if there is anything at this path.
     """
 
     def make() -> None:
@@ -137,7 +137,7 @@ def make_link(path: str, text: str) -> None:
 
 
 def replace_link(path: str, text: str) -> None:
-    """Put a symbolic link with this text in the place of `path`, whatever is there.
+    """Replace anything at this path by a symbolic link with this text.
 
     Raises OSError.
     """
@@ -154,40 +154,40 @@ def replace_link(path: str, text: str) -> None:
 
 
 def move_aside(path: str) -> None:
-    """Give what stands in the way another name beside it. Raises OSError."""
+    """Rename a file or folder to a new name in the same folder. Raises OSError."""
     with _folder_of(path) as (folder, name):
         aside = f"{name}.aside.{time.monotonic_ns()}"
         os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def change_mode(path: str, mode: int) -> None:
-    """Change the mode of a regular file that may not even be readable. Raises OSError."""
+    """Change the mode of a regular file, even of one that cannot be read. Raises OSError."""
     _change_mode(path, mode, stat.S_ISREG)
 
 
 def make_folder(path: str) -> bool:
-    """Have a folder that its owner alone can use, not a link; whether it was missing.
+    """Ensure that this is a folder that its user can use; returns whether it was missing.
 
-    What has its name and is no folder is moved aside. Raises OSError.
+    Anything else at this path, a link too, is moved aside. Raises OSError.
     """
     try:
-        os.mkdir(path, mode=_OWNERS_FOLDER)
+        os.mkdir(path, mode=_PRIVATE_FOLDER)
         return True
     except FileExistsError:
         mode = os.lstat(path).st_mode
     if not stat.S_ISDIR(mode):
         move_aside(path)
-        os.mkdir(path, mode=_OWNERS_FOLDER)
+        os.mkdir(path, mode=_PRIVATE_FOLDER)
         return True
-    if mode & _OWNERS_FOLDER != _OWNERS_FOLDER:
-        _change_mode(path, _OWNERS_FOLDER, stat.S_ISDIR)
+    if mode & _PRIVATE_FOLDER != _PRIVATE_FOLDER:
+        _change_mode(path, _PRIVATE_FOLDER, stat.S_ISDIR)
     return False
 
 
 def sync(folder: str) -> None:
-    """Have the kernel write all of a folder's file system to the disk (syncfs(2)).
+    """Write a folder's file system to the disk (syncfs(2)).
 
-    Takes as long as the disk does: not for a process that others wait for. Raises OSError.
+    This can take long: call it where nothing else waits. Raises OSError.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -198,7 +198,7 @@ def sync(folder: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove a file, if it is there and can be removed; a folder in its place moves aside."""
+    """Remove a file if that is possible. A folder at this path is removed or moved aside."""
     with suppress(OSError), _folder_of(path) as (folder, name):
         try:
             os.unlink(name, dir_fd=folder)
@@ -210,26 +210,26 @@ def discard(path: str) -> None:
 
 
 def _temporary_name(path: str) -> str:
-    """A name beside a path that a job cannot have taken before."""
+    """A name in the same folder that no job can have taken."""
     return f"{path}.{os.getpid()}.{time.monotonic_ns()}"
 
 
 def _replace(temporary: str, path: str) -> None:
     with _folder_of(path) as (folder, name):
-        ours = os.path.basename(temporary)
+        source = os.path.basename(temporary)
         try:
-            os.replace(ours, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
         except IsADirectoryError:
             try:
                 os.rmdir(name, dir_fd=folder)
             except OSError:
                 move_aside(path)
-            os.replace(ours, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 @contextmanager
 def _folder_of(path: str) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder of a path, which must not be a link, and the name in it.
+    """A descriptor of the path's folder, which must not be a link, and the name in it.
 
     Raises OSError.
     """
@@ -242,11 +242,11 @@ def _folder_of(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _with_rights(path: str, act: Callable[[], Result]) -> Result:
-    """Do something with a path; once more, if the rights to do so had to be taken back first."""
+    """Call `act`; after a PermissionError, restore the user's rights and call it again."""
     try:
         return act()
     except PermissionError:
-        if not _regain(path):
+        if not _restore_rights(path):
             raise
         return act()
 
@@ -260,14 +260,14 @@ def _open(path: str, flags: int, mode: int) -> int:
     return descriptor
 
 
-def _regain(path: str) -> bool:
-    """Give a folder and a file in it back to their owner; whether that may have helped."""
+def _restore_rights(path: str) -> bool:
+    """Restore the user's rights to a file and its folder; returns whether that may have helped."""
     try:
-        _change_mode(os.path.dirname(path), _OWNERS_FOLDER, stat.S_ISDIR)
+        _change_mode(os.path.dirname(path), _PRIVATE_FOLDER, stat.S_ISDIR)
         mode = os.lstat(path).st_mode
-        # What can be read and not written was made so.
+        # The gateway makes files read-only itself.
         if stat.S_ISREG(mode) and not mode & stat.S_IRUSR:
-            _change_mode(path, _OWNERS_FILE, stat.S_ISREG)
+            _change_mode(path, _PRIVATE_FILE, stat.S_ISREG)
     except FileNotFoundError:
         return True
     except OSError:
@@ -280,7 +280,7 @@ def _change_mode(path: str, mode: int, is_kind: Callable[[int], bool]) -> None:
     try:
         if not is_kind(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "Neither a regular file nor a folder", path)
-        # fchmod(2) does not take such a descriptor.
+        # fchmod(2) does not work with O_PATH.
         os.chmod(f"/proc/self/fd/{descriptor}", mode)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""One lock over all workers, for the time of a few system calls."""
+"""A folder's lock, which workers hold for the time of a few system calls."""
 
 import fcntl
 import os
@@ -7,29 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Seconds after which a lock is given up: a job can hold it, too.
+#: Seconds to wait for a lock: a job can hold it, too.
 PATIENCE = 2.0
 _PAUSES = (0.0005, 0.02)
 
 
 class LockTimeout(TimeoutError):
-    """The lock was held by another process for too long."""
+    """Another process held the lock for too long."""
 
 
 @contextmanager
 def locked(folder: str | Path, patience: float = PATIENCE, shared: bool = False) -> Iterator[None]:
-    """Hold this folder's lock (flock(2)); a `shared` one can be held by several at once.
+    """Hold this folder's lock (flock(2)); several processes can hold a `shared` one at once.
 
-    Other greenlets run while it is waited for. Raises LockTimeout, an OSError, after `patience`
-    seconds, and OSError for what is not a folder.
+    Other greenlets run in the meantime. Raises OSError: LockTimeout after `patience` seconds,
+    NotADirectoryError if this is not a folder.
     """
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _acquire(lock, str(folder), patience, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
-        # Under gevent the descriptor is closed only when others have had their turn, and one
-        # of them may wait for this lock.
+        # Under gevent, other greenlets run before the descriptor is closed, and one of them may
+        # wait for this lock.
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
 

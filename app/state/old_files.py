@@ -1,4 +1,4 @@
-"""The removal of files that have not been written for a time."""
+"""The removal of files that have not been written for some time."""
 
 import os
 import time
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from app.state.files import discard
 
-# Files between which other requests are served.
+# Files between two pauses in which other greenlets run.
 _PORTION = 50
 
 

@@ -1,8 +1,8 @@
-"""A lock that one process holds for as long as it lives: the master's and the launcher's.
+"""A lock that one process holds until it ends, such as the master or the launcher.
 
-A record lock (fcntl(2)) belongs to its process alone: the kernel releases it with the process,
-and nothing that it forks inherits it. A job can hold one, too, or put something in the place of
-the file. Standard library alone, because the launcher imports this.
+A record lock (fcntl(2)) belongs to one process: the kernel releases it when the process ends, and
+its children do not inherit it. A job can hold the lock, too, or replace the file. Standard library
+alone, because the launcher imports this.
 """
 
 import errno
@@ -15,16 +15,17 @@ import time
 from app import processes
 from app.state.files import change_mode, move_aside, open_file
 
-#: Seconds that a job has to let go of a lock of ours when it is killed.
+#: Seconds to wait until a killed job has released the lock.
 _PATIENCE = 5.0
 # struct flock of fcntl(2) on 64-bit Linux.
 _FLOCK = "hhqqi4x"
 
 
 def acquire(path: str) -> int | None:
-    """Hold the lock of this file; None if another process of a gateway holds it.
+    """Acquire the lock of this file; None if another process of a gateway holds it.
 
-    Closing the returned descriptor, or any other of the same file, releases it. Raises OSError.
+    Closing the returned descriptor, or any other of the same file, releases it. A job that holds
+    it is killed. Raises OSError.
     """
     lock = _open(path)
     deadline = time.monotonic() + _PATIENCE
@@ -38,7 +39,7 @@ def acquire(path: str) -> int | None:
             os.close(lock)
             raise
         if holder is None:
-            # It has just let go.
+            # It was released just now.
             continue
         if not processes.is_marked(holder) or time.monotonic() > deadline:
             os.close(lock)
@@ -52,7 +53,7 @@ def _open(path: str) -> int:
     try:
         return open_file(path, flags)
     except PermissionError:
-        # Not another file: the lock is this one's.
+        # A new file would have another lock.
         change_mode(path, 0o600)
         return open_file(path, flags)
     except OSError as error:
@@ -63,7 +64,7 @@ def _open(path: str) -> int:
 
 
 def holder_of(path: str) -> int | None:
-    """The pid of the process that holds this file's lock; None if none does, or we may not look."""
+    """The pid of the process that holds this file's lock; None if there is none, or on errors."""
     try:
         lock = open_file(path)
     except OSError:
@@ -75,7 +76,7 @@ def holder_of(path: str) -> int | None:
 
 
 def is_open_here(path: str) -> bool:
-    """Whether this process has this file open, as the process that holds its lock has."""
+    """Whether this process has this file open, as the holder of its lock does."""
     try:
         status = os.lstat(path)
     except OSError:
@@ -85,19 +86,19 @@ def is_open_here(path: str) -> bool:
             if os.path.samestat(os.fstat(int(name)), status):
                 return True
         except OSError:
-            # The one by which the folder was listed.
+            # The descriptor that listed the folder is closed.
             continue
     return False
 
 
 def _holder(lock: int) -> int | None:
-    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, asked))
+    query = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, query))
     return int(pid) if kind != fcntl.F_UNLCK and pid > 0 else None
 
 
 def _kill(pid: int) -> None:
-    """End a job's process that holds a lock of ours."""
+    """Kill this process if it belongs to a job."""
     process = processes.identify(pid)
     if process is not None and processes.is_marked(pid):
         processes.send_signal(process, signal.SIGKILL)

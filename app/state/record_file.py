@@ -1,8 +1,7 @@
-"""Records: JSON objects in files of STATE_DIR, one a file.
+"""Records: JSON objects in files of STATE_DIR, one in each file.
 
-A reader of a record takes anything: what is missing, damaged, or no record at all is None,
-and the log names such a file once. Standard library alone, because the launcher and the
-supervisors import this.
+A record that is missing or damaged is None for its readers; the log names a damaged file once.
+Standard library alone, because the launcher and the supervisors import this.
 """
 
 import functools
@@ -22,38 +21,38 @@ Record = TypeVar("Record", bound=NamedTuple)
 
 
 def write_record(path: str, record: Mapping[str, Any]) -> None:
-    """Write a record whole, in place of one that is there. Raises OSError."""
+    """Write or replace a record atomically. Raises OSError."""
     replace_file(path, json.dumps(record).encode())
 
 
 def read_record(path: str) -> dict[str, Any] | None:
-    """The fields of a record, or None if there is none that can be read."""
+    """The fields of a record, or None if it is missing or damaged."""
     try:
         fields = json.loads(read_file(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        _complain(path, error.strerror or type(error).__name__)
+        _warn(path, error.strerror or type(error).__name__)
         return None
     except (ValueError, RecursionError):
-        # After a power cut a new file may be there and empty, or full of zeros.
-        _complain(path, "not JSON")
+        # After a power cut, a new file may be empty or full of zeros.
+        _warn(path, "not JSON")
         return None
     if not isinstance(fields, dict) or not fields or is_deep(fields):
-        _complain(path, "not a JSON object of moderate depth")
+        _warn(path, "not a JSON object, empty, or nested too deeply")
         return None
     return fields
 
 
 def read_as(kind: type[Record], path: str) -> Record | None:
-    """A record of this kind, or None if there is none that can be read.
+    """A record of this kind, or None if it is missing or damaged.
 
-    Every field has the type that `kind` says, and fields that it does not know are left out.
+    Every field has the type that `kind` declares; unknown fields are left out.
     """
     fields = read_record(path)
     record = None if fields is None else _as_kind(kind, fields)
     if fields is not None and record is None:
-        _complain(path, f"not a record of the kind {kind.__name__}")
+        _warn(path, f"not a record of the kind {kind.__name__}")
     return record
 
 
@@ -83,7 +82,7 @@ def _as_kind(kind: Any, fields: Any) -> Any:
 
 @functools.cache
 def types_of(kind: Hashable) -> dict[str, Any]:
-    """The type of each field of a kind of record; found out once."""
+    """The type of each field of a kind of record; computed once."""
     types_ = typing.get_type_hints(kind)
     for each in types_.values():
         _parts(each)
@@ -92,7 +91,7 @@ def types_of(kind: Hashable) -> dict[str, Any]:
 
 @functools.cache
 def _parts(wanted: Hashable) -> tuple[Any, tuple[Any, ...]]:
-    """What a type is made of, and of which types."""
+    """The origin and the arguments of a type; computed once."""
     arguments = typing.get_args(wanted)
     for each in arguments:
         _parts(each)
@@ -100,7 +99,7 @@ def _parts(wanted: Hashable) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _fit(value: Any, wanted: Any) -> tuple[bool, Any]:
-    """Whether a value out of JSON has this type, and the value as that type."""
+    """Whether a JSON value has this type, and the value as that type."""
     origin, arguments = _parts(wanted)
     if wanted is Any:
         return True, value
@@ -125,6 +124,6 @@ def _fit(value: Any, wanted: Any) -> tuple[bool, Any]:
 
 
 @functools.lru_cache(maxsize=1000)
-def _complain(path: str, why: str) -> None:
-    """Say once that a file is not what it should be."""
+def _warn(path: str, why: str) -> None:
+    """Log once that a record is damaged."""
     log.warning("cannot read %s: %s; it counts as missing", path, why)

@@ -1,7 +1,7 @@
-"""Remove a folder that a job has filled.
+"""The removal of a folder that a job has filled.
 
-It follows no link, needs no right that its owner lacks, opens two folders at most however deep
-it is, and ends when its time is over. Standard library alone: the supervisor imports this.
+It follows no links, restores missing rights, opens at most two folders however deep the tree is,
+and ends after a given time. Standard library alone: the supervisor imports this.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 
-# Entries between two looks at the clock, and entries that may be stuck before it is given up.
+# Entries between two looks at the clock, and how many may be stuck until the removal gives up.
 _BATCH = 256
 _MOST_STUCK = 1000
 
@@ -17,12 +17,12 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove(path: str, patience: float, pause: Callable[[], object] = lambda: None) -> bool:
-    """Remove a folder with all in it; whether nothing is left.
+    """Remove a folder and everything in it; returns whether nothing is left.
 
     Ends after `patience` seconds. `pause` is called between pieces of the work.
     """
     with contextlib.suppress(OSError):
-        # As a rule of jobs that wrote no file there.
+        # As a rule, a job's folder for temporary files is empty.
         os.rmdir(path)
         return True
     deadline = time.monotonic() + patience
@@ -38,13 +38,13 @@ def remove(path: str, patience: float, pause: Callable[[], object] = lambda: Non
 
 
 def _remove(path: str) -> Generator[None, None, None]:
-    """Remove a folder in pieces, after each of which it yields. Raises OSError."""
+    """Remove a folder in pieces; yields after each. Raises OSError."""
     try:
         top = _open_folder(path)
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        # The job has put something else in its place.
+        # The job has replaced the folder.
         os.unlink(path)
         return
     try:
@@ -55,7 +55,7 @@ def _remove(path: str) -> Generator[None, None, None]:
 
 
 def _empty(top: int) -> Iterator[None]:
-    """Remove all in an open folder. A folder in it is emptied into it, so none is ever deep."""
+    """Remove everything in an open folder. Folders below are moved up into it, so none is deep."""
     stuck: set[str] = set()
     while True:
         os.lseek(top, 0, os.SEEK_SET)
@@ -87,7 +87,7 @@ def _empty(top: int) -> Iterator[None]:
 
 
 def _dissolve(top: int, name: str) -> Iterator[None]:
-    """Remove a folder in an open one, which gets the folders in it. Raises OSError."""
+    """Remove a folder in an open folder; the folders in it move to `top`. Raises OSError."""
     folder = _open_folder(name, top)
     try:
         with os.scandir(folder) as entries:
@@ -95,7 +95,7 @@ def _dissolve(top: int, name: str) -> Iterator[None]:
                 if number % _BATCH == _BATCH - 1:
                     yield
                 if entry.is_dir(follow_symlinks=False):
-                    # A folder that cannot be written to cannot be moved.
+                    # This makes it writable: otherwise it cannot be moved.
                     os.close(_open_folder(entry.name, folder))
                     new = os.urandom(8).hex()
                     os.rename(entry.name, new, src_dir_fd=folder, dst_dir_fd=top)
@@ -108,9 +108,9 @@ def _dissolve(top: int, name: str) -> Iterator[None]:
 
 
 def _open_folder(name: str, within: int | None = None) -> int:
-    """A folder of ours, opened and made ours to change, whatever its mode is.
+    """Open a folder of this user's, and make it writable.
 
-    Raises NotADirectoryError for anything else, a link included, and OSError.
+    Raises OSError: NotADirectoryError for anything else, a link too.
     """
     handle = os.open(name, _FOLDER, dir_fd=within)
     try:

@@ -1,8 +1,8 @@
-"""A stamp shows whether a file is still as the gateway left it.
+"""The stamp of a file, which shows whether the file is still as the gateway left it.
 
-A job can change any file of STATE_DIR, but it cannot set the time at which the kernel last saw
-a file change (ctime). The stamp of a file is a second file that holds this time, with the file's
-inode and size. The size of a stamp never changes, so it can be written on a full disk.
+A job can change any file of STATE_DIR, but it cannot set a file's time of change (ctime). The stamp
+is a second file that contains this time, the file's inode and its size. The size of a stamp never
+changes, so it can be written on a full disk.
 """
 
 import json
@@ -17,7 +17,7 @@ _SIZE = 256
 
 
 class Stamp(NamedTuple):
-    """What a file was when it was stamped; `is_complete` is the writer's own remark."""
+    """A file's status when it was stamped; `is_complete` is set by the writer."""
 
     is_complete: bool
     inode: int
@@ -26,7 +26,7 @@ class Stamp(NamedTuple):
 
 
 def read_stamp(path: str, stamped: str) -> Stamp | None:
-    """The stamp at this path if it fits the file `stamped`, else None."""
+    """The stamp at this path if it fits the file `stamped`, otherwise None."""
     stamp = read_as(Stamp, path)
     return stamp if stamp is not None and stamp == _of(stamped, stamp.is_complete) else None
 

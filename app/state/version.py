@@ -1,4 +1,4 @@
-"""The layout of STATE_DIR: its number here, and the number in the folder itself.
+"""The layout of STATE_DIR, by its number in the code or in the folder.
 
 A gateway reads and writes one layout. Version 1.0 of the gateway wrote no number: its layout is 1.
 """
@@ -19,21 +19,18 @@ _RESTART = (
     "the running gateway keeps STATE_DIR in layout {}, and the new code in layout {}: restart the"
     " gateway instead (systemctl restart claudecode2api)"
 )
-# Digits of a number that can be one.
+# Digits of the longest number that is valid.
 _LONGEST = 9
 
 
 def layout_of(state: str) -> int:
-    """The layout of a state folder; that of this code for one that holds no jobs yet.
-
-    Raises OSError if that cannot be found out.
-    """
+    """The layout of a state folder; LAYOUT if it has no jobs yet. Raises OSError."""
     try:
         text = files.read_file(f"{state}/version", 64).strip()
     except FileNotFoundError:
         return FIRST if _has_jobs(state) else LAYOUT
     except OSError:
-        # A job can put anything in its place.
+        # A job has replaced the file.
         return FIRST
     return int(text) if text.isdigit() and len(text) <= _LONGEST else FIRST
 
@@ -41,9 +38,8 @@ def layout_of(state: str) -> int:
 def check_layout(state: str, is_used: bool) -> None:
     """Check that this code may use a state folder.
 
-    `is_used` says that a gateway uses it now: then this is about a reload, and the layout must be
-    the same. A start takes an older one over (`app.jobs.upgrade`). Raises ConfigurationError, and
-    OSError.
+    `is_used` means that a gateway uses it now. A reload needs the same layout; a start can upgrade
+    an older one (`app.jobs.upgrade`). Raises ConfigurationError, OSError.
     """
     found = layout_of(state)
     if found > LAYOUT:
@@ -56,25 +52,25 @@ def check_layout(state: str, is_used: bool) -> None:
 
 
 def reload_refusal(checkout: Path) -> str | None:
-    """Why this process must not be reloaded into the code of a checkout; None if it may.
+    """Why this process must not reload the code of a checkout; None if it may.
 
-    Raises OSError and SyntaxError.
+    Raises OSError, SyntaxError.
     """
     layout = layout_in(checkout)
     return None if layout == LAYOUT else _RESTART.format(LAYOUT, layout)
 
 
 def write_layout(state: str) -> None:
-    """Have the folder say that its layout is that of this code. Raises OSError."""
+    """Write LAYOUT into the folder's `version`. Raises OSError."""
     path = f"{state}/version"
-    if files.read_link(path) is not None or not _says(path, LAYOUT):
+    if files.read_link(path) is not None or not _has_number(path, LAYOUT):
         files.replace_file(path, f"{LAYOUT}\n".encode())
 
 
 def layout_in(checkout: Path) -> int:
     """The layout that the code in a checkout reads and writes.
 
-    The code is looked at and not run. Raises OSError, and SyntaxError for code that cannot be read.
+    The code is parsed and not run. Raises OSError, SyntaxError.
     """
     try:
         text = (checkout / "app/state/version.py").read_text(encoding="utf-8")
@@ -87,7 +83,7 @@ def layout_in(checkout: Path) -> int:
     return FIRST
 
 
-def _says(path: str, number: int) -> bool:
+def _has_number(path: str, number: int) -> bool:
     try:
         return files.read_file(path, 64) == f"{number}\n".encode()
     except OSError:

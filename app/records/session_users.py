@@ -1,0 +1,52 @@
+"""The user of each session of the CLI: `STATE_DIR/sessions/<id>` contains the user's id.
+
+A session belongs to the user whose job started it; a session that no job started was started in a
+terminal. The records of `app.conversation.conversations`, and those of 1.0, have the user, too.
+
+Standard library alone, because the supervisor imports this.
+"""
+
+import os
+import re
+from contextlib import suppress
+
+from app.state.old_files import remove_old_files
+from app.state.record_file import read_record, write_record
+
+#: The folder in STATE_DIR.
+FOLDER = "sessions"
+#: Seconds after the last job of a session until its user is forgotten.
+KEPT = 90 * 86_400.0
+
+_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def user_of(state: str, session_id: str) -> str | None:
+    """The id of the session's user, or None if it is unknown."""
+    if not _ID.fullmatch(session_id):
+        return None
+    for folder in (FOLDER, "conversations"):
+        user = (read_record(f"{state}/{folder}/{session_id}") or {}).get("user")
+        if isinstance(user, str):
+            return user
+    return None
+
+
+def remember(state: str, session_id: str, user: str) -> str:
+    """Remember the user of a session, unless it has one; returns its user. Raises OSError."""
+    known = user_of(state, session_id)
+    path = f"{state}/{FOLDER}/{session_id}"
+    if known is None:
+        # The CLI can print anything as an id.
+        if _ID.fullmatch(session_id):
+            write_record(path, {"user": user})
+        return user
+    with suppress(OSError):
+        # It is in use.
+        os.utime(path, follow_symlinks=False)
+    return known
+
+
+def forget_old(state: str) -> None:
+    """Forget the sessions that no job has used for long."""
+    remove_old_files(f"{state}/{FOLDER}", KEPT)
