@@ -117,7 +117,7 @@ class Master:
         self._publish_address(arbiter)
         metrics.forget_all(self.startup.settings.state_dir / "metrics")
         self._log_startup()
-        for job_id in lifecycle.take_over(self._spool):
+        for job_id in lifecycle.recover(self._spool):
             log.warning(
                 "job %s lost its supervisor while the gateway was down",
                 job_id,

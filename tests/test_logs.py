@@ -222,7 +222,7 @@ def test_a_job_that_waited_is_told_of_when_its_turn_comes(
     eventually(lambda: lines_of(gateway, f"job {second.job_id} queued for admin"))
     flag.touch()
     assert first.done()["status"] == second.done()["status"] == "succeeded"
-    for words in (["started: its turn has come"], ["succeeded after"]):
+    for words in (["started from the queue"], ["succeeded after"]):
         eventually(lambda words=words: len(lines_of(gateway, second.job_id, *words)) == 1)
 
 

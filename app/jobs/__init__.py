@@ -1,1 +1,1 @@
-"""Running the CLI: a job is a directory, and everything else reads it."""
+"""Jobs: what clients have asked the CLI to do, each in a folder that all workers read."""

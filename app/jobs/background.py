@@ -1,4 +1,4 @@
-"""What a worker does beside requests: it looks after jobs, the index and the launcher."""
+"""The background work of a worker: the care for jobs, their index and the launcher."""
 
 import logging
 import threading
@@ -23,16 +23,16 @@ log = logging.getLogger(__name__)
 
 #: Seconds below which a launcher's life was so short that another one is not started at once.
 _SHORT_LIFE = 1.0
-#: Seconds between two lines of the log that say that the disk is still full.
+#: Seconds between two lines of the log about a full disk.
 _TROUBLE_EVERY = 60.0
-#: Seconds between two looks for idempotency keys and sessions that can be forgotten.
+#: Seconds between two searches for idempotency keys and sessions that can be forgotten.
 _FORGET_EVERY = 3600.0
 #: Seconds between two times that ends are added to the index.
 _INDEX_EVERY = 0.25
 
 
 class BackgroundWork:
-    """The background work of one worker; each method is called in a greenlet of its own.
+    """The background work of one worker; each method runs in a separate greenlet.
 
     `retention` is in seconds.
     """
@@ -62,13 +62,13 @@ class BackgroundWork:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Have `keep_index` and `keep_launcher` return."""
+        """Make `keep_index` and `keep_launcher` return."""
         self._stopped.set()
 
     def look_after(self) -> None:
-        """Close the jobs that nobody is left to end, and remove those that ended long ago.
+        """Close jobs whose supervisor died, and remove those that ended long ago.
 
-        Tells of the ends that the launcher could tell nobody.
+        Logs the ends that the launcher could not report.
         """
         self._log_trouble()
         self._spool.prepare()
@@ -81,7 +81,7 @@ class BackgroundWork:
             self._clear_away()
 
     def _clear_away(self) -> None:
-        """Remove what is kept no longer; one worker does that."""
+        """Remove what is no longer kept."""
         remove_old(self._spool, self._index, self._retention)
         self._spool.tidy()
         if time.monotonic() >= self._forget_at:
@@ -93,23 +93,23 @@ class BackgroundWork:
         """Keep the index of jobs up to date until this process stops."""
         write_at = 0.0
         while not self._stopped.is_set():
-            begun = time.monotonic()
+            started = time.monotonic()
             is_busy = False
             try:
-                if begun >= write_at:
-                    write_at = begun + _INDEX_EVERY
+                if started >= write_at:
+                    write_at = started + _INDEX_EVERY
                     self._upkeep.write_noted()
                 is_busy = self._keeper.is_elected() and self._upkeep.step()
             except Exception:
-                # What fails now must not keep it from going on for ever.
+                # One error must not end the loop.
                 log.exception("cannot keep the index of jobs")
-            # While there is more to do, half of the time is for others.
-            used = time.monotonic() - begun
+            # While there is more to do, other greenlets get half of the time.
+            used = time.monotonic() - started
             self._stopped.wait(max(used, 0.001) if is_busy else _INDEX_EVERY)
         self._keeper.resign()
 
     def _log_trouble(self) -> None:
-        """Log what keeps jobs from going on, once a minute and by one process."""
+        """Log what blocks jobs, once a minute and in one process."""
         now = time.monotonic()
         if now < self._log_trouble_at or not self._keeper.is_elected():
             return
@@ -120,43 +120,43 @@ class BackgroundWork:
             log.error("%s (STATE_DIR %s; %d jobs run)", trouble, self._spool.state, running)
 
     def keep_launcher(self) -> None:
-        """Have a launcher until this process stops, so that those who wait are started.
+        """Keep a launcher running until this process stops, so that queued jobs are started.
 
-        Returns when the gateway's first process has gone.
+        Returns when the master is gone.
         """
         was_short = False
-        while not self._stopped.is_set() and self._has_owner():
-            begun = time.monotonic()
+        while not self._stopped.is_set() and self._has_master():
+            started = time.monotonic()
             made_room = False
             try:
-                made_room = self._launch.stay(self._hear)
+                made_room = self._launch.stay(self._on_event)
             except (JobNotStarted, OSError) as error:
                 self._launch.is_there = False
                 log.error("cannot keep a launcher: %s", error)
-            is_short = not made_room and time.monotonic() - begun < _SHORT_LIFE
+            is_short = not made_room and time.monotonic() - started < _SHORT_LIFE
             if is_short:
-                # Whatever ends it would end the next one, too; once alone is no alarm.
+                # The next one would probably end, too. The first time is no alarm.
                 self._launch.is_there &= not was_short
                 time.sleep(_SHORT_LIFE)
             was_short = is_short
 
-    def _has_owner(self) -> bool:
+    def _has_master(self) -> bool:
         try:
             return self._launch.is_owned()
         except OSError as error:
-            # It may well be there.
-            log.error("cannot look for the gateway's first process: %s", error)
+            # It may still run.
+            log.error("cannot check whether the master runs: %s", error)
             return True
 
-    def _hear(self, event: str, job_id: str) -> None:
-        """What the launcher tells one process of the gateway."""
+    def _on_event(self, event: str, job_id: str) -> None:
+        """Handle an event of the launcher, which sends each to one worker."""
         job = Job(self._spool.state, job_id)
         if event == "staying":
-            # Of what ended while there was no launcher, nobody is told.
+            # Ends were not reported while there was no launcher.
             self._ends.add_all()
         elif event == "ended":
             self._ends.add(job)
         elif event == "started" and (request := job.request()) is not None:
             name = self._users.name_of(request.user)
-            told = {"job": job_id, "user": name, "request_id": request.request_id}
-            log.info("job %s started: its turn has come", job_id, extra=told)
+            fields = {"job": job_id, "user": name, "request_id": request.request_id}
+            log.info("job %s started from the queue", job_id, extra=fields)

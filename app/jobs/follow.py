@@ -1,9 +1,9 @@
-"""Follow a job's growing output, whoever writes it; knows gevent.
+"""The followers of a job, which read its output while it grows; knows gevent.
 
-libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It sees growth
-and a change of mode, which is how the end of a job wakes every reader at once
-(`app.records.output_file.ring`); it compares times in whole seconds, so it may miss a touch. The
-queue it watches in the same way: that file is replaced whenever a place in it changes.
+libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It notices growth
+and a change of mode, with which the end of a job wakes its readers (`app.records.output_file.ring`).
+It compares times in whole seconds, so it may miss a mere touch. The queue is watched in the same
+way: that file is replaced whenever a place in it changes.
 """
 
 import logging
@@ -29,18 +29,18 @@ log = logging.getLogger(__name__)
 #: a millisecond.
 CHUNK = 1 << 15
 
-#: A position where there is never anything to read, for who waits for the end alone.
+#: A position behind any output, to wait only for the end.
 BEYOND = 1 << 62
-#: The place behind the last event of a job that has ended.
+#: The event id behind the last event of a job that has ended.
 END = "end"
 
 _READABLE = 1
 
 
 class Watch:
-    """Wakes whoever waits for a job: its output grew, it ended, or its supervisor died.
+    """Wakes a reader of a job: its output grew, it ended, or its supervisor died.
 
-    A context manager. Wake-ups may be spurious, and none is missed that happens after entry.
+    A context manager. No wake-up after entry is missed; some may be spurious.
     """
 
     def __init__(self, job: Job, close_if_dead: Callable[[Job], object]) -> None:
@@ -70,11 +70,11 @@ class Watch:
                 os.close(descriptor)
 
     def wake(self) -> None:
-        """Wake the waiter for a reason of one's own."""
+        """Wake the reader for another reason."""
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Until something may have happened; False if nothing did for so long."""
+        """Wait until something may have happened; False if nothing did within so many seconds."""
         if self._supervisor is None and self.end() is None:
             self._find_supervisor()
         woken = self._event.wait(seconds)
@@ -82,9 +82,9 @@ class Watch:
         return bool(woken)
 
     def read(self, position: int) -> bytes:
-        """What the job's output holds there, at most a chunk; empty at its end.
+        """At most one chunk of the job's output; empty at its end.
 
-        Its end is where a hole begins, which only a job makes, and not the CLI.
+        A hole is the end, too: only a job makes one, never the CLI.
         """
         length = CHUNK
         if self._end is not None and self._end.span_end is not None:
@@ -95,14 +95,14 @@ class Watch:
         return chunk
 
     def exists(self) -> bool:
-        """Whether the job is still there: its folder may have been removed by hand."""
+        """Whether the job still exists: its folder may have been removed by hand."""
         if self._job.exists():
             return True
         self._close_if_dead(self._job)
         return False
 
     def place(self) -> Place | None:
-        """The job's place in the queue; None if it does not wait there, or any more."""
+        """The job's place in the queue; None if it is not queued."""
         if self._supervisor is not None or self._job.is_claimed():
             self._leave_queue()
             return None
@@ -129,11 +129,11 @@ class Watch:
             supervisor = supervisor_of(self._job)
             self._supervisor = supervisor and processes.open_process(supervisor)
         except OSError as error:
-            # It may well be there: the next wake-up looks again.
+            # It may exist: the next wake-up looks again.
             log.error("cannot look for the supervisor of job %s: %s", self._job.id, error)
             return
         if self._supervisor is None:
-            # Not started yet, or dead; the latter is closed.
+            # Not started yet, or dead: then the job is closed.
             self._close_if_dead(self._job)
             return
         death = get_hub().loop.io(self._supervisor, _READABLE)
@@ -151,9 +151,9 @@ class Watch:
 class Follower:
     """Reads a job's output from a position to its end, in chunks.
 
-    Iterating yields bytes as they come, and b"" for each `heartbeat` seconds without any. While
-    the job waits in the queue, it yields its place at first, whenever that changes, and instead
-    of b"". It ends when all has been read, or soon after `stop`, or when the job was removed.
+    Iterating yields bytes as they arrive, and b"" after each `heartbeat` seconds without any.
+    While the job is queued, it yields the place: at first, when it changes, and instead of b"".
+    It ends when everything has been read, soon after `stop`, or when the job was removed.
     """
 
     def __init__(self, watch: Watch, position: int, heartbeat: float) -> None:
@@ -179,10 +179,10 @@ class Follower:
             if len(chunk) == CHUNK:
                 self._position += CHUNK
                 yield chunk
-                # A readable file and a writable socket never switch by themselves.
+                # Reading a file and writing to a ready socket never switch to other greenlets.
                 yield_to_hub()
                 continue
-            # It may have grown before the end was written.
+            # The output may have grown before the end was written.
             has_ended = self._watch.end() is not None
             if has_ended:
                 chunk = self._watch.read(self._position)
@@ -193,8 +193,8 @@ class Follower:
                 return
             if has_ended:
                 continue
-            told, place = place, self._watch.place()
-            if place not in (None, told):
+            previous, place = place, self._watch.place()
+            if place not in (None, previous):
                 yield place
                 continue
             patience = self._heartbeat
@@ -209,9 +209,9 @@ class Follower:
 
 
 def is_position(job: Job, text: str) -> bool:
-    """Whether an event of this job can have had this id: the place behind a line of it.
+    """Whether this can be the id of an event of this job: a position behind a line.
 
-    The beginning counts, and so does the end of a last line that has no newline.
+    The beginning counts, and so does the end of a last line without a newline.
     """
     if not text.isascii() or not text.isdigit() or len(text) > 18 or str(int(text)) != text:
         return False
@@ -225,13 +225,13 @@ def is_position(job: Job, text: str) -> bool:
     try:
         is_behind_line = read_at(job.output, 1, position - 1) == b"\n"
     except OSError:
-        # A job has removed or replaced it: there is nothing to go on with.
+        # A job has removed or replaced the output.
         return False
     return is_behind_line or (position == last and end is not None)
 
 
 def wait_for_end(watch: Watch, seconds: float) -> bool:
-    """Wait for a job to end; False if it does not within so many seconds."""
+    """Wait until a job has ended; False if it has not within so many seconds."""
     deadline = time.monotonic() + seconds
     while watch.end() is None:
         left = deadline - time.monotonic()

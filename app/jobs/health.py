@@ -1,4 +1,4 @@
-"""The health checks: whether jobs can run here. They start nothing and wait for nothing."""
+"""The health checks, which find out whether jobs can run. They start nothing and do not wait."""
 
 import os
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Idempotency keys: the same request, sent again, means the same job.
+"""Idempotency keys: a request that is sent again with its key gets the same job.
 
 As in the HTTP working group's draft `Idempotency-Key`: a client that does not know whether
-its request arrived sends it once more. `STATE_DIR/keys/<digest of user and key>` holds the
-job and a digest of the request, for as long as the job is kept.
+its request arrived sends it again. `STATE_DIR/keys/<digest of user and key>` contains the job and
+a digest of the request, as long as the job is kept.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from app.state.record_file import read_record, write_record
 
 log = logging.getLogger(__name__)
 
-# Others are served between two portions of keys.
+# Keys between two pauses in which other greenlets run.
 _PORTION = 50
 
 
 class Key(NamedTuple):
-    """What a client calls its request, and a digest of all that the request asks for."""
+    """The key that a client sent, and a digest of the request."""
 
     text: str
     request: str
@@ -40,10 +40,10 @@ class Keys:
         self._folder = f"{state}/keys"
 
     def find_or_create(self, user: str, key: Key, create: Callable[[], Job]) -> tuple[Job, bool]:
-        """The job of this user's key, and whether `create` made it just now.
+        """The job of this user's key, and whether `create` made it.
 
-        Raises IdempotencyKeyReused if another request had the key, what `create` raises, and
-        OSError.
+        Raises IdempotencyKeyReused if the key was sent with another request, OSError, and what
+        `create` raises.
         """
         digest = hashlib.sha256(json.dumps([user, key.text]).encode()).hexdigest()
         path = f"{self._folder}/{digest}"
@@ -59,7 +59,7 @@ class Keys:
             return job, True
 
     def forget_removed(self) -> None:
-        """Remove the keys of jobs that are kept no more."""
+        """Remove the keys of jobs that are no longer kept."""
         with os.scandir(self._folder) as entries:
             for number, entry in enumerate(entries):
                 if number % _PORTION == 0:
@@ -67,7 +67,7 @@ class Keys:
                 if self._named_by(read_record(entry.path) or {}) is not None:
                     continue
                 try:
-                    # A key may be taken anew at any moment.
+                    # The key may be used again at any moment.
                     with locked(self._folder):
                         if self._job(read_record(entry.path) or {}) is None:
                             discard(entry.path)

@@ -1,7 +1,4 @@
-"""What the gateway's master does with all jobs: recover them at the start, end them at the stop.
-
-Ordinary blocking Python.
-"""
+"""The master's work on all jobs when the gateway starts or stops. Ordinary blocking Python."""
 
 import logging
 import signal
@@ -25,27 +22,26 @@ LAUNCHER_GRACE = 3.0
 log = logging.getLogger(__name__)
 
 
-def take_over(spool: Spool) -> list[str]:
-    """Make the state folder the gateway's that starts; returns the ids of jobs that are lost.
+def recover(spool: Spool) -> list[str]:
+    """Upgrade the state folder and close the jobs whose supervisor died; returns their ids.
 
     Raises OSError.
     """
-    return upgrade(spool) + recover(spool)
+    return upgrade(spool) + _close_dead(spool)
 
 
-def recover(spool: Spool) -> list[str]:
-    """Close every job that no process is left to end; returns their ids."""
+def _close_dead(spool: Spool) -> list[str]:
     return [job.id for job in spool.living() if spool.close_if_dead(job)]
 
 
 def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
-    """Cancel every job; returns their ids when all have ended, or their grace is over.
+    """Cancel every job; returns their ids once all have ended or their grace period is over.
 
-    Logs the ends that no worker was left to log; `name_of` is the name of a user's id.
+    Logs the ends that no worker has logged; `name_of` returns the name of a user's id.
     """
     cancelled = []
     longest = 0.0
-    # Those that wait come first, or each end would have one of them started.
+    # Queued jobs first: otherwise each end would start one of them.
     for job in sorted(spool.living(), key=Job.is_claimed):
         try:
             if is_dead(job):
@@ -59,7 +55,7 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
     deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
     while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
-    recover(spool)
+    _close_dead(spool)
     log_unlogged(spool, name_of)
     return cancelled
 
@@ -67,20 +63,19 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
 def _is_alive(job: Job) -> bool:
     try:
         if job.end() is not None:
-            # What follows that was not done, or undone by its job.
+            # This was not done, or its job has undone it.
             job.finish()
             return False
         return job.exists() and not is_dead(job)
     except OSError:
-        # It may well be.
+        # It may still run.
         return True
 
 
 def end_launcher(spool: Spool) -> None:
     """End the launcher and the supervisors without a job, and wait until they are gone.
 
-    They would end by themselves when this process has, but systemd kills what is left by then
-    and says so.
+    They would end by themselves after this process, but systemd would kill them and log that.
     """
     pid = holder_of(f"{spool.state}/{LOCK}")
     # A job could hold the lock, too.

@@ -1,4 +1,4 @@
-"""What the operator allows each job, and all jobs together."""
+"""The operator's limits on jobs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ from app.errors import InvalidRequest
 
 
 class Limits(NamedTuple):
-    """Seconds and bytes; 0 is no limit.
+    """In seconds and bytes; 0 is no limit.
 
-    `kill_grace` is the time that a job has to end, `retention` how long it is kept after its end,
-    `min_free` what must be left of the disk for another to start, `roots` the only folders that
-    jobs may work in; none: all.
+    `kill_grace` is the time that a cancelled job has to end, `retention` how long it is kept
+    afterwards, `min_free` the free disk space that a start needs. Jobs may work only below `roots`;
+    no roots allow any folder.
     """
 
     timeout: float
@@ -25,9 +25,9 @@ class Limits(NamedTuple):
 
 
 def narrowed(name: str, requested: float | None, allowed: float) -> float | None:
-    """The limit that holds: the request's, which must not be wider than the operator's.
+    """The limit that applies: the request's, otherwise the operator's; None is no limit.
 
-    Raises InvalidRequest.
+    Raises InvalidRequest if the request's exceeds the operator's.
     """
     if requested is None:
         return allowed or None

@@ -1,4 +1,4 @@
-"""The log of jobs' ends: each is logged and counted once, by the first process to see it."""
+"""The log of jobs' ends, each of which is logged and counted once."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class EndLog:
-    """Logs and counts ends in a worker. `note` gets the entry of each for the index of jobs."""
+    """Logs and counts ends in a worker. `note` is called with each end's entry for the index."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class EndLog:
         self._note = note
 
     def add(self, job: Job) -> None:
-        """Log and count a job's end, unless it has not ended or that has been done."""
+        """Log and count a job's end, if it has ended and was not logged before."""
         request, end = job.request(), job.end()
         if not job.take_unlogged() or request is None or end is None:
             return
@@ -45,9 +45,9 @@ class EndLog:
 
 
 def log_unlogged(spool: Spool, name_of: Callable[[str], str]) -> None:
-    """Log the ends that no worker is left to log. They are not counted: no worker shows counters.
+    """Log the ends that no worker has logged. They are not counted: workers have the counters.
 
-    `name_of` is the name of a user's id.
+    `name_of` returns the name of a user's id.
     """
     for job in spool.unlogged():
         request, end = job.request(), job.end()
@@ -58,7 +58,7 @@ def log_unlogged(spool: Spool, name_of: Callable[[str], str]) -> None:
 def log_end(request: JobRequest, end: JobEnd, name_of: Callable[[str], str]) -> None:
     """Log how a job ended, in one line."""
     seconds = _seconds(request, end)
-    # The status says already that it was cancelled.
+    # The status shows this already.
     why = "" if end.status == "cancelled" else end.error or end.reason
     log.info(
         "job %s %s after %.3f s%s",
@@ -77,5 +77,5 @@ def log_end(request: JobRequest, end: JobEnd, name_of: Callable[[str], str]) -> 
 
 
 def _seconds(request: JobRequest, end: JobEnd) -> float:
-    # Clocks are set back now and then.
+    # A clock may be set back.
     return max(0.0, seconds_between(request.started_at, end.ended_at))

@@ -1,11 +1,10 @@
-"""What the gateway does with jobs: start, follow, cancel, list."""
+"""The operations on jobs: start, follow, cancel, list."""
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from app import audit
 from app.auth.users import User, Users
@@ -34,27 +33,15 @@ from app.runs.launcher.client import Launch
 from app.runs.queue_file import place_of, queued
 from app.runs.sweep import SWEEP_LIMIT
 
-log = logging.getLogger(__name__)
-
-Found = TypeVar("Found")
-
-#: Seconds below which a launcher's life was so short that another one is not started at once.
-_SHORT_LIFE = 1.0
-#: Seconds between two lines of the log that say that the disk is still full.
-_TROUBLE_EVERY = 60.0
-#: Seconds between two looks for idempotency keys and sessions that can be forgotten.
-_FORGET_EVERY = 3600.0
-#: Seconds between two times that ends are added to the index.
-_INDEX_EVERY = 0.25
-#: Rows of a listing between two times that others are served.
+#: Rows of a listing between two pauses in which other greenlets run.
 _PORTION = 10
 
 
 class JobService:
-    """The jobs of one state folder, as one of possibly many gateway processes sees them.
+    """The jobs of one state folder, as one worker sees them.
 
-    A job that a user may not see does not exist for that user. This class alone decides that: a
-    Job that it returns may be read.
+    A job that a user may not see does not exist for that user. Only this class checks that: a Job
+    that it returns may be read.
     """
 
     def __init__(
@@ -80,13 +67,13 @@ class JobService:
         self._kill_grace = kill_grace
         self._statistics = Statistics(spool, index)
         self._followers: set[Follower] = set()
-        #: Why this process follows no job any more, or None.
+        #: Why this process follows no jobs any more, or None.
         self.stopped_by: str | None = None
 
     def start(self, spec: JobSpec, *, user: User, detached: bool) -> tuple[Job, bool]:
-        """Start a job, or queue it; returns once its CLI runs or it waits, and whether it is new.
+        """Start or queue a job; returns it, and whether it is new, as `JobStarter.start`.
 
-        Raises what `JobStarter.start` raises, and ShuttingDown when this process is about to end.
+        Raises what that raises, and ShuttingDown when this process is about to end.
         """
         if self.stopped_by:
             raise ShuttingDown("/chat")
@@ -106,68 +93,69 @@ class JobService:
                 self._followers.discard(follower)
 
     def stop(self, reason: str) -> None:
-        """End every follower of this process, now and from now on; no job is touched."""
+        """End all followers of this process, later ones too; the jobs go on."""
         self.stopped_by = reason
         for follower in self._followers:
             follower.stop(reason)
 
     def abandon(self, job: Job, why: str = "its client went away") -> None:
-        """Cancel a job without waiting for its end; nothing happens if it has ended."""
+        """Cancel a job without waiting for its end; does nothing if it has ended."""
         request = job.request()
         if request is not None and job.end() is None:
             audit.cancelled(job.id, self._users.name_of(request.user), why)
             self._ask_to_end(job)
 
     def cancel(self, job_id: str, user: User) -> JobEnd:
-        """End a job as this user asked; returns how it ended, once nothing of it is left running.
+        """Cancel a job for this user; returns its end once none of its processes is left.
 
-        Raises JobNotFound for one that is unknown, has ended, or ends by itself at this
-        moment, and JobNotEnded if SIGKILL was not enough.
+        Raises JobNotFound if it is unknown, has ended, or ends by itself at this moment, and
+        JobNotEnded if SIGKILL was not enough.
         """
         job = self._find_running(job_id, user)
         audit.cancelled(job_id, user.name, f"requested by {user.name}")
         with self._watch(job) as watch:
             self._ask_to_end(job)
             if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
-                raise JobNotEnded("cannot end the job: a process of it does not die")
+                raise JobNotEnded("cannot end the job: one of its processes does not end")
         ended = job.end()
         if ended is None or ended.status in ("succeeded", "failed"):
             raise JobNotFound(job_id)
         if ended.left:
             raise JobNotEnded(
-                f"cannot end {ended.left} processes of the job: they are another user's, or stuck"
+                f"cannot end {ended.left} processes of the job: they belong to another user, or are"
+                " stuck in the kernel"
             )
         return ended
 
     def interrupt(self, job_id: str, user: User) -> None:
-        """Send the CLI one SIGINT: it stops its turn and writes its `result`; does not wait.
+        """Send the CLI one SIGINT, without waiting: it stops its turn and prints its `result`.
 
-        Raises JobNotFound for a job that is unknown or has ended.
+        Raises JobNotFound if the job is unknown or has ended.
         """
         job = self._find_running(job_id, user)
         audit.interrupted(job_id, user.name)
         self._ask_to_end(job, "interrupt")
 
     def remove(self, job_id: str, user: User) -> None:
-        """Remove an ended job as this user asked, with its record, its output and its key.
+        """Remove an ended job for this user, with its record, its output and its key.
 
-        Raises JobNotFound for one that is unknown, and JobStillRunning for one that has not ended.
+        Raises JobNotFound if it is unknown, and JobStillRunning if it has not ended.
         """
         job = self.find(job_id, user)
         self._spool.close_if_dead(job)
         if job.end() is None:
             raise JobStillRunning(job_id)
-        # Its end counts, also if no launcher was there to report it.
+        # Its end counts even if no launcher has reported it.
         self._ends.add(job)
         audit.removed(job_id, user.name)
         entry = entry_of(job)
         self._spool.remove(job)
         with suppress(IndexUnusable):
-            # Otherwise the keeper finds out that it is gone.
+            # If this fails, the keeper notices that the job is gone.
             self._index.remove([job_id], [entry] if entry else [])
 
     def find(self, job_id: str, user: User) -> Job:
-        """The job of this id, running or ended, that this user may see. Raises JobNotFound."""
+        """The job with this id, if this user may see it. Raises JobNotFound."""
         job = self._spool.job(job_id)
         request = None if job is None else job.request()
         if job is None or request is None or not user.may_see(request.user):
@@ -183,9 +171,9 @@ class JobService:
     def newest(
         self, user: User, status: str | None, limit: int, before: str | None
     ) -> list[dict[str, Any]]:
-        """Records that this user may see, the newest first.
+        """The records of jobs that this user may see, the newest first.
 
-        `before` is the id of a job that was started later. Raises JobNotFound.
+        With `before`, the id of a job, only those that are older. Raises JobNotFound.
         """
         place = None
         if before is not None and (place := position_of(self.find(before, user))) is None:
@@ -212,7 +200,7 @@ class JobService:
         return rows
 
     def record(self, job: Job) -> dict[str, Any]:
-        """All that is known of a job. Raises JobNotFound."""
+        """A job's record. Raises JobNotFound."""
         return self._record(job, job.request(), job.end())
 
     def _record(self, job: Job, request: JobRequest | None, end: JobEnd | None) -> dict[str, Any]:
@@ -225,7 +213,7 @@ class JobService:
         return render_record(job, request, name, end, None if end else place_of(job))
 
     def running(self, user: User) -> list[dict[str, Any]]:
-        """What runs or waits now and this user may see, as `GET /processes` shows it.
+        """The running or queued jobs that this user may see, as `GET /processes` shows them.
 
         The oldest comes first.
         """
@@ -239,14 +227,14 @@ class JobService:
         return sorted(rows, key=lambda row: str(row["started_at"]))
 
     def sums(self, user: User) -> dict[str, Any]:
-        """What the jobs that this user may see came to, as `GET /stats` shows it."""
+        """The totals of the jobs that this user may see, as `GET /stats` shows them."""
         sums = self._statistics.sums(user.may_see, self._users.name_of)
         states = Counter(row["status"] for row in self.running(user))
         sums["jobs"].update(running=states["running"], queued=states["queued"])
         return sums
 
     def end_of(self, job: Job) -> dict[str, Any]:
-        """How a job ended, as in `event: done`.
+        """How a job ended: the data of `event: done`.
 
         Raises JobNotFound if it has not ended, and JobNotStarted if its CLI could not be started.
         """
@@ -258,16 +246,16 @@ class JobService:
         return render_end(job, ended)
 
     def result_of(self, job: Job) -> dict[str, Any]:
-        """All that the CLI's last `result` line says; {} if it wrote none, or has not ended."""
+        """All fields of the CLI's last `result` line; {} if there is none, or no end yet."""
         ended = job.end()
         return {} if ended is None else result_fields(job, ended)
 
     def trouble(self) -> str | None:
-        """What keeps jobs from going on now, in words for a client; None if all is well."""
+        """What blocks all jobs now, as a message for clients; None if nothing does."""
         return self._spool.trouble()
 
     def has_launcher(self) -> bool:
-        """Whether jobs can be started and are taken from the queue, as far as is known."""
+        """Whether a launcher runs, as far as is known."""
         return self._launch.is_there
 
     def _ask_to_end(self, job: Job, wish: Wish = "cancel") -> None:
@@ -275,7 +263,7 @@ class JobService:
         try:
             waits = job.id in queued(self._spool.state)
         except OSError:
-            # It may wait: the launcher knows.
+            # It may be queued: the launcher knows.
             waits = True
         if waits:
             self._launch.tell_of_cancellation()

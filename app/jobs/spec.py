@@ -1,4 +1,4 @@
-"""The specification of a job: what a request asks for."""
+"""The specification of a job, made from a client's request."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ from app.jobs.idempotency import Key
 class JobSpec(NamedTuple):
     """What a job is started with; `prompt_length` counts characters.
 
-    `is_own_session` says that the session is the user's: it is new, or is continued by what the
-    user's client has sent of it. `title` is what people know the job by.
+    `is_own_session` means that the session is new, or that its messages are in the request: so it
+    is the user's. `title` is the job's name for people.
     """
 
     command: Command
@@ -29,5 +29,5 @@ class JobSpec(NamedTuple):
 
     @property
     def continues(self) -> str | None:
-        """The session that the job writes to, if it is not its own."""
+        """The existing session that the job writes to, if any."""
         return None if self.fork_session else self.session_id or None

@@ -1,4 +1,4 @@
-"""The start of a job: its folder is made, and the launcher asked to run it."""
+"""The start of a job, from its folder to the launcher's answer."""
 
 import logging
 import signal
@@ -43,12 +43,12 @@ class JobStarter:
         self._starter = processes.this_process()
 
     def start(self, spec: JobSpec, user: User, detached: bool) -> tuple[Job, bool]:
-        """Start a job, or queue it; returns once its CLI runs or it waits, and whether it is new.
+        """Start or queue a job; returns it, and whether it is new.
 
-        A request whose key was seen before gets the job that it started. Raises JobNotStarted and
-        QueueFull, and then nothing runs; DiskFull when too little of the disk is left,
-        InvalidRequest for a limit beyond the operator's, IdempotencyKeyReused, and SessionNotFound
-        for another user's session.
+        Returns once its CLI runs or it is queued. A key that was sent before means the job that it
+        started. Raises JobNotStarted, QueueFull, DiskFull, InvalidRequest for a limit beyond the
+        operator's, IdempotencyKeyReused, and SessionNotFound for another user's session. After an
+        error, nothing runs.
         """
         self._check_session(spec, user)
         job = Job(self._spool.state, str(uuid4()))
@@ -58,13 +58,13 @@ class JobStarter:
                 self._create(job, spec, user, detached)
             else:
                 create = partial(self._create, job, spec, user, detached)
-                job, is_new = self._mended(
+                job, is_new = self._with_folders(
                     partial(self._keys.find_or_create, user.id, spec.key, create)
                 )
             if is_new or not job.is_claimed():
                 self._launch_and_log(job, spec, user)
         except QueueFull:
-            # Another request with the same key may have got what was refused to us.
+            # Another request with the same key may have started the job.
             if job.exists() and not claim_to_close(job):
                 return job, False
             self._spool.remove(job)
@@ -94,36 +94,35 @@ class JobStarter:
             return
         if spec.is_own_session:
             try:
-                owner: str | None = self._mended(
+                owner: str | None = self._with_folders(
                     partial(session_users.remember, self._spool.state, session, user.id)
                 )
             except OSError as error:
                 raise JobNotStarted(f"cannot start the job: {error}") from error
         else:
-            owner = self._owner_of(session)
-        # A session without an owner was begun in a terminal: it is the operator's.
+            owner = self._user_of(session)
+        # An unknown session was started in a terminal: it belongs to the operator.
         if not user.may_see(owner or ""):
             raise SessionNotFound(session)
 
-    def _mended(self, use: Callable[[], Found]) -> Found:
-        """Use a folder of ours; once more if it had to be mended first: a job may have removed it,
-        replaced it, or taken its rights away."""
+    def _with_folders(self, use: Callable[[], Found]) -> Found:
+        """Call `use`; if a job has damaged the folders, mend them and call it again."""
         try:
             return use()
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             self._spool.prepare()
             return use()
 
-    def _owner_of(self, session: str) -> str | None:
+    def _user_of(self, session: str) -> str | None:
         state = self._spool.state
-        owner = session_users.user_of(state, session)
-        if owner is not None:
-            return owner
+        user = session_users.user_of(state, session)
+        if user is not None:
+            return user
         for job in self._spool.living():
             request = job.request()
             if request and request.continues != session and job.read_session() == session:
                 return request.user
-        # Its job may have ended just now.
+        # The job may have ended just now.
         return session_users.user_of(state, session)
 
     def _create(self, job: Job, spec: JobSpec, user: User, detached: bool) -> Job:
@@ -158,10 +157,10 @@ class JobStarter:
                 raise
             return job
 
-        return self._mended(make)
+        return self._with_folders(make)
 
     def _undo(self, job: Job, user: User) -> None:
-        """Remove a job that did not start, or cancel it if it started all the same."""
+        """Remove a job that did not start, or cancel it if it did."""
         if supervisor_of(job) is not None:
             audit.cancelled(job.id, user.name, "its client went away")
             ask_to_end(job)

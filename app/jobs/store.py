@@ -1,4 +1,4 @@
-"""All jobs of one state folder: make room for them, find them, remove them."""
+"""The spool: all jobs of one state folder."""
 
 import logging
 import os
@@ -25,18 +25,18 @@ _FOLDERS = (
 )
 #: The stamp of the index of jobs; without it, a new index is made.
 INDEX_STAMP = "index/stamp"
-# Lists of jobs. If one of them was lost, the index may lack a job.
+# Lists of jobs. If one of them is lost, the index may lack a job.
 _LISTS = {"live", "unlogged", "unindexed"}
-# Others are served between two portions of jobs.
+# Jobs between two pauses in which other greenlets run.
 _PORTION = 50
 _LARGEST = (1 << 63) - 1
-# Seconds that are spent at once on one job's files, and later on.
+# Seconds for removing one job's files: at once, and later.
 _PATIENCE = 0.2
 _TIDY_PATIENCE = 10.0
 
 
 class Position(NamedTuple):
-    """The place of a job in the order of all jobs.
+    """A job's position in the order of all jobs.
 
     `started` is when `job.json` was written, in nanoseconds since the epoch.
     """
@@ -64,56 +64,56 @@ class Spool:
         state: Path,
         call: Callable[[Callable[[], bool], float], bool] | None = None,
     ) -> None:
-        """`call` runs a function so that nobody waits for it, for so many seconds at most.
+        """`call` runs a function outside of the hub, for at most so many seconds.
 
-        It is for removing files: with a large one, unlink(2) takes half a second.
+        It removes files: unlink(2) of a large one takes half a second.
         """
         self.state = str(state)
         self._call = call
 
     def prepare(self) -> None:
-        """Make the folders that are missing or damaged, for this user's eyes only.
+        """Create or mend the folders, for this user only.
 
-        A job can remove one, replace it, or take its rights away. Raises OSError.
+        A job can remove a folder, replace it, or change its mode. Raises OSError.
         """
         os.makedirs(self.state, mode=0o700, exist_ok=True)
         made = {name for name in _FOLDERS if files.make_folder(f"{self.state}/{name}")}
         if "live" in made:
-            self._list_the_living()
+            self._link_living()
         if made & _LISTS:
             files.discard(f"{self.state}/{INDEX_STAMP}")
         if session_users.FOLDER in made:
-            # So it is at the first start after 1.0. Who began a session comes first.
+            # Also at the first start after 1.0. The job that started a session comes first.
             for position in sorted(filter(None, map(position_of, self.kept()))):
                 job = self._job(position.id)
                 job.note_owner(job.end())
 
     def job(self, job_id: str) -> Job | None:
-        """The directory that a job of this id has or would have; None if it is not an id."""
+        """The job with this id, whether or not it exists; None if it is not an id."""
         return Job(self.state, job_id) if is_job_id(job_id) else None
 
     def living(self) -> Iterator[Job]:
-        """The jobs that have not ended, or whose end nobody has written down yet."""
+        """The jobs that have not ended, or whose end is not written yet."""
         return map(self._job, self._ids("live"))
 
     def unlogged(self) -> Iterator[Job]:
-        """The jobs of whose end the log has not told."""
+        """The jobs whose end is not logged yet."""
         return map(self._job, self._ids("unlogged"))
 
     def unindexed(self) -> Iterator[Job]:
-        """The jobs whose end is logged, and that may not be in the index yet."""
+        """The jobs whose end is logged and that may not be in the index yet."""
         return map(self._job, self._ids("unindexed"))
 
     def recent(self) -> dict[str, Job]:
-        """The jobs that run or wait, and those that have ended and may not be in the index yet.
+        """The jobs that have not ended, and those that may not be in the index yet.
 
-        A job goes from one list to the next in this order, so none is missed.
+        A job moves through these lists in this order, so none is missed.
         """
         lists = (self.living(), self.unlogged(), self.unindexed())
         return {job.id: job for jobs in lists for job in jobs}
 
     def kept(self) -> Iterator[Job]:
-        """All jobs, in any order; others are served in between."""
+        """All jobs, in any order; other greenlets run in between."""
         try:
             found = os.scandir(f"{self.state}/jobs")
         except OSError:
@@ -127,24 +127,24 @@ class Spool:
                     yield self._job(entry.name)
 
     def count(self) -> tuple[int, int]:
-        """How many jobs run, and how many wait for their supervisor."""
+        """How many jobs run, and how many wait for a supervisor."""
         claimed = [job.is_claimed() for job in self.living()]
         return sum(claimed), len(claimed) - sum(claimed)
 
     def newest(self, before: Position | None) -> Iterator[Job]:
-        """All jobs, the newest first; only those before a position, if given.
+        """All jobs, the newest first; with `before`, only those that are older.
 
-        Looks at each job: the index of jobs answers the same at once.
+        Looks at every job; the index of jobs need not.
         """
         found = sorted(filter(None, map(position_of, self.kept())), reverse=True)
         return (self._job(each.id) for each in found if before is None or each < before)
 
     def free(self) -> int:
-        """Bytes of the disk that are left to us."""
+        """Free bytes on the disk. Raises OSError."""
         return free_bytes(self.state)
 
     def trouble(self) -> str | None:
-        """What keeps jobs from going on now, in words for a client; None if all is well."""
+        """What blocks all jobs now, as a message for clients; None if nothing does."""
         try:
             is_full = self.free() < NO_ROOM
         except OSError:
@@ -154,7 +154,7 @@ class Spool:
     def ended_before(self, moment: float) -> Iterator[Job]:
         """The jobs whose end was written before this moment (seconds since the epoch).
 
-        Looks at each job: the index of jobs answers the same at once.
+        Looks at every job; the index of jobs need not.
         """
         for job in self.kept():
             if job.end_time() < moment:
@@ -178,9 +178,9 @@ class Spool:
         return False
 
     def remove(self, job: Job) -> None:
-        """Remove a job, its run, and every trace of it; nothing happens if there is none.
+        """Remove a job and its run; does nothing if there is none.
 
-        The job is gone at once, whatever it has left; what takes long is left to `tidy`.
+        The job is gone at once; `tidy` removes what takes longer.
         """
         for link in (job.live, job.unlogged, job.unindexed):
             files.discard(link)
@@ -189,14 +189,14 @@ class Spool:
             try:
                 os.rename(path, removed)
             except OSError:
-                # There is none, or a job has removed the other folder.
+                # It does not exist, or a job has removed `removed/`.
                 removed = path
             self._remove(removed, _PATIENCE)
 
     def tidy(self) -> None:
-        """Go on with removing what `remove` has left, and what a job has put between ours.
+        """Remove what `remove` has left, and what a job has put into the lists.
 
-        Others are served in between.
+        Other greenlets run in between.
         """
         for name in os.listdir(f"{self.state}/removed"):
             self._remove(f"{self.state}/removed/{name}", _TIDY_PATIENCE)
@@ -207,17 +207,17 @@ class Spool:
 
     def _remove(self, path: str, patience: float) -> None:
         if self._call is None:
-            remove(path, patience, _let_others)
+            remove(path, patience, _yield)
             return
         with suppress(TimeoutError):
-            # The rest is left to `tidy`.
+            # `tidy` removes the rest.
             self._call(partial(remove, path, patience), patience + 1)
 
     def _job(self, job_id: str) -> Job:
         return Job(self.state, job_id)
 
     def _ids(self, folder: str) -> list[str]:
-        """The ids in a folder of ours, which is mended if it cannot be read. Raises OSError."""
+        """The ids in a folder, which is mended if it cannot be read. Raises OSError."""
         path = f"{self.state}/{folder}"
         try:
             names = os.listdir(path)
@@ -226,8 +226,8 @@ class Spool:
             names = os.listdir(path)
         return [name for name in names if is_job_id(name)]
 
-    def _list_the_living(self) -> None:
-        """List anew which jobs have not ended."""
+    def _link_living(self) -> None:
+        """Fill `live/` with links to the jobs that have not ended."""
         for job_id in self._ids("jobs"):
             job = Job(self.state, job_id)
             if not job.has_ended():
@@ -235,6 +235,6 @@ class Spool:
                     os.link(f"{job.path}/job.json", job.live)
 
 
-def _let_others() -> None:
-    """Serve others before going on."""
+def _yield() -> None:
+    """Let other greenlets run."""
     time.sleep(0)

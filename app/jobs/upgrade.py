@@ -1,7 +1,7 @@
-"""The state folder of version 1.0, taken over at the first start of this version.
+"""The upgrade of a state folder of version 1.0, at the first start of this version.
 
 Jobs that have ended stay as they are: the records and event ids of both layouts are the same. Jobs
-that were running or waiting are ended, and closed as `lost`. Ordinary blocking Python.
+that were running or queued are ended, and closed as `lost`. Ordinary blocking Python.
 """
 
 import logging
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 
 def upgrade(spool: Spool) -> list[str]:
-    """Take over a folder of version 1.0, and have it say so; returns the ids of its lost jobs.
+    """Upgrade a folder of version 1.0; returns the ids of its lost jobs.
 
-    Nothing happens to a folder of this version. Raises OSError.
+    Does nothing to a folder of this version. Raises OSError.
     """
     lost = []
     if layout_of(spool.state) == FIRST:
         _rename_unlogged(spool.state)
-        # The places in the queue of 1.0 are those of jobs that are closed here.
+        # The jobs in the queue of 1.0 are closed here.
         files.discard(f"{spool.state}/queue")
         for job in list(spool.living()):
             try:
@@ -42,9 +42,9 @@ def upgrade(spool: Spool) -> list[str]:
                     _close(job)
                     lost.append(job.id)
             except OSError as error:
-                # Any worker closes it, once that is possible.
+                # A worker closes it later.
                 log.error("cannot close job %s: %s", job.id, error)
-        log.info("STATE_DIR was taken over from version 1.0; %d jobs were closed", len(lost))
+        log.info("STATE_DIR was upgraded from version 1.0; %d jobs were closed", len(lost))
     write_layout(spool.state)
     return lost
 
@@ -58,9 +58,9 @@ def _rename_unlogged(state: str) -> None:
 
 
 def _is_old(job: Job) -> bool:
-    """Whether version 1.0 made this job: it kept the CLI's arguments with what was asked.
+    """Whether version 1.0 made this job: its `job.json` has the CLI's arguments.
 
-    A record that cannot be read says nothing; the gateway closes such a job anyway.
+    A job with a damaged record is not: the gateway closes it anyway.
     """
     return "arguments" in (read_record(f"{job.path}/job.json") or {})
 
@@ -68,7 +68,7 @@ def _is_old(job: Job) -> bool:
 def _close(job: Job) -> None:
     supervisor = _supervisor_of(job)
     if supervisor is not None:
-        # First of all: it would write how the job ended, in its own layout.
+        # First, because it would write the end in the old layout.
         processes.send_signal(supervisor, signal.SIGKILL)
     swept = sweep(lambda: leftovers(job.id), time.sleep, SWEEP_PATIENCE)
     cut_holes(job.output)
@@ -81,7 +81,7 @@ def _close(job: Job) -> None:
 
 
 def _supervisor_of(job: Job) -> Process | None:
-    """The supervisor that version 1.0 has written down, if that was in this boot."""
+    """The supervisor in the record of version 1.0, if it was started in this boot."""
     record = read_record(f"{job.path}/running") or {}
     if record.get("boot_id") != processes.boot_id():
         return None

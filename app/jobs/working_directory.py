@@ -1,4 +1,4 @@
-"""Whether a job may run in a directory: `cwd` and CWD_ROOTS."""
+"""The check of a job's working directory: `cwd` and CWD_ROOTS."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ def check_working_directory(cwd: str, roots: Sequence[Path]) -> None:
 
     Raises BadDirectory and DirectoryNotAllowed.
     """
-    # Checked first: to split a path of a million parts takes seconds.
+    # First, because splitting a path of a million parts takes seconds.
     if len(cwd) > LONGEST_PATH:
         raise BadDirectory(f"Path is longer than {LONGEST_PATH} characters: {shortened(cwd)}")
     path = Path(cwd)
