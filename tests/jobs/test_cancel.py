@@ -36,7 +36,7 @@ def test_a_cli_that_answers_sigint_still_delivers_its_result(gateway: Gateway) -
     event = stream.next()
     assert json.loads(event.data)["type"] == "result"
     done = stream.done()
-    # It exited with 0 and a good result, and was cancelled all the same.
+    # It exited with 0 and a good result, but it was cancelled.
     assert (done["status"], done["exit_code"], done["is_error"]) == ("cancelled", 0, False)
 
 
@@ -54,7 +54,7 @@ def test_no_process_of_a_cancelled_job_is_left(gateway: Gateway, kind: str) -> N
     assert answer["signal"] == ("SIGKILL" if "deaf" in kind else "SIGTERM")
 
 
-def test_a_deaf_cli_is_killed_when_its_grace_is_over(gateway: Gateway) -> None:
+def test_a_cli_that_ignores_signals_is_killed_after_its_grace_period(gateway: Gateway) -> None:
     stream = gateway.chat("deaf", "child deaf session", "silent")
     stream.next()
     begun = time.monotonic()
@@ -66,12 +66,12 @@ def test_a_deaf_cli_is_killed_when_its_grace_is_over(gateway: Gateway) -> None:
     assert (done["status"], done["signal"]) == ("cancelled", "SIGKILL")
 
 
-def test_hanging_up_ends_a_silent_job_at_once(gateway: Gateway) -> None:
+def test_a_disconnect_ends_a_silent_job_at_once(gateway: Gateway) -> None:
     stream = gateway.chat("child deaf daemon", "silent")
     child = json.loads(stream.next().data)["child"]
     begun = time.monotonic()
     stream.close()
-    # One that is being killed has no environment any more before it has gone.
+    # A process that is being killed loses its environment before it is gone.
     eventually(lambda: not marked_in(gateway.state) and not alive(child), patience=10)
     eventually(lambda: not gateway.running())
     assert gateway.record(stream.job_id, "ended")["status"] == "cancelled"
@@ -79,7 +79,7 @@ def test_hanging_up_ends_a_silent_job_at_once(gateway: Gateway) -> None:
     assert time.monotonic() - begun < 8
 
 
-def test_hanging_up_ends_a_job_whose_output_nobody_reads(gateway: Gateway) -> None:
+def test_a_disconnect_ends_a_job_whose_output_is_not_read(gateway: Gateway) -> None:
     stream = gateway.chat("lines 2000000", "silent")
     eventually(lambda: (gateway.state / "jobs" / stream.job_id / "output").stat().st_size > 1e7)
     stream.close()
@@ -125,7 +125,7 @@ def test_cancelling_at_any_moment_of_a_start_leaves_nothing(gateway: Gateway) ->
         assert not marked_in(gateway.state)
 
 
-def test_hanging_up_at_any_moment_of_a_start_leaves_nothing(gateway: Gateway) -> None:
+def test_a_disconnect_at_any_moment_of_a_start_leaves_nothing(gateway: Gateway) -> None:
     moments = random.Random(8)  # noqa: S311 - not a secret
     for _ in range(20):
         stream = gateway.chat("child daemon", "silent")
@@ -135,7 +135,9 @@ def test_hanging_up_at_any_moment_of_a_start_leaves_nothing(gateway: Gateway) ->
     eventually(lambda: not marked_in(gateway.state))
 
 
-def test_a_killed_supervisor_is_told_as_lost_and_swept(gateway: Gateway) -> None:
+def test_a_job_whose_supervisor_is_killed_is_lost_and_its_processes_are_ended(
+    gateway: Gateway,
+) -> None:
     stream = gateway.chat("line before", "child deaf daemon", "silent")
     stream.next()
     child = json.loads(stream.next().data)["child"]
@@ -157,14 +159,14 @@ def test_a_killed_launcher_is_replaced_and_running_jobs_do_not_notice(gateway: G
     assert stream.messages()[0] == b"after"
 
 
-def test_what_forks_faster_than_it_is_found_is_ended(gateway: Gateway) -> None:
+def test_processes_that_fork_faster_than_they_are_found_are_ended(gateway: Gateway) -> None:
     stream = gateway.chat("hopper", "silent")
     stream.next()
     assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
     assert not marked_in(gateway.state)
 
 
-def test_an_idle_supervisor_that_was_killed_stops_nobody(gateway: Gateway) -> None:
+def test_jobs_start_after_an_idle_supervisor_was_killed(gateway: Gateway) -> None:
     supervisors = set()
     for _ in range(3):
         job_id = gateway.chat("result ok").done()["process_id"]
@@ -179,7 +181,7 @@ def test_an_idle_supervisor_that_was_killed_stops_nobody(gateway: Gateway) -> No
         assert stream.next().data == b"a"
 
 
-def test_a_signal_meant_for_an_ended_job_does_not_end_the_next(gateway: Gateway) -> None:
+def test_a_signal_for_an_ended_job_does_not_end_the_next_job(gateway: Gateway) -> None:
     seen = []
     while True:
         stream = gateway.chat("line a", "silent")
@@ -190,14 +192,14 @@ def test_a_signal_meant_for_an_ended_job_does_not_end_the_next(gateway: Gateway)
         seen.append(supervisor)
         stream.close()
         eventually(lambda: not gateway.running())
-    # This one had another job before.
+    # This supervisor had another job before.
     os.kill(supervisor[0], signal.SIGTERM)
     os.kill(supervisor[0], signal.SIGTERM)
     assert len(gateway.running()) == 1
     assert gateway.ask("DELETE", f"/chat/{stream.job_id}").json()["status"] == "cancelled"
 
 
-def test_a_folder_that_was_removed_by_hand_disturbs_nobody(gateway: Gateway) -> None:
+def test_a_job_folder_that_was_removed_by_hand_disturbs_no_other_job(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "silent")
     stream.next()
     (gateway.state / "live" / str(uuid4())).touch()
@@ -242,7 +244,7 @@ def test_a_job_cannot_seal_its_own_output(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("kind", ["unmarked", "unmarked daemon", "unmarked deaf session"])
-def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway, kind: str) -> None:
+def test_children_without_the_mark_of_a_job_are_ended_with_it(gateway: Gateway, kind: str) -> None:
     stream = gateway.chat(f"child {kind}", "silent")
     child = json.loads(stream.next().data)["child"]
     os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGKILL)
@@ -250,7 +252,7 @@ def test_what_lost_the_mark_is_ended_with_what_has_it(gateway: Gateway, kind: st
     eventually(lambda: not alive(child))
 
 
-def test_a_stopped_supervisor_can_still_be_asked(gateway: Gateway) -> None:
+def test_a_job_whose_supervisor_is_stopped_can_be_cancelled(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "silent")
     stream.next()
     os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGSTOP)
@@ -258,7 +260,7 @@ def test_a_stopped_supervisor_can_still_be_asked(gateway: Gateway) -> None:
 
 
 def _has(pid: int, stream: Stream) -> bool:
-    """Whether this process carries the mark of this job."""
+    """Whether this process has the mark of this job."""
     try:
         return stream.job_id.encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:

@@ -43,7 +43,7 @@ def test_another_body_is_refused_and_starts_nothing(gateway: Gateway) -> None:
     assert len(list((gateway.state / "jobs").iterdir())) == before
 
 
-def test_the_query_belongs_to_the_request(gateway: Gateway) -> None:
+def test_the_query_is_part_of_the_request(gateway: Gateway) -> None:
     headers = {"Content-Type": "text/plain", "Idempotency-Key": str(uuid4())}
     statuses = []
     for model in ("opus", "opus", "haiku"):
@@ -53,7 +53,7 @@ def test_the_query_belongs_to_the_request(gateway: Gateway) -> None:
     assert statuses == [200, 200, 409]
 
 
-def test_sent_many_times_at_once_it_starts_one_job(gateway: Gateway) -> None:
+def test_a_request_that_is_sent_many_times_at_once_starts_one_job(gateway: Gateway) -> None:
     key = str(uuid4())
     with ThreadPoolExecutor(12) as pool:
         streams = [
@@ -64,7 +64,7 @@ def test_sent_many_times_at_once_it_starts_one_job(gateway: Gateway) -> None:
     assert {len(stream.messages()) for stream in streams} == {9}
 
 
-def test_a_job_with_a_key_outlives_its_client_who_finds_it_again(gateway: Gateway) -> None:
+def test_a_job_with_a_key_outlives_its_client_which_finds_it_again(gateway: Gateway) -> None:
     key = str(uuid4())
     flag = gateway.folder / "kept"
     flag.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def test_keys_are_separate_per_user(start_gateway: Callable[..., Gateway]) -> No
     assert ids[0] == ids[2]
 
 
-def test_the_key_is_free_again_when_the_job_is_kept_no_more(gateway: Gateway) -> None:
+def test_the_key_is_free_again_when_the_job_is_no_longer_kept(gateway: Gateway) -> None:
     key = str(uuid4())
     first = gateway.opened(post(gateway, key, "result ok"))
     first.done()
@@ -132,7 +132,7 @@ def test_a_key_survives_a_restart(start_gateway: Callable[..., Gateway]) -> None
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space", "ü".encode(), "a\tb"])
-def test_what_is_no_key_is_refused(gateway: Gateway, key: Any) -> None:
+def test_a_malformed_key_is_refused(gateway: Gateway, key: Any) -> None:
     answer = post(gateway, key, "result ok")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
 
@@ -148,7 +148,7 @@ def test_keys_are_removed_with_their_jobs(start_gateway: Callable[..., Gateway])
     assert not any((gateway.state / "keys").iterdir())
 
 
-def test_a_request_that_is_refused_does_not_take_the_job_from_another_with_its_key(
+def test_a_refused_request_does_not_end_the_job_of_another_request_with_its_key(
     start_gateway: Start,
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="0")
@@ -183,7 +183,7 @@ def test_a_damaged_key_counts_as_missing(gateway: Gateway, record: dict[str, obj
     assert again.done()["status"] == "succeeded"
 
 
-def test_one_damaged_key_does_not_keep_the_others_from_being_removed(tmp_path: Path) -> None:
+def test_a_damaged_key_does_not_prevent_the_removal_of_others(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "damaged").write_text('{"other": 1}', encoding="utf-8")
     (tmp_path / "keys" / "old").write_text('{"job": "gone", "request": ""}', encoding="utf-8")
@@ -191,7 +191,7 @@ def test_one_damaged_key_does_not_keep_the_others_from_being_removed(tmp_path: P
     assert not any((tmp_path / "keys").iterdir())
 
 
-def test_a_key_that_is_taken_anew_is_not_removed_with_its_old_job(
+def test_a_key_that_is_used_again_is_not_removed_with_its_old_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)

@@ -51,7 +51,7 @@ def test_each_user_lists_their_own_and_the_operator_all(new_two: Gateway) -> Non
 
 
 def refusals(gateway: Gateway, job_id: str, key: str) -> list[tuple[str, int, dict[str, Any]]]:
-    """What every view that takes a job answers to a key, but for what differs in any answer."""
+    """The responses of every view that takes a job, without what differs in any response."""
     found = []
     for rule in sorted(application().url_map.iter_rules(), key=str):
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -67,7 +67,7 @@ def refusals(gateway: Gateway, job_id: str, key: str) -> list[tuple[str, int, di
     return [*found, ("before", answer.status_code, body)]
 
 
-def test_anothers_job_is_as_one_that_is_not_there_to_every_view(two: Gateway) -> None:
+def test_every_view_treats_another_users_job_as_unknown(two: Gateway) -> None:
     ended = chat(two, ALICE, "result ok").done()["process_id"]
     running = chat(two, ALICE, "silent").job_id
     unknown = refusals(two, str(uuid4()), BOB)
@@ -75,7 +75,7 @@ def test_anothers_job_is_as_one_that_is_not_there_to_every_view(two: Gateway) ->
     assert {status for _, status, _ in unknown} == {404}
     for job_id in (ended, running):
         assert refusals(two, job_id, BOB) == unknown
-    # Its user and the operator reach it, and nothing has happened to it.
+    # Its user and the operator can use it, and it was not changed.
     assert two.ask("GET", f"/jobs/{running}", **by(ALICE)).json()["status"] == "running"
     assert two.ask("GET", f"/jobs/{ended}", **by(ALICE)).json()["status"] == "succeeded"
     assert two.ask("POST", f"/jobs/{running}/interrupt", **by(ALICE)).status_code == 202
@@ -83,13 +83,13 @@ def test_anothers_job_is_as_one_that_is_not_there_to_every_view(two: Gateway) ->
     assert two.ask("DELETE", f"/chat/{other}").status_code == 200
 
 
-def test_every_view_with_an_argument_is_one_that_these_tests_know() -> None:
+def test_these_tests_know_every_argument_of_a_view() -> None:
     arguments = {frozenset(rule.arguments) for rule in application().url_map.iter_rules()}
     known = [set(), {"job_id"}, {"model"}, {"conversation_id"}, {"name"}, {"filename"}]
     assert arguments <= {frozenset(each) for each in known}
 
 
-def test_a_conversation_is_its_users_and_the_operators(new_two: Gateway) -> None:
+def test_a_conversation_belongs_to_its_user_and_the_operator(new_two: Gateway) -> None:
     made = new_two.ask("POST", "/v1/conversations", **by(ALICE)).json()["id"]
     assert new_two.ask("GET", f"/v1/conversations/{made}", **by(ALICE)).status_code == 200
     assert new_two.ask("GET", f"/v1/conversations/{made}").status_code == 200
@@ -102,7 +102,7 @@ def test_a_conversation_is_its_users_and_the_operators(new_two: Gateway) -> None
 
 
 def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> bool:
-    """Whether a key may not go on with a session, as if it did not exist; by any face."""
+    """Whether every API refuses to continue a session for this key, as if it did not exist."""
     body = {"prompt": "line a", "cwd": str(gateway.project), "session_id": session, **fields}
     talk = {"messages": [{"role": "user", "content": "line a"}], "claude": {"cwd": body["cwd"]}}
     answers = [
@@ -121,7 +121,7 @@ def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> 
     return bool(codes)
 
 
-def test_a_session_is_whose_job_began_it(new_two: Gateway) -> None:
+def test_a_session_belongs_to_the_user_whose_job_started_it(new_two: Gateway) -> None:
     sessions = {key: str(uuid4()) for key in (ALICE, BOB)}
     for key, session in sessions.items():
         assert chat(new_two, key, f"system {session}", "line b").done()["session_id"] == session
@@ -129,7 +129,7 @@ def test_a_session_is_whose_job_began_it(new_two: Gateway) -> None:
     assert refused_session(new_two, BOB, sessions[ALICE].upper())
     assert refused_session(new_two, BOB, sessions[ALICE], fork_session=True)
     assert refused_session(new_two, ALICE, sessions[BOB])
-    # It stays so when the operator goes on with it, and when the job is kept no more.
+    # It still does when the operator continues it, and when the job is no longer kept.
     new_two.chat(f"system {sessions[ALICE]}", session_id=sessions[ALICE]).done()
     for job_id in job_ids(new_two, "/jobs", "jobs", None):
         for path in (new_two.state / "jobs" / job_id).iterdir():
@@ -144,7 +144,7 @@ def test_a_session_is_whose_job_began_it(new_two: Gateway) -> None:
     assert chat(new_two, BOB, "line d", session_id=fork).messages() == [b"d"]
 
 
-def test_a_session_is_its_users_while_its_job_runs(two: Gateway) -> None:
+def test_a_session_belongs_to_its_user_while_its_job_runs(two: Gateway) -> None:
     session = str(uuid4())
     running = chat(two, ALICE, f"system {session}", "silent")
     running.next()
@@ -155,7 +155,7 @@ def test_a_session_is_its_users_while_its_job_runs(two: Gateway) -> None:
     assert waiting.messages() == [b"b"]
 
 
-def test_a_session_that_was_begun_in_a_terminal_is_the_operators(two: Gateway) -> None:
+def test_a_session_that_was_started_in_a_terminal_belongs_to_the_operator(two: Gateway) -> None:
     session = str(uuid4())
     assert refused_session(two, ALICE, session)
     assert two.chat("line a", session_id=session).messages() == [b"a"]
@@ -163,12 +163,12 @@ def test_a_session_that_was_begun_in_a_terminal_is_the_operators(two: Gateway) -
     assert refused_session(two, ALICE, session)
 
 
-def test_whose_a_session_is_is_found_out_once_at_the_first_start_after_1_0(
+def test_the_users_of_sessions_are_found_at_the_first_start_after_1_0(
     new_two: Gateway,
 ) -> None:
     session = str(uuid4())
     chat(new_two, ALICE, f"system {session}").done()
-    # A job that goes on with it begins none.
+    # A job that continues the session does not change its user.
     new_two.chat(f"system {session}", session_id=session).done()
     assert new_two.stop() == 0
     for record in (new_two.state / "sessions").iterdir():
@@ -179,7 +179,7 @@ def test_whose_a_session_is_is_found_out_once_at_the_first_start_after_1_0(
     assert chat(new_two, ALICE, "line b", session_id=session).messages() == [b"b"]
 
 
-def test_a_session_whose_record_is_damaged_is_the_operators(two: Gateway) -> None:
+def test_a_session_whose_record_is_damaged_belongs_to_the_operator(two: Gateway) -> None:
     session = str(uuid4())
     chat(two, ALICE, f"system {session}").done()
     for damage in ("", "{}", '{"user": 1}', "\0" * 20):
@@ -189,25 +189,25 @@ def test_a_session_whose_record_is_damaged_is_the_operators(two: Gateway) -> Non
 
 
 def named(gateway: Gateway, key: str, name: str, **headers: str) -> list[str]:
-    """The arguments of the CLI for a conversation of a client's own name."""
+    """The CLI's arguments about the session, for a conversation with this name."""
     sent = {**by(key)["headers"], "X-Session-ID": name, **headers}
     body = {"messages": [{"role": "user", "content": "arguments\nresult ok"}]}
     body["claude"] = {"events": True}  # type: ignore[assignment]
     answer = gateway.ask("POST", "/v1/chat/completions", json=body, auth=None, headers=sent)
-    told: list[dict[str, Any]] = answer.json()["choices"][0]["message"]["claude"]
-    (argv,) = [line["argv"] for line in told if "argv" in line]
+    lines: list[dict[str, Any]] = answer.json()["choices"][0]["message"]["claude"]
+    (argv,) = [line["argv"] for line in lines if "argv" in line]
     return [argument for argument in argv if argument.startswith(("--resume", "--session-id"))]
 
 
-def test_a_name_begins_a_conversation_per_user_and_reaches_no_resume(two: Gateway) -> None:
-    (begun,) = named(two, ALICE, "topsecret")
-    flag, _, session = begun.partition("=")
+def test_a_name_starts_a_conversation_per_user_and_is_never_resumed_itself(two: Gateway) -> None:
+    (option,) = named(two, ALICE, "topsecret")
+    flag, _, session = option.partition("=")
     assert flag == "--session-id" and str(UUID(session)) == session
-    assert named(two, ALICE, "topsecret") == [begun]
+    assert named(two, ALICE, "topsecret") == [option]
     (other,) = named(two, BOB, "topsecret")
-    assert other.startswith("--session-id=") and other != begun
+    assert other.startswith("--session-id=") and other != option
     assert refused_session(two, BOB, session)
-    # Once the CLI has it, it is continued.
+    # Once the CLI has the session, it is continued.
     folder = re.sub(r"[^A-Za-z0-9]", "-", str((two.state / "workspaces/shared").resolve()))
     transcript = two.home / ".claude/projects" / folder / f"{session}.jsonl"
     transcript.parent.mkdir(parents=True)
@@ -215,7 +215,7 @@ def test_a_name_begins_a_conversation_per_user_and_reaches_no_resume(two: Gatewa
     assert named(two, ALICE, "topsecret") == [f"--resume={session}"]
 
 
-def test_a_title_is_no_session_on_the_raw_faces(two: Gateway) -> None:
+def test_a_title_is_not_accepted_as_a_session_outside_of_the_chat_api(two: Gateway) -> None:
     body = {"prompt": "line a", "cwd": str(two.project), "session_id": "topsecret"}
     for path in ("/chat", "/api/claude"):
         answer = two.ask("POST", path, json=body)
@@ -223,7 +223,9 @@ def test_a_title_is_no_session_on_the_raw_faces(two: Gateway) -> None:
         assert answer.json()["detail"][0]["loc"] == ["body", "session_id"]
 
 
-def test_with_shared_jobs_everybody_may_do_all(start_gateway: Callable[..., Gateway]) -> None:
+def test_with_shared_jobs_each_user_may_use_every_job(
+    start_gateway: Callable[..., Gateway],
+) -> None:
     gateway = start_gateway(API_KEYS=KEYS, SHARED_JOBS="true")
     ended = chat(gateway, ALICE, "result ok").done()["process_id"]
     running = chat(gateway, ALICE, "silent").job_id
@@ -240,13 +242,13 @@ K1, K2, K3 = "key-of-the-first-user", "key-of-the-second-user", "key-of-the-thir
 
 
 def restart(gateway: Gateway, keys: str) -> None:
-    """Start it again with other keys."""
+    """Restart the gateway with other keys."""
     assert gateway.stop() == 0
     gateway.environment["API_KEYS"] = keys
     gateway.start()
 
 
-def test_what_is_a_keys_stays_its_when_keys_are_removed_added_and_moved(
+def test_a_key_keeps_its_jobs_when_keys_are_removed_added_and_moved(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(API_KEYS=f"{K1},{K2}")
@@ -267,19 +269,19 @@ def test_what_is_a_keys_stays_its_when_keys_are_removed_added_and_moved(
     theirs["headers"].update(again)
     other = gateway.ask("POST", "/chat", json=body, stream=True, **theirs)
     assert gateway.opened(other).done()["process_id"] != job_id
-    # With a name, and hashed, it is still the same user's.
+    # A key that gets a name, or is hashed, is still the same user's.
     restart(gateway, f"{K3},{hashed('first', K1)}")
     assert job_ids(gateway, "/jobs", "jobs", K1) == {job_id}
     assert gateway.ask("GET", f"/jobs/{job_id}").json()["user"] == "first"
     assert gateway.ask("GET", f"/v1/conversations/{made}", **by(K1)).status_code == 200
     same = gateway.ask("POST", "/chat", json=body, stream=True, **mine)
     assert gateway.opened(same).done()["process_id"] == job_id
-    # And under another key of its name.
+    # So is another key with the same name.
     restart(gateway, f"{hashed('first', K2)}")
     assert job_ids(gateway, "/jobs", "jobs", K2) == {job_id}
 
 
-def test_a_job_that_removes_what_is_remembered_of_users_changes_nothing(
+def test_users_keep_their_jobs_after_a_job_has_removed_the_file_of_users(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(API_KEYS=f"{K1},{K2}")
@@ -300,7 +302,7 @@ def test_a_job_that_removes_what_is_remembered_of_users_changes_nothing(
         {"AUTH_PASSWORD": " "},
     ],
 )
-def test_names_that_collide_and_weak_secrets_refuse_the_start_with_one_line(
+def test_a_start_with_equal_names_or_weak_secrets_fails_with_one_line(
     settings: dict[str, str], fake_claude: Path, tmp_path: Path
 ) -> None:
     gateway = Gateway(tmp_path, fake_claude, **settings)
@@ -309,7 +311,7 @@ def test_names_that_collide_and_weak_secrets_refuse_the_start_with_one_line(
     assert "cannot use A" in gateway.log()
 
 
-def test_a_reload_with_names_that_collide_is_refused(
+def test_a_reload_with_equal_names_is_refused(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway()
@@ -322,7 +324,7 @@ def test_a_reload_with_names_that_collide_is_refused(
     assert gateway.ask("GET", "/processes").status_code == 200
 
 
-def test_who_must_sign_in_is_shown_how(start_gateway: Callable[..., Gateway]) -> None:
+def test_a_401_shows_how_to_sign_in(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     for path in ("/jobs", "/v1/models"):
         for answer in (

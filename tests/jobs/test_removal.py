@@ -6,7 +6,7 @@ from uuid import uuid4
 from tests.support.gateway import Gateway, eventually
 
 
-def test_an_ended_job_is_removed_with_all_that_is_kept_of_it(gateway: Gateway) -> None:
+def test_an_ended_job_is_removed_with_its_record_and_output(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "result ok")
     stream.done()
     answer = gateway.ask("DELETE", f"/jobs/{stream.job_id}")
@@ -23,7 +23,7 @@ def test_an_ended_job_is_removed_with_all_that_is_kept_of_it(gateway: Gateway) -
     assert stream.job_id not in [row["process_id"] for row in rows]
     for folder in ("jobs", "live", "unlogged"):
         assert not (gateway.state / folder / stream.job_id).exists()
-    # Its end was logged all the same, with the user that removed it.
+    # The log has its end, and the user that removed it.
     assert f"job {stream.job_id} succeeded after" in gateway.log()
     assert f"job {stream.job_id} is removed: requested by admin" in gateway.log()
 
@@ -55,7 +55,7 @@ def test_a_removed_jobs_idempotency_key_is_free_again(gateway: Gateway) -> None:
     assert start() != first
 
 
-def test_a_reader_of_a_removed_job_gets_all_that_it_has_begun_to_read(gateway: Gateway) -> None:
+def test_a_stream_of_a_removed_job_ends_with_done_or_an_error(gateway: Gateway) -> None:
     job = gateway.chat("lines 200000", "result ok")
     job.done()
     reader = gateway.resume(job.job_id)

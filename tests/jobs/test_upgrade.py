@@ -26,7 +26,7 @@ LINES = b'{"type":"system","session_id":"s1"}\n{"type":"result","is_error":false
 
 
 class OldFolder:
-    """A state folder as version 1.0 left it."""
+    """A state folder of version 1.0."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
@@ -80,12 +80,12 @@ class OldFolder:
 
 @pytest.fixture
 def old(tmp_path: Path) -> OldFolder:
-    """A state folder of version 1.0, where a gateway of the test will look for it."""
+    """A state folder of version 1.0, as the STATE_DIR of the test's gateway."""
     return OldFolder(tmp_path / "state")
 
 
 def sleeper(job: Path | None = None) -> "subprocess.Popen[bytes]":
-    """A process in a session of its own, with the old mark of a job if one is given."""
+    """A process in a new session, with the old mark of a job if one is given."""
     environment = {} if job is None else {OLD_MARK: job.name}
     return subprocess.Popen(["/bin/sleep", "300"], env=environment, start_new_session=True)
 
@@ -115,7 +115,7 @@ def test_jobs_that_have_ended_stay_readable_with_the_same_event_ids(
     assert {row["process_id"] for row in rows} == {done.name, failed.name, unlogged.name}
 
 
-def test_jobs_that_ran_are_ended_with_all_that_they_started_and_are_lost(
+def test_jobs_that_ran_are_lost_and_all_their_processes_are_ended(
     old: OldFolder, start_gateway: Start
 ) -> None:
     supervisor = sleeper()
@@ -135,7 +135,7 @@ def test_jobs_that_ran_are_ended_with_all_that_they_started_and_are_lost(
     assert gateway.chat("line a", "result ok").messages()[0] == b"a"
 
 
-def test_a_folder_of_this_version_whose_number_is_gone_is_not_taken_for_an_old_one(
+def test_a_folder_of_this_version_without_its_number_is_not_upgraded(
     start_gateway: Start,
 ) -> None:
     gateway = start_gateway()
@@ -151,7 +151,7 @@ def test_a_folder_of_this_version_whose_number_is_gone_is_not_taken_for_an_old_o
 
 
 @pytest.mark.parametrize("what", ["nothing", "a pipe", "a link", "a folder", "text"])
-def test_a_number_that_a_job_has_damaged_is_written_anew(what: str, tmp_path: Path) -> None:
+def test_a_number_that_a_job_has_damaged_is_written_again(what: str, tmp_path: Path) -> None:
     path = tmp_path / "version"
     (tmp_path / "jobs/1").mkdir(parents=True)
     if what == "a pipe":
@@ -169,7 +169,7 @@ def test_a_number_that_a_job_has_damaged_is_written_anew(what: str, tmp_path: Pa
     assert not path.is_symlink()
 
 
-def test_a_folder_of_a_newer_version_is_refused_and_left_as_it_is(
+def test_a_folder_of_a_newer_version_is_refused_and_not_changed(
     tmp_path: Path, fake_claude: Path
 ) -> None:
     gateway = Gateway(tmp_path, fake_claude)
@@ -223,7 +223,7 @@ def test_a_reload_into_code_with_another_layout_is_refused_and_logged(
         gateway.stop()
 
 
-def test_a_master_of_version_1_that_reloads_into_this_code_ends_for_a_restart(
+def test_a_master_of_version_1_that_reloads_this_code_ends_to_be_restarted(
     old: OldFolder, fake_claude: Path, tmp_path: Path
 ) -> None:
     old.ended()

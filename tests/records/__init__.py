@@ -1,1 +1,1 @@
-"""The files of a job."""
+"""The records of jobs and runs."""

@@ -1,4 +1,4 @@
-"""A job's folder: what is written is whole, what has ended wakes its readers, ids are no paths."""
+"""A job's folder: records are whole, an end wakes the readers, and ids cannot be paths."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def ids(spool: Spool) -> set[str]:
     return {job.id for job in spool.living()}
 
 
-def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: Path) -> None:
+def test_the_folders_are_for_this_user_only_and_may_exist_already(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "deep" / "state")
     spool.prepare()
     spool.prepare()
@@ -79,13 +79,13 @@ def test_the_folders_are_for_this_user_alone_and_may_be_there_already(tmp_path: 
         assert mode_of(tmp_path / "deep" / "state" / folder) == 0o700
 
 
-def test_a_state_folder_that_cannot_be_one_is_an_error(tmp_path: Path) -> None:
+def test_a_state_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(OSError, match=r"File exists|Not a directory"):
         Spool(tmp_path / "state").prepare()
 
 
-def test_what_was_asked_is_read_back(spool: Spool) -> None:
+def test_the_request_is_read_back(spool: Spool) -> None:
     job = create(spool)
     request = job.request()
     assert request == a_job(job.id)._replace(run=job.id)
@@ -98,14 +98,14 @@ def test_what_was_asked_is_read_back(spool: Spool) -> None:
     assert Path(job.run.path, "settings.0").read_bytes() == b"{}"
 
 
-def test_nobody_else_reads_what_was_asked(spool: Spool) -> None:
+def test_no_other_user_can_read_the_request(spool: Spool) -> None:
     job = create(spool)
     for folder in (job.path, job.run.path):
         assert mode_of(folder) == 0o700
         assert {mode_of(file) for file in Path(folder).iterdir()} == {0o600}
 
 
-def test_a_new_job_lives_and_nobody_runs_it(spool: Spool) -> None:
+def test_a_new_job_is_live_and_not_claimed(spool: Spool) -> None:
     job = create(spool)
     assert ids(spool) == {job.id}
     assert job.run.running() is None
@@ -132,7 +132,7 @@ def test_a_long_message_is_written_to_its_last_byte(spool: Spool) -> None:
     assert Path(job.run.path, "settings.0").read_bytes() == long
 
 
-def test_a_job_that_was_never_created_is_not_there(spool: Spool) -> None:
+def test_a_job_that_was_never_created_does_not_exist(spool: Spool) -> None:
     job = Job(spool.state, str(uuid4()))
     assert job.request() is None
     assert job.run.running() is None
@@ -158,7 +158,7 @@ def test_any_end_is_read_back(session: str | None, result: dict[str, object]) ->
     assert JobEnd(**json.loads(json.dumps(ended._asdict()))) == ended
 
 
-def test_the_end_takes_a_job_off_the_living_and_changes_no_byte(spool: Spool) -> None:
+def test_an_ended_job_is_not_live_and_its_output_is_unchanged(spool: Spool) -> None:
     job = create(spool)
     other = create(spool)
     Path(job.output).write_bytes(b"line\n")
@@ -168,7 +168,7 @@ def test_the_end_takes_a_job_off_the_living_and_changes_no_byte(spool: Spool) ->
     assert job.request() is not None
 
 
-def test_what_follows_from_an_end_may_be_done_again(spool: Spool) -> None:
+def test_finishing_a_job_may_be_repeated(spool: Spool) -> None:
     job = create(spool)
     job.write_end(ENDED)
     job.finish()
@@ -177,10 +177,10 @@ def test_what_follows_from_an_end_may_be_done_again(spool: Spool) -> None:
     assert not job.is_live()
 
 
-def test_a_job_whose_end_was_written_twice_is_off_the_living(spool: Spool) -> None:
+def test_a_job_whose_end_was_written_twice_is_not_live(spool: Spool) -> None:
     job = create(spool)
     job.write_end(ENDED)
-    # As a supervisor does that mends what it takes for damage.
+    # As a supervisor does when it mends what looks damaged.
     os.link(f"{job.path}/job.json", job.live)
     job.write_end(ENDED)
     assert ids(spool) == set()
@@ -251,7 +251,7 @@ def test_removing_leaves_no_trace(ended: bool, spool: Spool) -> None:
     assert kept.request() is not None
 
 
-def test_a_job_is_to_be_cancelled_once_somebody_has_asked(spool: Spool) -> None:
+def test_a_job_is_to_be_cancelled_once_a_client_has_asked(spool: Spool) -> None:
     job, other = create(spool), create(spool)
     assert not job.is_to_be_cancelled()
     job.ask("cancel")
@@ -272,7 +272,7 @@ def test_the_last_bytes_of_standard_error_are_read(
     assert job.read_stderr(limit) == read
 
 
-def test_a_claim_names_who_has_made_it_and_is_made_once(spool: Spool) -> None:
+def test_a_claim_names_its_process_and_is_made_once(spool: Spool) -> None:
     job = create(spool)
     assert not job.is_claimed()
     job.claim("supervisor")
@@ -295,7 +295,7 @@ def test_a_claim_of_another_boot_or_a_damaged_one_names_no_process(spool: Spool)
         assert job.claimed_by() is None
 
 
-def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
+def test_the_session_is_read_from_the_output(spool: Spool) -> None:
     job = create(spool)
     Path(job.output).write_bytes(b'{"type":"system","session_id":"s9"}\n')
     assert job.read_session() == "s9"
@@ -326,19 +326,19 @@ def test_the_session_is_the_one_that_the_output_names(spool: Spool) -> None:
         "\ud800" * 36,
     ],
 )
-def test_what_is_no_id_has_no_folder(job_id: str, spool: Spool) -> None:
+def test_a_malformed_id_has_no_folder(job_id: str, spool: Spool) -> None:
     assert spool.job(job_id) is None
 
 
 @given(st.uuids())
-def test_an_id_in_its_usual_spelling_has_one(job_id: UUID) -> None:
+def test_a_uuid_in_its_usual_spelling_has_a_folder(job_id: UUID) -> None:
     job = Spool(Path("/state")).job(str(job_id))
     assert job is not None
     assert job.path == f"/state/jobs/{job_id}"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=40))
-def test_no_text_leads_out_of_the_folder(text: str) -> None:
+def test_no_id_leads_out_of_the_folder(text: str) -> None:
     job = Spool(Path("/state")).job(text)
     assert job is None or Path(job.path).parent == Path("/state/jobs")
 

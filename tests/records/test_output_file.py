@@ -21,9 +21,7 @@ from app.records.output_file import cut_holes, data_end, open_output, ring
         ([b"line\n", 1 << 40, b"more\n"], 4096),
     ],
 )
-def test_data_ends_where_a_hole_begins_that_nothing_has_written(
-    pieces: list[bytes | int], end: int, tmp_path: Path
-) -> None:
+def test_data_ends_where_a_hole_begins(pieces: list[bytes | int], end: int, tmp_path: Path) -> None:
     path = tmp_path / "output"
     with path.open("wb") as file:
         for piece in pieces:
@@ -46,7 +44,7 @@ def test_an_output_is_cut_off_where_a_hole_begins(tmp_path: Path) -> None:
     assert path.read_bytes().rstrip(b"\0") == b"line\n"
 
 
-def test_each_ring_changes_the_mode_and_nothing_for_other_users(tmp_path: Path) -> None:
+def test_each_ring_changes_the_mode_only_for_the_owner(tmp_path: Path) -> None:
     path = tmp_path / "output"
     path.touch(0o600)
     modes = [0o600]
@@ -58,7 +56,7 @@ def test_each_ring_changes_the_mode_and_nothing_for_other_users(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o000, 0o640])
-def test_a_mode_that_a_job_has_chosen_is_changed_too(mode: int, tmp_path: Path) -> None:
+def test_a_mode_that_a_job_has_set_is_changed_too(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "output"
     path.touch()
     path.chmod(mode)
@@ -80,7 +78,7 @@ def test_readers_of_an_output_that_was_replaced_are_woken_by_its_descriptor(
     assert path.read_bytes() == b""
 
 
-def test_an_output_that_was_removed_reads_as_an_empty_one(tmp_path: Path) -> None:
+def test_a_removed_output_is_read_as_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "pipe").mkdir()
     for name in ("nothing", "pipe"):
         descriptor = open_output(str(tmp_path / name))

@@ -13,14 +13,14 @@ RUNNING = Running(Process(10, 100), Process(11, 101), "boot")
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run that was not started yet."""
+    """A run that has not started yet."""
     (tmp_path / "runs").mkdir()
     found = Run(str(tmp_path), "a")
     found.create(RunStart("/", ["--print"], 1.0), {})
     return found
 
 
-def test_what_was_written_is_read_back(run: Run) -> None:
+def test_records_are_read_back(run: Run) -> None:
     assert run.running() is None
     assert not run.was_started()
     assert run.exit() is None
@@ -53,12 +53,12 @@ def test_a_damaged_record_of_processes_is_mended(text: str, run: Run) -> None:
     assert run.running() == RUNNING
 
 
-def test_processes_of_another_boot_are_no_supervisor(run: Run) -> None:
+def test_processes_of_another_boot_are_not_the_supervisor(run: Run) -> None:
     run.set_running(RUNNING)
     assert run.supervisor() is None
 
 
-def test_standard_error_is_made_once(run: Run) -> None:
+def test_standard_error_is_created_once(run: Run) -> None:
     os.close(run.open_stderr())
     with pytest.raises(FileExistsError):
         run.open_stderr()

@@ -17,7 +17,7 @@ from tests.support.gateway import Gateway, eventually, marked_in
 from tests.support.hostile import PLACED, Start, create_job, serves
 
 
-def test_a_folder_from_before_a_power_cut_starts(start_gateway: Start) -> None:
+def test_a_gateway_starts_after_a_power_cut(start_gateway: Start) -> None:
     gateway = start_gateway()
     kept = [gateway.chat("line one", "result ok") for _ in range(4)]
     for stream in kept:
@@ -44,8 +44,8 @@ def test_a_folder_from_before_a_power_cut_starts(start_gateway: Start) -> None:
     assert statuses[kept[0].job_id] == "lost"
     assert statuses[kept[3].job_id] == "succeeded"
     assert kept[1].job_id not in statuses
-    complaints = [line for line in gateway.log().splitlines() if str(jobs[1]) in line]
-    assert len([line for line in complaints if "it counts as missing" in line]) <= 3
+    warnings = [line for line in gateway.log().splitlines() if str(jobs[1]) in line]
+    assert len([line for line in warnings if "it counts as missing" in line]) <= 3
     eventually(lambda: not (gateway.state / "live" / "x").exists())
 
 
@@ -87,13 +87,13 @@ def test_listings_survive_any_record(tmp_path: Path) -> None:
         is_dead(job)
 
 
-def test_a_gateway_starts_whatever_is_in_the_place_of_a_folder(start_gateway: Start) -> None:
+def test_a_gateway_starts_with_anything_in_the_place_of_a_folder(start_gateway: Start) -> None:
     gateway = start_gateway(WORKERS="1")
     names = ("conversations", "histories", "workspaces", "metrics", "users")
 
     def put(what: str) -> None:
         for name in names:
-            # What was there before may be a link, whose rights cannot be taken.
+            # It may be a link already, whose mode cannot be changed.
             command = PLACED[what].format(gateway.state / name)
             subprocess.run(["sh", "-c", f"{command} 2>&1"], stdout=subprocess.DEVNULL, check=False)
 
@@ -130,7 +130,7 @@ def test_the_folders_of_keys_and_of_sessions_are_mended_when_they_are_needed(
     serves(gateway)
 
 
-def test_a_damaged_job_keeps_nobody_from_starting(start_gateway: Callable[..., Gateway]) -> None:
+def test_a_damaged_job_does_not_prevent_a_start(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     streams = [gateway.chat("line a", "silent") for _ in range(4)]
     for stream in streams:

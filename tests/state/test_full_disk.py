@@ -1,4 +1,4 @@
-"""A disk that is full harms no job but those that write to it."""
+"""A full disk harms only the jobs that write to it."""
 
 import contextlib
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.gateway import (
 from tests.support.waiting import Start, begin, flag, stopped
 
 
-def test_a_full_disk_is_told_and_harms_no_other_job(
+def test_a_full_disk_is_reported_and_harms_no_other_job(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     state = tmp_path / "small"
@@ -56,7 +56,7 @@ def test_a_full_disk_is_told_and_harms_no_other_job(
         subprocess.run(["umount", "-l", str(state)], check=True)
 
 
-def test_jobs_that_wait_are_not_started_and_lost_while_the_disk_is_full(
+def test_queued_jobs_are_neither_started_nor_lost_while_the_disk_is_full(
     small_disk: Path, start_gateway: Start
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
@@ -80,7 +80,7 @@ def test_jobs_that_wait_are_not_started_and_lost_while_the_disk_is_full(
     assert [end.json()["status"] for end in ends] == ["succeeded"] * 3
 
 
-def test_a_job_that_is_cancelled_on_a_full_disk_while_it_waits_ends_as_cancelled(
+def test_a_queued_job_that_is_cancelled_on_a_full_disk_ends_as_cancelled(
     small_disk: Path, start_gateway: Start
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
@@ -112,7 +112,7 @@ def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
     assert next(event.data for event in stream if b"disk" in event.data).startswith(
         b"the disk is full"
     )
-    # It is looked for at the start of a worker, and every half minute.
+    # Workers check the disk when they start, and every half minute.
     gateway.kill_workers()
     eventually(lambda: "the disk is full: jobs cannot write" in gateway.log())
     filler.unlink()
@@ -120,13 +120,13 @@ def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
     assert gateway.resume(stream.job_id).done()["status"] in ("succeeded", "failed")
 
 
-def test_a_job_ends_on_a_full_disk_in_the_room_of_what_was_said_to_it(
+def test_a_job_ends_on_a_full_disk_in_the_space_of_its_message(
     small_disk: Path, start_gateway: Start
 ) -> None:
     gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
     gateway.state = small_disk
     gate = flag(gateway, "gate")
-    # Of a page, so that there is room once it is freed.
+    # Longer than a page, so that removing it frees space.
     stream = begin(gateway, "x" * 5000, "result ok", f"await {gate}")
     filler = small_disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:

@@ -35,7 +35,7 @@ SHARED = (
 
 
 class Hostile:
-    """A job that runs shell commands in its run's folder, and then waits to be ended."""
+    """A job that runs shell commands in its run's folder, then waits to be ended."""
 
     def __init__(self, gateway: Gateway, command: str) -> None:
         self._flag = gateway.folder / f"flag-{uuid4()}"
@@ -45,12 +45,12 @@ class Hostile:
         self.job_id = self.stream.job_id
 
     def is_done(self) -> bool:
-        """Whether it has run its commands, or was ended because its folder is no more."""
+        """Whether it has run its commands, or was ended because its folder is gone."""
         return self._flag.exists() or not processes.marked(self.job_id)
 
 
 def end_all(gateway: Gateway, *job_ids: str) -> None:
-    """Cancel these jobs, and wait until nothing of them is left.
+    """Cancel these jobs, and wait until all their processes are gone.
 
     A job that has damaged its record is found when its supervisor has mended that; one that
     has removed its folder ends by itself.
@@ -105,7 +105,7 @@ def test_a_job_without_its_folder_or_with_another_in_its_place_harms_no_other(
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_what_is_put_in_the_place_of_what_all_share_is_mended(
+def test_shared_files_and_folders_that_a_job_has_replaced_are_mended(
     start_gateway: Start, name: str
 ) -> None:
     gateway = start_gateway(WORKERS="1")
@@ -115,7 +115,7 @@ def test_what_is_put_in_the_place_of_what_all_share_is_mended(
         command = PLACED[what].format(name)
         job = Hostile(gateway, f"cd {gateway.state}; {command}")
         eventually(job.is_done)
-        # What is asked before it is mended may have to be asked again.
+        # A request before that may have to be repeated.
         eventually(lambda: _starts(gateway), lambda: f"no job starts\n{gateway.log()}")
         serves(gateway)
         if gateway.ask("DELETE", f"/chat/{job.job_id}").status_code != 404:
@@ -149,12 +149,12 @@ def test_a_link_in_the_place_of_the_output_is_not_followed_when_it_is_sealed(
     assert victim.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_stream_ends_with_its_job_also_when_the_output_was_removed(gateway: Gateway) -> None:
+def test_a_stream_ends_with_its_job_even_if_the_output_was_removed(gateway: Gateway) -> None:
     begun = time.monotonic()
     stream = gateway.chat("line one", "forget", "line two", "result ok")
     messages = stream.messages()
     assert messages[:2] == [b"one", b"two"]
-    # Not by a heartbeat, which comes after 15 s.
+    # Not because of a heartbeat, which comes after 15 s.
     assert time.monotonic() - begun < 10
 
 
@@ -169,7 +169,7 @@ def test_a_hole_in_the_output_keeps_neither_the_end_nor_a_client_busy(gateway: G
 
 
 @pytest.mark.parametrize("folder", ["failures", "keys", "histories", "conversations", "."])
-def test_a_job_that_holds_a_lock_holds_up_no_worker(gateway: Gateway, folder: str) -> None:
+def test_a_job_that_holds_a_lock_blocks_no_worker(gateway: Gateway, folder: str) -> None:
     path = gateway.state / folder
     path.mkdir(exist_ok=True)
     job = Hostile(gateway, f"(flock {path} sleep 60 &)")
@@ -183,7 +183,7 @@ def test_a_job_that_holds_a_lock_holds_up_no_worker(gateway: Gateway, folder: st
         json={"prompt": "result ok", "cwd": "/"},
         headers={"Idempotency-Key": str(uuid4()), "Accept": "application/json"},
     )
-    # Nothing was done, so the client may come back.
+    # Nothing was started, so the client may retry.
     assert key.status_code in (200, 503), key.text
     assert time.monotonic() - begun < 10
     serves(gateway)
@@ -198,7 +198,7 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
-def test_the_launcher_hears_no_job_and_waits_for_no_silent_connection(gateway: Gateway) -> None:
+def test_the_launcher_ignores_jobs_and_waits_for_no_silent_connection(gateway: Gateway) -> None:
     before = gateway.launcher()
     sent = [
         b"",
@@ -223,7 +223,7 @@ def test_the_launcher_hears_no_job_and_waits_for_no_silent_connection(gateway: G
     assert gateway.launcher() == before
 
 
-def test_a_job_that_listens_in_the_launchers_place_is_asked_for_nothing(gateway: Gateway) -> None:
+def test_a_job_that_listens_in_the_launchers_place_gets_no_requests(gateway: Gateway) -> None:
     program = (
         "import os, socket, time; s = socket.socket(socket.AF_UNIX);"
         f"os.chdir({str(gateway.state)!r}); os.unlink('launcher'); s.bind('launcher');"
@@ -236,7 +236,7 @@ def test_a_job_that_listens_in_the_launchers_place_is_asked_for_nothing(gateway:
     end_all(gateway, job.job_id)
 
 
-def test_a_working_directory_that_leads_out_of_its_roots_by_now_is_not_entered(
+def test_a_working_directory_that_has_left_its_roots_is_not_used(
     start_gateway: Start, tmp_path: Path
 ) -> None:
     roots = tmp_path / "roots"
@@ -256,7 +256,7 @@ def test_a_working_directory_that_leads_out_of_its_roots_by_now_is_not_entered(
     assert "CWD_ROOTS" in json.loads(last.data)["error"]
 
 
-def test_the_kernel_is_offered_a_job_before_the_gateway(gateway: Gateway) -> None:
+def test_the_kernel_kills_a_job_before_the_gateway(gateway: Gateway) -> None:
     stream = gateway.chat("child", "silent")
     child = json.loads(stream.next().data)["child"]
     running = gateway.processes_of(stream.job_id)
@@ -271,7 +271,7 @@ def test_the_kernel_is_offered_a_job_before_the_gateway(gateway: Gateway) -> Non
 
 
 def _attacks(gateway: Gateway) -> list[str]:
-    """What a hostile job may do, as shell commands run in its own folder."""
+    """Shell commands of a hostile job, run in its folder."""
     own = [command.format(name) for name in FILES for command in PLACED.values()]
     shared = [
         f"cd {gateway.state}; {command.format(name)}"
@@ -300,7 +300,7 @@ def _attacks(gateway: Gateway) -> list[str]:
     return [*own, *shared, *others]
 
 
-def test_a_hundred_hostile_deeds_under_load_change_nothing_for_the_others(
+def test_a_hundred_attacks_under_load_do_not_affect_other_jobs(
     start_gateway: Start,
 ) -> None:
     gateway = start_gateway(HEARTBEAT="1")
@@ -342,11 +342,13 @@ def test_a_hundred_hostile_deeds_under_load_change_nothing_for_the_others(
 
 
 @pytest.mark.parametrize("levels", [101, 900, 2000])
-def test_a_result_line_of_many_levels_ends_as_any_other(gateway: Gateway, levels: int) -> None:
+def test_a_job_with_a_deeply_nested_result_line_ends_as_any_other(
+    gateway: Gateway, levels: int
+) -> None:
     deep = "[" * levels + "]" * levels
     line = f'{{"type":"result","is_error":false,"result":"x","usage":{deep}}}'
     done = gateway.chat(f"line {line}").done()
-    # Python reads no 2000 levels.
+    # Python cannot parse 2000 levels.
     assert done["status"] == ("succeeded" if levels < 1000 else "failed")
     record = gateway.ask("GET", f"/jobs/{done['process_id']}").json()
     assert record["usage"] is None
@@ -357,6 +359,6 @@ def test_a_result_line_of_other_types_changes_no_type_in_a_listing(gateway: Gate
     names = ("is_error", "total_cost_usd", "duration_ms", "num_turns", "usage", "session_id")
     for value in ('"x"', "true", "[1]", "{}", "1.5", "1" * 390):
         fields = ",".join(f'"{name}":{value}' for name in names)
-        # Each answer is held to the document.
+        # Each response is compared with the OpenAPI document.
         gateway.chat(f'line {{"type":"result",{fields}}}').done()
     serves(gateway)

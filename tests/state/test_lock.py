@@ -14,7 +14,7 @@ from app.state.lock import LockTimeout, locked
 from app.state.process_lock import acquire
 
 
-def test_a_lock_is_given_up_after_its_patience(tmp_path: Path) -> None:
+def test_waiting_for_a_lock_ends_after_its_patience(tmp_path: Path) -> None:
     with locked(tmp_path):
         begun = time.monotonic()
         with pytest.raises(LockTimeout), locked(tmp_path, patience=0.1):

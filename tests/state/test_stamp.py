@@ -1,4 +1,4 @@
-"""A stamp fits a file only as long as nothing has touched the file."""
+"""A stamp fits a file only until the file is changed."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def test_a_stamp_fits_until_the_file_is_changed(
         assert found.is_complete is is_complete
     file.read_bytes()
     assert read_stamp(stamp, str(file)) == found
-    # The kernel's clock of files moves on every few milliseconds.
+    # The kernel's clock for files ticks every few milliseconds.
     other = tmp_path / "other"
     eventually(lambda: other.write_bytes(b"") or other.stat().st_ctime_ns > found.changed)
     change(file)
@@ -70,7 +70,7 @@ def test_a_stamp_fits_until_the_file_is_changed(
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"is_complete": 1}', b"[]"])
-def test_rubbish_is_no_stamp(tmp_path: Path, content: bytes) -> None:
+def test_a_malformed_stamp_does_not_fit(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(b"content")
     (tmp_path / "stamp").write_bytes(content)
     assert read_stamp(str(tmp_path / "stamp"), str(tmp_path / "file")) is None
