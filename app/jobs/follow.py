@@ -1,7 +1,7 @@
 """The followers of a job, which read its output while it grows; knows gevent.
 
 libev's stat watcher (over inotify) wakes a reader some 50 µs after a write. It notices growth
-and a change of mode, with which the end of a job wakes its readers (`app.records.output_file.ring`).
+and a change of mode, with which a job's end wakes its readers (`app.records.output_file.ring`).
 It compares times in whole seconds, so it may miss a mere touch. The queue is watched in the same
 way: that file is replaced whenever a place in it changes.
 """
