@@ -149,11 +149,11 @@ def test_what_a_job_left_is_removed_later_if_its_time_was_not_enough(
     job: Path, short: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    (state / "jobs").mkdir(parents=True)
-    job.rename(state / "jobs/job")
+    (state / "runs").mkdir(parents=True)
+    job.rename(state / "runs/run")
     temporary.sweep(str(state))
     assert short.exists()
-    (state / "jobs/job/ended").touch()
+    (state / "runs/run/exited").touch()
     temporary.sweep(str(state))
     assert not short.exists()
 
