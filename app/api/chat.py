@@ -30,9 +30,9 @@ def blueprint(
     @described.START
     def start() -> Response:
         requested_at = time.monotonic()
-        order = requests.read(request)
+        spec = requests.read(request)
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
-        started = start_job(jobs, order, g.user, detached=respond_async)
+        started = start_job(jobs, spec, g.user, detached=respond_async)
         if respond_async:
             return _accepted(
                 started.job, external_path(f"/chat/{started.job.id}", request, proxies)

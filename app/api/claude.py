@@ -83,8 +83,8 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
         fields.setdefault("cwd", None)
         if fields["cwd"] is None:
             fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
-        order = requests.order_for(read_fields(fields))
-        started = start_job(jobs, order, g.user)
+        spec = requests.spec_for(read_fields(fields))
+        started = start_job(jobs, spec, g.user)
         chunks = stream(
             jobs,
             started.job,

@@ -65,7 +65,7 @@ class Turn(NamedTuple):
     by its history, if one was.
     """
 
-    order: JobSpec
+    spec: JobSpec
     digest: str
     claimed: HistorySession | None
     structured: bool
@@ -114,13 +114,13 @@ class Turns:
             choice = choose_named_session(self.histories, session, may_be_new, str(cwd), messages)
         try:
             unsent = prompt_messages[choice.first_unsent :]
-            order = self._order(request, system, unsent, choice, cwd, key)
+            spec = self._spec(request, system, unsent, choice, cwd, key)
         except BaseException:
             self._unclaim(choice.claimed)
             raise
         structured = bool(request.schema or options.fields.get("json_schema"))
         digest = digests[-1] if digests else start
-        return Turn(order, digest, choice.claimed, structured, options.events)
+        return Turn(spec, digest, choice.claimed, structured, options.events)
 
     def abandon(self, turn: Turn) -> None:
         """Undo `prepare`: no job is started for this turn."""
@@ -130,8 +130,8 @@ class Turns:
         """Record a session's answer, None if the client did not get all of it. Raises OSError."""
         if session_id is None:
             return
-        cwd = turn.order.cwd
-        self.conversations.record_turn(session_id, user, cwd, turn.order.model)
+        cwd = turn.spec.cwd
+        self.conversations.record_turn(session_id, user, cwd, turn.spec.model)
         if answer is not None:
             self.histories.record(add_answer(turn.digest, answer), session_id, cwd)
 
@@ -144,7 +144,7 @@ class Turns:
             # The client gets the first error; its next turn begins a new session.
             log.error("cannot record the session %s: %s", session.session_id, error)
 
-    def _order(
+    def _spec(
         self,
         request: TurnRequest,
         system: str,
@@ -173,11 +173,11 @@ class Turns:
         is_text = len(content) == 1 and content[0]["type"] == "text"
         extras = Extras(None if is_text else content, choice.new, partial_messages=True)
         try:
-            order = self.requests.order_for(read_fields(fields), key, extras)
+            spec = self.requests.spec_for(read_fields(fields), key, extras)
         except InvalidRequest as error:
             raise error.relocated(_place) from None
         is_own = choice.new is not None or choice.claimed is not None
-        return order._replace(is_own_session=is_own)
+        return spec._replace(is_own_session=is_own)
 
 
 def _session_id_for(name: str, user: User) -> str:

@@ -1,4 +1,4 @@
-"""A chat request made into the order for a job."""
+"""A chat request made into the spec of a job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class ChatRequests:
     bodies: BodyReader
 
     def read(self, request: Request) -> JobSpec:
-        """The order in the body of `POST /chat`.
+        """The job spec in the body of `POST /chat`.
 
         The body is JSON, or the prompt alone as text/plain with the other fields in the query.
         There a list is a parameter that is repeated, and an object is JSON.
@@ -62,15 +62,15 @@ class ChatRequests:
             chat_request = read_fields(fields)
         else:
             raise UnsupportedMediaType
-        return self.order_for(chat_request, idempotency_key_of(request, body))
+        return self.spec_for(chat_request, idempotency_key_of(request, body))
 
-    def order_for(
+    def spec_for(
         self,
         chat_request: ChatRequest,
         key: Key | None = None,
         extras: Extras = Extras(),  # noqa: B008 - frozen
     ) -> JobSpec:
-        """The order for a request. Raises BadDirectory, DirectoryNotAllowed, InvalidRequest."""
+        """The job spec for a request. Raises BadDirectory, DirectoryNotAllowed, InvalidRequest."""
         check_working_directory(chat_request.cwd, self.cwd_roots)
         settings = inline_settings(chat_request.settings, chat_request.cwd)
         if settings != chat_request.settings:

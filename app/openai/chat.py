@@ -71,7 +71,7 @@ def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Bl
 def _start(jobs: JobService, turns: Turns, turn: Turn) -> StartedJob:
     is_new = False
     try:
-        started = start_job(jobs, turn.order, g.user)
+        started = start_job(jobs, turn.spec, g.user)
         is_new = started.is_new
         return started
     finally:

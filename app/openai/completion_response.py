@@ -64,14 +64,14 @@ class CompletionResponse:
         self._job = job
         version = turns.requests.claude.version
         self._fingerprint = f"claude-code-{version.split()[0]}"
-        self._model = completion.model or turn.order.model or ""
+        self._model = completion.model or turn.spec.model or ""
         options = completion.stream_options
         self._with_usage = bool(options and options.include_usage)
         self._texts: list[str] = []
         self._writer: ChunkWriter | None = None
         self._created = int(time.time())
         #: The session, as far as it is known.
-        self.session_id = None if turn.order.fork_session else turn.order.session_id
+        self.session_id = None if turn.spec.fork_session else turn.spec.session_id
         if not is_new:
             # The turn has a new session; the job's record has that of the first request.
             first_request = job.request()
