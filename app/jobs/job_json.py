@@ -53,17 +53,19 @@ def render_end(job: Job, ended: JobEnd) -> dict[str, Any]:
     return end
 
 
-def render_running(job: Job, request: JobRequest, user: str, place: Place | None) -> dict[str, Any]:
+def render_running(
+    job: Job, request: JobRequest, user: str, place: Place | None, session: str | None = None
+) -> dict[str, Any]:
     """A job that is running, or queued at this place: a row of `GET /processes`.
 
-    `user` is the name of the job's user.
+    `user` is the name of the job's user. Without a known `session`, the output is searched for it.
     """
     return {
         "process_id": request.id,
         "cwd": request.cwd,
         "model": request.model,
         "started_at": request.started_at,
-        "session_id": job.read_session() or request.session_id,
+        "session_id": session or job.read_session() or request.session_id,
         "user": user,
         "status": "running" if place is None else "queued",
         "queue_position": place and place.number,
@@ -77,12 +79,12 @@ def render_record(
     """A job's record: the fields of `done`, its request, and the result."""
     end = {} if ended is None else render_end(job, ended)
     result = {} if ended is None else _typed_result(ended)
-    running = render_running(job, request, user, place)
+    running = render_running(job, request, user, place, ended and ended.session_id)
     return {
         **dict.fromkeys(_END_FIELDS),
         **running,
         **end,
-        "session_id": end.get("session_id") or running["session_id"],
+        "session_id": running["session_id"],
         "prompt_length": request.prompt_length,
         "detached": request.detached,
         "ended_at": ended and ended.ended_at,
