@@ -48,7 +48,7 @@ from app.openai import models as openai_models
 from app.openai import path_hints
 from app.openapi import pages
 from app.processes import Process
-from app.runs.launcher.client import Launch
+from app.runs.launcher.client import LauncherClient
 from app.server.native_thread import NativeThreads
 from app.settings import Settings
 from app.startup import Startup
@@ -67,7 +67,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     installed = Installed(cli, environment)
     spool = Spool(settings.state_dir, NativeThreads().call)
     spool.prepare()
-    launch = Launch(
+    launcher = LauncherClient(
         spool.state, cli.path, environment, startup.capacity, startup.generation, master
     )
     workspaces = Workspaces(settings.workspaces or settings.state_dir / "workspaces")
@@ -75,7 +75,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
     limits = _limits(settings, roots)
     counters = Metrics(settings.state_dir / "metrics", worker)
-    service, background = _jobs(spool, launch, limits, counters, startup)
+    service, background = _jobs(spool, launcher, limits, counters, startup)
     bodies = BodyReader(settings.max_body)
     requests = ChatRequests(_defaults(settings), installed, roots, bodies)
     protected = [
@@ -101,18 +101,18 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
 
 
 def _jobs(
-    spool: Spool, launch: Launch, limits: Limits, counters: Metrics, startup: Startup
+    spool: Spool, launcher: LauncherClient, limits: Limits, counters: Metrics, startup: Startup
 ) -> tuple[JobService, BackgroundWork]:
     """The jobs for the views, and the work beside them."""
     users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
-    starter = JobStarter(spool, launch, keys, limits, ends)
+    starter = JobStarter(spool, launcher, keys, limits, ends)
     heartbeat = startup.settings.heartbeat
     service = JobService(
-        spool, launch, starter, index, ends, counters, users, heartbeat, limits.kill_grace
+        spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace
     )
-    background = BackgroundWork(spool, launch, keys, index, upkeep, ends, users, limits.retention)
+    background = BackgroundWork(spool, launcher, keys, index, upkeep, ends, users, limits.retention)
     return service, background
 
 

@@ -14,7 +14,7 @@ from app.auth.users_file import mend_users, save_users
 from app.errors import ConfigurationError
 from app.jobs import lifecycle
 from app.jobs.store import Spool
-from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.runs.end_processes import KILL_PATIENCE, TERM_PATIENCE
 from app.server.gateway_lock import (
     StateInUse,
     is_locked_here,
@@ -182,7 +182,7 @@ class Master:
     def _stop_patience(self) -> float:
         """Seconds that a stop may take: first the workers, then the jobs and what they leave."""
         kill_grace = self.startup.settings.kill_grace
-        return GRACEFUL_TIMEOUT + kill_grace + SWEEP_PATIENCE + SWEEP_LIMIT + 5
+        return GRACEFUL_TIMEOUT + kill_grace + TERM_PATIENCE + KILL_PATIENCE + 5
 
 
 def _exit(error: Exception, status: int = EX_CONFIG) -> NoReturn:

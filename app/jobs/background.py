@@ -16,7 +16,7 @@ from app.jobs.retention import remove_old
 from app.jobs.store import Spool
 from app.records import session_users
 from app.records.job import Job
-from app.runs.launcher.client import Launch
+from app.runs.launcher.client import LauncherClient
 from app.state.version import write_layout
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class BackgroundWork:
     def __init__(
         self,
         spool: Spool,
-        launch: Launch,
+        launcher: LauncherClient,
         keys: Keys,
         index: JobIndex,
         upkeep: IndexUpkeep,
@@ -49,7 +49,7 @@ class BackgroundWork:
         retention: float,
     ) -> None:
         self._spool = spool
-        self._launch = launch
+        self._launcher = launcher
         self._keys = keys
         self._index = index
         self._upkeep = upkeep
@@ -129,20 +129,20 @@ class BackgroundWork:
             started = time.monotonic()
             made_room = False
             try:
-                made_room = self._launch.stay(self._on_event)
+                made_room = self._launcher.subscribe(self._on_event)
             except (JobNotStarted, OSError) as error:
-                self._launch.is_there = False
+                self._launcher.is_available = False
                 log.error("cannot keep a launcher: %s", error)
             is_short = not made_room and time.monotonic() - started < _SHORT_LIFE
             if is_short:
                 # The next one would probably end, too. The first time is no alarm.
-                self._launch.is_there &= not was_short
+                self._launcher.is_available &= not was_short
                 time.sleep(_SHORT_LIFE)
             was_short = is_short
 
     def _has_master(self) -> bool:
         try:
-            return self._launch.is_owned()
+            return self._launcher.is_master_alive()
         except OSError as error:
             # It may still run.
             log.error("cannot check whether the master runs: %s", error)

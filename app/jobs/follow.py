@@ -18,7 +18,7 @@ from gevent.event import Event
 from app import processes
 from app.records.job import Job, JobEnd
 from app.records.output_file import data_end, open_output
-from app.runs.liveness import supervisor_of
+from app.runs.detect_dead import supervisor_of
 from app.runs.queue_file import Place, place_of, queue_file
 from app.server.hub_yield import yield_to_hub
 from app.state.files import read_at

@@ -11,9 +11,9 @@ from app.jobs.store import Spool
 from app.jobs.upgrade import upgrade
 from app.records.job import Job
 from app.runs.cancel import ask_to_end
+from app.runs.detect_dead import is_dead
+from app.runs.end_processes import KILL_PATIENCE, TERM_PATIENCE
 from app.runs.launcher.address import LOCK
-from app.runs.liveness import is_dead
-from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
 from app.state.process_lock import holder_of
 
 #: Seconds that the launcher and idle supervisors have to end.
@@ -52,7 +52,7 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
         start = job.run.start()
         longest = max(longest, start.kill_grace if start is not None else 0.0)
         cancelled.append(job.id)
-    deadline = time.monotonic() + longest + SWEEP_PATIENCE + SWEEP_LIMIT
+    deadline = time.monotonic() + longest + TERM_PATIENCE + KILL_PATIENCE
     while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
     _close_dead(spool)

@@ -29,9 +29,9 @@ from app.jobs.store import Spool, position_of
 from app.metrics import Metrics
 from app.records.job import Job, JobEnd, JobRequest, Wish
 from app.runs.cancel import ask_to_end
-from app.runs.launcher.client import Launch
+from app.runs.end_processes import KILL_PATIENCE
+from app.runs.launcher.client import LauncherClient
 from app.runs.queue_file import place_of, queued
-from app.runs.sweep import SWEEP_LIMIT
 
 #: Rows of a listing between two pauses in which other greenlets run.
 _PORTION = 10
@@ -47,7 +47,7 @@ class JobService:
     def __init__(
         self,
         spool: Spool,
-        launch: Launch,
+        launcher: LauncherClient,
         starter: JobStarter,
         index: JobIndex,
         ends: EndLog,
@@ -57,7 +57,7 @@ class JobService:
         kill_grace: float,
     ) -> None:
         self._spool = spool
-        self._launch = launch
+        self._launcher = launcher
         self._starter = starter
         self._index = index
         self._ends = ends
@@ -115,7 +115,7 @@ class JobService:
         audit.cancelled(job_id, user.name, f"requested by {user.name}")
         with self._watch(job) as watch:
             self._ask_to_end(job)
-            if not wait_for_end(watch, self._kill_grace + SWEEP_LIMIT + 10):
+            if not wait_for_end(watch, self._kill_grace + KILL_PATIENCE + 10):
                 raise JobNotEnded("cannot end the job: one of its processes does not end")
         ended = job.end()
         if ended is None or ended.status in ("succeeded", "failed"):
@@ -256,7 +256,7 @@ class JobService:
 
     def has_launcher(self) -> bool:
         """Whether a launcher runs, as far as is known."""
-        return self._launch.is_there
+        return self._launcher.is_available
 
     def _ask_to_end(self, job: Job, wish: Wish = "cancel") -> None:
         ask_to_end(job, wish)
@@ -266,7 +266,7 @@ class JobService:
             # It may be queued: the launcher knows.
             waits = True
         if waits:
-            self._launch.tell_of_cancellation()
+            self._launcher.report_cancellation()
 
     def _watch(self, job: Job) -> Watch:
         return Watch(job, self._spool.close_if_dead)

@@ -20,8 +20,8 @@ from app.records.job import Job, JobRequest
 from app.records.run import RunStart
 from app.runs.cancel import ask_to_end
 from app.runs.close_lost import claim_to_close
-from app.runs.launcher.client import Launch
-from app.runs.liveness import supervisor_of
+from app.runs.detect_dead import supervisor_of
+from app.runs.launcher.client import LauncherClient
 from app.timestamps import now
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ class JobStarter:
     """Starts jobs in a spool, through the launcher."""
 
     def __init__(
-        self, spool: Spool, launch: Launch, keys: Keys, limits: Limits, ends: EndLog
+        self, spool: Spool, launcher: LauncherClient, keys: Keys, limits: Limits, ends: EndLog
     ) -> None:
         self._spool = spool
-        self._launch = launch
+        self._launcher = launcher
         self._keys = keys
         self._limits = limits
         self._ends = ends
@@ -78,7 +78,7 @@ class JobStarter:
         return job, is_new
 
     def _launch_and_log(self, job: Job, spec: JobSpec, user: User) -> None:
-        is_running = self._launch.start(job.id, spec.continues)
+        is_running = self._launcher.start(job.id, spec.continues)
         log.info(
             "job %s %s for %s in %r",
             job.id,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.records import session_users
 from app.records.job import Job, is_job_id
 from app.runs.close_lost import close_lost
-from app.runs.liveness import is_dead
+from app.runs.detect_dead import is_dead
 from app.state import files
 from app.state.disk import NO_ROOM, free_bytes
 from app.state.remove_tree import remove

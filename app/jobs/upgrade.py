@@ -17,7 +17,7 @@ from app.records.job import Job
 from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.close_lost import leftovers
-from app.runs.sweep import SWEEP_PATIENCE, sweep
+from app.runs.end_processes import TERM_PATIENCE, end_processes
 from app.runs.verdict import judge
 from app.state import files
 from app.state.record_file import read_record
@@ -70,7 +70,7 @@ def _close(job: Job) -> None:
     if supervisor is not None:
         # First, because it would write the end in the old layout.
         processes.send_signal(supervisor, signal.SIGKILL)
-    swept = sweep(lambda: leftovers(job.id), time.sleep, SWEEP_PATIENCE)
+    swept = end_processes(lambda: leftovers(job.id), time.sleep, TERM_PATIENCE)
     cut_holes(job.output)
     run_exit = RunExit(
         stop_signal=swept.highest.name if swept.highest else None,

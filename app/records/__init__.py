@@ -1,1 +1,1 @@
-"""What is written of jobs and runs below STATE_DIR."""
+"""The records of jobs and runs below STATE_DIR."""

@@ -1,6 +1,6 @@
 """A job's folder: what a client asked for, which run serves it, and how it ended.
 
-    STATE_DIR/jobs/<id>/job.json   what was asked; by the worker that took the request
+    STATE_DIR/jobs/<id>/job.json   the request; by the worker that accepted it
                         message    what is written to the CLI's standard input: stream-json lines
                         output     the run's output, by a hard link
                         claim      a link that names the process that runs or closes the job
@@ -8,16 +8,16 @@
                         ended      how it ended; by the supervisor, or by the process that closes
                                    a job whose supervisor died
     STATE_DIR/live/<id>            a link to job.json, until `ended` is written
-    STATE_DIR/unlogged/<id>          the same link from then on, until its end is logged
+    STATE_DIR/unlogged/<id>        the same link from then on, until its end is logged
     STATE_DIR/unindexed/<id>       the same link from then on, until it is in the index of jobs
 
 A job is one part of a run's output, from `span_start` to `span_end`. A record is written whole (a
 temporary file, then a rename), so that a reader sees all of it or none. A job has ended once
 `ended` is there and the link in `live/` is not; its readers are woken after that.
 
-A job's processes run as our user and can put anything in the place of any of these files: so each
-is opened by `app.state.files`, and read as what it should be or not at all. Links need no room on
-a full disk. Standard library alone, because the supervisor imports this: see `app.records.run`.
+A job's processes run as the gateway's user and can replace any of these files. So each is opened by
+`app.state.files`, and a damaged record is read as None. Links need no room on a full disk. Standard
+library alone, because the supervisor imports this (see `app.records.run`).
 """
 
 import json
@@ -43,12 +43,12 @@ _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class JobRequest(NamedTuple):
-    """What was asked, in `job.json`.
+    """What a client asked for, in `job.json`.
 
-    `starter` is the gateway's process that created the job, `run` the run that was prepared for
-    it. The two limits of time are in seconds, `max_output` in bytes, `prompt_length` in
+    `starter` is the worker that created the job, `run` the id of the run that was prepared for it.
+    `timeout` and `idle_timeout` are in seconds, `max_output` is in bytes, `prompt_length` in
     characters; None is no limit. `continues` is the session that the job writes to: `session_id`,
-    unless it is forked. `request_id` is the request's. `title` is what people know the job by.
+    unless it is forked. `title` is the job's name for people.
     """
 
     id: str
@@ -88,7 +88,7 @@ class JobEnd(NamedTuple):
     `exit_code` to `left` are the run's (`app.records.run.RunExit`). `result` holds the fields of
     the CLI's last `result` line, without its text; `result_at` is that line's offset and length
     in the output, in bytes. `error` is a sentence that says why the job did not succeed, `reason`
-    the same for programs, if it is one that they can know. The job is the part of the run's
+    a code for programs, if there is one. The job is the part of the run's
     output from `span_start` to `span_end`, in bytes; None is the end of the file.
     """
 
@@ -128,7 +128,7 @@ class Job:
         self.live = f"{state}/live/{job_id}"
         self.unlogged = f"{state}/unlogged/{job_id}"
         self.unindexed = f"{state}/unindexed/{job_id}"
-        #: The run that was prepared for it, which has the job's id.
+        #: The run that was prepared for the job; it has the job's id.
         self.run = Run(state, job_id)
 
     def create(
@@ -142,14 +142,14 @@ class Job:
         self.run.create(start, contents)
         os.link(self.run.output, self.output)
         files.write_file(self.message, message)
-        # No process looks at it before the job is on the list of the living.
+        # No process reads the job before its link in `live/` exists.
         fields = request._replace(run=self.run.id)._asdict()
         files.write_file(f"{self.path}/job.json", json.dumps(fields).encode())
         # A link costs half of what a new file does.
         os.link(f"{self.path}/job.json", self.live)
 
     def request(self) -> JobRequest | None:
-        """What was asked, or None if there is no such job."""
+        """What the client asked for, or None if there is no such job."""
         return record_file.read_as(JobRequest, f"{self.path}/job.json")
 
     def end(self) -> JobEnd | None:
@@ -157,24 +157,24 @@ class Job:
         return record_file.read_as(JobEnd, f"{self.path}/ended")
 
     def has_ended(self) -> bool:
-        """Whether there is a record of the job's end, be it a damaged one."""
+        """Whether there is a record of the job's end, even a damaged one."""
         return files.is_there(f"{self.path}/ended")
 
     def end_time(self) -> float:
-        """When the job's end was written, in seconds since the epoch; infinity if it was not."""
+        """When the job's end was written, in seconds since the epoch, or infinity."""
         try:
             return os.lstat(f"{self.path}/ended").st_mtime
         except OSError:
             return float("inf")
 
     def is_live(self) -> bool:
-        """Whether the job is on the list of those that have not ended."""
+        """Whether the job is in `live/`, the list of the jobs that have not ended."""
         return files.is_there(self.live)
 
     def mend(self, request: JobRequest, claim: Claim) -> None:
-        """Write anew what a running job may have damaged: without it, the job cannot be found.
+        """Restore the records of a running job, which may have damaged them. Raises OSError.
 
-        Nothing happens without the job's folder: that means the job's end. Raises OSError.
+        Does nothing if the folder was removed: that means a cancellation.
         """
         if not self.exists():
             return
@@ -191,9 +191,9 @@ class Job:
     def write_end(
         self, end: JobEnd, output: int | None = None, request: JobRequest | None = None
     ) -> None:
-        """Write how the job ended, and do what follows from that.
+        """Write how the job ended, and finish it.
 
-        `output` is the open output and `request` what was asked, if the caller has them. Raises
+        `output` is the open output and `request` the request, if the caller has them. Raises
         OSError.
         """
         record_file.write_record(f"{self.path}/ended", end._asdict())
@@ -201,45 +201,42 @@ class Job:
         self._finish(output)
 
     def finish(self) -> None:
-        """What follows from a written end. Any process that finds it undone may do it again.
-
-        Raises OSError.
-        """
+        """Do what follows from a written end; any process may do it again. Raises OSError."""
         self.note_owner(self.end())
         self._finish(None)
 
     def _finish(self, output: int | None) -> None:
-        """Take the job off the list of the living, and wake the readers of its output."""
-        self._leave_the_living()
+        """Move the job's link from `live/` to `unlogged/`, and wake the readers of its output."""
+        self._move_to_unlogged()
         if self.exists():
             ring(self.output, output)
 
     def note_owner(self, end: JobEnd | None, request: JobRequest | None = None) -> None:
-        """Remember whose the session is that the job began, if it has ended and began one."""
+        """Record the user of the session that the job began, if it has ended and began one."""
         if end is None or end.session_id is None:
             return
         request = request or self.request()
         if request is None or end.session_id == request.continues:
             return
         with suppress(OSError):
-            # With the disk full, the operator alone can go on with the session.
+            # If the disk is full, only the operator can continue the session.
             session_users.remember(self.state, str(end.session_id), request.user)
 
-    def _leave_the_living(self) -> None:
+    def _move_to_unlogged(self) -> None:
         try:
             os.rename(self.live, self.unlogged)
         except OSError:
-            # Done before, or the job was removed by hand, or a folder was.
+            # Already moved, or the job or a folder was removed.
             if files.is_there(self.live):
                 for folder in (self.live, self.unlogged):
                     files.make_folder(os.path.dirname(folder))
                 with suppress(OSError):
                     os.rename(self.live, self.unlogged)
-        # It is still there if both were links to one file: then a rename does nothing.
+        # A rename does nothing if both are links to the same file.
         files.discard(self.live)
 
     def take_unlogged(self) -> bool:
-        """Whether the end is the caller's to log: one caller gets True, once."""
+        """Remove the link in `unlogged/`; returns True to one caller, which logs the end."""
         # Linked first: if the process dies in between, the index does not lack the job.
         self._link_unindexed()
         try:
@@ -253,7 +250,7 @@ class Job:
         try:
             os.link(self.unlogged, self.unindexed, follow_symlinks=False)
         except OSError:
-            # Another process did it, or a job removed the folder.
+            # Another process has linked it, or a job removed the folder.
             if files.is_there(self.unlogged) and not files.is_there(self.unindexed):
                 with suppress(OSError):
                     files.make_folder(os.path.dirname(self.unindexed))
@@ -269,10 +266,10 @@ class Job:
         return 0 if status is None else status.st_size
 
     def claim(self, role: Role) -> Claim:
-        """Make the job the caller's to run or to close.
+        """Claim the job, to run it or to close it.
 
-        The link is made once, and names the process from the beginning. Raises FileExistsError if
-        the job is claimed already, and OSError.
+        The link is made once, with the process's name in it. Raises FileExistsError if the job is
+        claimed already, and OSError.
         """
         claim = Claim(role, processes.this_process(), self.run.id)
         if self.run.was_started():
@@ -285,7 +282,7 @@ class Job:
         return files.is_there(self.claim_link) or self.run.was_started()
 
     def claimed_by(self) -> Claim | None:
-        """The process that has claimed the job in this boot of the machine, if it can be read."""
+        """The claim, or None if there is none in this boot of the machine, or if it is damaged."""
         text = files.read_link(self.claim_link) or ""
         try:
             role, pid, started, boot_id, run, span_start = text.split(" ")
@@ -295,10 +292,9 @@ class Job:
         return claim if boot_id == processes.boot_id() else None
 
     def ask(self, wish: Wish) -> None:
-        """Leave a wish, which the supervisor reads when it gets a SIGTERM. Raises OSError.
+        """Write a wish, which the supervisor reads when it gets a SIGTERM. Raises OSError.
 
-        An interrupt does not take the place of a cancellation. The removal of the folder means a
-        cancellation, too.
+        An interrupt does not replace a cancellation. A removed folder means a cancellation, too.
         """
         if wish == "interrupt" and self.wish() is not None:
             return
@@ -307,38 +303,38 @@ class Job:
         except FileNotFoundError:
             return
         except OSError:
-            # On a full disk: the message is not needed for a cancellation.
+            # The disk is full. A cancelled job does not need its message.
             self.discard_message()
             files.replace_link(self.wish_link, wish)
 
     def wish(self) -> Wish | None:
-        """What a client wants of the job, if it wants anything."""
+        """The wish of a client, if any."""
         wish = files.read_link(self.wish_link)
         return "cancel" if wish == "cancel" else "interrupt" if wish == "interrupt" else None
 
     def is_to_be_cancelled(self) -> bool:
-        """Whether a client wants the job's end, or the folder was removed."""
+        """Whether a client has cancelled the job, or the folder was removed."""
         return self.wish() == "cancel" or not self.exists()
 
     def take_interrupt(self) -> bool:
-        """Whether a client has asked for an interrupt since this was last called."""
+        """Remove the wish for an interrupt; returns whether there was one."""
         if self.wish() != "interrupt":
             return False
         files.discard(self.wish_link)
         return True
 
     def discard_message(self) -> None:
-        """Free the room of the message: the CLI has read it, or never will."""
+        """Empty the message, to free its room: the CLI has read it, or never will."""
         with suppress(OSError):
             os.close(files.open_file(self.message, os.O_WRONLY | os.O_TRUNC))
 
     def read_stderr(self, limit: int) -> bytes:
         """The last `limit` bytes of the CLI's standard error; none if it cannot be read."""
-        # Jobs of version 1.0 have it in their own folder.
+        # Jobs of version 1.0 have it in the job's folder.
         return read_end(self.run.stderr, limit) or read_end(f"{self.path}/errors", limit)
 
     def read_session(self) -> str | None:
-        """The session that the CLI has named so far, if any."""
+        """The session that the CLI has named in its output, if any."""
         output = open_output(self.output)
         try:
             return read_session(output)
@@ -347,7 +343,7 @@ class Job:
 
 
 def is_job_id(text: str) -> bool:
-    """Whether this is a UUID in its usual spelling, so that no id from outside names a path."""
+    """Whether this is a UUID in lower case with hyphens; any other text could name a path."""
     return _ID.fullmatch(text) is not None
 
 

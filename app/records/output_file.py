@@ -1,7 +1,7 @@
-"""The output of a run as a file: where its data ends, and how its readers are woken.
+"""The file of a run's output: where its data ends, and how its readers are woken.
 
-A job runs as our user and can replace the file, or make it larger than the disk. Standard library
-alone, because the supervisor imports this.
+A job runs as the gateway's user and can replace the file, or make it larger than the disk. Standard
+library alone, because the supervisor imports this.
 """
 
 import os
@@ -10,16 +10,16 @@ from contextlib import suppress
 
 from app.state import files
 
-# Bytes of a hole that the CLI cannot have written, and how many smaller ones are looked at.
+# The least size of a hole that the CLI cannot have written, in bytes.
 _HOLE = 1 << 24
+# How many smaller holes are looked at.
 _MOST_HOLES = 1000
-# The modes that the bell goes through. Readers notice a mode that differs from the last that they
-# saw, and the writer has the file open already.
+# The modes through which `ring` goes. Readers notice the change; the writer has the file open.
 _MODES = (0o600, 0o400, 0o500, 0o700)
 
 
 def open_output(path: str) -> int:
-    """A descriptor for reading; of an empty file, if a job has removed or replaced this one."""
+    """Open the output for reading; an empty file, if a job has removed or replaced it."""
     try:
         return files.open_file(path)
     except OSError:
@@ -36,16 +36,16 @@ def status_of(path: str) -> os.stat_result | None:
 
 
 def is_output(path: str, descriptor: int) -> bool:
-    """Whether this open file still has this name."""
+    """Whether this path still names this open file."""
     status = status_of(path)
     return status is not None and os.path.samestat(status, os.fstat(descriptor))
 
 
 def ring(path: str, descriptor: int | None = None) -> None:
-    """Wake every reader of this file, by a change of its mode. Raises OSError.
+    """Wake every reader of this file by a change of its mode. Raises OSError.
 
-    `descriptor` is the file, if the caller has it open. If the job has put something else in its
-    place, an empty file takes that.
+    `descriptor` is the open file, if the caller has it. If the job has removed the file, or put
+    something else in its place, an empty file replaces it.
     """
     if descriptor is not None:
         os.fchmod(descriptor, _next_mode(os.fstat(descriptor).st_mode))
@@ -60,9 +60,9 @@ def ring(path: str, descriptor: int | None = None) -> None:
 
 
 def cut_holes(path: str) -> None:
-    """Cut the output off where it has a hole: the CLI writes none, but a job can make one.
+    """Cut the output off at its first large hole: the CLI writes none, but a job can make one.
 
-    To look for the last line in a hole of 300 GB takes minutes.
+    The search for the last line in a hole of 300 GB would take minutes.
     """
     with suppress(OSError):
         descriptor = files.open_file(path, os.O_RDWR)
@@ -77,7 +77,7 @@ def cut_holes(path: str) -> None:
 def data_end(descriptor: int, position: int) -> int:
     """Where the next large hole of an open file begins, or its end (lseek(2)).
 
-    Some file systems keep zeros that were written as small holes: those are data.
+    Small holes count as data: some file systems store written zeros as such.
     """
     size = os.fstat(descriptor).st_size
     hole = position
@@ -95,7 +95,7 @@ def _seek(descriptor: int, position: int, whence: int, otherwise: int) -> int:
     try:
         return os.lseek(descriptor, position, whence)
     except OSError:
-        # There is none behind this position.
+        # There is none after this position.
         return otherwise
 
 

@@ -1,7 +1,7 @@
 """A run's folder: one process of the CLI, what it was started with, and how it exited.
 
     STATE_DIR/runs/<id>/start.json  what the CLI is started with; by a worker, before the start
-                        <name>      each file that the CLI reads at its start; likewise
+                        <name>      a file that the CLI reads at its start; likewise
                         output      standard output, written by the CLI itself
                         stderr      standard error, likewise
                         running     a link that names the supervisor and the CLI; by the supervisor
@@ -29,7 +29,7 @@ class RunStart(NamedTuple):
 
     `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}` stands
     for `flag=<the run's folder>/file`. `roots` are the folders that `cwd` must be in at the
-    start; none: it may be anywhere. `kill_grace` is in seconds.
+    start; without any, it may be anywhere. `kill_grace` is in seconds.
     """
 
     cwd: str
@@ -51,7 +51,7 @@ class RunExit(NamedTuple):
 
     `exit_code` or `signal` (a name) is the CLI's own end, both None if it never started or if
     its supervisor died. `stop_signal` is the highest signal that the supervisor used, `killed`
-    how many processes it ended with one, `left` how many could not be ended.
+    how many processes it ended with signals, `left` how many could not be ended.
     """
 
     exit_code: int | None = None
@@ -72,7 +72,7 @@ class Run:
         self._running = f"{self.path}/running"
 
     def create(self, start: RunStart, contents: Mapping[str, bytes]) -> None:
-        """Make the folder with everything that a supervisor needs. Raises OSError."""
+        """Make the folder with all files that the supervisor needs. Raises OSError."""
         os.mkdir(self.path, mode=0o700)
         for name, content in contents.items():
             files.write_file(f"{self.path}/{name}", content)
@@ -84,7 +84,7 @@ class Run:
         return record_file.read_as(RunStart, f"{self.path}/start.json")
 
     def open_stderr(self) -> int:
-        """The new, open standard error. Raises OSError, FileExistsError if there is one."""
+        """Create and open standard error. Raises OSError, and FileExistsError if it exists."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
         return files.open_file(self.stderr, flags)
 
@@ -99,15 +99,15 @@ class Run:
             return None
 
     def set_running(self, running: Running) -> None:
-        """Write which processes the run has. Raises OSError."""
+        """Write the processes of the run. Raises OSError."""
         files.replace_link(self._running, _text_of(running))
 
     def was_started(self) -> bool:
-        """Whether a CLI was started for it, whatever the record of that says."""
+        """Whether the CLI was started, even if the record of its processes is damaged."""
         return files.is_there(self._running)
 
     def mend(self, running: Running) -> None:
-        """Write anew what the run's own job may have damaged. Raises OSError."""
+        """Restore the record of the processes, which the job may have damaged. Raises OSError."""
         if files.read_link(self._running) != _text_of(running):
             self.set_running(running)
 

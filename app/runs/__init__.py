@@ -1,1 +1,1 @@
-"""Processes of the CLI: how each is started, watched and ended."""
+"""Runs, the processes of the CLI: how each is started, watched and ended."""

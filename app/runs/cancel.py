@@ -1,6 +1,6 @@
-"""Ask for a job's end: its supervisor ends it, or it is ended here if it has none yet.
+"""The cancellation of a job: by its supervisor, or here if it has not been started.
 
-Ordinary blocking Python: the master calls it as it is, a worker under gevent.
+Blocking Python, which gevent makes cooperative in a worker.
 """
 
 import signal
@@ -9,7 +9,7 @@ from app import processes
 from app.records.job import Job, Wish
 from app.records.run import RunExit
 from app.runs.close_lost import claim_to_close
-from app.runs.liveness import supervisor_of
+from app.runs.detect_dead import supervisor_of
 from app.runs.verdict import judge
 from app.state.disk import is_out_of_room
 
@@ -17,10 +17,10 @@ from app.state.disk import is_out_of_room
 def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
     """Have the job's supervisor end it, now or as soon as it has started; does not wait.
 
-    An `interrupt` is one SIGINT to the CLI. A job that was not started yet never will be, and has
+    An `interrupt` sends the CLI one SIGINT. A job that has not been started never runs, and has
     ended when this returns. Raises OSError.
     """
-    # The wish comes first: a supervisor looks for it once it can be found here.
+    # The wish is written first: a supervisor that cannot be found here yet reads it later.
     job.ask(wish)
     if claim_to_close(job):
         _end_unstarted(job)
@@ -28,7 +28,7 @@ def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
     supervisor = supervisor_of(job)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)
-        # It may have been stopped.
+        # It may be stopped (SIGSTOP).
         processes.send_signal(supervisor, signal.SIGCONT)
 
 

@@ -1,7 +1,7 @@
-"""Close a run whose supervisor died, and with it the run's job.
+"""The closing of a run whose supervisor died, which closes the run's job, too.
 
-Ordinary blocking Python: launcher and master call it as it is, a worker under gevent. Standard
-library alone, because the launcher imports this.
+Blocking Python, which gevent makes cooperative in a worker. Standard library alone, because the
+launcher imports this.
 """
 
 import contextlib
@@ -14,32 +14,32 @@ from app.processes import Process
 from app.records.job import Job
 from app.records.output_file import cut_holes
 from app.records.run import RunExit
-from app.runs import temporary
-from app.runs.sweep import SWEEP_PATIENCE, sweep
+from app.runs import temporary_folder
+from app.runs.end_processes import TERM_PATIENCE, end_processes
 from app.runs.verdict import judge
 
-#: Seconds that are spent on the temporary files of a run whose supervisor died.
-_TIDY_PATIENCE = 5.0
+#: Seconds for the removal of the temporary files of a run whose supervisor died.
+_CLEANUP_PATIENCE = 5.0
 
 
 def close_lost(job: Job) -> bool:
-    """End what a dead supervisor left of a run, and write the end of the run and of its job.
+    """End the processes that a dead supervisor left, and write the end of the run and of its job.
 
-    Several processes may call this at once: one does it and returns True, the others return
-    at once. Raises OSError.
+    Several processes may call this at once: one closes the job and returns True, the others return
+    False at once. Raises OSError.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         try:
             lock = os.open(job.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except (FileNotFoundError, NotADirectoryError):
-            # Removed by hand.
+            # The operator removed the folder.
             return False
-        held.callback(os.close, lock)
+        stack.callback(os.close, lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if _is_held_by_a_job(lock):
-                sweep(lambda: leftovers(job.run.id), time.sleep, SWEEP_PATIENCE)
+                end_processes(lambda: leftovers(job.run.id), time.sleep, TERM_PATIENCE)
             return False
         if job.end() is not None:
             job.finish()
@@ -52,7 +52,7 @@ def close_lost(job: Job) -> bool:
 
 
 def claim_to_close(job: Job) -> bool:
-    """Claim a job so that it never starts; False if it is claimed already, or gone."""
+    """Claim a job so that it never starts; returns False if it is claimed already, or removed."""
     try:
         job.claim("closer")
     except (FileExistsError, FileNotFoundError):
@@ -61,30 +61,30 @@ def claim_to_close(job: Job) -> bool:
 
 
 def leftovers(run_id: str) -> list[Process]:
-    """The processes that carry a run's mark, and those that descend from them and have lost it."""
+    """The processes with a run's mark, and their descendants, which may have lost it."""
     marked = processes.marked(run_id)
     return list({*marked, *processes.descendants(*(process.pid for process in marked))})
 
 
 def _close(job: Job) -> None:
-    swept = sweep(lambda: leftovers(job.run.id), time.sleep, SWEEP_PATIENCE)
+    result = end_processes(lambda: leftovers(job.run.id), time.sleep, TERM_PATIENCE)
     never_ran = not job.run.was_started()
     cut_holes(job.output)
     run_exit = RunExit(
-        stop_signal=swept.highest.name if swept.highest else None,
-        killed=len(swept.ended),
-        left=len(swept.left),
+        stop_signal=result.highest.name if result.highest else None,
+        killed=len(result.ended),
+        left=len(result.left),
     )
     with contextlib.suppress(FileNotFoundError):
-        # Its folder was removed.
+        # The run's folder was removed.
         job.run.write_exit(run_exit)
     is_cancelled = never_ran and job.is_to_be_cancelled()
     job.write_end(judge(job, run_exit, "cancelled" if is_cancelled else "lost"))
-    temporary.remove_of(job.run.path, _TIDY_PATIENCE, lambda: time.sleep(0))
+    temporary_folder.remove_for_run(job.run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
 
 
 def _is_held_by_a_job(lock: int) -> bool:
-    """Whether this lock is a job's, which can hold it too, and not another closer's."""
+    """Whether a job's process holds this lock, instead of another gateway process."""
     wanted = f":{os.fstat(lock).st_ino}"
     with open("/proc/locks", encoding="ascii") as locks:
         rows = [line.split() for line in locks]

@@ -1,7 +1,7 @@
-"""The queue as the launcher publishes it, in `STATE_DIR/queue`.
+"""The queue's file, `STATE_DIR/queue`, as the launcher publishes it.
 
-Workers read a job's place in it, and the next launcher goes on with it. Standard library alone,
-because the launcher imports this.
+Workers read the places of jobs from it, and a new launcher takes the queue over from it. Standard
+library alone, because the launcher imports this.
 """
 
 import errno
@@ -15,34 +15,34 @@ from app.state.record_file import read_record
 
 
 class Place(NamedTuple):
-    """A place in the queue: 1 is the next; and whether only the job's session keeps it back."""
+    """A place in the queue, from 1, and what the job waits for: a slot, or only its session."""
 
     number: int
     waits_for: Literal["slot", "session"]
 
 
 def queue_file(state: str) -> str:
-    """Where those that wait are published."""
+    """The path of the queue's file."""
     return f"{state}/queue"
 
 
 def place_of(job: Job) -> Place | None:
-    """The place in which a job waits, as published last, or None if it does not."""
+    """The place of a job, as published last, or None if the job does not wait."""
     if job.is_claimed():
         return None
     number = 0
-    for job_id, what in _rows(read_record(queue_file(job.state)) or {}):
-        if what != "start":
+    for job_id, waits_for in _rows(read_record(queue_file(job.state)) or {}):
+        if waits_for != "start":
             number += 1
             if job_id == job.id:
-                return Place(number, "session" if what == "session" else "slot")
+                return Place(number, "session" if waits_for == "session" else "slot")
     return None
 
 
 def queued(state: str) -> list[str]:
-    """The jobs that the launcher answers for: those that wait, and those that it starts now.
+    """The jobs that wait and those that the launcher is starting.
 
-    Raises OSError if that is written down and cannot be read; the launcher will write it anew.
+    Raises OSError if the file cannot be read; the launcher will write it again.
     """
     path = queue_file(state)
     record = read_record(path)
@@ -52,14 +52,14 @@ def queued(state: str) -> list[str]:
 
 
 def read_queue(state: str) -> list[list[str]]:
-    """The rows that an earlier launcher published: a job's id, and what it waits for."""
+    """The rows that an earlier launcher published: the ids of jobs, and what each waits for."""
     rows = _rows(read_record(queue_file(state)) or {})
-    return [[job_id, what] for job_id, what in rows if is_job_id(job_id)]
+    return [[job_id, waits_for] for job_id, waits_for in rows if is_job_id(job_id)]
 
 
 def _rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = record.get("rows")
-    # What was written before the machine's last start may be damaged, and so may those jobs.
+    # A file from before the machine's last start may be damaged, and so may its jobs.
     if record.get("boot_id") != processes.boot_id() or not isinstance(rows, list):
         return []
     return [

@@ -1,4 +1,4 @@
-"""Signals as the launcher and the supervisors notice them: by a descriptor that they poll.
+"""Signals of the launcher and the supervisors, as a descriptor that they poll.
 
 Standard library alone: the supervisor imports this.
 """
@@ -8,18 +8,18 @@ import signal
 
 
 def handle_signals() -> None:
-    """Have SIGTERM and SIGCHLD noticed, here and in what is forked: see `watch_signals`."""
+    """Set the signal handlers of this process and its children, for `watch_signals`."""
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
-    # A terminal's end, or a Ctrl-C in it, is not a cancellation.
+    # A terminal that is closed, or Ctrl-C in it, does not cancel jobs.
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def watch_signals() -> int:
-    """A descriptor that becomes readable with the number of each signal that arrives.
+    """A descriptor from which the number of each received signal can be read.
 
-    Its signals are those of `handle_signals`, which is called before, once for a family.
+    `handle_signals` must be called before, here or in the process that forked this one.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

@@ -1,6 +1,6 @@
-"""How a job ended: what its run's exit, its last `result` line and our own marks say together.
+"""The verdict on how a job ended, from its run's exit, its last `result` line and the gateway.
 
-Standard library alone: the supervisor imports this.
+Standard library alone, because the supervisor imports this.
 """
 
 import os
@@ -24,23 +24,24 @@ _RESULT_FIELDS = (
     "usage",
     "stop_reason",
 )
-# What a job ran into that the CLI does not know of.
+# The errors for limits that the gateway enforces, by their reason.
 _LIMITS = {
     "timeout": "The job took longer than its time limit (timeout)",
     "idle_timeout": "The CLI was silent for longer than the limit (idle_timeout)",
     "output_limit": "The CLI's output exceeded the limit (MAX_JOB_OUTPUT)",
     "disk_full": "The disk of STATE_DIR is full",
 }
+# The errors for ends that the gateway decides, by the job's status.
 _MARKS = {
     "cancelled": "The job was cancelled",
     "lost": "The process that supervised the job was killed",
 }
-# Bytes of standard error that are searched for the CLI's words.
+# How many bytes at the end of standard error are searched for the CLI's error.
 _STDERR_READ = 4096
 
 
 class _Output(NamedTuple):
-    """What a job's output says: its last result, what that means, the session, its size."""
+    """The last result in a job's output, its outcome, the session, and the output's size."""
 
     result: Result | None
     outcome: Outcome
@@ -70,13 +71,12 @@ def judge(
     request: JobRequest | None = None,
     claim: Claim | None = None,
 ) -> JobEnd:
-    """The record of a job's end, now.
+    """The record of a job's end, as of now; the CLI's output must be complete.
 
-    `mark` is what is known better than from the exit code, which says nothing sure of a
-    cancellation. Without one, a job has succeeded if the CLI exited with 0 and its last `result`
-    line says so; both, because the CLI has been seen to exit with 0 and no result. `reason` is the
-    limit that the job ran into; `request` and `claim` are read unless they are given. The CLI's
-    output must not grow any more.
+    `mark` is the status that the gateway knows itself, such as a cancellation. Without one, a job
+    has succeeded if the CLI exited with 0 and its last `result` line says so: the CLI has been
+    seen to exit with 0 without a result. `reason` is the limit that the job has reached. `request`
+    and `claim` are read from the job unless they are given.
     """
     request, claim = request or job.request(), claim or job.claimed_by()
     result, outcome, session, size = _read(job)
@@ -85,13 +85,8 @@ def judge(
     if not succeeded and mark is None and reason is None:
         reason = outcome.reason
     if not succeeded and error is None:
-        error = (
-            _LIMITS.get(str(reason))
-            or _MARKS.get(str(mark))
-            or outcome.message
-            or _complaint(job)
-            or _exit(run_exit, result)
-        )
+        error = _LIMITS.get(str(reason)) or _MARKS.get(str(mark)) or outcome.message
+        error = error or _last_error(job) or _describe_exit(run_exit, result)
     return JobEnd(
         status=mark or ("succeeded" if succeeded else "failed"),
         ended_at=now(),
@@ -108,7 +103,7 @@ def judge(
 
 
 def with_full_disk(end: JobEnd) -> JobEnd:
-    """The same end of a job whose CLI failed, without saying why, because the disk is full."""
+    """The end of a job whose CLI failed because the disk was full, which the CLI cannot report."""
     return end._replace(reason="disk_full", error=_LIMITS["disk_full"])
 
 
@@ -126,15 +121,15 @@ def _read(job: Job) -> _Output:
         os.close(output)
 
 
-def _complaint(job: Job) -> str:
-    """The CLI's own words on standard error: the last line that speaks of an error, or the last."""
+def _last_error(job: Job) -> str:
+    """The last line on standard error that contains "error", or else the last line."""
     text = job.read_stderr(_STDERR_READ).decode(errors="replace")
     lines = [line for line in text.split("\n") if line.strip()]
-    of_errors = [line for line in lines if "error" in line.lower()]
-    return sentence((of_errors or lines or [""])[-1])
+    errors = [line for line in lines if "error" in line.lower()]
+    return sentence((errors or lines or [""])[-1])
 
 
-def _exit(run_exit: RunExit, result: Result | None) -> str:
+def _describe_exit(run_exit: RunExit, result: Result | None) -> str:
     if run_exit.signal is not None:
         return f"The CLI was ended by {run_exit.signal}"
     ended = f"The CLI ended with exit code {run_exit.exit_code}"

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.runs.sweep import SWEEP_LIMIT, SWEEP_PATIENCE
+from app.runs.end_processes import KILL_PATIENCE, TERM_PATIENCE
 from app.state.version import LAYOUT
 from tests.support.gateway import ROOT, eventually
 from tests.support.installed import COMMAND, STATE, UNIT, assert_refused, state_of
@@ -47,7 +47,7 @@ def test_the_unit_allows_a_stop_its_time() -> None:
     found = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert found is not None
     # graceful_timeout and the default of KILL_GRACE.
-    assert int(found[1]) > 15 + 8 + SWEEP_PATIENCE + SWEEP_LIMIT
+    assert int(found[1]) > 15 + 8 + TERM_PATIENCE + KILL_PATIENCE
 
 
 # --- After the installation ---

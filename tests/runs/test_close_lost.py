@@ -11,7 +11,7 @@ from app.jobs.store import Spool
 from app.processes import Process
 from app.records.run import Running
 from app.runs.close_lost import close_lost
-from app.runs.liveness import is_dead
+from app.runs.detect_dead import is_dead
 from tests.support.hostile import create_job
 
 

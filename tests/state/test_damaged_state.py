@@ -12,7 +12,7 @@ from uuid import uuid4
 from app.jobs.store import Spool
 from app.records.job import JobEnd, JobRequest
 from app.records.run import RunExit, RunStart
-from app.runs.liveness import is_dead
+from app.runs.detect_dead import is_dead
 from tests.support.gateway import Gateway, eventually, marked_in
 from tests.support.hostile import PLACED, Start, create_job, serves
 

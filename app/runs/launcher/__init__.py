@@ -1,1 +1,1 @@
-"""The launcher's process, which decides what runs when, and its client."""
+"""The launcher, the process that decides which job runs when, with its client."""

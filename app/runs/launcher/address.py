@@ -1,4 +1,4 @@
-"""The launcher's address, and the process at the other end of a connection to it.
+"""The address of the launcher's socket, with a check of the process at the other end.
 
 Standard library alone, because the launcher imports this.
 """
@@ -12,7 +12,7 @@ LOCK = "launcher.lock"
 
 
 def address(state: int) -> str:
-    """The socket's address by an open folder: a path may be too long for sun_path (unix(7))."""
+    """The socket's address, by the open state folder: a path may be too long for unix(7)."""
     return f"/proc/self/fd/{state}/{SOCKET}"
 
 

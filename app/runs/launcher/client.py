@@ -1,6 +1,6 @@
-"""Ask the launcher to start a job; start a launcher if there is none.
+"""The client of the launcher, which starts a launcher if none runs.
 
-Ordinary blocking sockets, which gevent turns into waiting for others.
+It uses blocking sockets, which gevent makes cooperative.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ from app.errors import JobNotStarted, QueueFull
 from app.processes import Process
 from app.runs.launcher.address import address, peer_of
 
-#: Seconds that a new launcher may take until it listens, and a supervisor until it answers.
+#: Seconds that a new launcher has to listen, and a supervisor to answer.
 LAUNCHER_PATIENCE = 20.0
 SUPERVISOR_PATIENCE = 60.0
-# What dies or is replaced again and again is not waited for.
+# A launcher that dies or is replaced again and again fails the request.
 _TRIES = 5
 
 _ROOT = Path(__file__).resolve().parents[3]
-# The launcher's Python reads nothing from its environment or folder: both are the jobs'.
+# The launcher's Python ignores its environment and folder: jobs control both.
 _PROGRAM = """\
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -36,19 +36,19 @@ main(sys.argv[2:])"""
 
 
 class Capacity(NamedTuple):
-    """How many jobs run at once, how many may wait for that, and the disk's bytes for a start."""
+    """How many jobs may run and wait, and how many bytes of disk must be free for a start."""
 
     running: int
     waiting: int
     min_free: int
 
 
-class Launch:
-    """Starts jobs of one state folder, with one CLI and one environment for it.
+class LauncherClient:
+    """Starts the jobs of one state folder, with one CLI and one environment.
 
-    The launcher ends with `owner`. A launcher of an older `generation` (another CLI, other
-    code, another environment or capacity) is replaced; its running jobs do not notice, and
-    those that wait keep their places.
+    The launcher exits with the `master`. A launcher of an older `generation` (another CLI, other
+    code, another environment or capacity) is replaced; its running jobs go on, and queued jobs
+    keep their places.
     """
 
     def __init__(
@@ -58,76 +58,77 @@ class Launch:
         environment: Mapping[str, str],
         capacity: Capacity,
         generation: str,
-        owner: Process,
+        master: Process,
     ) -> None:
         self._state = state
         self._claude = claude
         self._environment = dict(environment)
         self._capacity = capacity
-        self._owner = owner
+        self._master = master
         self._generation = generation
         self._spawned: set[int] = set()
-        #: Whether there is a launcher, or none was needed yet, as far as those know that `stay`.
-        self.is_there = True
+        #: Whether a launcher runs, or none was needed yet, as far as `subscribe` knows.
+        self.is_available = True
 
     def start(self, job_id: str, continues: str | None) -> bool:
-        """Start a job; True once its CLI runs, False if it waits for its turn.
+        """Start a job; returns True once its CLI runs, False if the job is queued.
 
-        `continues` is the session that no other job may go on with at the same time. A job
-        that has been started or cancelled by somebody else counts as running: its directory
-        tells. Raises JobNotStarted, which says why, and QueueFull.
+        No two jobs with the same `continues`, a session, run at the same time. A job that was
+        started or cancelled by another process counts as running: its folder has its state.
+        Raises JobNotStarted, QueueFull.
         """
         for _ in range(_TRIES):
-            answer = self._ask("start", job=job_id, continues=continues)
+            answer = self._send_request("start", job=job_id, continues=continues)
             if answer == "full":
                 raise QueueFull(self._capacity.waiting)
             if answer.startswith("failed "):
                 raise JobNotStarted(answer.removeprefix("failed "))
             if answer in ("started", "known", "queued"):
                 return answer != "queued"
-            # The launcher or the supervisor died in the middle of it, or made room for ours.
-            # A job that was claimed is not started twice.
+            # The launcher or the supervisor died, or the launcher was replaced. To try again is
+            # safe: a job is claimed once.
         raise JobNotStarted("cannot start the job: its supervisor died")
 
-    def tell_of_cancellation(self) -> None:
-        """Have the launcher forget jobs that were cancelled while they waited; does not wait."""
+    def report_cancellation(self) -> None:
+        """Have the launcher drop queued jobs that were cancelled; does not wait."""
         with self._connect() as connection, contextlib.suppress(OSError):
-            connection.sendall(self._request("look"))
+            connection.sendall(self._format_request("look"))
 
-    def stay(self, tell: Callable[[str, str], None]) -> bool:
-        """Have a launcher; returns when it has ended, and whether that was to make room for ours.
+    def subscribe(self, on_event: Callable[[str, str], None]) -> bool:
+        """Receive the launcher's events until it exits; returns whether it is being replaced.
 
-        `tell` is told `staying` once, and of all that stay one is told `started` and `ended`,
-        with a job's id, when a job's turn comes and when it ends. Raises JobNotStarted if there
-        is no launcher and none can be started.
+        `on_event` is called with `staying` and "" at the beginning, then with `started` or `ended`
+        and the id of a job: when a queued job starts, and when a job ends. Each event goes to one
+        subscriber. Raises JobNotStarted if no launcher runs and none can be started.
         """
-        told = b""
+        pending = b""
         stale = False
         with self._connect() as connection, contextlib.suppress(OSError):
-            connection.sendall(self._request("stay"))
-            self.is_there = True
+            connection.sendall(self._format_request("stay"))
+            self.is_available = True
             while received := connection.recv(4096):
-                *lines, told = (told + received).split(b"\n")
+                *lines, pending = (pending + received).split(b"\n")
                 for line in lines:
                     event, _, job_id = line.decode().partition(" ")
-                    tell(event, job_id)
+                    on_event(event, job_id)
                     stale = event == "stale"
         return stale
 
-    def is_owned(self) -> bool:
-        """Whether the owner, with which every launcher ends, is still there."""
-        return processes.identify(self._owner.pid) == self._owner
+    def is_master_alive(self) -> bool:
+        """Whether the master is alive; the launcher exits with it."""
+        return processes.identify(self._master.pid) == self._master
 
-    def _request(self, ask: str, **named: str | None) -> bytes:
-        request = {"ask": ask, "generation": self._generation, **named}
+    def _format_request(self, command: str, **fields: str | None) -> bytes:
+        request = {"ask": command, "generation": self._generation, **fields}
         return json.dumps(request).encode() + b"\n"
 
-    def _ask(self, ask: str, **named: str | None) -> str:
+    def _send_request(self, command: str, **fields: str | None) -> str:
+        """Returns the answer; "" if the connection closed without one."""
         with self._connect() as connection:
             connection.settimeout(SUPERVISOR_PATIENCE)
             answer = b""
             try:
-                connection.sendall(self._request(ask, **named))
+                connection.sendall(self._format_request(command, **fields))
                 while not answer.endswith(b"\n") and (received := connection.recv(4096)):
                     answer += received
             except TimeoutError:
@@ -141,13 +142,13 @@ class Launch:
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + LAUNCHER_PATIENCE
         while True:
-            connection = self._reach()
+            connection = self._try_connect()
             if connection is not None:
                 return connection
             self._reap()
             if not self._spawned:
-                # Ours may have ended because another one held the lock; if that one is gone
-                # too by now, the next of ours will not end.
+                # The last one may have exited because another launcher held the lock. If that
+                # one has exited, too, a new one gets the lock.
                 self._spawn()
             if time.monotonic() > deadline:
                 raise JobNotStarted(
@@ -155,8 +156,8 @@ class Launch:
                 )
             time.sleep(0.005)
 
-    def _reach(self) -> socket.socket | None:
-        """A connection to the launcher, or None if none listens, or a job in its place."""
+    def _try_connect(self) -> socket.socket | None:
+        """A connection to the launcher; None if no process listens, or if it is a job."""
         state = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
         connection = socket.socket(socket.AF_UNIX)
         try:
@@ -176,7 +177,7 @@ class Launch:
             sys.executable,
             "-I",
             "-S",
-            # Paths are the same bytes here as in the gateway, whatever the locale is.
+            # Paths are the same bytes as in the gateway, in any locale.
             "-X",
             "utf8",
             "-c",
@@ -186,10 +187,10 @@ class Launch:
             self._claude,
             self._generation,
             *(str(number) for number in self._capacity),
-            str(self._owner.pid),
-            str(self._owner.started),
+            str(self._master.pid),
+            str(self._master.started),
         ]
-        # Not gevent's Popen: this takes a tenth of a millisecond whatever our size.
+        # Faster than gevent's Popen: 0.1 ms, however large the worker is.
         pid = os.posix_spawn(
             sys.executable,
             arguments,
@@ -222,12 +223,12 @@ class Launch:
 
 
 def generation(claude: str, environment: Mapping[str, str], capacity: Capacity) -> str:
-    """What must be the same for a running launcher to serve us, with the code as it is now.
+    """The generation of a launcher with this configuration and the code as it is now.
 
-    Of two that differ, the one that was read later is to be served (`launcher_request.Generation`).
+    Of two that differ, the later one wins (`app.runs.launcher.protocol.Generation`).
     """
     code = sorted((str(path), path.stat().st_mtime_ns) for path in _ROOT.glob("app/**/*.py"))
-    known = json.dumps([claude, sorted(environment.items()), capacity, code, sys.version])
-    digest = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()
-    # This clock goes on over a change of the time, and starts anew with the machine.
+    content = json.dumps([claude, sorted(environment.items()), capacity, code, sys.version])
+    digest = hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
+    # This clock ignores changes of the system time, and restarts with the machine.
     return f"{time.clock_gettime_ns(time.CLOCK_BOOTTIME)}.{digest}"

@@ -1,9 +1,10 @@
-"""Which jobs may run now, and what the others wait for.
+"""The launcher's queue: which jobs may start now, in which order.
 
-At most so many run at once, and two that go on with the same session never do. Who comes
-first is served first, but a job that waits for its session holds up no other.
+A limited number of jobs run at once, and never two that continue the same session. The order is
+first come, first served, but a job that waits for its session delays no other job.
 
-The launcher keeps this book, and publishes it (`app.runs.queue_file`). Standard library alone.
+The launcher publishes its queue (`app.runs.queue_file`). Standard library alone, because the
+launcher imports this.
 """
 
 import os
@@ -17,25 +18,25 @@ from app.state.record_file import write_record
 
 
 class Queue:
-    """The jobs that run and those that wait; `most_running` and `most_waiting` bound them."""
+    """The running and the waiting jobs, limited by `most_running` and `most_waiting`."""
 
     def __init__(self, state: str, most_running: int, most_waiting: int) -> None:
         self._state = state
         self._most_running = most_running
         self._most_waiting = most_waiting
-        #: The session that each job goes on with, if any.
+        #: The session that each job continues, if any.
         self._continues: dict[str, str | None] = {}
-        #: The session that each running job's CLI has named, as far as we know.
+        #: The session that each running job's CLI has named, as far as is known.
         self._running: dict[str, str | None] = {}
         self._waiting: list[str] = []
         #: Jobs that were published as waiting and are being started now.
-        self._taken: list[str] = []
+        self._starting: list[str] = []
         self._published: list[list[str]] = []
         #: The file that was published last.
         self._file: os.stat_result | None = None
 
-    def take_over(self) -> list[str]:
-        """The jobs that an earlier launcher answered for, as it published them."""
+    def read_published(self) -> list[str]:
+        """The jobs in the queue that an earlier launcher published."""
         self._published = read_queue(self._state)
         return [job_id for job_id, _ in self._published]
 
@@ -51,21 +52,21 @@ class Queue:
         return not self._waiting
 
     def is_overfull(self) -> bool:
-        """Whether more jobs wait than may."""
+        """Whether more jobs wait than the limit allows."""
         return len(self._waiting) > self._most_waiting
 
     def add(self, job_id: str, continues: str | None) -> None:
-        """Let a job wait."""
+        """Add a job that waits."""
         self._continues[job_id] = continues
         self._waiting.append(job_id)
 
     def add_running(self, job_id: str, continues: str | None) -> None:
-        """Count a job that runs already."""
+        """Add a job that runs already."""
         self._continues[job_id] = continues
         self._running[job_id] = None
 
-    def take(self) -> str | None:
-        """The first job that may run now, which counts as running from here on; None if none."""
+    def pop_startable(self) -> str | None:
+        """The first job that may start, or None; it counts as running from now on."""
         if not self._waiting or len(self._running) >= self._most_running:
             return None
         busy = self._busy_sessions()
@@ -74,38 +75,37 @@ class Queue:
                 self._waiting.remove(job_id)
                 self._running[job_id] = None
                 if any(row[0] == job_id for row in self._published):
-                    self._taken.append(job_id)
+                    self._starting.append(job_id)
                 return job_id
         return None
 
     def put_back(self, job_id: str) -> None:
-        """Let a job that was taken be the next again."""
+        """Return a job that could not be started to the head of the queue."""
         del self._running[job_id]
-        if job_id in self._taken:
-            self._taken.remove(job_id)
+        if job_id in self._starting:
+            self._starting.remove(job_id)
         self._waiting.insert(0, job_id)
 
     def forget(self, job_id: str) -> None:
-        """A job has ended, or waits no more."""
+        """Remove a job, which has ended or waits no longer."""
         self._continues.pop(job_id, None)
         self._running.pop(job_id, None)
-        for jobs in (self._waiting, self._taken):
+        for jobs in (self._waiting, self._starting):
             with suppress(ValueError):
                 jobs.remove(job_id)
 
     def forget_ended(self) -> bool:
-        """Forget who ran and has ended; whether there was anybody.
+        """Remove running jobs that have ended; returns whether there were any.
 
-        The end is known here by a message that may still be on its way, when a client has
-        seen it already.
+        A client may see an end before the supervisor's message arrives here.
         """
         ended = [each for each in self._running if Job(self._state, each).has_ended()]
         for job_id in ended:
             self.forget(job_id)
         return bool(ended)
 
-    def take_claimed(self) -> list[Job]:
-        """Forget who waited and was claimed by somebody else meanwhile, or removed; these."""
+    def remove_claimed(self) -> list[Job]:
+        """Remove and return waiting jobs that another process has claimed, or that are gone."""
         waiting = [Job(self._state, job_id) for job_id in self._waiting]
         found = [each for each in waiting if each.is_claimed() or not each.exists()]
         for job in found:
@@ -113,15 +113,15 @@ class Queue:
         return found
 
     def publish(self) -> None:
-        """Write down who waits, if that has changed, or if the file is missing. Raises OSError.
+        """Write the queue's file if the queue has changed or the file is missing. Raises OSError.
 
-        Who is being started stays in it until its supervisor has claimed it: nobody may think
-        in between that no one cares for it.
+        A job that is being started stays in the file until its supervisor has claimed it, so that
+        no process closes it as lost in between.
         """
-        self._taken = [
-            job_id for job_id in self._taken if not Job(self._state, job_id).is_claimed()
+        self._starting = [
+            job_id for job_id in self._starting if not Job(self._state, job_id).is_claimed()
         ]
-        rows = [[job_id, "start"] for job_id in self._taken]
+        rows = [[job_id, "start"] for job_id in self._starting]
         busy = self._busy_sessions()
         for job_id in self._waiting:
             continues = self._continues[job_id]
@@ -135,7 +135,7 @@ class Queue:
             self._published = rows
 
     def _busy_sessions(self) -> set[str | None]:
-        """The sessions that running jobs go on with or have begun; asked for only if it matters."""
+        """The sessions of running jobs; empty if no waiting job has a session."""
         if not any(self._continues[job_id] for job_id in self._waiting):
             return set()
         for job_id, session in self._running.items():

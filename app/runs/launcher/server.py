@@ -1,30 +1,12 @@
-"""The launcher: one small server, everything imported, that decides which job runs when.
+"""The launcher's server, which answers the workers' requests (`app.runs.launcher.protocol`).
 
-A Python of its own for each job would cost 20 ms and 10 MB, so the launcher forks a supervisor
-for it, or takes one whose job has ended (`pool.py`). It keeps the queue (`queue.py`,
-`scheduler.py`), because it alone sees every start and every end.
-Workers of the gateway never fork, so nothing of theirs (descriptors, signal masks,
-environment, memory) reaches a job. The launcher's environment is the jobs' environment.
+The launcher has everything imported and forks a supervisor for each job, or reuses an idle one: a
+new Python for each job would cost 20 ms and 10 MB. It keeps the queue, because it alone sees every
+start and every end. When a supervisor dies before its job's end, it closes the job as lost.
 
-One request a connection, on the Unix socket `STATE_DIR/launcher`, as JSON on one line:
-
-    {"ask": "start", "generation": …, "job": …, "continues": …}
-        →  started | failed <why>    from the supervisor
-           queued                    it will run when its turn comes
-           full                      it will not: too many wait already
-           known                     its directory tells what became of it
-    {"ask": "look", "generation": …}
-        →  nothing; whoever was cancelled while he waited is forgotten
-    {"ask": "stay", "generation": …}
-        →  `staying`, then a line `started <id>` for each job whose turn comes and `ended <id>`
-           for each that ends, told to one of those that stay; the connection is open for as
-           long as this launcher is there
-
-To a request of a newer generation (other code, another CLI, environment or limits) it answers
-`stale`, whatever was asked, and makes room. Only the gateway's own processes are heard: a job,
-which runs as the same user, is not. A connection that closes without an answer says
-that launcher or supervisor died. A supervisor that dies before its job's end is noticed here,
-and the job is closed as lost.
+Workers never fork, so nothing of a worker (descriptors, signal masks, environment, memory) reaches
+a job. The launcher's environment is the jobs' environment. Only the master and its workers may
+connect: jobs, which run as the same user, are refused.
 """
 
 import gc
@@ -41,9 +23,9 @@ from app.records.job import JobEnd, JobRequest
 from app.records.run import RunExit, RunStart
 from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
 from app.runs.launcher.pool import Pool, answer
+from app.runs.launcher.protocol import parse_generation, parse_request
 from app.runs.launcher.queue import Queue
-from app.runs.launcher.request import generation_of, read_request
-from app.runs.launcher.scheduler import Turns
+from app.runs.launcher.scheduler import Scheduler
 from app.runs.signal_wakeup import handle_signals, watch_signals
 from app.state.files import discard, is_same
 from app.state.process_lock import acquire
@@ -51,47 +33,46 @@ from app.state.record_file import types_of
 
 #: The longest request, in bytes.
 LONGEST_REQUEST = 1 << 14
-#: Seconds that a connected worker has for its one line.
+#: Seconds that a connected worker has to send its request.
 _PATIENCE = 5.0
-#: Milliseconds between two looks at whether the socket is still there.
-LOOK_AFTER = 2000
+#: Milliseconds between two checks of the socket's file.
+CHECK_INTERVAL = 2000
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the owner ends, or until a worker of a newer generation asks.
+    """Serve until the master exits, or until a worker of a newer generation sends a request.
 
-    Arguments: state folder, the CLI's path, generation, how many jobs may run and how many
-    wait, how many bytes of the disk must be free for one to start, and the pid and start time
-    of the owner, the gateway's master process. Returns at once if another launcher serves
-    already.
+    Arguments: state folder, the CLI's path, generation, how many jobs may run and how many may
+    wait, how many bytes of disk must be free for a start, and the pid and start time of the
+    master. Returns at once if another launcher serves already.
     """
     state, claude, generation, most_running, most_waiting, min_free, *rest = arguments
-    owner_pid, owner_started = rest
-    owner = processes.open_process(Process(int(owner_pid), int(owner_started)))
+    master_pid, master_started = rest
+    master = processes.open_process(Process(int(master_pid), int(master_started)))
     lock = acquire(f"{state}/{LOCK}")
-    if lock is None or owner is None:
+    if lock is None or master is None:
         return
     handle_signals()
     processes.become_subreaper()
     queue = Queue(state, int(most_running), int(most_waiting))
     launcher = _Launcher(
-        state, claude, generation, lock, owner, int(owner_pid), queue, int(min_free)
+        state, claude, generation, lock, master, int(master_pid), queue, int(min_free)
     )
     for kind in (JobRequest, JobEnd, RunStart, RunExit, Process):
         types_of(kind)
-    # What exists now is shared with every supervisor; the collector must not touch it.
+    # Supervisors share this memory until the garbage collector touches it.
     gc.collect()
     gc.freeze()
     gc.disable()
-    newcomer = launcher.serve()
-    if newcomer is not None:
-        # Who is told so must find neither the socket nor the lock taken.
+    replaced_by = launcher.serve()
+    if replaced_by is not None:
+        # Before the answer: the worker then starts a launcher, which needs socket and lock.
         os.close(launcher.lock)
-        answer(newcomer, "stale")
+        answer(replaced_by, "stale")
 
 
 def listen(state: str) -> socket.socket:
-    """The listening socket, in place of one that a dead launcher left."""
+    """Open the listening socket; replaces the file of a dead launcher's socket."""
     listener = socket.socket(socket.AF_UNIX)
     folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -100,7 +81,7 @@ def listen(state: str) -> socket.socket:
     finally:
         os.close(folder)
     listener.listen(1024)
-    # A connection may be gone again when its turn comes.
+    # A connection may be closed before it is accepted.
     listener.setblocking(False)
     return listener
 
@@ -112,62 +93,62 @@ class _Launcher:
         claude: str,
         generation: str,
         lock: int,
-        owner: int,
-        owner_pid: int,
+        master: int,
+        master_pid: int,
         queue: Queue,
         min_free: int,
     ) -> None:
-        #: The open file whose lock says that no other launcher serves.
+        #: The open lock file; its lock keeps other launchers from serving.
         self.lock = lock
         self._state = state
-        self._generation = generation_of(generation)
-        self._owner = owner
-        self._owner_pid = owner_pid
+        self._generation = parse_generation(generation)
+        self._master = master
+        self._master_pid = master_pid
         self._wakeup = watch_signals()
         self._poll = select.poll()
-        for descriptor in (owner, self._wakeup):
+        for descriptor in (master, self._wakeup):
             self._poll.register(descriptor, select.POLLIN)
         self._listen()
         pool = Pool(state, claude, dict(os.environb), self._poll)
-        self._turns = Turns(state, queue, pool, self._poll, min_free, self._tell)
-        #: Connections whose request has not come yet, by their descriptors, the oldest first.
-        self._silent: dict[int, tuple[socket.socket, float]] = {}
-        #: Connections that stay, by their descriptors.
-        self._staying: dict[int, socket.socket] = {}
+        self._scheduler = Scheduler(state, queue, pool, self._poll, min_free, self._send_event)
+        #: Connections without a request so far, and their deadlines, by descriptor.
+        self._pending: dict[int, tuple[socket.socket, float]] = {}
+        #: Connections of workers that receive events, by descriptor.
+        self._subscribers: dict[int, socket.socket] = {}
         self._done = False
-        #: Who asked as one of a newer generation.
-        self._newcomer: socket.socket | None = None
-        self._turns.recover()
+        #: The connection of a worker of a newer generation.
+        self._replaced_by: socket.socket | None = None
+        self._scheduler.recover()
 
     def serve(self) -> socket.socket | None:
-        """Answer, until there is a reason to end; returns who must be told that it is stale."""
+        """Serve; returns the connection to answer `stale`, if a newer generation ended this."""
         while not self._done:
-            again = self._turns.go_on()
-            for descriptor, _ in self._poll.poll(LOOK_AFTER if again is None else again):
-                if descriptor == self._owner:
+            timeout = self._scheduler.schedule()
+            for descriptor, _ in self._poll.poll(CHECK_INTERVAL if timeout is None else timeout):
+                if descriptor == self._master:
                     return None
-                self._hear(descriptor)
-            self._turns.settle()
-            self._forget_silent()
+                self._on_readable(descriptor)
+            self._scheduler.retry()
+            self._close_overdue()
             self._keep_address()
         self._listener.close()
-        self._turns.publish()
-        return self._newcomer
+        self._scheduler.publish()
+        return self._replaced_by
 
-    def _hear(self, descriptor: int) -> None:
+    def _on_readable(self, descriptor: int) -> None:
         if descriptor == self._wakeup:
             if signal.SIGTERM in os.read(self._wakeup, 4096):
                 self._done = True
-            self._turns.reap()
+            self._scheduler.reap()
         elif descriptor == self._listener.fileno():
             self._accept()
-        elif descriptor in self._silent:
-            self._take(descriptor)
-        elif descriptor in self._turns:
-            self._turns.hear(descriptor)
-        elif descriptor in self._staying:
+        elif descriptor in self._pending:
+            self._handle_request(descriptor)
+        elif descriptor in self._scheduler:
+            self._scheduler.on_readable(descriptor)
+        elif descriptor in self._subscribers:
             self._poll.unregister(descriptor)
-            self._staying.pop(descriptor).close()
+            self._subscribers.pop(descriptor).close()
 
     def _accept(self) -> None:
         try:
@@ -175,31 +156,31 @@ class _Launcher:
         except BlockingIOError:
             return
         except OSError:
-            # No descriptor is free; the worker waits.
+            # No descriptor is free: the worker has to wait.
             time.sleep(0.01)
             return
-        if not self._is_workers(connection):
+        if not self._is_from_gateway(connection):
             connection.close()
             return
         connection.setblocking(False)
-        self._silent[connection.fileno()] = (connection, time.monotonic() + _PATIENCE)
+        self._pending[connection.fileno()] = (connection, time.monotonic() + _PATIENCE)
         self._poll.register(connection, select.POLLIN)
 
-    def _is_workers(self, connection: socket.socket) -> bool:
-        """Whether the owner, or a child of it, is at the other end: a job never is."""
+    def _is_from_gateway(self, connection: socket.socket) -> bool:
+        """Whether the other end is the master or its child, which no job is."""
         pid = peer_of(connection)
         try:
-            return pid == self._owner_pid or processes.parent_of(pid) == self._owner_pid
+            return pid == self._master_pid or processes.parent_of(pid) == self._master_pid
         except OSError:
             return False
 
-    def _forget_silent(self) -> None:
-        """Close connections whose one line does not come in time."""
+    def _close_overdue(self) -> None:
+        """Close connections that sent no request in time."""
         now = time.monotonic()
-        late = [number for number, (_, until) in self._silent.items() if until < now]
-        for descriptor in late:
+        overdue = [number for number, (_, until) in self._pending.items() if until < now]
+        for descriptor in overdue:
             self._poll.unregister(descriptor)
-            self._silent.pop(descriptor)[0].close()
+            self._pending.pop(descriptor)[0].close()
 
     def _listen(self) -> None:
         self._listener = listen(self._state)
@@ -207,7 +188,7 @@ class _Launcher:
         self._poll.register(self._listener, select.POLLIN)
 
     def _keep_address(self) -> None:
-        """Listen anew if a job has removed the socket; end if another launcher has taken over."""
+        """Listen again if a job has removed the socket; stop if another launcher serves."""
         if is_same(f"{self._state}/{SOCKET}", self._bound):
             return
         path = f"{self._state}/{LOCK}"
@@ -222,36 +203,35 @@ class _Launcher:
         self._listener.close()
         self._listen()
 
-    def _take(self, descriptor: int) -> None:
-        """Take one request."""
-        connection, _ = self._silent.pop(descriptor)
+    def _handle_request(self, descriptor: int) -> None:
+        connection, _ = self._pending.pop(descriptor)
         self._poll.unregister(descriptor)
         try:
-            request = read_request(connection.recv(LONGEST_REQUEST))
+            request = parse_request(connection.recv(LONGEST_REQUEST))
         except (OSError, ValueError):
             connection.close()
             return
         connection.settimeout(_PATIENCE)
         if request.generation.is_newer(self._generation):
-            self._done, self._newcomer = True, connection
-        elif request.asked == "start":
-            self._turns.start(request.job, request.continues, connection)
-        elif request.asked == "look":
+            self._done, self._replaced_by = True, connection
+        elif request.command == "start":
+            self._scheduler.start(request.job, request.continues, connection)
+        elif request.command == "look":
             connection.close()
-            self._turns.look()
+            self._scheduler.drop_cancelled()
         else:
-            self._staying[connection.fileno()] = connection
+            self._subscribers[connection.fileno()] = connection
             self._poll.register(connection, select.POLLIN)
-            # From now on it is told of ends; what was before it must look for itself.
+            # It receives events from now on, and looks for earlier ends itself.
             with suppress(OSError):
                 connection.send(b"staying\n", socket.MSG_DONTWAIT)
 
-    def _tell(self, event: str, job_id: str) -> None:
-        """Tell one of those that stay. Nobody may be there: they look for ends themselves, too."""
-        for connection in self._staying.values():
+    def _send_event(self, event: str, job_id: str) -> None:
+        """Send an event to one subscriber, if any. Workers look for ends from time to time, too."""
+        for connection in self._subscribers.values():
             try:
                 connection.send(f"{event} {job_id}\n".encode(), socket.MSG_DONTWAIT)
             except OSError:
-                # It has gone, or does not listen at the moment.
+                # The worker has died, or its socket is full.
                 continue
             return

@@ -1,1 +1,1 @@
-"""The process beside each run of the CLI."""
+"""The supervisor, the process that starts and watches one run of the CLI."""

@@ -1,6 +1,6 @@
-"""The start of a run: its job is claimed, and the CLI started with the streams of the run's folder.
+"""The start of a run's CLI, after the job was claimed.
 
-Standard library alone: the supervisor imports this.
+Standard library alone, because the supervisor imports this.
 """
 
 import errno
@@ -14,13 +14,13 @@ from typing import NamedTuple
 from app import processes
 from app.records.job import Claim, Job, JobRequest
 from app.records.run import RunExit, Running, RunStart
-from app.runs import temporary
-from app.runs.supervisor.feeder import Feeder
+from app.runs import temporary_folder
+from app.runs.supervisor.stdin_writer import StdinWriter
 from app.runs.verdict import judge
 from app.state import files
 from app.state.remove_tree import remove
 
-# What Python or the gateway ignores or handles must not reach the CLI.
+# Signals that Python or the gateway ignores or handles: the CLI gets their defaults.
 _RESET = (
     signal.SIGPIPE,
     signal.SIGXFSZ,
@@ -29,24 +29,24 @@ _RESET = (
     signal.SIGTERM,
     signal.SIGCHLD,
 )
-#: What an update of the CLI makes of its binary for a moment: it is not there, or not whole.
+#: Errors of a start while an update replaces the CLI's binary.
 _BEING_REPLACED = (errno.ENOENT, errno.ETXTBSY, errno.EACCES, errno.ENOEXEC)
-#: Seconds for which a start is tried again then, and between two tries.
+#: Seconds for which such a start is retried.
 UPDATE_PATIENCE = 5.0
-_TRY_AGAIN = 0.05
-# Seconds that are spent on the temporary files of a run that could not be started.
-_TIDY_PATIENCE = 1.0
+# Seconds between two attempts.
+_RETRY_AFTER = 0.05
+# Seconds for the removal of the temporary files of a run that could not be started.
+_CLEANUP_PATIENCE = 1.0
 
 
 class CannotStart(Exception):
-    """The CLI could not be started; the message is what the launcher's client is answered."""
+    """The CLI could not be started; the message is the answer to the launcher's client."""
 
 
 class StartedRun(NamedTuple):
-    """A run whose CLI was started, and its job.
+    """A run whose CLI was started, with its job.
 
-    `cli` is the CLI's pid, `stderr` and `output` are open files, `temporary` is the path of the
-    folder for temporary files.
+    `cli` is the CLI's pid, `stderr` and `output` are open files, `temporary_folder` is a path.
     """
 
     job: Job
@@ -57,8 +57,8 @@ class StartedRun(NamedTuple):
     cli: int
     stderr: int
     output: int
-    feeder: Feeder
-    temporary: str
+    stdin: StdinWriter
+    temporary_folder: str
 
 
 def start(job: Job, claude: str, environment: Mapping[bytes, bytes]) -> StartedRun:
@@ -69,13 +69,13 @@ def start(job: Job, claude: str, environment: Mapping[bytes, bytes]) -> StartedR
         raise CannotStart("known") from None
     except OSError as error:
         raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
-    request, first = job.request(), job.run.start()
-    if request is None or first is None:
+    request, run_start = job.request(), job.run.start()
+    if request is None or run_start is None:
         raise CannotStart("failed cannot start the job: it has no record")
     try:
-        return _start_cli(job, request, claim, first, claude, environment)
+        return _start_cli(job, request, claim, run_start, claude, environment)
     except OSError as error:
-        message = f"cannot start {claude} in {first.cwd}: {error.strerror}"
+        message = f"cannot start {claude} in {run_start.cwd}: {error.strerror}"
         job.write_end(judge(job, RunExit(), "failed", error=message))
         raise CannotStart(f"failed {message}") from None
 
@@ -84,55 +84,55 @@ def _start_cli(
     job: Job,
     request: JobRequest,
     claim: Claim,
-    first: RunStart,
+    run_start: RunStart,
     claude: str,
     environment: Mapping[bytes, bytes],
 ) -> StartedRun:
-    """Start the CLI of a claimed job. Raises OSError, and then nothing of it is left."""
+    """Start the CLI of a claimed job. Raises OSError, and then no file is left open."""
     run = job.run
-    with ExitStack() as held:
+    with ExitStack() as stack:
 
-        def hold(descriptor: int) -> int:
-            held.callback(os.close, descriptor)
+        def close_on_error(descriptor: int) -> int:
+            stack.callback(os.close, descriptor)
             return descriptor
 
-        stderr = hold(run.open_stderr())
-        output = hold(files.open_file(run.output, os.O_WRONLY | os.O_APPEND))
-        source = hold(files.open_file(job.message))
-        folder = temporary.make(run.path, environment)
-        held.callback(remove, folder, _TIDY_PATIENCE)
+        stderr = close_on_error(run.open_stderr())
+        output = close_on_error(files.open_file(run.output, os.O_WRONLY | os.O_APPEND))
+        source = close_on_error(files.open_file(job.message))
+        folder = temporary_folder.make(run.path, environment)
+        stack.callback(remove, folder, _CLEANUP_PATIENCE)
         reader, writer = os.pipe()
-        hold(writer)
-        own = dict.fromkeys(temporary.VARIABLES, folder.encode())
+        close_on_error(writer)
+        variables = dict.fromkeys(temporary_folder.VARIABLES, folder.encode())
         try:
-            # posix_spawn knows no working directory, so it is ours for a moment.
-            _enter(first)
+            # posix_spawn cannot set a working directory, so this process enters it.
+            _enter(run_start)
             cli = _spawn(
                 job,
-                [claude, *(_argument(run.path, argument) for argument in first.arguments)],
-                {**environment, **own, processes.MARK.encode(): run.id.encode()},
+                [claude, *(_argument(run.path, argument) for argument in run_start.arguments)],
+                {**environment, **variables, processes.MARK.encode(): run.id.encode()},
                 (reader, output, stderr),
             )
         finally:
             os.chdir("/")
             os.close(reader)
-        held.pop_all()
+        stack.pop_all()
     processes.offer_to_kernel(cli)
     running = Running(claim.process, processes.child(cli), processes.boot_id())
-    feeder = Feeder(source, writer)
+    stdin = StdinWriter(source, writer)
     return StartedRun(
-        job, request, claim, first.kill_grace, running, cli, stderr, output, feeder, folder
+        job, request, claim, run_start.kill_grace, running, cli, stderr, output, stdin, folder
     )
 
 
-def _enter(first: RunStart) -> None:
+def _enter(run_start: RunStart) -> None:
     """Enter the run's working directory. Raises OSError.
 
-    A path that led into one of its roots when the job was asked for may lead elsewhere by now.
+    Its path is checked again: since the request, it may have become a link out of the roots.
     """
-    os.chdir(first.cwd)
-    here, roots = os.getcwd(), first.roots
-    if roots and not any(os.path.commonpath((here, root)) == root for root in roots):
+    os.chdir(run_start.cwd)
+    cwd, roots = os.getcwd(), run_start.roots
+    if roots and not any(os.path.commonpath((cwd, root)) == root for root in roots):
         raise PermissionError(errno.EACCES, "it is outside of CWD_ROOTS now")
 
 
@@ -144,7 +144,7 @@ def _spawn(
 ) -> int:
     """Start the CLI with these standard streams; returns its pid. Raises OSError.
 
-    A binary that an update replaces just now is waited for.
+    Waits for a binary that an update is replacing.
     """
     deadline = time.monotonic() + UPDATE_PATIENCE
     while True:
@@ -161,10 +161,10 @@ def _spawn(
                 setsigdef=_RESET,
             )
         except OSError as error:
-            is_over = time.monotonic() > deadline or job.is_to_be_cancelled()
-            if is_over or error.errno not in _BEING_REPLACED:
+            is_final = time.monotonic() > deadline or job.is_to_be_cancelled()
+            if is_final or error.errno not in _BEING_REPLACED:
                 raise
-        time.sleep(_TRY_AGAIN)
+        time.sleep(_RETRY_AFTER)
 
 
 def _argument(folder: str, argument: str | dict[str, str]) -> str:

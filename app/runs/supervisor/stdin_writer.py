@@ -1,16 +1,15 @@
-"""What is said to the CLI, fed to it through a pipe.
+"""The writer of the CLI's standard input.
 
-Standard library alone: the supervisor imports this.
+Standard library alone, because the supervisor imports this.
 """
 
 import os
 
 
-class Feeder:
-    """Feeds the input file to the CLI through a pipe, and closes it after the last byte.
+class StdinWriter:
+    """Writes a file to the CLI's standard input, a pipe, and closes the pipe after the last byte.
 
-    Through a pipe because the CLI does not read its stream-json input from a regular file
-    (2.1.197: exit 0 and no output at all).
+    The CLI does not read stream-json input from a regular file (2.1.197: exit 0, no output).
     """
 
     def __init__(self, source: int, descriptor: int) -> None:
@@ -18,10 +17,10 @@ class Feeder:
         self._pending = b""
         self.descriptor: int | None = descriptor
         os.set_blocking(descriptor, False)
-        self.feed()
+        self.write()
 
-    def feed(self) -> None:
-        """Write as much as the pipe takes."""
+    def write(self) -> None:
+        """Write as much as the pipe accepts."""
         while self.descriptor is not None:
             if not self._pending:
                 self._pending = os.read(self._source, 1 << 16)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.runs import temporary
+from app.runs import temporary_folder
 from app.state.remove_tree import remove
 from tests.support.gateway import Gateway, Stream, eventually
 
@@ -39,7 +39,7 @@ def job(tmp_path: Path) -> Path:
 @pytest.fixture
 def short(job: Path) -> Iterator[Path]:
     """The folder for this job's temporary files."""
-    path = temporary.make(str(job), {})
+    path = temporary_folder.make(str(job), {})
     yield Path(path)
     remove(path, 20)
 
@@ -68,8 +68,8 @@ def test_an_operators_short_folder_is_used_and_a_long_or_missing_one_is_not(
     job: Path, tmp_path: Path
 ) -> None:
     def base_of(environment: dict[bytes, bytes]) -> str:
-        path = temporary.make(str(job), environment)
-        assert temporary.remove_of(str(job), 5)
+        path = temporary_folder.make(str(job), environment)
+        assert temporary_folder.remove_for_run(str(job), 5)
         assert not Path(path).exists()
         return str(Path(path).parent)
 
@@ -87,9 +87,9 @@ def test_an_operators_short_folder_is_used_and_a_long_or_missing_one_is_not(
 def test_where_none_can_be_made_no_record_is_left(
     job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(temporary, "_bases", lambda _: iter([f"{job}/none"]))
+    monkeypatch.setattr(temporary_folder, "_bases", lambda _: iter([f"{job}/none"]))
     with pytest.raises(FileNotFoundError):
-        temporary.make(str(job), {})
+        temporary_folder.make(str(job), {})
     assert not list(job.iterdir())
 
 
@@ -118,7 +118,7 @@ def test_what_a_job_leaves_there_is_removed_and_nothing_else(
         "T": str(short),
     }
     subprocess.run(["sh", "-ec", HOSTILE[kind]], cwd=short, env=environment, check=True)
-    assert temporary.remove_of(str(job), 20)
+    assert temporary_folder.remove_for_run(str(job), 20)
     assert not os.path.lexists(short)
     assert kept.read_text() == "kept"
     assert not (job / "temporary").is_symlink()
@@ -129,11 +129,11 @@ def test_a_record_that_names_another_folder_removes_nothing(job: Path, tmp_path:
     other.mkdir()
     for target in (str(other), "/", "cc2-0123456789ab", f"{other}/cc2-0123456789ab/../../other"):
         (job / "temporary").symlink_to(target)
-        assert temporary.remove_of(str(job), 5)
+        assert temporary_folder.remove_for_run(str(job), 5)
         assert not (job / "temporary").is_symlink()
     assert other.is_dir()
     (job / "temporary").mkdir()
-    assert temporary.remove_of(str(job), 5)
+    assert temporary_folder.remove_for_run(str(job), 5)
 
 
 def test_its_time_is_bounded(short: Path) -> None:
@@ -151,10 +151,10 @@ def test_what_a_job_left_is_removed_later_if_its_time_was_not_enough(
     state = tmp_path / "state"
     (state / "runs").mkdir(parents=True)
     job.rename(state / "runs/run")
-    temporary.sweep(str(state))
+    temporary_folder.remove_for_exited_runs(str(state))
     assert short.exists()
     (state / "runs/run/exited").touch()
-    temporary.sweep(str(state))
+    temporary_folder.remove_for_exited_runs(str(state))
     assert not short.exists()
 
 

@@ -1,11 +1,12 @@
-"""A run's own folder for temporary files: made before its CLI starts, gone when it has exited.
+"""A run's folder for temporary files, made before the CLI starts and removed after its exit.
 
-The CLI keeps sockets and the output of its tasks there, so jobs that share a folder see each
-other, and what they leave grows without bound. The path is short, because the path of a Unix
-socket ends at 108 bytes (unix(7)).
+The CLI keeps sockets and the output of its tasks there. In a shared folder, jobs would see each
+other's files, and these would pile up. The path is short, because a Unix socket's path has at most
+108 bytes (unix(7)).
 
-The folder is the job's to fill: see `app.state.remove_tree`. What is left when its time is over is
-removed by `sweep`. Standard library alone: the supervisor imports this.
+A job can fill the folder with anything (`app.state.remove_tree`), so each removal has a time limit;
+`remove_for_exited_runs` removes the rest later. Standard library alone, because the supervisor
+imports this.
 """
 
 import contextlib
@@ -16,19 +17,19 @@ from app.state.remove_tree import remove
 
 #: A link in the run's folder, to its folder for temporary files.
 RECORD = "temporary"
-#: Variables of the CLI's environment that name the folder; an operator's own say where to make it.
+#: Variables that name the folder for the CLI; the operator's values say where to make it.
 VARIABLES = (b"CLAUDE_CODE_TMPDIR", b"TMPDIR")
-#: Seconds that `sweep` spends on one job's folder.
-SWEEP_PATIENCE = 600.0
+#: Seconds that `remove_for_exited_runs` spends on one folder.
+REMOVE_PATIENCE = 600.0
 
 _PREFIX = "cc2-"
 _DIGITS = 12
-# Bytes of the folder in which it is made.
+# The longest path, in bytes, of the folder in which it is made.
 _LONGEST_BASE = 60
 
 
 def make(run: str, environment: Mapping[bytes, bytes]) -> str:
-    """The path of a new folder for the run with this folder.
+    """Make the temporary folder of the run at `run`; returns its path.
 
     It is made where `environment` says, else in /tmp, else in /var/tmp. Raises OSError.
     """
@@ -36,7 +37,7 @@ def make(run: str, environment: Mapping[bytes, bytes]) -> str:
     for base in _bases(environment):
         path = f"{base}/{_PREFIX}{os.urandom(_DIGITS // 2).hex()}"
         record = f"{run}/{RECORD}"
-        # First, so that a crash leaves no folder without a record.
+        # The record comes first, so that a crash leaves no folder without one.
         with contextlib.suppress(OSError):
             os.symlink(path, record)
         try:
@@ -50,23 +51,23 @@ def make(run: str, environment: Mapping[bytes, bytes]) -> str:
     raise problem
 
 
-def remove_of(run: str, patience: float, pause: Callable[[], object] = lambda: None) -> bool:
-    """Remove the temporary folder of the run with this folder, if any; whether none is left."""
+def remove_for_run(run: str, patience: float, pause: Callable[[], object] = lambda: None) -> bool:
+    """Remove the temporary folder of the run at `run`, if any; returns whether it is gone."""
     record = f"{run}/{RECORD}"
     try:
         path = os.readlink(record)
     except OSError:
         return True
-    # The job can have changed the record.
-    if _is_one(path) and not remove(path, patience, pause):
+    # The job may have changed the record.
+    if _is_made_here(path) and not remove(path, patience, pause):
         return False
     with contextlib.suppress(OSError):
         os.unlink(record)
     return True
 
 
-def sweep(state: str) -> None:
-    """Remove the folders of all runs that have exited, for as long as our parent lives."""
+def remove_for_exited_runs(state: str) -> None:
+    """Remove the folders of all runs that have exited; stops when the parent process exits."""
     parent = os.getppid()
 
     def check() -> None:
@@ -75,7 +76,7 @@ def sweep(state: str) -> None:
 
     for run_id in os.listdir(f"{state}/runs"):
         if os.path.lexists(f"{state}/runs/{run_id}/exited"):
-            remove_of(f"{state}/runs/{run_id}", SWEEP_PATIENCE, check)
+            remove_for_run(f"{state}/runs/{run_id}", REMOVE_PATIENCE, check)
 
 
 def _bases(environment: Mapping[bytes, bytes]) -> Iterator[str]:
@@ -86,11 +87,13 @@ def _bases(environment: Mapping[bytes, bytes]) -> Iterator[str]:
     yield from ("/tmp", "/var/tmp")  # noqa: S108 - the name in it is random
 
 
-def _is_one(path: str) -> bool:
-    """Whether a path is one that `make` returns.
+def _is_made_here(path: str) -> bool:
+    """Whether this can be a path from `make`.
 
-    >>> _is_one("/tmp/cc2-0123456789ab"), _is_one("/tmp/cc2-0123456789ab/.."), _is_one("/tmp")
-    (True, False, False)
+    >>> _is_made_here("/tmp/cc2-0123456789ab"), _is_made_here("/tmp/cc2-0123456789ab/..")
+    (True, False)
+    >>> _is_made_here("/tmp")
+    False
     """
     folder, name = os.path.split(path)
     digits = name.removeprefix(_PREFIX)

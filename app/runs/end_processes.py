@@ -1,6 +1,6 @@
-"""End processes until none is left.
+"""The end of the processes that a CLI left: SIGTERM, then SIGKILL.
 
-Standard library alone: the supervisor imports this.
+Standard library alone, because the supervisor imports this.
 """
 
 import os
@@ -12,37 +12,37 @@ from typing import NamedTuple
 from app import processes
 from app.processes import Process
 
-#: Seconds that what outlives its CLI has between SIGTERM and SIGKILL.
-SWEEP_PATIENCE = 1.0
-#: Seconds after which what survives SIGKILL (a process stuck in the kernel) is given up.
-SWEEP_LIMIT = 30.0
+#: Seconds between SIGTERM and SIGKILL for processes that outlive their CLI.
+TERM_PATIENCE = 1.0
+#: Seconds after which a process that survives SIGKILL (stuck in the kernel) is given up.
+KILL_PATIENCE = 30.0
 
 
-class Swept(NamedTuple):
-    """What was ended, what could not be, and the highest signal used."""
+class EndedProcesses(NamedTuple):
+    """The processes that were ended, those that are left, and the highest signal that was sent."""
 
     ended: set[Process]
     left: set[Process]
     highest: signal.Signals | None
 
 
-def sweep(
+def end_processes(
     find: Callable[[], list[Process]], wait: Callable[[float], None], patience: float
-) -> Swept:
+) -> EndedProcesses:
     """End every process that `find` returns, until it returns none.
 
-    Each gets SIGTERM when first seen; once `patience` seconds have passed since the beginning,
-    it and its process group get SIGKILL. `wait` sleeps for at most the seconds it is given.
-    Processes that are another user's, or stuck in the kernel, are given up.
+    Each gets SIGTERM when first seen. After `patience` seconds, each and its process group get
+    SIGKILL. `wait` sleeps for at most the given seconds. Processes of another user, and those
+    stuck in the kernel, are given up.
     """
     seen: set[Process] = set()
     denied: set[Process] = set()
     highest: signal.Signals | None = None
-    begun = time.monotonic()
+    started_at = time.monotonic()
     while left := set(find()):
-        elapsed = time.monotonic() - begun
-        if left <= denied or elapsed >= patience + SWEEP_LIMIT:
-            return Swept(seen - left, left, highest)
+        elapsed = time.monotonic() - started_at
+        if left <= denied or elapsed >= patience + KILL_PATIENCE:
+            return EndedProcesses(seen - left, left, highest)
         number = signal.SIGKILL if elapsed >= patience else signal.SIGTERM
         for process in left if number == signal.SIGKILL else left - seen:
             highest = number
@@ -54,13 +54,13 @@ def sweep(
                 denied.add(process)
         seen |= left
         wait(0.01 if elapsed >= patience else min(0.05, patience - elapsed))
-    return Swept(seen, set(), highest)
+    return EndedProcesses(seen, set(), highest)
 
 
 def _kill_group(process: Process) -> None:
-    """End what a process forks faster than it can be found: a group is ended at once.
+    """Kill a process group at once: its members may fork faster than they can be found.
 
-    No job is in a group of ours: its CLI began a session of its own.
+    No job is in the gateway's own group, because each CLI starts a new session (setsid(2)).
     """
     group = processes.group_of(process)
     if group is not None and group != os.getpgrp():

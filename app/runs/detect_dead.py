@@ -1,4 +1,4 @@
-"""Whether a process is left that would end a job.
+"""The test whether a job is dead: no process is left that would end it.
 
 Standard library alone, because the launcher imports this.
 """
@@ -12,11 +12,11 @@ from app.runs.queue_file import queued
 def supervisor_of(job: Job) -> Process | None:
     """The living supervisor of a job, or None.
 
-    Raises OSError if it cannot be found out whether it lives.
+    Raises OSError if it is unknown whether the supervisor lives.
     """
     found = job.run.supervisor()
     if found is None:
-        # It has not started the CLI yet, or that record is damaged.
+        # The CLI has not been started yet, or the record is damaged.
         claim = job.claimed_by()
         found = claim.process if claim is not None and claim.role == "supervisor" else None
     return found if found is not None and processes.identify(found.pid) == found else None
@@ -25,10 +25,10 @@ def supervisor_of(job: Job) -> Process | None:
 def is_dead(job: Job) -> bool:
     """Whether no process is left that would end this job.
 
-    Raises OSError if that cannot be found out: then it may well be there.
+    Raises OSError if that is unknown: such a process may live.
     """
     if job.has_ended() and job.end() is None:
-        # The record is damaged; without another one the job would run for ever.
+        # The record is damaged: it must be written again, or the job would run for ever.
         return True
     if job.run.was_started():
         return supervisor_of(job) is None
