@@ -25,14 +25,14 @@ _RESULT_FIELDS = (
     "stop_reason",
 )
 # The errors for limits that the gateway enforces, by their reason.
-_LIMITS = {
+_LIMIT_ERRORS = {
     "timeout": "The job took longer than its time limit (timeout)",
     "idle_timeout": "The CLI was silent for longer than the limit (idle_timeout)",
     "output_limit": "The CLI's output exceeded the limit (MAX_JOB_OUTPUT)",
     "disk_full": "The disk of STATE_DIR is full",
 }
 # The errors for ends that the gateway decides, by the job's status.
-_MARKS = {
+_STATUS_ERRORS = {
     "cancelled": "The job was cancelled",
     "lost": "The process that supervised the job was killed",
 }
@@ -64,7 +64,7 @@ def exit_of(
 def judge(
     job: Job,
     run_exit: RunExit,
-    mark: Status | None,
+    known_status: Status | None,
     *,
     error: str | None = None,
     reason: str | None = None,
@@ -73,22 +73,22 @@ def judge(
 ) -> JobEnd:
     """The record of a job's end, as of now; the CLI's output must be complete.
 
-    `mark` is the status that the gateway knows itself, such as a cancellation. Without one, a job
-    has succeeded if the CLI exited with 0 and its last `result` line says so: the CLI has been
-    seen to exit with 0 without a result. `reason` is the limit that the job has reached. `request`
-    and `claim` are read from the job unless they are given.
+    `known_status` is the status that the gateway knows itself, such as `cancelled`. Without one, a
+    job has succeeded if the CLI exited with 0 and its last `result` line reports success: the CLI
+    has been seen to exit with 0 without a result. `reason` is the limit that the job has reached.
+    `request` and `claim` are read from the job unless they are given.
     """
     request, claim = request or job.request(), claim or job.claimed_by()
     result, outcome, session, size = _read(job)
     fields = result.fields if result else {}
-    succeeded = mark is None and run_exit.exit_code == 0 and outcome.succeeded
-    if not succeeded and mark is None and reason is None:
+    succeeded = known_status is None and run_exit.exit_code == 0 and outcome.succeeded
+    if not succeeded and known_status is None and reason is None:
         reason = outcome.reason
     if not succeeded and error is None:
-        error = _LIMITS.get(str(reason)) or _MARKS.get(str(mark)) or outcome.message
-        error = error or _last_error(job) or _describe_exit(run_exit, result)
+        error = _LIMIT_ERRORS.get(str(reason)) or _STATUS_ERRORS.get(str(known_status))
+        error = error or outcome.message or _last_error(job) or _describe_exit(run_exit, result)
     return JobEnd(
-        status=mark or ("succeeded" if succeeded else "failed"),
+        status=known_status or ("succeeded" if succeeded else "failed"),
         ended_at=now(),
         **run_exit._asdict(),
         session_id=session if isinstance(session, str) else request and request.session_id,
@@ -104,7 +104,7 @@ def judge(
 
 def with_full_disk(end: JobEnd) -> JobEnd:
     """The end of a job whose CLI failed because the disk was full, which the CLI cannot report."""
-    return end._replace(reason="disk_full", error=_LIMITS["disk_full"])
+    return end._replace(reason="disk_full", error=_LIMIT_ERRORS["disk_full"])
 
 
 def _read(job: Job) -> _Output:

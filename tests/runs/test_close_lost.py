@@ -1,4 +1,4 @@
-"""Which jobs count as lost, and are closed as such."""
+"""Dead jobs: how they are detected, and closed as lost."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from app.runs.detect_dead import is_dead
 from tests.support.hostile import create_job
 
 
-def test_an_error_of_looking_is_no_proof_that_a_process_has_gone(
+def test_a_job_is_not_dead_while_its_processes_cannot_be_looked_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     spool = Spool(tmp_path)
@@ -45,12 +45,12 @@ def test_an_error_of_looking_is_no_proof_that_a_process_has_gone(
     assert not is_dead(job)
 
 
-def test_a_claimed_job_is_dead_when_its_claimer_is_and_not_by_any_clock(tmp_path: Path) -> None:
+def test_a_claimed_job_is_dead_when_its_claimer_is_whatever_a_clock_says(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.prepare()
     job = create_job(spool, Process(1 << 30, 1))
     job.claim("supervisor")
-    # Of a file system whose clock is far behind.
+    # The file system's clock may be far behind.
     os.utime(job.claim_link, (0, 0), follow_symlinks=False)
     assert not is_dead(job)
     Path(job.claim_link).unlink()
@@ -74,7 +74,7 @@ def test_a_job_whose_end_is_damaged_is_closed_as_lost(tmp_path: Path) -> None:
         assert ended.status == "lost"
 
 
-def test_an_interrupt_is_taken_once_and_never_in_the_place_of_a_cancellation(
+def test_an_interrupt_is_taken_once_and_replaces_no_cancellation(
     tmp_path: Path,
 ) -> None:
     spool = Spool(tmp_path)

@@ -114,7 +114,7 @@ def kill_all_workers(gateway: Gateway, _: str) -> None:
 
 
 def kill_the_master(gateway: Gateway, _: str) -> None:
-    """End gunicorn's first process, and start the gateway again."""
+    """Kill gunicorn's master, and start the gateway again."""
     gateway.kill_master()
     gateway.start()
 
@@ -179,7 +179,7 @@ def battered(_battered: Gateway) -> Iterator[Gateway]:
         (kill_the_cli, False, "failed", "SIGKILL"),
     ],
 )
-def test_each_line_arrives_once_and_the_end_is_told_as_it_was(
+def test_each_line_arrives_once_and_the_end_has_its_status(
     battered: Gateway,
     tmp_path: Path,
     crash: Callable[[Gateway, str], None],

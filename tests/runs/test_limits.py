@@ -10,18 +10,18 @@ import pytest
 from tests.support.gateway import Gateway, eventually, marked_in
 
 
-def test_a_job_that_takes_too_long_is_ended_and_told_as_timed_out(gateway: Gateway) -> None:
+def test_a_job_that_takes_too_long_is_ended_with_status_timed_out(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "child deaf daemon", "silent", timeout=0.3)
     done = stream.done()
     assert (done["status"], done["reason"]) == ("timed_out", "timeout")
     assert not marked_in(gateway.state)
 
 
-def test_a_silent_job_is_ended_and_one_that_speaks_is_not(gateway: Gateway) -> None:
+def test_a_silent_job_is_ended_and_one_that_prints_is_not(gateway: Gateway) -> None:
     done = gateway.chat("line a", "silent", idle_timeout=0.3).done()
     assert (done["status"], done["reason"]) == ("timed_out", "idle_timeout")
-    speaking = gateway.chat("chatter 8 0.1", "result ok", idle_timeout=0.6)
-    assert speaking.done()["status"] == "succeeded"
+    printing = gateway.chat("chatter 8 0.1", "result ok", idle_timeout=0.6)
+    assert printing.done()["status"] == "succeeded"
 
 
 def test_a_job_that_prints_too_much_is_ended_and_harms_no_other(
@@ -50,13 +50,13 @@ def test_limits_hold_with_the_gateway_down(start_gateway: Callable[..., Gateway]
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "x", 7200])
-def test_a_request_can_only_ask_for_less(gateway: Gateway, seconds: object) -> None:
+def test_a_request_can_only_lower_a_limit(gateway: Gateway, seconds: object) -> None:
     answer = gateway.post("result ok", timeout=seconds)
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", "timeout"]
 
 
-def test_a_waiting_answer_tells_a_timeout_by_its_code(gateway: Gateway) -> None:
+def test_a_json_response_reports_a_timeout_by_its_code(gateway: Gateway) -> None:
     body = {"prompt": "silent", "cwd": str(gateway.project), "timeout": 0.2}
     answer = gateway.ask("POST", "/chat", json=body, headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (424, "job_timed_out")

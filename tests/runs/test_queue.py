@@ -28,7 +28,9 @@ def comments(stream: Stream) -> list[str]:
     raise AssertionError("the stream has no event")
 
 
-def test_jobs_beyond_the_limit_wait_and_are_told_their_place(gateway_with: Start) -> None:
+def test_jobs_beyond_the_limit_wait_and_their_streams_report_their_places(
+    gateway_with: Start,
+) -> None:
     gateway = gateway_with(MAX_JOBS="1")
     first = gateway.chat("line a", f"await {flag(gateway, 'one')}", "result ok")
     first.next()
@@ -49,14 +51,14 @@ def test_jobs_beyond_the_limit_wait_and_are_told_their_place(gateway_with: Start
         assert stream.done()["status"] == "succeeded"
 
 
-def test_the_place_is_told_again_at_each_heartbeat(start_gateway: Start) -> None:
+def test_a_stream_repeats_the_place_at_each_heartbeat(start_gateway: Start) -> None:
     gateway = start_gateway(MAX_JOBS="1", HEARTBEAT="0.1")
     gateway.chat("silent")
     second = gateway.chat("line b")
     assert [second.next().data for _ in range(4)] == [b"queued 1"] * 4
 
 
-def test_who_comes_first_is_served_first(gateway_with: Start) -> None:
+def test_jobs_start_in_the_order_of_their_requests(gateway_with: Start) -> None:
     gateway = gateway_with(MAX_JOBS="1")
     begun = flag(gateway, "begun")
     first = gateway.chat("line a", f"await {begun}")
@@ -69,7 +71,7 @@ def test_who_comes_first_is_served_first(gateway_with: Start) -> None:
     assert all(one <= other for one, other in pairwise(ended))
 
 
-def test_beyond_the_queue_jobs_are_refused_and_told_when_to_come_back(
+def test_jobs_beyond_the_queue_are_refused_with_retry_after(
     start_gateway: Start,
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="1")
@@ -129,13 +131,12 @@ def test_a_job_that_waits_can_be_cancelled_and_never_runs(
     assert third.done()["status"] == "succeeded"
 
 
-def test_a_job_in_the_same_session_waits_and_holds_up_no_other(gateway: Gateway) -> None:
+def test_a_job_in_the_same_session_waits_and_delays_no_other(gateway: Gateway) -> None:
     one = flag(gateway, f"one-{uuid4()}")
     first = gateway.chat("line a", f"await {one}", "result ok", session_id=ONE)
     first.next()
     second = gateway.chat("line b", "result ok", session_id=ONE)
-    told = second.next().data
-    assert told == b"queued 1 (another job is using this session)"
+    assert second.next().data == b"queued 1 (another job is using this session)"
     assert gateway.chat("result ok", session_id=OTHER).done()["status"] == "succeeded"
     fork = gateway.chat("result ok", session_id=ONE, fork_session=True)
     assert fork.done()["status"] == "succeeded"
@@ -145,7 +146,7 @@ def test_a_job_in_the_same_session_waits_and_holds_up_no_other(gateway: Gateway)
     assert gateway.record(second.job_id, "ended")["ended_at"] >= first_end
 
 
-def test_a_session_that_a_running_job_has_begun_is_waited_for(gateway: Gateway) -> None:
+def test_a_job_waits_for_a_session_that_a_running_job_has_begun(gateway: Gateway) -> None:
     first = gateway.chat(f"system {ONE}", "silent")
     first.next()
     second = gateway.chat("line b", "result ok", session_id=ONE)
@@ -154,7 +155,7 @@ def test_a_session_that_a_running_job_has_begun_is_waited_for(gateway: Gateway) 
     assert second.messages()[0] == b"b"
 
 
-def test_three_in_one_session_run_one_after_the_other(gateway: Gateway) -> None:
+def test_three_jobs_in_one_session_run_one_after_the_other(gateway: Gateway) -> None:
     streams = [gateway.chat("chatter 3 0.05", "result ok", session_id=ONE) for _ in range(3)]
     for stream in streams:
         assert stream.done()["status"] == "succeeded"
@@ -180,7 +181,9 @@ def test_respond_async_answers_while_the_job_waits(gateway_with: Start) -> None:
 @pytest.mark.parametrize(
     "victim", ["worker", "workers", "master", "launcher", "reload", "supervisor", "cli"]
 )
-def test_whatever_dies_the_queue_goes_on_in_order(start_gateway: Start, victim: str) -> None:
+def test_the_queue_keeps_its_order_whichever_process_dies(
+    start_gateway: Start, victim: str
+) -> None:
     gateway = start_gateway(MAX_JOBS="1", WORKERS="2")
     gate = flag(gateway, "gate")
     running = gateway.chat("line a", f"await {gate}", "result ok")
@@ -246,7 +249,7 @@ def test_a_smaller_limit_after_a_reload_holds_at_once(start_gateway: Start, tmp_
     assert waiting.messages()[0] == b"b"
 
 
-def test_what_cannot_be_started_when_its_turn_comes_is_told_as_an_error(
+def test_a_queued_job_that_cannot_be_started_ends_its_stream_with_an_error(
     gateway_with: Start,
 ) -> None:
     gateway = gateway_with(MAX_JOBS="1")
@@ -266,7 +269,7 @@ def test_what_cannot_be_started_when_its_turn_comes_is_told_as_an_error(
     assert gateway.chat("result ok").done()["status"] == "succeeded"
 
 
-def test_a_queue_written_before_the_machines_last_start_is_not_gone_on_with(
+def test_a_queue_from_before_the_machines_last_start_is_discarded(
     start_gateway: Start,
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1")

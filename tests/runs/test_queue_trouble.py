@@ -20,7 +20,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in text.split()]
 
 
-def test_the_slot_of_a_job_that_lost_its_supervisor_is_given_away_only_when_it_has_ended(
+def test_the_slot_of_a_job_without_supervisor_is_free_only_when_the_job_has_ended(
     start_gateway: Start,
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1")
@@ -61,7 +61,7 @@ def test_a_supervisor_that_dies_when_it_has_reported_its_end_does_not_end_the_la
     assert alive(launcher)
 
 
-def test_a_job_whose_turn_comes_when_it_cannot_be_claimed_is_told_so(
+def test_a_queued_job_that_cannot_be_claimed_does_not_wait_for_ever(
     small_disk: Path, start_gateway: Start
 ) -> None:
     gateway = start_gateway(
@@ -89,7 +89,7 @@ def test_a_job_whose_turn_comes_when_it_cannot_be_claimed_is_told_so(
             gateway.ask("GET", f"/jobs/{second.job_id}").json()["status"]
             not in ("running", "queued")
         ),
-        lambda: f"nobody cares for the job that waited: {statuses(gateway)}",
+        lambda: f"the queued job was not started: {statuses(gateway)}",
     )
 
 
@@ -152,7 +152,7 @@ def test_a_job_whose_folder_is_removed_while_it_waits_ends_its_stream(
     eventually(lambda: json.loads((gateway.state / "queue").read_bytes())["rows"] == [])
 
 
-def test_a_stop_does_not_start_those_that_wait(start_gateway: Start) -> None:
+def test_a_stop_starts_no_queued_job(start_gateway: Start) -> None:
     gateway = start_gateway(MAX_JOBS="4")
     for _ in range(4):
         begin(gateway, "silent", detach=True)
@@ -162,7 +162,7 @@ def test_a_stop_does_not_start_those_that_wait(start_gateway: Start) -> None:
     assert ran == []
 
 
-def test_who_has_seen_the_end_of_the_only_job_finds_its_slot_free(start_gateway: Start) -> None:
+def test_a_slot_is_free_for_a_client_that_has_seen_the_end_of_its_job(start_gateway: Start) -> None:
     gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="0")
     gate = flag(gateway, "gate")
     first = begin(gateway, f"await {gate}", "result ok")
@@ -175,7 +175,7 @@ def test_who_has_seen_the_end_of_the_only_job_finds_its_slot_free(start_gateway:
         gateway.opened(second.result()).done()
 
 
-def test_a_job_that_a_supervisor_of_an_earlier_launcher_claims_late_has_a_slot(
+def test_a_job_that_an_earlier_launchers_supervisor_claims_late_takes_a_slot(
     start_gateway: Start, tmp_path: Path
 ) -> None:
     gateway = start_gateway(MAX_JOBS="2", WORKERS="1")

@@ -1,4 +1,4 @@
-"""The supervisors of the runs."""
+"""The pool of supervisors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from app.runs.launcher.pool import JOBS_EACH
 from tests.support.gateway import Gateway
 
 
-def test_a_supervisor_makes_room_for_a_fresh_one_and_nobody_notices(
+def test_a_supervisor_is_replaced_after_a_number_of_jobs_and_no_job_fails(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     claude = tmp_path / "quick"

@@ -1,4 +1,4 @@
-"""Each job's own folder for temporary files: short, private, and gone with the job."""
+"""Each run's folder for temporary files: a short path, private, removed at the end."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def short(job: Path) -> Iterator[Path]:
     remove(path, 20)
 
 
-def test_each_job_has_a_private_folder_of_its_own_that_ends_with_it(gateway: Gateway) -> None:
+def test_each_job_has_a_private_folder_that_is_removed_at_its_end(gateway: Gateway) -> None:
     verbs = ["shell echo $TMPDIR", "shell echo $CLAUDE_CODE_TMPDIR; touch $TMPDIR/left"]
     streams = [gateway.chat(*verbs, "silent") for _ in range(2)]
     folders = [folder_of(stream) for stream in streams]
@@ -57,7 +57,7 @@ def test_each_job_has_a_private_folder_of_its_own_that_ends_with_it(gateway: Gat
         assert not folder.exists()
 
 
-def test_a_socket_of_the_clis_fits_into_it(short: Path) -> None:
+def test_the_path_is_short_enough_for_the_clis_sockets(short: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         (short / "cc-socks").mkdir()
         listener.bind(str(short / "cc-socks/4194304.sock"))
@@ -84,7 +84,7 @@ def test_an_operators_short_folder_is_used_and_a_long_or_missing_one_is_not(
     assert base_of({b"TMPDIR": shared.encode(), b"CLAUDE_CODE_TMPDIR": other.encode()}) == other
 
 
-def test_where_none_can_be_made_no_record_is_left(
+def test_a_folder_that_cannot_be_made_leaves_no_record(
     job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(temporary_folder, "_bases", lambda _: iter([f"{job}/none"]))
@@ -107,7 +107,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_what_a_job_leaves_there_is_removed_and_nothing_else(
+def test_a_jobs_files_are_removed_and_nothing_else(
     kind: str, job: Path, short: Path, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
@@ -136,7 +136,7 @@ def test_a_record_that_names_another_folder_removes_nothing(job: Path, tmp_path:
     assert temporary_folder.remove_for_run(str(job), 5)
 
 
-def test_its_time_is_bounded(short: Path) -> None:
+def test_the_time_of_a_removal_is_limited(short: Path) -> None:
     for number in range(600):
         (short / str(number)).touch()
     begun = time.monotonic()
@@ -145,7 +145,7 @@ def test_its_time_is_bounded(short: Path) -> None:
     assert remove(str(short), 20)
 
 
-def test_what_a_job_left_is_removed_later_if_its_time_was_not_enough(
+def test_files_that_were_not_removed_in_time_are_removed_later(
     job: Path, short: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
@@ -166,7 +166,7 @@ def test_a_job_that_leaves_much_ends_and_the_rest_is_removed(gateway: Gateway) -
     eventually(lambda: not folder.exists())
 
 
-def test_it_goes_with_a_job_whose_supervisor_was_killed(gateway: Gateway) -> None:
+def test_the_folder_of_a_job_whose_supervisor_was_killed_is_removed(gateway: Gateway) -> None:
     stream = gateway.chat("shell echo $TMPDIR", "silent")
     folder = folder_of(stream)
     os.kill(gateway.processes_of(stream.job_id).supervisor.pid, signal.SIGKILL)
@@ -174,7 +174,7 @@ def test_it_goes_with_a_job_whose_supervisor_was_killed(gateway: Gateway) -> Non
     eventually(lambda: not folder.exists())
 
 
-def test_the_next_start_removes_what_a_crash_of_the_machine_left(
+def test_the_next_start_removes_the_folders_that_a_crash_left(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway()
@@ -193,7 +193,7 @@ def test_the_next_start_removes_what_a_crash_of_the_machine_left(
     eventually(lambda: not folder.exists())
 
 
-def test_a_cli_that_an_update_replaces_just_now_is_waited_for(
+def test_a_start_waits_for_a_cli_that_an_update_replaces(
     start_gateway: Callable[..., Gateway], fake_claude: Path, tmp_path: Path
 ) -> None:
     claude = tmp_path / "claude"
@@ -205,7 +205,7 @@ def test_a_cli_that_an_update_replaces_just_now_is_waited_for(
         assert gateway.chat("result ok").done()["status"] == "succeeded"
 
 
-def test_a_cli_that_stays_away_fails_the_job_and_says_so(
+def test_a_job_fails_with_an_error_if_the_cli_stays_away(
     start_gateway: Callable[..., Gateway], fake_claude: Path, tmp_path: Path
 ) -> None:
     claude = tmp_path / "claude"

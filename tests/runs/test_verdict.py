@@ -13,8 +13,8 @@ NOT_LOGGED_IN = "Not logged in · Please run /login"
 
 def result(**fields: Any) -> str:
     """The verb that prints this result line."""
-    told = {"type": "result", "subtype": "success", "is_error": True, "num_turns": 1, **fields}
-    return f"line {json.dumps(told)}"
+    fields = {"type": "result", "subtype": "success", "is_error": True, "num_turns": 1, **fields}
+    return f"line {json.dumps(fields)}"
 
 
 # As seen in the CLI's versions 2.1.197 and 2.1.330.
@@ -67,7 +67,7 @@ FAILURES = [
         [result(subtype="error_during_execution", errors=["No conversation found"])],
         (None, "No conversation found"),
     ),
-    # A result line that is glued to a warning is one all the same.
+    # A result may follow a warning on the same line.
     (
         [f"line Warning: {{x}} {result(result=NOT_LOGGED_IN).removeprefix('line ')}"],
         ("not_logged_in", NOT_LOGGED_IN),
@@ -81,23 +81,23 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("verbs", "told"), FAILURES)
+@pytest.mark.parametrize(("verbs", "expected"), FAILURES)
 def test_a_failure_has_a_reason_and_the_clis_own_words(
-    gateway: Gateway, verbs: list[str], told: tuple[str | None, str]
+    gateway: Gateway, verbs: list[str], expected: tuple[str | None, str]
 ) -> None:
     stream = gateway.chat(*verbs, "exit 1")
     done = stream.done()
-    assert (done["status"], done["reason"], done["error"]) == ("failed", *told)
+    assert (done["status"], done["reason"], done["error"]) == ("failed", *expected)
     assert next(iter(done)) == "process_id"
     record = gateway.ask("GET", f"/jobs/{stream.job_id}").json()
-    assert (record["status"], record["reason"], record["error"]) == ("failed", *told)
+    assert (record["status"], record["reason"], record["error"]) == ("failed", *expected)
     line = f"job {stream.job_id} failed after "
     eventually(lambda: line in gateway.log())
     (logged,) = [each for each in gateway.log().split("\n") if line in each]
-    assert told[1] in logged
+    assert expected[1] in logged
 
 
-# With exit code 0, and a result that says of itself that it is no error.
+# With exit code 0 and a result without is_error.
 NO_SUCCESSES = [
     (
         [
@@ -128,32 +128,34 @@ NO_SUCCESSES = [
 ]
 
 
-@pytest.mark.parametrize(("verbs", "told"), NO_SUCCESSES)
-def test_a_turn_that_was_stopped_is_no_success(
-    gateway: Gateway, verbs: list[str], told: tuple[str, str]
+@pytest.mark.parametrize(("verbs", "expected"), NO_SUCCESSES)
+def test_a_job_whose_turn_was_stopped_has_failed(
+    gateway: Gateway, verbs: list[str], expected: tuple[str, str]
 ) -> None:
     done = gateway.chat(*verbs).done()
-    assert (done["status"], done["reason"], done["error"]) == ("failed", *told)
+    assert (done["status"], done["reason"], done["error"]) == ("failed", *expected)
     assert done["exit_code"] == 0
 
 
-def test_a_slash_command_that_was_carried_out_has_succeeded(gateway: Gateway) -> None:
+def test_a_job_with_a_slash_command_succeeds(gateway: Gateway) -> None:
     done = gateway.chat(result(is_error=False, num_turns=0, result="Cost: $0")).done()
     assert (done["status"], done["reason"]) == ("succeeded", None)
     assert "error" not in done
 
 
-def test_a_glued_result_is_a_success_and_its_line_is_not_touched(gateway: Gateway) -> None:
+def test_a_result_after_a_warning_on_its_line_is_a_success_and_the_line_unchanged(
+    gateway: Gateway,
+) -> None:
     line = 'Warning: no {"type":"result","is_error":false,"result":"done","total_cost_usd":0.5}'
     stream = gateway.chat(f"line {line}")
     *messages, done = [event for event in stream if event.name != ":"]
     assert [event.data for event in messages] == [line.encode()]
-    told = json.loads(done.data)
-    assert (told["status"], told["total_cost_usd"]) == ("succeeded", 0.5)
+    end = json.loads(done.data)
+    assert (end["status"], end["total_cost_usd"]) == ("succeeded", 0.5)
     assert gateway.ask("GET", f"/jobs/{stream.job_id}").json()["result"] == "done"
 
 
-def test_a_cancelled_job_says_so(gateway: Gateway) -> None:
+def test_a_cancelled_job_has_an_error_without_reason(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "silent")
     stream.next()
     gateway.ask("DELETE", f"/chat/{stream.job_id}")
@@ -162,12 +164,12 @@ def test_a_cancelled_job_says_so(gateway: Gateway) -> None:
     assert done["error"] == "The job was cancelled"
 
 
-def test_words_are_one_line_of_moderate_length() -> None:
+def test_an_error_is_one_line_of_limited_length() -> None:
     assert sentence("x" * 10_000) == "x" * LONGEST_MESSAGE + "…"
     assert sentence(" a\n\n b\x1b[2J\ud83d ") == "a b\ufffd[2J\ufffd"
 
 
 @pytest.mark.parametrize("value", [None, 1, [], {}, "x", True])
 @pytest.mark.parametrize("name", ["result", "errors", "terminal_reason", "subtype", "is_error"])
-def test_a_verdict_takes_anything(name: str, value: object) -> None:
+def test_a_malformed_result_is_no_success(name: str, value: object) -> None:
     assert outcome_of({name: value}, None).succeeded is False

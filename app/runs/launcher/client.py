@@ -102,7 +102,7 @@ class LauncherClient:
         subscriber. Raises JobNotStarted if no launcher runs and none can be started.
         """
         pending = b""
-        stale = False
+        is_replaced = False
         with self._connect() as connection, contextlib.suppress(OSError):
             connection.sendall(self._format_request("stay"))
             self.is_available = True
@@ -111,8 +111,8 @@ class LauncherClient:
                 for line in lines:
                     event, _, job_id = line.decode().partition(" ")
                     on_event(event, job_id)
-                    stale = event == "stale"
-        return stale
+                    is_replaced = event == "stale"
+        return is_replaced
 
     def is_master_alive(self) -> bool:
         """Whether the master is alive; the launcher exits with it."""
@@ -123,7 +123,7 @@ class LauncherClient:
         return json.dumps(request).encode() + b"\n"
 
     def _send_request(self, command: str, **fields: str | None) -> str:
-        """Returns the answer; "" if the connection closed without one."""
+        """Send a request; returns the answer, "" if the connection closed without one."""
         with self._connect() as connection:
             connection.settimeout(SUPERVISOR_PATIENCE)
             answer = b""

@@ -15,7 +15,7 @@ from app import processes
 from app.records.job import Job, JobEnd
 from app.runs.end_processes import end_processes
 from app.runs.supervisor.start import CannotStart, StartedRun, start
-from app.runs.supervisor.watch import Watch
+from app.runs.supervisor.watch import CliWatch
 from app.state.disk import is_out_of_room
 from app.state.remove_tree import remove
 
@@ -46,9 +46,9 @@ def supervise(
     report("started")
     try:
         with suppress(OSError):
-            # If this fails, `Watch` writes it later. The claim names the supervisor, too.
+            # If this fails, `CliWatch` writes it later. The claim names the supervisor, too.
             job.run.set_running(started.running)
-        run_exit, end = Watch(started, wakeup).until_end()
+        run_exit, end = CliWatch(started, wakeup).until_end()
         # Limited, because clients wait for the end.
         is_clean = remove(started.temporary_folder, _CLEANUP_BEFORE)
         _write_end(started, end)

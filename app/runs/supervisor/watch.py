@@ -37,7 +37,7 @@ _CHECK_INTERVAL = 5.0
 _MEND_INTERVAL = 1.0
 
 
-class Watch:
+class CliWatch:
     """Waits for the CLI, writes its input, and ends it on a cancellation or at a limit."""
 
     def __init__(self, started: StartedRun, wakeup: int) -> None:
@@ -47,7 +47,7 @@ class Watch:
         self._status: int | None = None
         self._cancelled_at: float | None = None
         self._interrupted = False
-        self._breach: tuple[Status, str] | None = None
+        self._reached_limit: tuple[Status, str] | None = None
         self._started_at = self._grew_at = time.monotonic()
         self._mend_at = self._started_at + _MEND_INTERVAL
         self._size = 0
@@ -77,13 +77,12 @@ class Watch:
         cut_holes(self._started.job.output)
         stop_signal = self._highest.name if self._highest else None
         run_exit = exit_of(self._status, stop_signal, len(killed), len(result.left))
-        reason = self._breach[1] if self._breach else None
         started = self._started
         end = judge(
             started.job,
             run_exit,
-            self._mark(),
-            reason=reason,
+            self._known_status(),
+            reason=self._reached_limit[1] if self._reached_limit else None,
             request=started.request,
             claim=started.claim,
         )
@@ -110,9 +109,9 @@ class Watch:
             return False
         return free < NO_ROOM
 
-    def _mark(self) -> Status | None:
-        if self._breach:
-            return self._breach[0]
+    def _known_status(self) -> Status | None:
+        if self._reached_limit:
+            return self._reached_limit[0]
         return "cancelled" if self._interrupted or self._cancelled_at is not None else None
 
     def _wait(self, seconds: float) -> None:
@@ -198,12 +197,12 @@ class Watch:
             if size != self._size:
                 self._size, self._grew_at = size, now
         if request.timeout and now - self._started_at >= request.timeout:
-            self._breach = ("timed_out", "timeout")
+            self._reached_limit = ("timed_out", "timeout")
         elif request.idle_timeout and now - self._grew_at >= request.idle_timeout:
-            self._breach = ("timed_out", "idle_timeout")
+            self._reached_limit = ("timed_out", "idle_timeout")
         elif request.max_output and self._size > request.max_output:
-            self._breach = ("failed", "output_limit")
-        if self._breach:
+            self._reached_limit = ("failed", "output_limit")
+        if self._reached_limit:
             self._cancelled_at = now
 
     def _patience(self) -> float:
