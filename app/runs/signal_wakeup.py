@@ -1,6 +1,6 @@
 """Signals of the launcher and the supervisors, as a descriptor that they poll.
 
-Standard library alone: the supervisor imports this.
+Standard library alone, because the supervisor imports this.
 """
 
 import os
