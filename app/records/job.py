@@ -1,4 +1,4 @@
-"""A job's folder: what a client asked for, which run serves it, and how it ended.
+"""A job's folder with its records: request, claim, wish, end.
 
     STATE_DIR/jobs/<id>/job.json   the request; by the worker that accepted it
                         message    what is written to the CLI's standard input: stream-json lines
@@ -171,7 +171,7 @@ class Job:
         """Whether the job is in `live/`, the list of the jobs that have not ended."""
         return files.is_there(self.live)
 
-    def mend(self, request: JobRequest, claim: Claim) -> None:
+    def restore(self, request: JobRequest, claim: Claim) -> None:
         """Restore the records of a running job, which may have damaged them. Raises OSError.
 
         Does nothing if the folder was removed: that means a cancellation.

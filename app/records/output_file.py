@@ -1,4 +1,4 @@
-"""The file of a run's output: where its data ends, and how its readers are woken.
+"""The file of a run's output, with the wake-up of its readers.
 
 A job runs as the gateway's user and can replace the file, or make it larger than the disk. Standard
 library alone, because the supervisor imports this.

@@ -1,4 +1,4 @@
-"""A run's folder: one process of the CLI, what it was started with, and how it exited.
+"""A run's folder with its records: start, processes, exit. A run is one process of the CLI.
 
     STATE_DIR/runs/<id>/start.json  what the CLI is started with; by a worker, before the start
                         <name>      a file that the CLI reads at its start; likewise
@@ -106,7 +106,7 @@ class Run:
         """Whether the CLI was started, even if the record of its processes is damaged."""
         return files.is_there(self._running)
 
-    def mend(self, running: Running) -> None:
+    def restore(self, running: Running) -> None:
         """Restore the record of the processes, which the job may have damaged. Raises OSError."""
         if files.read_link(self._running) != _text_of(running):
             self.set_running(running)

@@ -1,4 +1,4 @@
-"""Signals of the launcher and the supervisors, as a descriptor that they poll.
+"""The descriptor that wakes the launcher or a supervisor at a signal.
 
 Standard library alone, because the supervisor imports this.
 """

@@ -1,4 +1,4 @@
-"""A run's folder for temporary files, made before the CLI starts and removed after its exit.
+"""A run's folder for temporary files, from the CLI's start to its exit.
 
 The CLI keeps sockets and the output of its tasks there. In a shared folder, jobs would see each
 other's files, and these would pile up. The path is short, because a Unix socket's path has at most

@@ -1,4 +1,4 @@
-"""The verdict on how a job ended, from its run's exit, its last `result` line and the gateway.
+"""The verdict on a job's end: its status, reason, error.
 
 Standard library alone, because the supervisor imports this.
 """

@@ -49,7 +49,7 @@ def test_a_damaged_record_of_processes_is_mended(text: str, run: Run) -> None:
         link.write_text("not a link")
     assert run.running() is None
     assert run.was_started()
-    run.mend(RUNNING)
+    run.restore(RUNNING)
     assert run.running() == RUNNING
 
 

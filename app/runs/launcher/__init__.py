@@ -1,1 +1,1 @@
-"""The launcher, the process that decides which job runs when, with its client."""
+"""The launcher, the process that decides when each job starts, with its client."""

@@ -1,4 +1,4 @@
-"""The launcher's scheduler: it gives jobs from the queue to supervisors.
+"""The launcher's scheduler, which gives queued jobs to supervisors.
 
 It sees every start and every end, whichever process dies. Standard library alone, because the
 launcher imports this.

@@ -34,7 +34,7 @@ STDERR_KEPT = 1 << 18
 #: Seconds between checks of the size of standard error and of the job's folder.
 _CHECK_INTERVAL = 5.0
 #: Seconds between checks of the job's records.
-_MEND_INTERVAL = 1.0
+_RESTORE_INTERVAL = 1.0
 
 
 class CliWatch:
@@ -49,7 +49,7 @@ class CliWatch:
         self._interrupted = False
         self._reached_limit: tuple[Status, str] | None = None
         self._started_at = self._grew_at = time.monotonic()
-        self._mend_at = self._started_at + _MEND_INTERVAL
+        self._restore_at = self._started_at + _RESTORE_INTERVAL
         self._size = 0
         self._steps = list(LADDER)
         self._highest: signal.Signals | None = None
@@ -63,7 +63,7 @@ class CliWatch:
             self._wait(self._send_due_signals())
             self._cap_stderr()
             self._check_limits()
-            self._mend()
+            self._restore_records()
             if not self._started.job.exists():
                 # A removed folder means a cancellation.
                 self._read_wish()
@@ -91,16 +91,16 @@ class CliWatch:
             end = with_full_disk(end)
         return run_exit, end
 
-    def _mend(self) -> None:
+    def _restore_records(self) -> None:
         """Restore the job's records if the job changed them, so that it can be found and ended."""
         now = time.monotonic()
-        if now < self._mend_at or self._status is not None:
+        if now < self._restore_at or self._status is not None:
             return
-        self._mend_at = now + _MEND_INTERVAL
+        self._restore_at = now + _RESTORE_INTERVAL
         # This fails on a full disk, or if the job has removed its folder.
         with suppress(OSError):
-            self._started.job.mend(self._started.request, self._started.claim)
-            self._started.job.run.mend(self._started.running)
+            self._started.job.restore(self._started.request, self._started.claim)
+            self._started.job.run.restore(self._started.running)
 
     def _disk_is_full(self) -> bool:
         try:
