@@ -1,14 +1,14 @@
 """The index of the jobs that have ended: an SQLite database beside their folders.
 
 The folders are the truth. The index answers at once what would otherwise need a look into each of
-them: the newest jobs that fit a filter, what all of them cost, which ones ended long ago. Whatever
-it returns is a hint to be checked in the job's folder, except the sums.
+them: the newest jobs that fit a filter, what all of them cost, which ones ended long ago. Its
+results are hints that are checked in the job's folder, except the sums.
 
-`STATE_DIR/index/` holds the database and its stamp (`app.state.stamp`). Each use of the database
-holds the folder's lock and checks the stamp, so a file that a job has touched is never read. SQLite
-works in a native thread, without locks and journals of its own: a write that is cut off leaves a
-file that does not fit its stamp. An index that cannot be used raises IndexUnusable; the caller
-reads the folders then, and `app.jobs.index_upkeep` makes a new index.
+`STATE_DIR/index/` contains the database and its stamp (`app.state.stamp`). Each use of the database
+takes the folder's lock and checks the stamp, so a file that a job has changed is never read. SQLite
+works in a native thread, without its locks and journals: an interrupted write leaves a file that
+does not fit its stamp. An index that cannot be used raises IndexUnusable; the caller reads the
+folders then, and `app.jobs.index_upkeep` makes a new index.
 """
 
 import errno
@@ -35,7 +35,7 @@ from app.state.stamp import Stamp, read_stamp, write_stamp
 FOLDER = "index"
 DATABASE = "jobs.sqlite"
 
-# Seconds for the lock and for SQLite. Only a job or a very slow disk needs as much.
+# Seconds for the lock and for SQLite. Only a job or a very slow disk takes that long.
 _LOCK_PATIENCE = 0.5
 _PATIENCE = 5.0
 # SQLite's instructions between two looks at the clock.
@@ -61,7 +61,7 @@ class JobIndex:
         self._carried: dict[Group, Amounts] | None = None
 
     def newest(self, wanted: Filter, before: Position | None, limit: int) -> list[Position]:
-        """The jobs that fit the filter, the newest first; only those before a position."""
+        """The jobs that fit the filter, the newest first; with `before`, only older ones."""
         query, values = tables.newest_query(wanted, before, limit)
         return self._read(
             lambda database: [
@@ -71,13 +71,13 @@ class JobIndex:
         )
 
     def sums(self, pending: Collection[str]) -> tuple[dict[Group, Amounts], set[str]]:
-        """What the kept jobs used, and which of the `pending` ones are counted in that."""
+        """What the kept jobs used, and which of the `pending` ones that includes."""
         return self._read(
             lambda database: (tables.read_sums(database, 0), tables.known_among(database, pending))
         )
 
     def ended_before(self, moment: float, limit: int) -> list[str]:
-        """The jobs that ended before a moment, those that ended first at the beginning."""
+        """The jobs that ended before a moment; those that ended first come first."""
         query = "SELECT id FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?"
         return self._read(
             lambda database: [
@@ -103,7 +103,7 @@ class JobIndex:
         )
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add jobs that have ended; those that are in the index already stay as they are."""
+        """Add jobs that have ended; those that are in the index are not changed."""
         added = list(entries)
         self._write(partial(tables.insert, entries=added))
         # A job may have been removed since its folder was read.
@@ -116,7 +116,7 @@ class JobIndex:
             self._write(partial(tables.take, job_ids=job_ids))
 
     def remove(self, job_ids: Sequence[str], otherwise: Iterable[Entry] = ()) -> None:
-        """Count jobs as removed. `otherwise` is what to count if one is not in the index."""
+        """Count jobs as removed. `otherwise` has entries of jobs that may not be in the index."""
 
         def work(database: sqlite3.Connection) -> None:
             missing = set(job_ids) - tables.known_among(database, job_ids)
@@ -130,7 +130,7 @@ class JobIndex:
         self._write(work)
 
     def forget_removed(self, before: str) -> None:
-        """Forget what the jobs used that were removed and ended before this day."""
+        """Forget what removed jobs used that ended before this day."""
         query = "DELETE FROM sums WHERE removed AND day < ?"
         self._write(lambda database: database.execute(query, (before,)))
 
@@ -148,7 +148,7 @@ class JobIndex:
         self._write(lambda _: None, is_complete=True)
 
     def distrust(self) -> None:
-        """Have a new index made."""
+        """Mark the index as unusable, so that a new one is made."""
         files.discard(self._stamp)
 
     def start_anew(self) -> None:
@@ -170,7 +170,7 @@ class JobIndex:
             raise IndexUnusable(f"cannot make a new index: {error}") from error
 
     def _read(self, work: Callable[[sqlite3.Connection], Found], partly: bool = False) -> Found:
-        """Have a native thread read; `partly` allows an index that is not complete."""
+        """Read in a native thread; `partly` allows an index that is not complete."""
         with self._lock(shared=True):
             stamp = self._fitting_stamp()
             if not (stamp.is_complete or partly):
@@ -183,18 +183,18 @@ class JobIndex:
     def _write(
         self, work: Callable[[sqlite3.Connection], object], is_complete: bool = False
     ) -> None:
-        """Have a native thread write, in one transaction."""
+        """Write in a native thread, in one transaction."""
         with self._lock(shared=False):
             stamp = self._fitting_stamp()
             for suffix in ("-journal", "-wal"):
-                # SQLite would read it, and wait if it is a pipe. We make none.
+                # A job made it. SQLite would read it, and wait if it is a pipe.
                 if files.is_there(self._database + suffix):
                     self.distrust()
                     raise IndexUnusable(f"there is a file {DATABASE}{suffix}")
             try:
                 self._use(partial(_with_writer, self._database, work))
             except IndexUnusable:
-                # Undone, because the disk is full; after any other error there is no stamp.
+                # The disk is full, and SQLite undid it; other errors leave no stamp.
                 if files.is_there(self._stamp):
                     write_stamp(self._stamp, self._database, stamp.is_complete)
                 raise
@@ -222,7 +222,7 @@ class JobIndex:
                 self.distrust()
             raise IndexUnusable(f"cannot use the index: {error}") from error
         except (TimeoutError, ValueError, TypeError, OverflowError) as error:
-            # SQLite does not answer, or there is a value that the gateway has not written.
+            # SQLite does not answer, or there is a value that a job has written.
             self.distrust()
             raise IndexUnusable(f"cannot use the index: {error}") from error
 
@@ -235,18 +235,18 @@ class JobIndex:
 
 
 def _with_reader(path: str, work: Callable[[sqlite3.Connection], Found]) -> Found:
-    # Immutable: SQLite takes no lock and looks for no journal, which a job could have made.
+    # Immutable: SQLite takes no lock and ignores journals, which a job could have made.
     with closing(_connect(path, "mode=ro&immutable=1")) as database:
         _check_version(database)
         return work(database)
 
 
 def _with_writer(path: str, work: Callable[[sqlite3.Connection], object]) -> None:
-    # Our own lock is held: a job can hold SQLite's.
+    # Without SQLite's lock, which a job can hold: the folder's lock is enough.
     with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")
-        # No title of a removed job stays in the file.
+        # Nothing of a removed job stays in the file.
         database.execute("PRAGMA secure_delete = ON")
         database.execute("BEGIN IMMEDIATE")
         _check_version(database)
@@ -290,7 +290,7 @@ def _create(path: str, removed: Mapping[Group, Amounts]) -> None:
 
 
 def _salvage(path: str) -> dict[Group, Amounts]:
-    """The sums of removed jobs that a damaged index still has."""
+    """The sums of removed jobs that can be read from a damaged index."""
     found: dict[Group, Amounts] = {}
     try:
         # Raises OSError if it is not a regular file.

@@ -40,7 +40,7 @@ class Group(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What the index holds of a job that has ended. `ended` is in seconds since the epoch."""
+    """What the index has of a job that has ended. `ended` is in seconds since the epoch."""
 
     position: Position
     ended: float

@@ -1,8 +1,8 @@
-"""The tables of the index of jobs, and what is asked of them; pure SQLite.
+"""The tables of the index of jobs, with their queries. Only SQLite, no files.
 
 `jobs` has a row for each kept job that has ended. `sums` has what jobs used, by day, user, model
 and status: one set for the kept jobs, one for the removed ones. A sum has a checksum, so that it
-can be taken over from a damaged file.
+can be read from a damaged file.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from uuid import UUID
 from app.jobs.index_entry import NOTHING, Amounts, Entry, Group
 from app.jobs.store import Position
 
-#: Raised with each change of the tables: the index of another version is made anew.
+#: Increased with each change of the tables: an index of another version is replaced.
 VERSION = 1
 
 # Ids in one query; SQLite before 3.32 takes at most 999 values.
@@ -44,7 +44,7 @@ SCHEMA = f"""
 
 
 class Filter(NamedTuple):
-    """Which jobs are wanted; None is any. `text` is a part of the title."""
+    """Which jobs to list; None is any. `text` is a part of the title."""
 
     status: str | None = None
     user: str | None = None
@@ -54,7 +54,7 @@ class Filter(NamedTuple):
 
 
 def newest_query(wanted: Filter, before: Position | None, limit: int) -> tuple[str, list[object]]:
-    """The query for the newest jobs, with the index of the table that serves it best.
+    """The query for the newest jobs, with the best index of the table.
 
     >>> newest_query(Filter(status="failed"), None, 50)[0].partition("FROM ")[2]
     'jobs INDEXED BY by_status WHERE status = ? ORDER BY started DESC, id DESC LIMIT ?'
@@ -87,7 +87,7 @@ def newest_query(wanted: Filter, before: Position | None, limit: int) -> tuple[s
 
 
 def insert(database: sqlite3.Connection, entries: Iterable[Entry]) -> None:
-    """Add jobs and count them; those that are in the table stay as they are."""
+    """Add jobs and count them; those that are in the table are not changed."""
     by_id = {entry.position.id: entry for entry in entries}
     known = known_among(database, by_id)
     new = [entry for job_id, entry in by_id.items() if job_id not in known]
@@ -173,5 +173,5 @@ def _row(entry: Entry) -> tuple[object, ...]:
 
 
 def _plain(text: str) -> str:
-    """Text that SQLite can hold: without lone surrogates, which a record may have."""
+    """Text for SQLite: without lone surrogates, which a record may have."""
     return text.encode(errors="replace").decode()

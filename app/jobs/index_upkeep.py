@@ -1,6 +1,6 @@
-"""The upkeep of the index of jobs: it takes in each end, and is made anew when it is unusable.
+"""The upkeep of the index of jobs, which adds each end and replaces an unusable index.
 
-Each worker adds the ends that it logs, a few at a time. One of them, the keeper
+Each worker adds the ends that it logs, a few at a time. One worker, the keeper
 (`app.jobs.keeper`), compares the index with the folders: at its start, every hour, and to fill a
 new index.
 """
@@ -19,21 +19,21 @@ from app.state.files import discard
 
 log = logging.getLogger(__name__)
 
-# Ends that are written at once, and how many are remembered while none can be written.
+# Ends that are written at once, and the most that are kept while none can be written.
 _MOST_AT_ONCE = 200
 _MOST_NOTED = 2000
-# Jobs that are looked at between two pauses, and ids that are looked up at once.
+# Jobs between two pauses, and ids that are looked up at once.
 _PORTION = 10
 _LOOKED_UP = 200
 #: Seconds between two comparisons with the folders, and between two looks at the index.
 _COMPARE_EVERY = 3600.0
 _LOOK_EVERY = 1.0
-# Seconds after which the worker that should have added a job will not do so any more.
+# Seconds after which the worker that should have added a job has probably died.
 _LEFT_AFTER = 5.0
-# Seconds from one new index to the next, if jobs damage one after the other.
+# Seconds from one new index to the next, if jobs damage them again and again.
 _SHORTEST_WAIT = 1.0
 _LONGEST_WAIT = 300.0
-#: Days for which it is known what removed jobs used.
+#: Days for which the sums of removed jobs are kept.
 _USAGE_DAYS = 400
 
 
@@ -68,19 +68,19 @@ class IndexUpkeep:
                 discard(Job(self._spool.state, entry.position.id).unindexed)
 
     def step(self) -> bool:
-        """Do a small piece of the keeper's work; whether there is more to do at once."""
+        """Do a small piece of the keeper's work; returns whether there is more to do now."""
         if self._work is None:
             self._work = self._keep()
         try:
             return next(self._work)
         except (IndexUnusable, OSError) as error:
-            # Looked at again, from the beginning.
+            # The next step begins again.
             log.debug("the index cannot be kept now: %s", error)
             self._work = None
             return False
 
     def _keep(self) -> Iterator[bool]:
-        """The keeper's work in pieces, endless; False when there is nothing to do for now."""
+        """The keeper's endless work, in pieces; yields False when there is nothing to do now."""
         while True:
             is_complete = self._is_complete()
             if is_complete is None and time.monotonic() < self._not_before:
@@ -89,13 +89,15 @@ class IndexUpkeep:
             if is_complete is None:
                 self._start_anew()
             if not is_complete or time.monotonic() >= self._compare_at:
-                begun = time.monotonic()
+                started = time.monotonic()
                 for _ in self._compare():
                     yield True
                 self._index.finish()
                 self._compare_at = time.monotonic() + _COMPARE_EVERY
                 if not is_complete:
-                    log.info("the index of jobs is complete after %.1f s", time.monotonic() - begun)
+                    log.info(
+                        "the index of jobs is complete after %.1f s", time.monotonic() - started
+                    )
             for _ in self._add_left():
                 yield True
             until = time.monotonic() + _LOOK_EVERY
@@ -134,7 +136,7 @@ class IndexUpkeep:
         self._index.forget_removed(time.strftime("%Y-%m-%d", oldest))
 
     def _add_left(self) -> Iterator[None]:
-        """Add the jobs that no worker will add, because it has died or could not."""
+        """Add the jobs that no worker has added, for example because it died."""
         for number, job in enumerate(self._spool.unindexed()):
             if number % _PORTION == _PORTION - 1:
                 yield
@@ -144,7 +146,7 @@ class IndexUpkeep:
             if entry is not None:
                 self._index.add([entry])
             elif job.exists() and job.request() is not None:
-                # Its end is damaged: the job is found here until it is closed.
+                # Its end is damaged: it stays here until it is closed.
                 continue
             discard(job.unindexed)
 

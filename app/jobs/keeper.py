@@ -1,4 +1,4 @@
-"""The election of the keeper: the one worker that does what need not be done by each."""
+"""The election of the keeper, the worker that does the work that only one has to do."""
 
 import os
 import time
@@ -13,7 +13,7 @@ _AGAIN = 1.0
 
 
 class Keeper:
-    """This process as a candidate. The kernel releases the lock of a keeper that dies."""
+    """This process as a candidate. When a keeper dies, the kernel releases its lock."""
 
     def __init__(self, state: str) -> None:
         self._path = f"{state}/{LOCK}"
@@ -21,7 +21,7 @@ class Keeper:
         self._not_before = 0.0
 
     def is_elected(self) -> bool:
-        """Whether this process is the keeper; becomes it if there is none."""
+        """Whether this process is the keeper; it becomes the keeper if there is none."""
         if self._lock is not None and not is_same(self._path, os.fstat(self._lock)):
             # A job has removed the file, so another process may be the keeper now.
             self.resign()

@@ -15,9 +15,9 @@ _UNENDED = ("queued", "running")
 
 
 def newest(spool: Spool, index: JobIndex, wanted: Filter, before: Position | None) -> Iterator[Job]:
-    """The jobs that may fit a filter, the newest first; only those before a position.
+    """The jobs that may fit a filter, the newest first; with `before`, only older ones.
 
-    The caller checks each of them by its records: all jobs that fit are among them, and others.
+    The caller checks each of them by its records: some may not fit.
     """
     last = before
     try:

@@ -1,4 +1,4 @@
-"""Retention: jobs that ended long ago are removed."""
+"""Retention: the removal of jobs that ended long ago."""
 
 import logging
 import time
@@ -11,12 +11,12 @@ from app.records.job import Job
 
 log = logging.getLogger(__name__)
 
-# Jobs that are removed before the index hears of it.
+# Jobs that are removed before the index is updated.
 _PORTION = 20
 
 
 def remove_old(spool: Spool, index: JobIndex, seconds: float) -> None:
-    """Remove the jobs that ended more than so many seconds ago; others are served in between."""
+    """Remove the jobs that ended more than `seconds` ago; other greenlets run in between."""
     moment = time.time() - seconds
     try:
         while due := index.ended_before(moment, _PORTION):
@@ -29,7 +29,7 @@ def remove_old(spool: Spool, index: JobIndex, seconds: float) -> None:
 def _remove_some(spool: Spool, index: JobIndex, job_ids: list[str], moment: float) -> None:
     removed, others = [], []
     for job in (Job(spool.state, job_id) for job_id in job_ids):
-        # Another process may have removed it, or a job has written the end anew.
+        # Another process may have removed it, or a job has rewritten the end.
         if job.end_time() < moment or not job.exists():
             _remove(spool, job)
             removed.append(job.id)

@@ -1,4 +1,4 @@
-"""What the kept jobs cost and how they ended, summed up."""
+"""The statistics of the kept jobs: how they ended, and what they cost."""
 
 import time
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from app.jobs.index_entry import NOTHING, Amounts, Group, entry_of
 from app.jobs.store import Spool
 from app.records.job import Job
 
-# Others are served between two portions of records.
+# Records between two pauses in which other greenlets run.
 _PORTION = 20
 
 
@@ -24,7 +24,7 @@ class Statistics:
     def sums(self, may_see: Callable[[str], bool], name_of: Callable[[str], str]) -> dict[str, Any]:
         """Jobs by status, and cost, tokens and jobs by day (UTC), model and user.
 
-        Only of the users whose ids `may_see` accepts, by their names.
+        It includes only users whose ids `may_see` accepts. `name_of` returns a user's name.
 
         `{"jobs": {status: n}, "days": […], "models": […], "users": […]}`, each row with its
         `day`, `model` or `user`, `jobs`, `cost_usd` and `tokens`.
@@ -52,7 +52,7 @@ class Statistics:
 
 
 def _sums_of(jobs: Iterable[Job], known: Mapping[Group, Amounts]) -> Mapping[Group, Amounts]:
-    """The known sums and those of jobs by their records."""
+    """The known sums, with those of other jobs added."""
     sums = defaultdict(lambda: NOTHING, known)
     for number, job in enumerate(jobs):
         if number % _PORTION == _PORTION - 1:

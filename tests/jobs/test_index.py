@@ -1,4 +1,4 @@
-"""The index of jobs: it answers as the folders would, whatever a job does to it."""
+"""The index of jobs: it gives the same results as the folders, whatever a job does to it."""
 
 import itertools
 import os
@@ -67,7 +67,7 @@ def spool(tmp_path: Path) -> Spool:
 
 
 def random_jobs(spool: Spool, count: int, seed: int) -> list[Job]:
-    """Jobs of a few users, folders, titles and ends; some began in the same moment."""
+    """Jobs of a few users, folders, titles and ends; some started at the same time."""
     chance = random.Random(seed)  # noqa: S311 - not a secret
     return [
         end_job(
@@ -134,7 +134,7 @@ def test_the_index_answers_as_the_folders_do(spool: Spool, seed: int) -> None:
         for wanted in FILTERS:
             fitting = facts.fitting(wanted, before)
             assert [each.id for each in index.newest(wanted, before, 500)] == fitting
-            # Those that are not in the index for sure are there, whatever is wanted.
+            # A listing has the jobs that may not be in the index, whatever the filter is.
             candidates = [job.id for job in newest(spool, index, wanted, before)]
             assert [job_id for job_id in candidates if job_id in set(fitting)] == fitting
     for may_see in (bool, {"me"}.__contains__):
@@ -146,7 +146,7 @@ def plain(user: str) -> str:
     return user.encode(errors="replace").decode()
 
 
-def test_pages_of_a_listing_are_the_whole_of_it(spool: Spool) -> None:
+def test_the_pages_of_a_listing_contain_all_jobs(spool: Spool) -> None:
     random_jobs(spool, 130, 1)
     index = JobIndex(spool.state)
     fill(spool, index)
@@ -222,7 +222,7 @@ def test_what_removed_jobs_used_is_kept_by_day_user_model_and_status(spool: Spoo
     index.remove([jobs[0].id])
     # Another worker adds it too late.
     index.add([entry])
-    # Removed by hand: the keeper finds out.
+    # Removed by hand: the keeper notices.
     subprocess.run(["rm", "-r", jobs[1].path], check=True)
     fill(spool, index)
     assert amounts(index) == Amounts(3, 750_000_000, 9, 0, 0, 0, 1500)
@@ -230,7 +230,7 @@ def test_what_removed_jobs_used_is_kept_by_day_user_model_and_status(spool: Spoo
         ("2026-03-01", "you", "opus", "succeeded"),
         ("2026-03-01", "me", "", "succeeded"),
     }
-    # A new index keeps it, also when the old one was damaged elsewhere.
+    # A new index keeps it, even if the old one was damaged elsewhere.
     os.utime(f"{spool.state}/index/jobs.sqlite")
     fill(spool, index)
     assert amounts(index).jobs == 3
@@ -239,7 +239,7 @@ def test_what_removed_jobs_used_is_kept_by_day_user_model_and_status(spool: Spoo
     assert not index.removed()
 
 
-def test_what_removed_jobs_used_is_carried_over_a_new_index_that_cannot_be_made(
+def test_sums_of_removed_jobs_survive_if_a_new_index_cannot_be_made(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = end_job(spool)
@@ -272,7 +272,9 @@ def test_nothing_of_a_removed_job_stays_in_the_file(spool: Spool) -> None:
     assert b"secret" not in file.read_bytes()
 
 
-def test_a_full_disk_costs_no_index(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_damage_the_index(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = random_jobs(spool, 60, 2)
     index = JobIndex(spool.state)
     fill(spool, index)
@@ -295,7 +297,7 @@ def test_a_full_disk_costs_no_index(spool: Spool, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_a_damaged_index_is_not_read_and_is_made_anew(spool: Spool, deed: str) -> None:
+def test_a_damaged_index_is_not_read_and_is_replaced(spool: Spool, deed: str) -> None:
     jobs = random_jobs(spool, 60, 5)
     index = JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
@@ -322,7 +324,7 @@ def _is_complete(index: JobIndex) -> bool:
         return False
 
 
-def test_a_database_that_a_job_made_and_stamped_hangs_nothing(spool: Spool) -> None:
+def test_a_database_that_a_job_made_and_stamped_blocks_nothing(spool: Spool) -> None:
     index = JobIndex(spool.state)
     fill(spool, index)
     path = f"{spool.state}/index/jobs.sqlite"
@@ -334,14 +336,14 @@ def test_a_database_that_a_job_made_and_stamped_hangs_nothing(spool: Spool) -> N
     from app.state.stamp import write_stamp
 
     write_stamp(f"{spool.state}/index/stamp", path, is_complete=True)
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(IndexUnusable):
         index.sums([])
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - started < 15
     fill(spool, index)
 
 
-def test_a_lock_of_a_job_holds_up_nobody(spool: Spool) -> None:
+def test_a_lock_of_a_job_blocks_nothing_for_long(spool: Spool) -> None:
     end_job(spool, is_logged=True)
     index = JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
@@ -349,7 +351,7 @@ def test_a_lock_of_a_job_holds_up_nobody(spool: Spool) -> None:
     with subprocess.Popen(["flock", f"{spool.state}/index", "sleep", "60"]) as holder:
         eventually(lambda: not _is_complete(index))
         assert len(listed(spool, index)) == 1
-        # It holds the lock of the old folder.
+        # The job has the lock of the old folder.
         eventually(lambda: not upkeep.step() and _is_complete(index), patience=10)
         holder.kill()
 
@@ -386,7 +388,7 @@ def test_entries_that_workers_add_at_the_same_time_are_all_there(spool: Spool) -
 
 
 def _patiently(use: Callable[[], object]) -> None:
-    """Use an index that others use, too."""
+    """Use an index that other threads use, too."""
     for _ in range(20):
         try:
             use()
@@ -413,7 +415,9 @@ class Calls:
         return counted
 
 
-def test_no_answer_costs_by_what_is_kept(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_request_does_not_grow_with_the_kept_jobs(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = JobIndex(spool.state)
     statistics = Statistics(spool, index)
     calls = Calls(monkeypatch)
@@ -433,14 +437,14 @@ def test_no_answer_costs_by_what_is_kept(spool: Spool, monkeypatch: pytest.Monke
             lambda: remove_old(spool, index, 1e6),
             lambda: spool.count(),
         ):
-            begun = calls.count
+            before = calls.count
             ask()
-            costs[-1].append(calls.count - begun)
+            costs[-1].append(calls.count - before)
     assert costs[0] == costs[1]
     assert max(costs[1]) < 50
 
 
-def test_retention_removes_what_is_old_and_lets_others_run(
+def test_retention_removes_old_jobs_and_lets_other_greenlets_run(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses = []
@@ -451,14 +455,14 @@ def test_retention_removes_what_is_old_and_lets_others_run(
     new = end_job(spool, is_logged=True)
     index = JobIndex(spool.state)
     fill(spool, index)
-    # A job wrote its end anew.
+    # A job rewrote its end.
     os.utime(f"{old[7].path}/ended")
     pauses.clear()
     remove_old(spool, index, 50)
     assert {job.id for job in spool.kept()} == {new.id, old[7].id}
     assert len(pauses) >= 59
     assert amounts(index).jobs == 59
-    # Without an index, too.
+    # The same without an index.
     index.distrust()
     remove_old(spool, index, 0)
     assert not list(spool.kept())
@@ -488,10 +492,10 @@ def test_a_job_that_damages_the_index_while_requests_run_changes_no_answer(
     def ask() -> int:
         asked = 0
         while not stopped.is_set():
-            begun = time.monotonic()
+            started = time.monotonic()
             rows = gateway.ask("GET", "/jobs?status=succeeded&limit=500").json()["jobs"]
             sums = gateway.ask("GET", "/stats").json()["jobs"]
-            slow.append(time.monotonic() - begun)
+            slow.append(time.monotonic() - started)
             known = [row["process_id"] for row in rows]
             assert known[-20:] == ids[::-1]
             assert len(known) == len(set(known))
@@ -502,7 +506,7 @@ def test_a_job_that_damages_the_index_while_requests_run_changes_no_answer(
     with ThreadPoolExecutor() as pool:
         asking = [pool.submit(ask) for _ in range(2)]
         for deed in DEEDS.values():
-            # Where there is nothing by now, there is nothing to damage.
+            # Another attack may have removed the files already.
             command = f"cd {gateway.state}/index && ({deed}) 2>&1 >/dev/null; true"
             assert gateway.chat(f"shell {command}", "result ok").done()["status"] == "succeeded"
         stopped.set()
@@ -536,7 +540,7 @@ def test_one_worker_keeps_the_index_and_another_takes_over(start_gateway: Start)
     eventually(lambda: keeper() in gateway.workers())
 
 
-def test_jobs_of_another_user_are_in_no_page(start_gateway: Start) -> None:
+def test_no_page_contains_the_jobs_of_another_user(start_gateway: Start) -> None:
     gateway = start_gateway(API_KEYS="one:the-first-key-of-two,two:the-second-key-of-two")
     keys = ("the-first-key-of-two", "the-second-key-of-two")
     body = {"prompt": "result ok", "cwd": str(gateway.project)}

@@ -25,7 +25,7 @@ def test_a_full_disk_is_reported_and_harms_no_other_job(
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(state)], check=False
     )
     if mount.returncode != 0:
-        pytest.skip("this machine lets nobody mount")
+        pytest.skip("this machine does not allow mounts")
     try:
         gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0")
         gateway.state = state
@@ -94,8 +94,8 @@ def test_a_queued_job_that_is_cancelled_on_a_full_disk_ends_as_cancelled(
             file.write(b"x" * 4096)
     answer = gateway.ask("DELETE", f"/chat/{second.job_id}")
     filler.unlink()
-    told = gateway.ask("GET", f"/jobs/{second.job_id}?wait=60", timeout=70).json()
-    assert (answer.status_code, told["status"]) == (200, "cancelled")
+    record = gateway.ask("GET", f"/jobs/{second.job_id}?wait=60", timeout=70).json()
+    assert (answer.status_code, record["status"]) == (200, "cancelled")
 
 
 def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(

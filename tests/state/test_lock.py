@@ -16,10 +16,10 @@ from app.state.process_lock import acquire
 
 def test_waiting_for_a_lock_ends_after_its_patience(tmp_path: Path) -> None:
     with locked(tmp_path):
-        begun = time.monotonic()
+        started = time.monotonic()
         with pytest.raises(LockTimeout), locked(tmp_path, patience=0.1):
             pytest.fail("two hold it")
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - started < 5
     with locked(tmp_path, patience=0.0):
         pass
 
