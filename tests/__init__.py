@@ -1,1 +1,1 @@
-"""The tests: pure ones, the app with a fake CLI, and the same promises with the real CLI."""
+"""The tests, in the rooms of app/: pure ones, and those of a gateway with the fake or real CLI."""

@@ -1,8 +1,7 @@
-"""The API describes itself: every route, in a document that holds what the tests see.
+"""The OpenAPI document: it has every route, and describes every response that a test gets.
 
-`tests.support.described` holds every answer of every test to the same descriptions; that the
-document is OpenAPI, and that a live gateway keeps to it, is tested in
-`tests.openapi.test_oracles`.
+`tests.support.described` checks every response of every test against the same descriptions.
+`tests.openapi.test_oracles` tests that the document is OpenAPI and that a gateway conforms to it.
 """
 
 import json

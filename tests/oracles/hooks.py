@@ -1,7 +1,7 @@
-"""What schemathesis cannot know: a folder that is there, prompts that the fake CLI obeys.
+"""Hooks of schemathesis: an existing folder, and prompts that the fake CLI obeys.
 
-Read by schemathesis (SCHEMATHESIS_HOOKS), not by pytest. What it makes up to be wrong is
-left as it is.
+Schemathesis loads this (SCHEMATHESIS_HOOKS), not pytest. Values that it makes invalid on purpose
+are left as they are.
 """
 
 import hashlib

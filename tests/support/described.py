@@ -1,7 +1,7 @@
-"""Hold an answer to the OpenAPI document: the gateway says what it says that it says.
+"""Checks a response against the OpenAPI document.
 
-Every answer that a test gets through `tests.support.gateway` comes here, so that whatever a test
-provokes must be described: a status, a code, a header, a key.
+`tests.support.gateway` passes every response here, so whatever a test provokes must be described: a
+status, a code, a header, a key.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Sends a gateway what it was not made for, without end: python flooder.py PORT KIND [TOKEN].
+"""Floods a gateway with hostile requests, without end: python flooder.py PORT KIND [TOKEN].
 
 A process of its own, so that it does not slow down the test that measures. Ends with its standard
 input. Standard library alone.

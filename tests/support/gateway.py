@@ -143,7 +143,7 @@ class Gateway:
         self._streams: list[Stream] = []
 
     def start(self) -> "Gateway":
-        """Start gunicorn, and wait until it answers."""
+        """Start gunicorn, and wait until it responds."""
         # The workers of a killed master serve on until they notice.
         eventually(self._port_is_free)
         self.process = self.launch()
@@ -196,7 +196,7 @@ class Gateway:
             self.process.wait(PATIENCE)
 
     def log(self) -> str:
-        """All that it has logged."""
+        """Its log."""
         return self.log_file.read_text(encoding="utf-8")
 
     def workers(self) -> list[int]:
@@ -229,7 +229,7 @@ class Gateway:
         self._await_others_than(killed)
 
     def kill_master(self) -> None:
-        """End gunicorn's first process with SIGKILL, and wait until its launcher has noticed."""
+        """End gunicorn's master with SIGKILL, and wait until its launcher has noticed."""
         assert self.process is not None
         launcher = self.launcher()
         self.process.kill()
@@ -247,12 +247,12 @@ class Gateway:
         return answer
 
     def post(self, prompt: str, **fields: Any) -> requests.Response:
-        """POST /chat; the answer's body is not read."""
+        """POST /chat; the response's body is not read."""
         body = {"prompt": prompt, "cwd": str(self.project), **fields}
         return self.ask("POST", "/chat", json=body, stream=True)
 
     def chat(self, *verbs: str, **fields: Any) -> Stream:
-        """Start a job of the fake CLI's; its stream."""
+        """Start a job with the fake CLI; returns its stream."""
         return self.opened(self.post("\n".join(verbs), **fields))
 
     def resume(self, job_id: str, after: str | None = None) -> Stream:
@@ -299,7 +299,7 @@ class Gateway:
         return rows
 
     def opened(self, response: requests.Response) -> Stream:
-        """The stream of an answer; `hang_up` closes it."""
+        """The stream of a response; `hang_up` closes it."""
         assert response.status_code == 200, response.text
         stream = Stream(response)
         self._streams.append(stream)
