@@ -22,10 +22,10 @@ from app.processes import Process
 from app.records.job import JobEnd, JobRequest
 from app.records.run import RunExit, RunStart
 from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
+from app.runs.launcher.dispatcher import Dispatcher
 from app.runs.launcher.pool import Pool, answer
 from app.runs.launcher.protocol import parse_generation, parse_request
 from app.runs.launcher.queue import Queue
-from app.runs.launcher.scheduler import Scheduler
 from app.runs.signal_wakeup import handle_signals, watch_signals
 from app.state.files import discard, is_same
 from app.state.process_lock import acquire
@@ -110,7 +110,7 @@ class _Launcher:
             self._poll.register(descriptor, select.POLLIN)
         self._listen()
         pool = Pool(state, claude, dict(os.environb), self._poll)
-        self._scheduler = Scheduler(state, queue, pool, self._poll, min_free, self._send_event)
+        self._dispatcher = Dispatcher(state, queue, pool, self._poll, min_free, self._send_event)
         #: Connections without a request so far, and their deadlines, by descriptor.
         self._pending: dict[int, tuple[socket.socket, float]] = {}
         #: Connections of workers that receive events, by descriptor.
@@ -118,34 +118,34 @@ class _Launcher:
         self._done = False
         #: The connection of a worker of a newer generation.
         self._replaced_by: socket.socket | None = None
-        self._scheduler.recover()
+        self._dispatcher.recover()
 
     def serve(self) -> socket.socket | None:
         """Serve; returns the connection to answer `stale`, if a newer generation ended this."""
         while not self._done:
-            timeout = self._scheduler.schedule()
+            timeout = self._dispatcher.schedule()
             for descriptor, _ in self._poll.poll(CHECK_INTERVAL if timeout is None else timeout):
                 if descriptor == self._master:
                     return None
                 self._on_readable(descriptor)
-            self._scheduler.retry()
+            self._dispatcher.retry()
             self._close_overdue()
             self._keep_address()
         self._listener.close()
-        self._scheduler.publish()
+        self._dispatcher.publish()
         return self._replaced_by
 
     def _on_readable(self, descriptor: int) -> None:
         if descriptor == self._wakeup:
             if signal.SIGTERM in os.read(self._wakeup, 4096):
                 self._done = True
-            self._scheduler.reap()
+            self._dispatcher.reap()
         elif descriptor == self._listener.fileno():
             self._accept()
         elif descriptor in self._pending:
             self._handle_request(descriptor)
-        elif descriptor in self._scheduler:
-            self._scheduler.on_readable(descriptor)
+        elif descriptor in self._dispatcher:
+            self._dispatcher.on_readable(descriptor)
         elif descriptor in self._subscribers:
             self._poll.unregister(descriptor)
             self._subscribers.pop(descriptor).close()
@@ -215,10 +215,10 @@ class _Launcher:
         if request.generation.is_newer(self._generation):
             self._done, self._replaced_by = True, connection
         elif request.command == "start":
-            self._scheduler.start(request.job, request.continues, connection)
+            self._dispatcher.start(request.job, request.continues, connection)
         elif request.command == "look":
             connection.close()
-            self._scheduler.drop_cancelled()
+            self._dispatcher.drop_cancelled()
         else:
             self._subscribers[connection.fileno()] = connection
             self._poll.register(connection, select.POLLIN)

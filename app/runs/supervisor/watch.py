@@ -1,4 +1,4 @@
-"""The watch over a running CLI: its input, its limits, the signals that end it.
+"""The watch over a running CLI, until nothing of it is left.
 
 Standard library alone, because the supervisor imports this.
 """
@@ -15,24 +15,15 @@ from app.records.job import JobEnd, Status
 from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.end_processes import TERM_PATIENCE, end_processes
+from app.runs.supervisor.job_limits import JobLimits, ReachedLimit
+from app.runs.supervisor.signal_ladder import SignalLadder
 from app.runs.supervisor.start import StartedRun
 from app.runs.verdict import exit_of, judge, with_full_disk
 from app.state.disk import NO_ROOM, free_bytes
 
-#: The signals that end a job, each after a share of `KILL_GRACE`. SIGINT goes to the CLI alone,
-#: which stops its tools and writes a last `result`; the others go to all descendants. The second
-#: SIGINT is there because the CLI loses one in 25 while it starts.
-LADDER = (
-    (0.0, signal.SIGINT),
-    (0.125, signal.SIGINT),
-    (0.5, signal.SIGTERM),
-    (1.0, signal.SIGKILL),
-)
 #: Standard error is cut to its last `STDERR_KEPT` bytes when it exceeds `STDERR_LIMIT`.
 STDERR_LIMIT = 1 << 20
 STDERR_KEPT = 1 << 18
-#: Seconds between checks of the size of standard error and of the job's folder.
-_CHECK_INTERVAL = 5.0
 #: Seconds between checks of the job's records.
 _RESTORE_INTERVAL = 1.0
 
@@ -45,22 +36,19 @@ class CliWatch:
         self._cli = started.cli
         self._wakeup = wakeup
         self._status: int | None = None
-        self._cancelled_at: float | None = None
         self._interrupted = False
-        self._reached_limit: tuple[Status, str] | None = None
-        self._started_at = self._grew_at = time.monotonic()
-        self._restore_at = self._started_at + _RESTORE_INTERVAL
-        self._size = 0
-        self._steps = list(LADDER)
-        self._highest: signal.Signals | None = None
-        self._killed: set[Process] = set()
+        self._limits = JobLimits(started.job, started.request)
+        self._reached_limit: ReachedLimit | None = None
+        self._signals = SignalLadder(started.cli, started.kill_grace)
+        self._restore_at = time.monotonic() + _RESTORE_INTERVAL
 
     def until_end(self) -> tuple[RunExit, JobEnd]:
         """Return how the CLI and its job ended, once nothing that the CLI started is left."""
         # A wish from before `running` was written came without a signal.
         self._read_wish()
         while self._status is None:
-            self._wait(self._send_due_signals())
+            is_ending = self._signals.is_started
+            self._wait(self._signals.send_due() if is_ending else self._limits.patience())
             self._cap_stderr()
             self._check_limits()
             self._restore_records()
@@ -70,19 +58,19 @@ class CliWatch:
         self._started.stdin.close()
         result = end_processes(self._leftovers, self._wait, self._term_patience())
         if result.highest is not None:
-            self._note_signal(result.highest)
-        killed = {process.pid for process in (self._killed | result.ended) - result.left}
-        if self._cancelled_at is not None:
+            self._signals.note(result.highest)
+        killed = {each.pid for each in (self._signals.signalled | result.ended) - result.left}
+        if self._signals.is_started:
             killed.add(self._cli)
-        cut_holes(self._started.job.output)
-        stop_signal = self._highest.name if self._highest else None
+        started, highest = self._started, self._signals.highest
+        cut_holes(started.job.output)
+        stop_signal = highest.name if highest else None
         run_exit = exit_of(self._status, stop_signal, len(killed), len(result.left))
-        started = self._started
         end = judge(
             started.job,
             run_exit,
             self._known_status(),
-            reason=self._reached_limit[1] if self._reached_limit else None,
+            reason=self._reached_limit.reason if self._reached_limit else None,
             request=started.request,
             claim=started.claim,
         )
@@ -111,8 +99,8 @@ class CliWatch:
 
     def _known_status(self) -> Status | None:
         if self._reached_limit:
-            return self._reached_limit[0]
-        return "cancelled" if self._interrupted or self._cancelled_at is not None else None
+            return self._reached_limit.status
+        return "cancelled" if self._interrupted or self._signals.is_started else None
 
     def _wait(self, seconds: float) -> None:
         """Wait until a signal arrives or the input pipe has room, at most `seconds`."""
@@ -136,12 +124,11 @@ class CliWatch:
         Without a wish, a signal was meant for the previous job of this supervisor.
         """
         job = self._started.job
-        if self._cancelled_at is None and job.is_to_be_cancelled():
-            self._cancelled_at = time.monotonic()
+        if job.is_to_be_cancelled():
+            self._signals.start()
         if job.take_interrupt():
             self._interrupted = True
-            self._note_signal(signal.SIGINT)
-            os.kill(self._cli, signal.SIGINT)
+            self._signals.interrupt()
 
     def _reap(self) -> bool:
         """Reap every child that has exited; returns whether any is left."""
@@ -164,69 +151,16 @@ class CliWatch:
             time.sleep(0.001)
         return []
 
-    def _send_due_signals(self) -> float:
-        """Send the signals of the ladder that are due; returns the seconds until the next check."""
-        if self._cancelled_at is None:
-            return self._patience()
-        grace = self._started.kill_grace
-        elapsed = time.monotonic() - self._cancelled_at
-        while self._steps and elapsed >= self._steps[0][0] * grace:
-            _, number = self._steps.pop(0)
-            self._note_signal(number)
-            if number == signal.SIGINT:
-                # The child is not reaped yet, so the pid is still its own.
-                os.kill(self._cli, number)
-            else:
-                for process in processes.descendants(os.getpid()):
-                    with suppress(PermissionError):
-                        processes.send_signal(process, number)
-                        self._killed.add(process)
-        if not self._steps:
-            # SIGKILL again, for processes forked meanwhile.
-            self._steps = [LADDER[-1]]
-            return 0.1
-        return max(0.0, self._steps[0][0] * grace - elapsed)
-
     def _check_limits(self) -> None:
         """Begin to end the job if it has reached one of its limits."""
-        if self._cancelled_at is not None:
-            return
-        request, now = self._started.request, time.monotonic()
-        if request.idle_timeout or request.max_output:
-            size = self._started.job.size()
-            if size != self._size:
-                self._size, self._grew_at = size, now
-        if request.timeout and now - self._started_at >= request.timeout:
-            self._reached_limit = ("timed_out", "timeout")
-        elif request.idle_timeout and now - self._grew_at >= request.idle_timeout:
-            self._reached_limit = ("timed_out", "idle_timeout")
-        elif request.max_output and self._size > request.max_output:
-            self._reached_limit = ("failed", "output_limit")
-        if self._reached_limit:
-            self._cancelled_at = now
-
-    def _patience(self) -> float:
-        """Seconds until the limits must be checked again."""
-        request = self._started.request
-        seconds = _CHECK_INTERVAL
-        if request.timeout:
-            seconds = min(seconds, self._started_at + request.timeout - time.monotonic())
-        if request.idle_timeout:
-            seconds = min(seconds, request.idle_timeout / 4)
-        if request.max_output:
-            # A job that prints at full speed reaches the limit soon.
-            seconds = min(seconds, 0.05 if self._size > request.max_output / 2 else 0.5)
-        return max(0.01, seconds)
-
-    def _note_signal(self, number: signal.Signals) -> None:
-        order = (None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-        self._highest = max(self._highest, number, key=order.index)
+        if not self._signals.is_started and (reached := self._limits.reached()):
+            self._reached_limit = reached
+            self._signals.start()
 
     def _term_patience(self) -> float:
-        if self._cancelled_at is None:
+        if not self._signals.is_started:
             return TERM_PATIENCE
-        left = self._started.kill_grace - (time.monotonic() - self._cancelled_at)
-        return max(0.0, min(TERM_PATIENCE, left))
+        return max(0.0, min(TERM_PATIENCE, self._signals.left()))
 
     def _cap_stderr(self) -> None:
         stderr = self._started.stderr

@@ -1,4 +1,4 @@
-"""The launcher's scheduler, which gives queued jobs to supervisors.
+"""The launcher's dispatcher, which gives queued jobs to supervisors.
 
 It sees every start and every end, whichever process dies. Standard library alone, because the
 launcher imports this.
@@ -30,7 +30,7 @@ RETRY_AFTER = 100
 SYNC_INTERVAL = 5.0
 
 
-class Scheduler:
+class Dispatcher:
     """Starts jobs when the queue allows it, and closes the jobs of supervisors that died.
 
     Descriptors to wait for are registered with `poll`. `on_event` is called with `started` and the

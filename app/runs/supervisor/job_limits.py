@@ -1,0 +1,57 @@
+"""The limits of a running job: its time, its silence, its output.
+
+Standard library alone, because the supervisor imports this.
+"""
+
+import time
+from typing import NamedTuple
+
+from app.records.job import Job, JobRequest, Status
+
+# Seconds between two checks without a limit.
+_CHECK_INTERVAL = 5.0
+
+
+class ReachedLimit(NamedTuple):
+    """The limit that a job has reached: the status and the reason of its end."""
+
+    status: Status
+    reason: str
+
+
+class JobLimits:
+    """Compares a job with its limits, from now on."""
+
+    def __init__(self, job: Job, request: JobRequest) -> None:
+        self._job = job
+        self._request = request
+        self._started_at = self._grew_at = time.monotonic()
+        self._size = 0
+
+    def reached(self) -> ReachedLimit | None:
+        """The limit that the job has reached, if any."""
+        request, now = self._request, time.monotonic()
+        if request.idle_timeout or request.max_output:
+            size = self._job.size()
+            if size != self._size:
+                self._size, self._grew_at = size, now
+        if request.timeout and now - self._started_at >= request.timeout:
+            return ReachedLimit("timed_out", "timeout")
+        if request.idle_timeout and now - self._grew_at >= request.idle_timeout:
+            return ReachedLimit("timed_out", "idle_timeout")
+        if request.max_output and self._size > request.max_output:
+            return ReachedLimit("failed", "output_limit")
+        return None
+
+    def patience(self) -> float:
+        """Seconds until the limits must be checked again."""
+        request = self._request
+        seconds = _CHECK_INTERVAL
+        if request.timeout:
+            seconds = min(seconds, self._started_at + request.timeout - time.monotonic())
+        if request.idle_timeout:
+            seconds = min(seconds, request.idle_timeout / 4)
+        if request.max_output:
+            # A job that prints at full speed reaches the limit soon.
+            seconds = min(seconds, 0.05 if self._size > request.max_output / 2 else 0.5)
+        return max(0.01, seconds)
