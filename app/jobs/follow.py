@@ -16,7 +16,8 @@ from gevent import get_hub
 from gevent.event import Event
 
 from app import processes
-from app.records.job import Job, JobEnd
+from app.records.job import Job
+from app.records.job_records import JobEnd
 from app.records.output_file import data_end, open_output
 from app.runs.detect_dead import supervisor_of
 from app.runs.queue_file import Place, place_of, queue_file

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from app.cli.cost import cost_in, tokens_in
 from app.jobs.job_json import seconds_between
 from app.jobs.store import Position, position_of
-from app.records.job import Job, JobEnd, JobRequest
+from app.records.job import Job
+from app.records.job_records import JobEnd, JobRequest
 
 _LARGEST = (1 << 63) - 1
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.lines import parse_result
-from app.records.job import Job, JobEnd, JobRequest
+from app.records.job import Job
+from app.records.job_records import JobEnd, JobRequest
 from app.runs.queue_file import Place
 from app.state.files import read_at
 

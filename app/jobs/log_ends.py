@@ -7,7 +7,8 @@ from app.jobs.index_entry import Entry, entry_of
 from app.jobs.job_json import seconds_between
 from app.jobs.store import Spool
 from app.metrics import Metrics
-from app.records.job import Job, JobEnd, JobRequest
+from app.records.job import Job
+from app.records.job_records import JobEnd, JobRequest
 
 log = logging.getLogger(__name__)
 

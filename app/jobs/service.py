@@ -27,7 +27,8 @@ from app.jobs.starter import JobStarter
 from app.jobs.statistics import Statistics
 from app.jobs.store import Spool, position_of
 from app.metrics import Metrics
-from app.records.job import Job, JobEnd, JobRequest, Wish
+from app.records.job import Job
+from app.records.job_records import JobEnd, JobRequest, Wish
 from app.runs.cancel import ask_to_end
 from app.runs.end_processes import KILL_PATIENCE
 from app.runs.launcher.client import LauncherClient

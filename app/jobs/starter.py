@@ -16,7 +16,8 @@ from app.jobs.log_ends import EndLog
 from app.jobs.spec import JobSpec
 from app.jobs.store import Spool
 from app.records import session_users
-from app.records.job import Job, JobRequest
+from app.records.job import Job
+from app.records.job_records import JobRequest
 from app.records.run import RunStart
 from app.runs.cancel import ask_to_end
 from app.runs.close_lost import claim_to_close

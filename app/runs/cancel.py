@@ -6,7 +6,8 @@ Blocking Python, which gevent makes cooperative in a worker.
 import signal
 
 from app import processes
-from app.records.job import Job, Wish
+from app.records.job import Job
+from app.records.job_records import Wish
 from app.records.run import RunExit
 from app.runs.close_lost import claim_to_close
 from app.runs.detect_dead import supervisor_of

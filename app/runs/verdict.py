@@ -9,7 +9,8 @@ from typing import NamedTuple
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
 from app.cli.result_line import Outcome, outcome_of, sentence
-from app.records.job import Claim, Job, JobEnd, JobRequest, Status
+from app.records.job import Job
+from app.records.job_records import Claim, JobEnd, JobRequest, Status
 from app.records.output_file import open_output
 from app.records.run import RunExit
 from app.timestamps import now

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import metrics
 from app.metrics import Metrics
-from app.records.job import Status
+from app.records.job_records import Status
 from app.version import VERSION
 from tests.support.gateway import PASSWORD, ROOT, Gateway, eventually, free_port
 

@@ -15,7 +15,8 @@ import pytest
 from app import processes
 from app.jobs.idempotency import Key, Keys
 from app.jobs.store import Spool
-from app.records.job import Job, JobRequest
+from app.records.job import Job
+from app.records.job_records import JobRequest
 from app.records.run import RunStart
 from app.timestamps import now
 from tests.support.gateway import Gateway, eventually

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from app.jobs.store import Spool
 from app.processes import Process, this_process
-from app.records.job import Claim, Job, JobEnd, JobRequest
+from app.records.job import Job
+from app.records.job_records import Claim, JobEnd, JobRequest
 from app.records.run import RunStart
 from app.timestamps import now
 

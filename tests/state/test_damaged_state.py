@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from app.jobs.store import Spool
-from app.records.job import JobEnd, JobRequest
+from app.records.job_records import JobEnd, JobRequest
 from app.records.run import RunExit, RunStart
 from app.runs.detect_dead import is_dead
 from tests.support.gateway import Gateway, eventually, marked_in

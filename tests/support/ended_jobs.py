@@ -9,7 +9,8 @@ from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.store import Spool
 from app.processes import this_process
-from app.records.job import Job, JobEnd, JobRequest, Status
+from app.records.job import Job
+from app.records.job_records import JobEnd, JobRequest, Status
 from app.records.run import RunStart
 
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 from app import processes
 from app.jobs.store import Spool
 from app.processes import Process
-from app.records.job import Job, JobRequest
+from app.records.job import Job
+from app.records.job_records import JobRequest
 from app.records.run import RunStart
 from app.timestamps import now
 from tests.support.gateway import Gateway

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from app.openapi.response_model import ResponseModel
-from app.records.job import Status
+from app.records.job_records import Status
 
 _ID = "324b03ba-e414-46e1-a8c1-d86f48a0eee8"
 _STARTED = "2026-11-21T12:42:17.306Z"

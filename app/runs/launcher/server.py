@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from app import processes
 from app.processes import Process
-from app.records.job import JobEnd, JobRequest
+from app.records.job_records import JobEnd, JobRequest
 from app.records.run import RunExit, RunStart
 from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
 from app.runs.launcher.dispatcher import Dispatcher

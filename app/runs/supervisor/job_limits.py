@@ -6,7 +6,8 @@ Standard library alone, because the supervisor imports this.
 import time
 from typing import NamedTuple
 
-from app.records.job import Job, JobRequest, Status
+from app.records.job import Job
+from app.records.job_records import JobRequest, Status
 
 # Seconds between two checks without a limit.
 _CHECK_INTERVAL = 5.0

@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from app import processes
-from app.records.job import Claim, Job, JobRequest
+from app.records.job import Job
+from app.records.job_records import Claim, JobRequest
 from app.records.run import RunExit, Running, RunStart
 from app.runs import temporary_folder
 from app.runs.supervisor.stdin_writer import StdinWriter

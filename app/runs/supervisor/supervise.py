@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from app import processes
-from app.records.job import Job, JobEnd
+from app.records.job import Job
+from app.records.job_records import JobEnd
 from app.runs.end_processes import end_processes
 from app.runs.supervisor.start import CannotStart, StartedRun, start
 from app.runs.supervisor.watch import CliWatch

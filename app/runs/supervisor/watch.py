@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from app import processes
 from app.processes import Process
-from app.records.job import JobEnd, Status
+from app.records.job_records import JobEnd, Status
 from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.end_processes import TERM_PATIENCE, end_processes

@@ -1,0 +1,84 @@
+"""The records of a job: what was asked, which process has claimed it, how it ended.
+
+Standard library alone, because the supervisor imports this: see `app.records.run`.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+from app.processes import Process
+
+Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
+Wish = Literal["cancel", "interrupt"]
+Role = Literal["supervisor", "closer"]
+
+
+class JobRequest(NamedTuple):
+    """What a client asked for, in `job.json`.
+
+    `starter` is the worker that created the job, `run` the id of the run that was prepared for it.
+    `timeout` and `idle_timeout` are in seconds, `max_output` is in bytes, `prompt_length` in
+    characters; None is no limit. `continues` is the session that the job writes to: `session_id`,
+    unless it is forked. `title` is the job's name for people.
+    """
+
+    id: str
+    cwd: str
+    model: str | None
+    session_id: str | None
+    started_at: str
+    user: str
+    starter: Process
+    prompt_length: int = 0
+    detached: bool = False
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    max_output: int | None = None
+    continues: str | None = None
+    request_id: str | None = None
+    title: str | None = None
+    run: str | None = None
+
+
+class Claim(NamedTuple):
+    """The process that claimed a job, to run it (`supervisor`) or to close it (`closer`).
+
+    `run` is the id of the run that serves the job, `span_start` where the job begins in the
+    run's output.
+    """
+
+    role: str
+    process: Process
+    run: str
+    span_start: int = 0
+
+
+class JobEnd(NamedTuple):
+    """How the job ended, in `ended`.
+
+    `exit_code` to `left` are the run's (`app.records.run.RunExit`). `result` holds the fields of
+    the CLI's last `result` line, without its text; `result_at` is that line's offset and length
+    in the output, in bytes. `error` is a sentence that says why the job did not succeed, `reason`
+    a code for programs, if there is one. The job is the part of the run's
+    output from `span_start` to `span_end`, in bytes; None is the end of the file.
+    """
+
+    status: Status
+    ended_at: str
+    exit_code: int | None = None
+    signal: str | None = None
+    stop_signal: str | None = None
+    killed: int = 0
+    session_id: str | None = None
+    result: dict[str, Any] | None = None
+    result_at: list[int] | None = None
+    error: str | None = None
+    left: int = 0
+    reason: str | None = None
+    run: str | None = None
+    span_start: int = 0
+    span_end: int | None = None
+
+    @property
+    def never_started(self) -> bool:
+        """Whether the CLI could not be started: `error` says why."""
+        return self.status == "failed" and self.exit_code is None and self.signal is None
