@@ -37,7 +37,7 @@ def test_without_its_packages_it_says_what_to_do(tool: Tool) -> None:
 @pytest.mark.root
 def test_another_users_settings(tool: Tool) -> None:
     os.chown(tool.env_file, 65534, 65534)
-    whose = "it is nobody's alone; run this as nobody (sudo -u nobody claudecode2api …)"
+    whose = "only nobody can use it; run this as nobody (sudo -u nobody claudecode2api …)"
     for more, status, said in (
         ({}, 78, f"cannot read {tool.env_file}, which has the password: {whose}, or set"),
         ({"AUTH_PASSWORD": "x", "PORT": "1"}, 69, "cannot reach the gateway at "),
