@@ -12,8 +12,9 @@ import app
 from app import metrics
 from app.auth.users_file import mend_users, save_users
 from app.errors import ConfigurationError
-from app.jobs import lifecycle
+from app.jobs import shutdown
 from app.jobs.store import Spool
+from app.jobs.upgrade import upgrade
 from app.runs.end_processes import KILL_PATIENCE, TERM_PATIENCE
 from app.server.gateway_lock import (
     StateInUse,
@@ -117,7 +118,7 @@ class Master:
         self._publish_address(arbiter)
         metrics.forget_all(self.startup.settings.state_dir / "metrics")
         self._log_startup()
-        for job_id in lifecycle.recover(self._spool):
+        for job_id in (*upgrade(self._spool), *self._spool.close_dead()):
             log.warning(
                 "job %s lost its supervisor while the gateway was down",
                 job_id,
@@ -143,11 +144,11 @@ class Master:
     def stop(self) -> None:
         """After the last worker: end the jobs."""
         users = self.startup.users
-        for job_id in lifecycle.end_all(self._spool, users.name_of):
+        for job_id in shutdown.cancel_all(self._spool, users.name_of):
             log.info("job %s was cancelled: the gateway stops", job_id, extra={"job": job_id})
         # No job is left that could damage it before the next start.
         mend_users(self._spool.state, users)
-        lifecycle.end_launcher(self._spool)
+        shutdown.end_launcher(self._spool)
 
     def forget_worker(self, number: int) -> None:
         """After a worker: drop its gauges."""

@@ -177,6 +177,10 @@ class Spool:
             log.error("cannot close job %s: %s", job.id, error)
         return False
 
+    def close_dead(self) -> list[str]:
+        """Close all jobs whose supervisor died; returns their ids."""
+        return [job.id for job in self.living() if self.close_if_dead(job)]
+
     def remove(self, job: Job) -> None:
         """Remove a job and its run; does nothing if there is none.
 

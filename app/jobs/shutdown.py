@@ -1,4 +1,4 @@
-"""The master's work on all jobs when the gateway starts or stops. Ordinary blocking Python."""
+"""The shutdown: the master cancels all jobs, then ends the launcher. Ordinary blocking Python."""
 
 import logging
 import signal
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from app import processes
 from app.jobs.log_ends import log_unlogged
 from app.jobs.store import Spool
-from app.jobs.upgrade import upgrade
 from app.records.job import Job
 from app.runs.cancel import ask_to_end
 from app.runs.detect_dead import is_dead
@@ -22,19 +21,7 @@ LAUNCHER_GRACE = 3.0
 log = logging.getLogger(__name__)
 
 
-def recover(spool: Spool) -> list[str]:
-    """Upgrade the state folder and close the jobs whose supervisor died; returns their ids.
-
-    Raises OSError.
-    """
-    return upgrade(spool) + _close_dead(spool)
-
-
-def _close_dead(spool: Spool) -> list[str]:
-    return [job.id for job in spool.living() if spool.close_if_dead(job)]
-
-
-def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
+def cancel_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
     """Cancel every job; returns their ids once all have ended or their grace period is over.
 
     Logs the ends that no worker has logged; `name_of` returns the name of a user's id.
@@ -55,7 +42,7 @@ def end_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
     deadline = time.monotonic() + longest + TERM_PATIENCE + KILL_PATIENCE
     while time.monotonic() < deadline and any(_is_alive(each) for each in spool.living()):
         time.sleep(0.02)
-    _close_dead(spool)
+    spool.close_dead()
     log_unlogged(spool, name_of)
     return cancelled
 
