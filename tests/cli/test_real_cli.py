@@ -142,6 +142,13 @@ def test_an_unknown_value_is_told_as_a_failure_with_the_clis_words(real: Gateway
 
 
 def test_a_cancelled_command_is_gone_and_the_result_still_arrives(real: Gateway) -> None:
+    # After some SIGINTs the CLI ends without a result (2.1.330): then there is none to pass on.
+    results = (_cancelled_command(real) for _ in range(6))
+    assert any(kind == "result" for kind in results)
+
+
+def _cancelled_command(real: Gateway) -> str:
+    """The type of the last line of a job that was cancelled while a command ran."""
     pid_file = real.project / "pid"
     pid_file.unlink(missing_ok=True)
     stream = real.chat(f"bash: echo $$ > {pid_file}; exec sleep 1000")
@@ -151,8 +158,11 @@ def test_a_cancelled_command_is_gone_and_the_result_still_arrives(real: Gateway)
     assert not alive(int(pid_file.read_text()))
     assert not marked_in(real.state)
     events = list(stream)
-    assert json.loads(events[-2].data)["type"] == "result"
     assert json.loads(events[-1].data)["status"] == "cancelled"
+    lines = [event.data for event in events if event.name == "message"]
+    assert lines == (real.state / "jobs" / stream.job_id / "output").read_bytes().splitlines()
+    kind: str = json.loads(lines[-1])["type"]
+    return kind
 
 
 def test_a_daemon_of_a_tool_does_not_outlive_its_job(real: Gateway) -> None:
