@@ -15,7 +15,7 @@ class SessionChoice(NamedTuple):
     """The session to resume, or else the id of a new one.
 
     `first_unsent` is the index of the first message that the session does not have. `claimed` is
-    the session if it was found by its history: whoever does not use it must unclaim it.
+    the session if it was found by its history; it must be unclaimed if it is not used.
     """
 
     resumed: str | None

@@ -126,10 +126,6 @@ class Run:
             return None
         return running.supervisor
 
-    def exists(self) -> bool:
-        """Whether the folder is there."""
-        return files.is_there(self.path)
-
 
 def read_end(path: str, limit: int) -> bytes:
     """The last `limit` bytes of a file; none if it cannot be read."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -202,11 +201,7 @@ def test_a_reload_into_code_with_another_layout_is_refused_and_logged(
     layout: str, tmp_path: Path, fake_claude: Path
 ) -> None:
     gateway = Gateway(tmp_path, fake_claude)
-    gateway.code = tmp_path / "checkout"
-    gateway.code.mkdir()
-    shutil.copytree(ROOT / "app", gateway.code / "app")
-    shutil.copy(ROOT / "gunicorn.conf.py", gateway.code)
-    (gateway.code / "vendored").symlink_to(ROOT / "vendored")
+    gateway.copy_code()
     try:
         gateway.start()
         assert gateway.process is not None

@@ -1,7 +1,6 @@
 """A reload takes new settings and code, and changes nothing where it cannot."""
 
 import json
-import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from pathlib import Path
 
 from tests.support.gateway import (
     EX_CONFIG,
-    ROOT,
     Gateway,
     eventually,
 )
@@ -80,11 +78,7 @@ def test_a_reload_of_code_that_cannot_be_imported_changes_nothing(
     tmp_path: Path, fake_claude: Path
 ) -> None:
     gateway = Gateway(tmp_path, fake_claude)
-    gateway.code = tmp_path / "checkout"
-    gateway.code.mkdir()
-    shutil.copytree(ROOT / "app", gateway.code / "app")
-    shutil.copy(ROOT / "gunicorn.conf.py", gateway.code)
-    (gateway.code / "vendored").symlink_to(ROOT / "vendored")
+    gateway.copy_code()
     try:
         gateway.start()
         assert gateway.process is not None

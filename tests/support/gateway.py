@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -149,6 +150,14 @@ class Gateway:
         self.process = self.launch()
         eventually(self._answers, lambda: f"the gateway does not start:\n{self.log()}")
         return self
+
+    def copy_code(self) -> None:
+        """Run a copy of the code, which a test can change."""
+        self.code = self.folder / "checkout"
+        self.code.mkdir()
+        shutil.copytree(ROOT / "app", self.code / "app")
+        shutil.copy(ROOT / "gunicorn.conf.py", self.code)
+        (self.code / "vendored").symlink_to(ROOT / "vendored")
 
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start gunicorn; its output is in the log."""
