@@ -120,7 +120,8 @@ class Job:
         `output` is the open output and `request` the request, if the caller has them. Raises
         OSError.
         """
-        record_file.write_record(f"{self.path}/ended", end._asdict())
+        # The CLI has read the message, or never will.
+        record_file.write_record(f"{self.path}/ended", end._asdict(), spare=self.message)
         self.note_owner(end, request)
         self._finish(output)
 

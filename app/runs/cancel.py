@@ -12,7 +12,6 @@ from app.records.run import RunExit
 from app.runs.close_lost import claim_to_close
 from app.runs.detect_dead import supervisor_of
 from app.runs.verdict import judge
-from app.state.disk import is_out_of_room
 
 
 def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
@@ -24,21 +23,10 @@ def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
     # The wish is written first: a supervisor that cannot be found here yet reads it later.
     job.ask(wish)
     if claim_to_close(job):
-        _end_unstarted(job)
+        job.write_end(judge(job, RunExit(), "cancelled"))
         return
     supervisor = supervisor_of(job)
     if supervisor is not None:
         processes.send_signal(supervisor, signal.SIGTERM)
         # It may be stopped (SIGSTOP).
         processes.send_signal(supervisor, signal.SIGCONT)
-
-
-def _end_unstarted(job: Job) -> None:
-    end = judge(job, RunExit(), "cancelled")
-    try:
-        job.write_end(end)
-    except OSError as error:
-        if not is_out_of_room(error):
-            raise
-        job.discard_message()
-        job.write_end(end)

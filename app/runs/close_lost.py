@@ -75,8 +75,9 @@ def _close(job: Job) -> None:
         killed=len(result.ended),
         left=len(result.left),
     )
-    with contextlib.suppress(FileNotFoundError):
-        # The run's folder was removed.
+    with contextlib.suppress(OSError):
+        # If this fails, only the run's own record is missing: its folder was removed, or the disk
+        # is full.
         job.run.write_exit(run_exit)
     is_cancelled = never_ran and job.is_to_be_cancelled()
     job.write_end(judge(job, run_exit, "cancelled" if is_cancelled else "lost"))

@@ -113,6 +113,23 @@ def replace_file(path: str, content: bytes) -> None:
         raise
 
 
+def replace_in_place(path: str, content: bytes, used: str) -> None:
+    """Replace a file by another one, `used`, whose content and space the new content takes.
+
+    On a full disk that needs no room that others could take meanwhile. Raises OSError: ENOSPC if
+    the content is longer than the space; `used` is damaged then.
+    """
+    descriptor = open_file(used, os.O_WRONLY)
+    try:
+        written = 0
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+        os.ftruncate(descriptor, written)
+    finally:
+        os.close(descriptor)
+    _replace(used, path)
+
+
 def read_link(path: str) -> str | None:
     """The text of a symbolic link, or None if there is none."""
     try:
@@ -215,6 +232,7 @@ def _temporary_name(path: str) -> str:
 
 
 def _replace(temporary: str, path: str) -> None:
+    """Rename a file of the same folder to this path, whatever is there."""
     with _folder_of(path) as (folder, name):
         source = os.path.basename(temporary)
         try:

@@ -13,16 +13,30 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from app.json_depth import is_deep
-from app.state.files import read_file, replace_file
+from app.state.disk import is_out_of_room
+from app.state.files import read_file, replace_file, replace_in_place
 
 log = logging.getLogger(__name__)
 
 Record = TypeVar("Record", bound=NamedTuple)
 
 
-def write_record(path: str, record: Mapping[str, Any]) -> None:
-    """Write or replace a record atomically. Raises OSError."""
-    replace_file(path, json.dumps(record).encode())
+def write_record(path: str, record: Mapping[str, Any], spare: str | None = None) -> None:
+    """Write or replace a record atomically; on a full disk, in the space of the file `spare`.
+
+    Raises OSError.
+    """
+    content = json.dumps(record).encode()
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        if spare is None or not is_out_of_room(error):
+            raise
+        try:
+            replace_in_place(path, content, spare)
+        except FileNotFoundError:
+            # An earlier end took it, or a job has removed it.
+            raise error from None
 
 
 def read_record(path: str) -> dict[str, Any] | None:

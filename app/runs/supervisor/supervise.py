@@ -77,6 +77,4 @@ def _write_end(started: StartedRun, end: JobEnd) -> None:
         except OSError as error:
             if not is_out_of_room(error) and job.exists():
                 raise
-        # The CLI has read the message; its room is enough for the record.
-        job.discard_message()
         time.sleep(0.1)
