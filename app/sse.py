@@ -45,6 +45,10 @@ class Framer:
         #: Whether an event has begun that only the rest of its line can end.
         self.inside = False
 
+    def begin(self, position: int) -> None:
+        """The first chunk, which comes next, begins at this position."""
+        self._position = position
+
     def feed(self, chunk: bytes) -> bytes:
         """The events that this chunk completes, and its part of a long line."""
         data = self._held + chunk

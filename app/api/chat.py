@@ -98,7 +98,7 @@ def _output(
             is_new=is_new,
             cancel_on_disconnect=cancel_on_disconnect,
         )
-    form: Form = Events(position) if kind == "text/event-stream" else Lines()
+    form: Form = Events() if kind == "text/event-stream" else Lines()
     chunks = stream(
         jobs,
         job,

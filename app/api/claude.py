@@ -24,7 +24,7 @@ class UnnamedEvents(Events):
     """Each line as an event without a name; no `done` event."""
 
     def __init__(self) -> None:
-        super().__init__(0)
+        super().__init__()
         self._framer = sse.Framer(0, named=False)
         self._head = b""
 

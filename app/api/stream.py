@@ -31,6 +31,9 @@ class Form(Protocol):
     def lines(self) -> int:
         """How many whole lines of the job's output have been fed."""
 
+    def begin(self, position: int) -> None:
+        """The first chunk begins at this position of the output."""
+
     def feed(self, chunk: bytes) -> bytes:
         """What is sent for a chunk of the output."""
 
@@ -50,9 +53,13 @@ class Form(Protocol):
 class Events:
     """Server-sent events (`app.sse`)."""
 
-    def __init__(self, position: int) -> None:
-        self._framer = sse.Framer(position)
+    def __init__(self) -> None:
+        self._framer = sse.Framer(0)
         self._head = b"retry: %d\n" % RETRY
+
+    def begin(self, position: int) -> None:
+        """The ids of the events are positions, too."""
+        self._framer.begin(position)
 
     @property
     def inside_line(self) -> bool:
@@ -104,6 +111,9 @@ class Lines:
     def __init__(self) -> None:
         self.lines = 0
 
+    def begin(self, position: int) -> None:
+        """The bytes have no ids."""
+
     def feed(self, chunk: bytes) -> bytes:
         """The bytes as they are."""
         self.lines += chunk.count(b"\n")
@@ -149,10 +159,14 @@ def stream(
         ) as follower:
             # Even an empty chunk makes gunicorn send the head, before the CLI writes anything.
             yield b""
+            has_begun = False
             for chunk in follower:
                 if isinstance(chunk, Place):
                     yield form.queued(chunk)
                 elif chunk:
+                    if not has_begun:
+                        has_begun = True
+                        form.begin(follower.chunk_at)
                     if requested_at is not None:
                         metrics.count_first_line(time.monotonic() - requested_at)
                         requested_at = None

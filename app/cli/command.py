@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from app.cli import control
 from app.cli.request_fields import ChatRequest
 from app.errors import InvalidRequest
 
@@ -120,7 +121,7 @@ def build(
         raise InvalidRequest.of(
             "too_long", ("body",), f"The options exceed {LONGEST_COMMAND} bytes together"
         )
-    return Command(arguments, user_message(extras.content or request.prompt), files)
+    return Command(arguments, control.message(extras.content or request.prompt), files)
 
 
 def refuse_messages(settings: str) -> str:
@@ -136,16 +137,6 @@ def refuse_messages(settings: str) -> str:
         return settings
     separator = "" if rest.lstrip().startswith("}") else ","
     return f"{{{_REFUSED}{separator}{rest}"
-
-
-def user_message(content: str | list[dict[str, Any]]) -> bytes:
-    r"""A user's message, a text or blocks, as a line of stream-json input.
-
-    >>> user_message("hi")
-    b'{"type": "user", "message": {"role": "user", "content": "hi"}}\n'
-    """
-    message = {"type": "user", "message": {"role": "user", "content": content}}
-    return json.dumps(message).encode() + b"\n"
 
 
 def effective_model(request: ChatRequest, defaults: Defaults) -> str | None:

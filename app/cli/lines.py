@@ -54,26 +54,26 @@ def session_of(head: bytes) -> str | None:
     return None
 
 
-def read_session(output: int) -> str | None:
-    """The session id in the beginning of an open output."""
-    return session_of(os.pread(output, _BLOCK, 0))
+def read_session(output: int, start: int = 0) -> str | None:
+    """The session id in the lines of an open output that follow this position."""
+    return session_of(os.pread(output, _BLOCK, start))
 
 
-def last_result(output: int) -> Result | None:
-    """The last `result` line of an open output, searched from its end.
+def last_result(output: int, first: int = 0, size: int | None = None) -> Result | None:
+    """The last `result` line of an open output, or of its part from `first` to `size`, in bytes.
 
-    It takes linear time, and memory for one block and one line.
+    It is searched from the end, which takes linear time, and memory for one block and one line.
     """
-    end = limit = os.fstat(output).st_size
-    while end > 0:
-        begin = max(0, end - _BLOCK)
+    end = limit = os.fstat(output).st_size if size is None else size
+    while end > first:
+        begin = max(first, end - _BLOCK)
         block = os.pread(output, min(end + _OVERLAP, limit) - begin, begin)
         for match in reversed(list(_RESULT.finditer(block))):
             position = begin + match.start()
             if position >= limit:
                 # In a line that was parsed before.
                 continue
-            start, stop = _line_around(output, position)
+            start, stop = _line_around(output, position, first)
             fields = parse_result(os.pread(output, stop - start, start))
             if fields:
                 return Result(fields, start, stop - start)
@@ -82,11 +82,11 @@ def last_result(output: int) -> Result | None:
     return None
 
 
-def _line_around(output: int, position: int) -> tuple[int, int]:
-    """The start and end of the line at `position`, without its newline."""
+def _line_around(output: int, position: int, first: int) -> tuple[int, int]:
+    """The start (at least `first`) and end of the line at `position`, without its newline."""
     start, size = position, _PIECE
-    while start > 0:
-        begin = max(0, start - size)
+    while start > first:
+        begin = max(first, start - size)
         newline = os.pread(output, start - begin, begin).rfind(b"\n")
         if newline >= 0:
             start = begin + newline + 1

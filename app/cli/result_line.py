@@ -35,6 +35,12 @@ class Outcome(NamedTuple):
     message: str = ""
 
 
+#: An agent that the model waited for was cut short: the CLI reports a success all the same.
+BACKGROUND_STOPPED = Outcome(
+    False, "background_stopped", "An agent in the background was cut short"
+)
+
+
 def outcome_of(result: Mapping[str, Any], hook: str | None) -> Outcome:
     """The outcome in a `result` line; `hook` is why a hook stopped the prompt, if one did.
 
@@ -51,6 +57,8 @@ def outcome_of(result: Mapping[str, Any], hook: str | None) -> Outcome:
     if hook is not None:
         return Outcome(False, "blocked_by_hook", sentence(hook))
     if result.get("is_error") is False:
+        if killed_agents(result):
+            return BACKGROUND_STOPPED
         if ended_by.startswith("aborted"):
             return Outcome(False, "aborted", "The CLI's turn was aborted")
         if ended_by == "hook_stopped" and not result.get("result"):
@@ -58,6 +66,20 @@ def outcome_of(result: Mapping[str, Any], hook: str | None) -> Outcome:
         return Outcome(True)
     message = _message(result)
     return Outcome(False, _reason(result, ended_by, message), message)
+
+
+def killed_agents(result: Mapping[str, Any]) -> int:
+    """How many agents were cut short, by a `result` line: not by the model's own decision.
+
+    From 2.1.330 on. They count from the start of the process.
+
+    >>> killed_agents({"subagent_stats": {"killed": {"parent": 2, "user": 0, "system": 1}}})
+    1
+    """
+    stats = result.get("subagent_stats")
+    killed = stats.get("killed") if isinstance(stats, dict) else None
+    numbers = [killed.get(by) for by in ("user", "system")] if isinstance(killed, dict) else []
+    return sum(number for number in numbers if isinstance(number, int))
 
 
 def _message(result: Mapping[str, Any]) -> str:

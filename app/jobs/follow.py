@@ -18,7 +18,7 @@ from gevent.event import Event
 from app import processes
 from app.records.job import Job
 from app.records.job_records import JobEnd
-from app.records.output_file import data_end, open_output
+from app.records.output_file import data_end, is_output, open_output
 from app.runs.detect_dead import supervisor_of
 from app.runs.queue_file import Place, place_of, queue_file
 from app.server.hub_yield import yield_to_hub
@@ -46,6 +46,7 @@ class Watch:
 
     def __init__(self, job: Job, close_if_dead: Callable[[Job], object]) -> None:
         self._job = job
+        self._start: int | None = None
         self._close_if_dead = close_if_dead
         self._event = Event()
         self._output = -1
@@ -81,6 +82,16 @@ class Watch:
         woken = self._event.wait(seconds)
         self._event.clear()
         return bool(woken)
+
+    def span_start(self) -> int | None:
+        """Where the job begins in its run's output; None if that is not known yet."""
+        if self._start is None:
+            self._start = self._job.span_start() if self._end is None else self._end.span_start
+            if self._start is not None and not is_output(self._job.output, self._output):
+                # Another run serves the job than the one that was prepared for it.
+                os.close(self._output)
+                self._output = open_output(self._job.output)
+        return self._start
 
     def read(self, position: int) -> bytes:
         """At most one chunk of the job's output; empty at its end.
@@ -162,6 +173,8 @@ class Follower:
         self._position = position
         self._heartbeat = heartbeat
         self._deadline: float | None = None
+        #: Where the last chunk begins in the output.
+        self.chunk_at = position
         self.stopped_by: str | None = None
 
     def stop(self, reason: str) -> None:
@@ -176,19 +189,17 @@ class Follower:
     def __iter__(self) -> Iterator[bytes | Place]:
         place = None
         while self.stopped_by is None:
-            chunk = self._watch.read(self._position)
+            chunk = self._read()
             if len(chunk) == CHUNK:
-                self._position += CHUNK
                 yield chunk
                 # Reading a file and writing to a ready socket never switch to other greenlets.
                 yield_to_hub()
                 continue
             # The output may have grown before the end was written.
             has_ended = self._watch.end() is not None
-            if has_ended:
-                chunk = self._watch.read(self._position)
+            if has_ended and not chunk:
+                chunk = self._read()
             if chunk:
-                self._position += len(chunk)
                 yield chunk
             elif has_ended:
                 return
@@ -208,6 +219,16 @@ class Follower:
                     return
                 yield place or b""
 
+    def _read(self) -> bytes:
+        """The next chunk; empty if there is none yet, or if the job has not begun."""
+        start = self._watch.span_start()
+        if start is None:
+            return b""
+        self.chunk_at = max(self._position, start)
+        chunk = self._watch.read(self.chunk_at)
+        self._position = self.chunk_at + len(chunk)
+        return chunk
+
 
 def is_position(job: Job, text: str) -> bool:
     """Whether this can be the id of an event of this job: a position behind a line.
@@ -216,10 +237,10 @@ def is_position(job: Job, text: str) -> bool:
     """
     if not text.isascii() or not text.isdigit() or len(text) > 18 or str(int(text)) != text:
         return False
-    position, end, claim = int(text), job.end(), job.claimed_by()
-    first = end.span_start if end is not None else claim.span_start if claim is not None else 0
+    position, end = int(text), job.end()
+    first = end.span_start if end is not None else job.span_start() or 0
     last = end.span_end if end is not None and end.span_end is not None else job.size()
-    if position == first:
+    if position in (0, first):
         return True
     if not first < position <= last:
         return False

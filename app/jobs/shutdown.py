@@ -36,7 +36,7 @@ def cancel_all(spool: Spool, name_of: Callable[[str], str]) -> list[str]:
             ask_to_end(job)
         except OSError as error:
             log.error("cannot cancel job %s: %s", job.id, error)
-        start = job.run.start()
+        start = job.prepared.start()
         longest = max(longest, start.kill_grace if start is not None else 0.0)
         cancelled.append(job.id)
     deadline = time.monotonic() + longest + TERM_PATIENCE + KILL_PATIENCE

@@ -145,10 +145,14 @@ class JobStarter:
             continues=spec.continues,
             request_id=spec.request_id,
             title=spec.title,
+            ask=spec.ask,
+            ask_timeout=spec.ask_timeout,
+            keep_alive=spec.keep_alive,
+            background_wait=self._background_wait(spec),
         )
         command = spec.command
         roots = [str(root) for root in self._limits.roots]
-        start = RunStart(spec.cwd, command.arguments, self._limits.kill_grace, roots)
+        start = RunStart(spec.cwd, command.arguments, self._limits.kill_grace, roots, spec.talks)
 
         def make() -> Job:
             try:
@@ -160,13 +164,19 @@ class JobStarter:
 
         return self._with_folders(make)
 
+    def _background_wait(self, spec: JobSpec) -> float:
+        """Seconds that commands in the background have; in a kept run they stay with the run."""
+        if spec.background_wait is not None:
+            return spec.background_wait
+        return 0.0 if spec.keep_alive else self._limits.background_wait
+
     def _undo(self, job: Job, user: User) -> None:
         """Remove a job that did not start, or cancel it if it did."""
         if supervisor_of(job) is not None:
             audit.cancelled(job.id, user.name, "its client went away")
             ask_to_end(job)
             return
-        for process in processes.marked(job.run.id):
+        for process in processes.marked(job.prepared.id):
             processes.send_signal(process, signal.SIGKILL)
         self._ends.add(job)
         self._spool.remove(job)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from app.records import session_users
+from app.records import kept_run, session_users
 from app.records.job import Job, is_job_id
 from app.runs.close_lost import close_lost
 from app.runs.detect_dead import is_dead
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _FOLDERS = (
     *("jobs", "runs", "live", "unlogged", "unindexed", "keys", "removed"),
     session_users.FOLDER,
+    kept_run.FOLDER,
 )
 #: The stamp of the index of jobs; without it, a new index is made.
 INDEX_STAMP = "index/stamp"
@@ -188,7 +189,7 @@ class Spool:
         """
         for link in (job.live, job.unlogged, job.unindexed):
             files.discard(link)
-        for path, what in ((job.run.path, "run"), (job.path, "job")):
+        for path, what in ((job.prepared.path, "run"), (job.path, "job")):
             removed = f"{self.state}/removed/{job.id}.{what}.{time.monotonic_ns()}"
             try:
                 os.rename(path, removed)

@@ -2,8 +2,11 @@
 
     STATE_DIR/jobs/<id>/job.json   the request; by the worker that accepted it
                         message    what is written to the CLI's standard input: stream-json lines
-                        output     the run's output, by a hard link
+                        output     the output of the run that serves it, by a hard link
+                        stderr     likewise, if that is not the run that was prepared for it
                         claim      a link that names the process that runs or closes the job
+                        span       a link that says where the job begins in the output, if that
+                                   was not known yet when the job was claimed
                         wish       a link that names what a client wants: `cancel`, `interrupt`
                         ended      how it ended; by the supervisor, or by the process that closes
                                    a job whose supervisor died
@@ -30,6 +33,7 @@ from app import processes
 from app.cli.lines import read_session
 from app.processes import Process
 from app.records import session_users
+from app.records.inbox import Inbox
 from app.records.job_records import Claim, JobEnd, JobRequest, Role, Wish
 from app.records.output_file import open_output, ring, status_of
 from app.records.run import Run, RunStart, read_end
@@ -48,12 +52,19 @@ class Job:
         self.message = f"{self.path}/message"
         self.output = f"{self.path}/output"
         self.claim_link = f"{self.path}/claim"
+        self._span_link = f"{self.path}/span"
         self.wish_link = f"{self.path}/wish"
         self.live = f"{state}/live/{job_id}"
         self.unlogged = f"{state}/unlogged/{job_id}"
         self.unindexed = f"{state}/unindexed/{job_id}"
-        #: The run that was prepared for the job; it has the job's id.
-        self.run = Run(state, job_id)
+        #: The run that was prepared for the job, with the job's id; another one may serve it.
+        self.prepared = Run(state, job_id)
+
+    @property
+    def run(self) -> Run:
+        """The run that serves the job: before its claim, the prepared one."""
+        claim = self.claimed_by()
+        return self.prepared if claim is None else Run(self.state, claim.run)
 
     def create(
         self, request: JobRequest, start: RunStart, message: bytes, contents: Mapping[str, bytes]
@@ -63,11 +74,13 @@ class Job:
         Raises OSError; the caller removes what was made.
         """
         os.mkdir(self.path, mode=0o700)
-        self.run.create(start, contents)
-        os.link(self.run.output, self.output)
+        self.prepared.create(start, contents)
+        os.link(self.prepared.output, self.output)
         files.write_file(self.message, message)
+        if start.talks:
+            Inbox(self.path).create()
         # No process reads the job before its link in `live/` exists.
-        fields = request._replace(run=self.run.id)._asdict()
+        fields = request._replace(run=self.prepared.id)._asdict()
         files.write_file(f"{self.path}/job.json", json.dumps(fields).encode())
         # A link costs half of what a new file does.
         os.link(f"{self.path}/job.json", self.live)
@@ -190,31 +203,68 @@ class Job:
         status = status_of(self.output)
         return 0 if status is None else status.st_size
 
-    def claim(self, role: Role) -> Claim:
+    def claim(self, role: Role, run: Run | None = None) -> Claim:
         """Claim the job, to run it or to close it.
 
-        The link is made once, with the process's name in it. Raises FileExistsError if the job is
-        claimed already, and OSError.
+        Another `run` than the prepared one serves it from a place that `begin` says later. The link
+        is made once, with the process's name in it. Raises FileExistsError if the job is claimed
+        already, and OSError.
         """
-        claim = Claim(role, processes.this_process(), self.run.id)
-        if self.run.was_started():
+        if self.prepared.was_started():
             raise FileExistsError(self.claim_link)
+        claim = Claim(role, processes.this_process(), self.prepared.id)
+        if run is not None:
+            claim = claim._replace(run=run.id, span_start=None)
         files.make_link(self.claim_link, _text_of(claim))
         return claim
 
+    def move_to(self, run: Run, claim: Claim) -> Claim:
+        """Have another run serve a job that this process has claimed. Raises OSError.
+
+        Readers wait for `begin`, unless it is the prepared run.
+        """
+        is_prepared = run.id == self.prepared.id
+        claim = claim._replace(run=run.id, span_start=0 if is_prepared else None)
+        files.discard(self._span_link)
+        self.show(run)
+        files.replace_link(self.claim_link, _text_of(claim))
+        return claim
+
+    def show(self, run: Run) -> None:
+        """Put the output and standard error of this run into the job's folder. Raises OSError."""
+        for source, path in ((run.output, self.output), (run.stderr, f"{self.path}/stderr")):
+            files.replace_by_link(path, source)
+
+    def begin(self, span_start: int) -> None:
+        """Say where the job begins in its run's output, in bytes. Raises OSError."""
+        files.replace_link(self._span_link, str(span_start))
+
+    def wake_readers(self) -> None:
+        """Wake the readers of the output, because a record has changed. Raises OSError."""
+        ring(self.output)
+
+    def span_start(self) -> int | None:
+        """Where the job begins in its run's output, in bytes; None if that is not known yet."""
+        claim = self.claimed_by()
+        if claim is not None and claim.span_start is not None:
+            return claim.span_start
+        text = files.read_link(self._span_link) or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
     def is_claimed(self) -> bool:
         """Whether the job has been claimed, to run it or to close it."""
-        return files.is_there(self.claim_link) or self.run.was_started()
+        return files.is_there(self.claim_link) or self.prepared.was_started()
 
     def claimed_by(self) -> Claim | None:
         """The claim, or None if there is none in this boot of the machine, or if it is damaged."""
         text = files.read_link(self.claim_link) or ""
         try:
-            role, pid, started, boot_id, run, span_start = text.split(" ")
-            claim = Claim(role, Process(int(pid), int(started)), run, int(span_start))
+            role, pid, started, boot_id, run, start = text.split(" ")
+            span_start = None if start == "-" else int(start)
+            claim = Claim(role, Process(int(pid), int(started)), run, span_start)
         except ValueError:
             return None
-        return claim if boot_id == processes.boot_id() else None
+        return claim if boot_id == processes.boot_id() and is_job_id(run) else None
 
     def ask(self, wish: Wish) -> None:
         """Write a wish, which the supervisor reads when it gets a SIGTERM. Raises OSError.
@@ -255,14 +305,21 @@ class Job:
 
     def read_stderr(self, limit: int) -> bytes:
         """The last `limit` bytes of the CLI's standard error; none if it cannot be read."""
-        # Jobs of version 1.0 have it in the job's folder.
-        return read_end(self.run.stderr, limit) or read_end(f"{self.path}/errors", limit)
+        # Jobs of version 1.0 have it in `errors`.
+        return (
+            read_end(self.prepared.stderr, limit)
+            or read_end(f"{self.path}/stderr", limit)
+            or read_end(f"{self.path}/errors", limit)
+        )
 
     def read_session(self) -> str | None:
         """The session that the CLI has named in its output, if any."""
+        claim, start = self.claimed_by(), self.span_start()
+        if claim is not None and start is None:
+            return None
         output = open_output(self.output)
         try:
-            return read_session(output)
+            return read_session(output, start or 0)
         finally:
             os.close(output)
 
@@ -274,4 +331,5 @@ def is_job_id(text: str) -> bool:
 
 def _text_of(claim: Claim) -> str:
     pid, started = claim.process
-    return f"{claim.role} {pid} {started} {processes.boot_id()} {claim.run} {claim.span_start}"
+    start = "-" if claim.span_start is None else claim.span_start
+    return f"{claim.role} {pid} {started} {processes.boot_id()} {claim.run} {start}"

@@ -18,7 +18,9 @@ class JobRequest(NamedTuple):
     `starter` is the worker that created the job, `run` the id of the run that was prepared for it.
     `timeout` and `idle_timeout` are in seconds, `max_output` is in bytes, `prompt_length` in
     characters; None is no limit. `continues` is the session that the job writes to: `session_id`,
-    unless it is forked. `title` is the job's name for people.
+    unless it is forked. `title` is the job's name for people. With `ask`, the CLI's questions are
+    for the client, each for `ask_timeout` seconds. The run is kept for `keep_alive` seconds after
+    the job. Commands in the background may outlive the last result for `background_wait` seconds.
     """
 
     id: str
@@ -37,19 +39,23 @@ class JobRequest(NamedTuple):
     request_id: str | None = None
     title: str | None = None
     run: str | None = None
+    ask: bool = False
+    ask_timeout: float = 600.0
+    keep_alive: float = 0.0
+    background_wait: float = 30.0
 
 
 class Claim(NamedTuple):
     """The process that claimed a job, to run it (`supervisor`) or to close it (`closer`).
 
     `run` is the id of the run that serves the job, `span_start` where the job begins in the
-    run's output.
+    run's output; None means that the link `span` says it, once it is known.
     """
 
     role: str
     process: Process
     run: str
-    span_start: int = 0
+    span_start: int | None = 0
 
 
 class JobEnd(NamedTuple):

@@ -29,13 +29,15 @@ class RunStart(NamedTuple):
 
     `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}` stands
     for `flag=<the run's folder>/file`. `roots` are the folders that `cwd` must be in at the
-    start; without any, it may be anywhere. `kill_grace` is in seconds.
+    start; without any, it may be anywhere. `kill_grace` is in seconds. With `talks`, the supervisor
+    speaks with the CLI, which stays for further turns.
     """
 
     cwd: str
     arguments: list[str | dict[str, str]]
     kill_grace: float
     roots: list[str] = []  # noqa: RUF012 - of a named tuple
+    talks: bool = False
 
 
 class Running(NamedTuple):
@@ -78,6 +80,10 @@ class Run:
             files.write_file(f"{self.path}/{name}", content)
         files.write_file(self.output, b"")
         files.write_file(f"{self.path}/start.json", json.dumps(start._asdict()).encode())
+
+    def exists(self) -> bool:
+        """Whether the folder is there."""
+        return files.is_folder(self.path)
 
     def start(self) -> RunStart | None:
         """What the run is started with, or None if there is no such run."""

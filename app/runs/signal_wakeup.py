@@ -9,7 +9,7 @@ import signal
 
 def handle_signals() -> None:
     """Set the signal handlers of this process and its children, for `watch_signals`."""
-    for number in (signal.SIGTERM, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGIO):
         signal.signal(number, lambda *_: None)
     # A terminal that is closed, or Ctrl-C in it, does not cancel jobs.
     for number in (signal.SIGHUP, signal.SIGINT):

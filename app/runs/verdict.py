@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
-from app.cli.result_line import Outcome, outcome_of, sentence
+from app.cli.result_line import BACKGROUND_STOPPED, Outcome, outcome_of, sentence
 from app.records.job import Job
 from app.records.job_records import Claim, JobEnd, JobRequest, Status
 from app.records.output_file import open_output
@@ -37,6 +37,7 @@ _STATUS_ERRORS = {
     "cancelled": "The job was cancelled",
     "lost": "The process that supervised the job was killed",
 }
+_NO_REASON = "The CLI's result reports an error without a message"
 # How many bytes at the end of standard error are searched for the CLI's error.
 _STDERR_READ = 4096
 
@@ -80,7 +81,8 @@ def judge(
     `request` and `claim` are read from the job unless they are given.
     """
     request, claim = request or job.request(), claim or job.claimed_by()
-    result, outcome, session, size = _read(job)
+    span_start = (claim.span_start if claim else None) or job.span_start() or 0
+    result, outcome, session, size = _read(job, span_start)
     fields = result.fields if result else {}
     succeeded = known_status is None and run_exit.exit_code == 0 and outcome.succeeded
     if not succeeded and known_status is None and reason is None:
@@ -97,9 +99,71 @@ def judge(
         result_at=[result.offset, result.length] if result else None,
         error=error,
         reason=reason,
-        run=claim.run if claim else job.run.id,
-        span_start=claim.span_start if claim else 0,
+        run=claim.run if claim else job.prepared.id,
+        span_start=span_start,
         span_end=size,
+    )
+
+
+class TurnOutcome(NamedTuple):
+    """What the supervisor knows of a turn that has a result.
+
+    `span_start` and `span_end` bound it in the output, in bytes. `cost` is in US dollars.
+    `agent_was_stopped` means that an agent in the background was cut short.
+    """
+
+    span_start: int
+    span_end: int
+    session_id: str | None
+    cost: float
+    agent_was_stopped: bool
+
+
+def judge_turn(
+    job: Job,
+    run_exit: RunExit,
+    known_status: Status | None,
+    turn: TurnOutcome,
+    *,
+    reason: str | None = None,
+    request: JobRequest,
+    claim: Claim,
+) -> JobEnd:
+    """The record of the end of a job whose turn has a `result`, as of now.
+
+    How the run ended later does not matter. `known_status` is as for `judge`.
+    """
+    output = open_output(job.output)
+    try:
+        result = last_result(output, turn.span_start, turn.span_end)
+        hook = result and stopped_by_hook(output, result)
+    finally:
+        os.close(output)
+    fields = result.fields if result else {}
+    outcome = outcome_of(fields, hook)
+    error = None
+    if outcome == BACKGROUND_STOPPED and not turn.agent_was_stopped:
+        # In an earlier turn of the run.
+        outcome = Outcome(True)
+    if outcome.succeeded and turn.agent_was_stopped:
+        outcome = BACKGROUND_STOPPED
+    if known_status is not None or not outcome.succeeded:
+        reason = reason or (None if known_status else outcome.reason)
+        error = _LIMIT_ERRORS.get(str(reason)) or _STATUS_ERRORS.get(str(known_status))
+        error = error or outcome.message or _NO_REASON
+    kept = {name: fields[name] for name in _RESULT_FIELDS if name in fields}
+    return JobEnd(
+        status=known_status or ("succeeded" if outcome.succeeded else "failed"),
+        ended_at=now(),
+        **run_exit._asdict(),
+        session_id=turn.session_id or request.session_id,
+        result={**kept, "total_cost_usd": round(turn.cost, 10)},
+        result_at=[result.offset, result.length] if result else None,
+        error=error,
+        reason=reason,
+        run=claim.run,
+        span_start=turn.span_start,
+        span_end=turn.span_end,
     )
 
 
@@ -108,15 +172,15 @@ def with_full_disk(end: JobEnd) -> JobEnd:
     return end._replace(reason="disk_full", error=_LIMIT_ERRORS["disk_full"])
 
 
-def _read(job: Job) -> _Output:
+def _read(job: Job, span_start: int) -> _Output:
     output = open_output(job.output)
     try:
         size = os.fstat(output).st_size
-        result = last_result(output)
+        result = last_result(output, span_start)
         if result is None:
-            return _Output(None, Outcome(False), read_session(output), size)
+            return _Output(None, Outcome(False), read_session(output, span_start), size)
         outcome = outcome_of(result.fields, stopped_by_hook(output, result))
-        session = result.fields.get("session_id") or read_session(output)
+        session = result.fields.get("session_id") or read_session(output, span_start)
         return _Output(result, outcome, session, size)
     finally:
         os.close(output)

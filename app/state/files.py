@@ -170,6 +170,19 @@ def replace_link(path: str, text: str) -> None:
         raise
 
 
+def replace_by_link(path: str, source: str) -> None:
+    """Replace a file by a hard link to another one, atomically. Raises OSError."""
+    temporary = _temporary_name(path)
+    os.link(source, temporary, follow_symlinks=False)
+    try:
+        _replace(temporary, path)
+    except OSError:
+        discard(temporary)
+        raise
+    # A rename does nothing if both are links to the same file.
+    discard(temporary)
+
+
 def move_aside(path: str) -> None:
     """Rename a file or folder to a new name in the same folder. Raises OSError."""
     with _folder_of(path) as (folder, name):

@@ -132,6 +132,8 @@ class Dispatcher:
 
     def start(self, job_id: str, continues: str | None, connection: socket.socket) -> None:
         """Start or queue a job; the answer comes from here, or from the job's supervisor."""
+        for ended in self._pool.read_messages():
+            self._on_idle(ended)
         if job_id in self._queue:
             # The worker asks again, because the answer was lost.
             answer(connection, "queued" if self._queue.waits(job_id) else "known")
@@ -165,8 +167,11 @@ class Dispatcher:
             self._close(self._adopted.pop(descriptor))
             return
         job_id = self._pool.on_readable(descriptor)
-        if not job_id:
-            return
+        if job_id:
+            self._on_idle(job_id)
+
+    def _on_idle(self, job_id: str) -> None:
+        """A supervisor is done with this job."""
         job = Job(self._state, job_id)
         if job_id in self._unanswered and not job.is_claimed() and job.exists():
             # The supervisor could not claim it, and no worker will ask again.
@@ -221,7 +226,11 @@ class Dispatcher:
             if job_id != requested:
                 self._unanswered.add(job_id)
             try:
-                self._pool.assign(job_id, connection if job_id == requested else None)
+                self._pool.assign(
+                    job_id,
+                    self._queue.continues(job_id),
+                    connection if job_id == requested else None,
+                )
             except OSError:
                 self._queue.put_back(job_id)
                 raise

@@ -12,18 +12,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from app import processes
 from app.records.job import Job
 from app.runs.signal_wakeup import watch_signals
-from app.runs.supervisor.supervise import supervise
+from app.runs.supervisor.supervise import Supervisor
 
 #: How many idle supervisors are kept; 1 is always ready.
 MOST_IDLE = 8
 #: Jobs after which a supervisor is replaced, so that its memory does not grow for ever.
 JOBS_EACH = 500
+# The messages of a supervisor: `idle <job>` once a job has ended, or `idle ` once the run has ended
+# that it kept; before the end of a job, `keeps <session> <memory in bytes>` if it keeps the run.
+# The launcher sends the ids of jobs, and `END_KEPT`.
+IDLE, KEEPS = "idle", "keeps"
+END_KEPT = b"end"
+
 # How often to look for a dead supervisor's descendants: each look finds one more generation.
 _ORPHAN_ROUNDS = 200
 
@@ -34,6 +41,16 @@ class ChildExit(NamedTuple):
     pid: int
     job_id: str
     status: int
+
+
+@dataclass
+class _Kept:
+    """A run that a supervisor keeps after the job `served`; `memory` is in bytes."""
+
+    descriptor: int
+    served: str
+    memory: int
+    is_ending: bool = False
 
 
 class Pool:
@@ -51,6 +68,8 @@ class Pool:
         self._idle: list[int] = []
         #: The id of each child's job, by the child's pid; "" for none.
         self._jobs: dict[int, str] = {}
+        #: The runs that supervisors keep, by their sessions; the one used last is the last.
+        self._kept: dict[str, _Kept] = {}
 
     def __contains__(self, descriptor: int) -> bool:
         return descriptor in self._supervisors
@@ -60,15 +79,17 @@ class Pool:
         if not self._idle:
             self._idle.append(self._fork_supervisor())
 
-    def assign(self, job_id: str, connection: socket.socket | None) -> None:
+    def assign(self, job_id: str, continues: str | None, connection: socket.socket | None) -> None:
         """Give a job to a supervisor, which answers on this connection whether the job starts.
 
-        Raises OSError if no supervisor is idle and none can be forked.
+        If one keeps a run for the session that the job continues, that one gets it. Raises OSError
+        if no supervisor is idle and none can be forked.
         """
         descriptors = [] if connection is None else [connection.fileno()]
         while True:
             self.keep_ready()
-            descriptor = self._idle.pop()
+            kept = self._kept.get(continues or "")
+            descriptor = self._idle.pop() if kept is None else kept.descriptor
             control, pid = self._supervisors[descriptor]
             try:
                 socket.send_fds(control, [job_id.encode()], descriptors)
@@ -79,11 +100,33 @@ class Pool:
             self._jobs[pid] = job_id
             return
 
+    def limit_memory(self, most: int) -> None:
+        """End the kept runs that were used least recently, until the rest need at most this."""
+        for kept in list(self._kept.values()):
+            if sum(each.memory for each in self._kept.values() if not each.is_ending) <= most:
+                return
+            control, pid = self._supervisors[kept.descriptor]
+            if not kept.is_ending and not self._jobs.get(pid):
+                kept.is_ending = True
+                with suppress(OSError):
+                    control.send(END_KEPT)
+
+    def read_messages(self) -> list[str]:
+        """Read what supervisors have sent; returns the ids of jobs that have ended.
+
+        A worker's request must not overtake the message that a run is kept for its session.
+        """
+        poll = select.poll()
+        for descriptor in self._supervisors:
+            poll.register(descriptor, select.POLLIN)
+        found = [self.on_readable(descriptor) for descriptor, _ in poll.poll(0)]
+        return [job_id for job_id in found if job_id]
+
     def on_readable(self, descriptor: int) -> str | None:
-        """Read a supervisor's message; returns the id of its job, which has ended, or None."""
+        """Read a supervisor's message; returns the id of its job if that has ended, or None."""
         control, pid = self._supervisors[descriptor]
         try:
-            message = control.recv(64)
+            message = control.recv(256)
         except BlockingIOError:
             # The descriptor has been reused since the poll.
             return None
@@ -91,13 +134,53 @@ class Pool:
             message = b""
         if not message or pid not in self._jobs:
             # It is exiting, or has died.
+            self._await_kept(descriptor, pid)
             self._release(descriptor)
             return None
-        ended, self._jobs[pid] = self._jobs[pid], ""
+        word, _, rest = message.decode(errors="replace").partition(" ")
+        if word == KEEPS:
+            self._note_kept(descriptor, *rest.split(" "))
+            return None
+        if word == IDLE and self._jobs[pid] == rest:
+            self._jobs[pid] = ""
+            kept = self._kept_by(descriptor)
+            if kept is not None and kept.served == rest:
+                return rest
+            self._forget_kept(descriptor)
+        if not self._jobs[pid]:
+            self._forget_kept(descriptor)
+            self._rest(descriptor)
+        return rest or None
+
+    def _note_kept(self, descriptor: int, session: str, memory: str) -> None:
+        """A supervisor keeps a run after the job that it has now."""
+        self._forget_kept(descriptor)
+        job_id = self._jobs[self._supervisors[descriptor][1]]
+        self._kept[session] = _Kept(descriptor, job_id, int(memory))
+
+    def _kept_by(self, descriptor: int) -> "_Kept | None":
+        return next((each for each in self._kept.values() if each.descriptor == descriptor), None)
+
+    def _forget_kept(self, descriptor: int) -> None:
+        for session in [key for key, kept in self._kept.items() if kept.descriptor == descriptor]:
+            del self._kept[session]
+
+    def _await_kept(self, descriptor: int, pid: int) -> None:
+        """Wait for the exit of a supervisor that kept a run, and kill what is left of that.
+
+        Until then, no other process may have the run's session.
+        """
+        if self._kept_by(descriptor) is not None and pid in self._jobs:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            self.kill_orphans()
+
+    def _rest(self, descriptor: int) -> None:
+        """Count a supervisor as idle."""
+        if descriptor in self._idle:
+            return
         self._idle.append(descriptor)
         if len(self._idle) > MOST_IDLE:
             self._release(self._idle.pop(0))
-        return ended
 
     def reap(self) -> Iterator[ChildExit]:
         """Reap every child that has exited."""
@@ -149,6 +232,7 @@ class Pool:
         self._supervisors.pop(descriptor)[0].close()
         if descriptor in self._idle:
             self._idle.remove(descriptor)
+        self._forget_kept(descriptor)
 
     def _fork_supervisor(self) -> int:
         control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -162,33 +246,52 @@ class Pool:
     def _serve_jobs(self, control: socket.socket) -> None:
         """Run in a supervisor: serve one job after the other, until the launcher exits."""
         processes.become_subreaper()
-        wakeup = watch_signals()
+        supervisor = Supervisor(
+            self._claude, self._environment, watch_signals(), partial(_send, control, KEEPS)
+        )
         for left in reversed(range(JOBS_EACH)):
-            try:
-                job_id, descriptors, _, _ = socket.recv_fds(control, 256, 1)
-            except ConnectionResetError:
-                # The launcher was killed before it read the last message.
-                return
-            if not job_id:
-                return
-            connection = None
-            for descriptor in descriptors:
-                # The CLI must not inherit it: recv_fds ignores MSG_CMSG_CLOEXEC (Python 3.11).
-                os.set_inheritable(descriptor, False)
-                connection = socket.socket(fileno=descriptor)
-            is_clean = supervise(
-                Job(self._state, job_id.decode()),
-                self._claude,
-                self._environment,
-                wakeup,
-                partial(answer, connection),
-            )
-            if not is_clean or not left:
-                return
-            try:
-                control.send(b"idle")
-            except OSError:
-                return
+            message, connection = _next_message(control, supervisor)
+            if not message:
+                break
+            job_id = "" if message == END_KEPT else message.decode()
+            if job_id:
+                supervisor.serve(Job(self._state, job_id), partial(answer, connection))
+            else:
+                supervisor.end_kept()
+            if not supervisor.is_clean or not left or not _send(control, IDLE, job_id):
+                break
+        supervisor.end_kept()
+
+
+def _next_message(
+    control: socket.socket, supervisor: Supervisor
+) -> tuple[bytes, socket.socket | None]:
+    """The launcher's next message, with a worker's connection if it carries one.
+
+    The message is empty once the launcher is gone, and `END_KEPT` once a kept run has to end.
+    """
+    if supervisor.kept is not None and not supervisor.kept.wait(control):
+        return END_KEPT, None
+    try:
+        message, descriptors, _, _ = socket.recv_fds(control, 256, 1)
+    except ConnectionResetError:
+        # The launcher was killed before it read the last message.
+        return b"", None
+    connection = None
+    for descriptor in descriptors:
+        # The CLI must not inherit it: recv_fds ignores MSG_CMSG_CLOEXEC (Python 3.11).
+        os.set_inheritable(descriptor, False)
+        connection = socket.socket(fileno=descriptor)
+    return message, connection
+
+
+def _send(control: socket.socket, word: str, *rest: object) -> bool:
+    """Send the launcher a message; returns whether it is there to read that."""
+    try:
+        control.send(" ".join((word, *map(str, rest))).encode())
+    except OSError:
+        return False
+    return True
 
 
 def answer(connection: socket.socket | None, message: str) -> None:

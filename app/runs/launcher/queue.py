@@ -43,6 +43,10 @@ class Queue:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._continues
 
+    def continues(self, job_id: str) -> str | None:
+        """The session that a job continues, if any."""
+        return self._continues.get(job_id)
+
     def waits(self, job_id: str) -> bool:
         """Whether this job waits."""
         return job_id in self._waiting

@@ -3,10 +3,10 @@
 Standard library alone, because the supervisor imports this.
 """
 
+import os
 import time
 from typing import NamedTuple
 
-from app.records.job import Job
 from app.records.job_records import JobRequest, Status
 
 # Seconds between two checks without a limit.
@@ -23,9 +23,11 @@ class ReachedLimit(NamedTuple):
 class JobLimits:
     """Compares a job with its limits, from now on."""
 
-    def __init__(self, job: Job, request: JobRequest) -> None:
-        self._job = job
+    def __init__(self, request: JobRequest, output: int) -> None:
+        """`output` is the open output of the job's run, which may have the lines of other jobs."""
         self._request = request
+        self._output = output
+        self._before = os.fstat(output).st_size
         self._started_at = self._grew_at = time.monotonic()
         self._size = 0
 
@@ -33,7 +35,7 @@ class JobLimits:
         """The limit that the job has reached, if any."""
         request, now = self._request, time.monotonic()
         if request.idle_timeout or request.max_output:
-            size = self._job.size()
+            size = os.fstat(self._output).st_size - self._before
             if size != self._size:
                 self._size, self._grew_at = size, now
         if request.timeout and now - self._started_at >= request.timeout:

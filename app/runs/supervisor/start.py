@@ -1,4 +1,4 @@
-"""The start of a run's CLI, after the job was claimed.
+"""The start of a run's CLI.
 
 Standard library alone, because the supervisor imports this.
 """
@@ -7,20 +7,21 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import NamedTuple
 
 from app import processes
-from app.records.job import Job
-from app.records.job_records import Claim, JobRequest
-from app.records.run import RunExit, Running, RunStart
+from app.processes import Process
+from app.records.run import Run, Running, RunStart
 from app.runs import temporary_folder
 from app.runs.supervisor.stdin_writer import StdinWriter
-from app.runs.verdict import judge
 from app.state import files
 from app.state.remove_tree import remove
 
+# The environment of a CLI that is spoken with. It reports when it is idle, and offers no timetable,
+# by which it would begin turns for as long as it lives (2.1.330).
+_TALKS = {b"CLAUDE_CODE_SDK_READS_SESSION_STATE": b"1", b"CLAUDE_CODE_DISABLE_CRON": b"1"}
 # Signals that Python or the gateway ignores or handles: the CLI gets their defaults.
 _RESET = (
     signal.SIGPIPE,
@@ -40,20 +41,14 @@ _RETRY_AFTER = 0.05
 _CLEANUP_PATIENCE = 1.0
 
 
-class CannotStart(Exception):
-    """The CLI could not be started; the message is the answer to the launcher's client."""
-
-
 class StartedRun(NamedTuple):
-    """A run whose CLI was started, with its job.
+    """A run whose CLI was started.
 
     `cli` is the CLI's pid, `stderr` and `output` are open files, `temporary_folder` is a path.
     """
 
-    job: Job
-    request: JobRequest
-    claim: Claim
-    kill_grace: float
+    run: Run
+    start: RunStart
     running: Running
     cli: int
     stderr: int
@@ -62,35 +57,19 @@ class StartedRun(NamedTuple):
     temporary_folder: str
 
 
-def start(job: Job, claude: str, environment: Mapping[bytes, bytes]) -> StartedRun:
-    """Claim the job and start the CLI of its run. Raises CannotStart."""
-    try:
-        claim = job.claim("supervisor")
-    except FileExistsError:
-        raise CannotStart("known") from None
-    except OSError as error:
-        raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
-    request, run_start = job.request(), job.run.start()
-    if request is None or run_start is None:
-        raise CannotStart("failed cannot start the job: it has no record")
-    try:
-        return _start_cli(job, request, claim, run_start, claude, environment)
-    except OSError as error:
-        message = f"cannot start {claude} in {run_start.cwd}: {error.strerror}"
-        job.write_end(judge(job, RunExit(), "failed", error=message))
-        raise CannotStart(f"failed {message}") from None
-
-
-def _start_cli(
-    job: Job,
-    request: JobRequest,
-    claim: Claim,
+def start(
+    run: Run,
     run_start: RunStart,
     claude: str,
     environment: Mapping[bytes, bytes],
+    supervisor: Process,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> StartedRun:
-    """Start the CLI of a claimed job. Raises OSError, and then no file is left open."""
-    run = job.run
+    """Start the CLI of a run, with nothing on its standard input yet.
+
+    A start that waits for a binary that is being replaced ends early if `is_cancelled`. Raises
+    OSError, and then no file is left open.
+    """
     with ExitStack() as stack:
 
         def close_on_error(descriptor: int) -> int:
@@ -99,31 +78,30 @@ def _start_cli(
 
         stderr = close_on_error(run.open_stderr())
         output = close_on_error(files.open_file(run.output, os.O_WRONLY | os.O_APPEND))
-        source = close_on_error(files.open_file(job.message))
         folder = temporary_folder.make(run.path, environment)
         stack.callback(remove, folder, _CLEANUP_PATIENCE)
         reader, writer = os.pipe()
         close_on_error(writer)
         variables = dict.fromkeys(temporary_folder.VARIABLES, folder.encode())
+        if run_start.talks:
+            variables.update(_TALKS)
         try:
             # posix_spawn cannot set a working directory, so this process enters it.
             _enter(run_start)
             cli = _spawn(
-                job,
                 [claude, *(_argument(run.path, argument) for argument in run_start.arguments)],
                 {**environment, **variables, processes.MARK.encode(): run.id.encode()},
                 (reader, output, stderr),
+                is_cancelled,
             )
         finally:
             os.chdir("/")
             os.close(reader)
         stack.pop_all()
     processes.offer_to_kernel(cli)
-    running = Running(claim.process, processes.child(cli), processes.boot_id())
-    stdin = StdinWriter(source, writer)
-    return StartedRun(
-        job, request, claim, run_start.kill_grace, running, cli, stderr, output, stdin, folder
-    )
+    running = Running(supervisor, processes.child(cli), processes.boot_id())
+    stdin = StdinWriter(writer)
+    return StartedRun(run, run_start, running, cli, stderr, output, stdin, folder)
 
 
 def _enter(run_start: RunStart) -> None:
@@ -138,10 +116,10 @@ def _enter(run_start: RunStart) -> None:
 
 
 def _spawn(
-    job: Job,
     command: list[str],
     environment: Mapping[bytes, bytes],
     streams: tuple[int, int, int],
+    is_cancelled: Callable[[], bool],
 ) -> int:
     """Start the CLI with these standard streams; returns its pid. Raises OSError.
 
@@ -162,7 +140,7 @@ def _spawn(
                 setsigdef=_RESET,
             )
         except OSError as error:
-            is_final = time.monotonic() > deadline or job.is_to_be_cancelled()
+            is_final = time.monotonic() > deadline or is_cancelled()
             if is_final or error.errno not in _BEING_REPLACED:
                 raise
         time.sleep(_RETRY_AFTER)

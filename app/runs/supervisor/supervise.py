@@ -1,9 +1,9 @@
-"""The supervisor's work on one run, from the start of the CLI to the record of its end.
+"""The supervisor: a process that serves one job after the other, with the runs that they need.
 
-The launcher (`app/runs/launcher/pool.py`) forks the supervisor and gives it one job after the
-other. While it has a job it depends on no other process: it outlives the launcher and the gateway.
-It imports little, and of the standard library alone, because each page of memory that it touches
-after its fork is copied.
+The launcher (`app/runs/launcher/pool.py`) forks it and gives it jobs. While it has a job it depends
+on no other process: it outlives the launcher and the gateway. Between two jobs it may keep a run,
+for the next job of the run's session. It imports little, and of the standard library alone, because
+each page of memory that it touches after its fork is copied.
 """
 
 import os
@@ -13,10 +13,18 @@ from contextlib import suppress
 
 from app import processes
 from app.records.job import Job
-from app.records.job_records import JobEnd
+from app.records.job_records import Claim, JobEnd, JobRequest
+from app.records.run import RunExit, RunStart
 from app.runs.end_processes import end_processes
-from app.runs.supervisor.start import CannotStart, StartedRun, start
-from app.runs.supervisor.watch import CliWatch
+from app.runs.supervisor.job_watch import JobWatch
+from app.runs.supervisor.kept_session import KeptSession
+from app.runs.supervisor.plain_job import PlainJob
+from app.runs.supervisor.run_watch import RunWatch
+from app.runs.supervisor.start import StartedRun, start
+from app.runs.supervisor.talking_run import TalkingRun
+from app.runs.supervisor.turn import NotBegun, Turn
+from app.runs.verdict import judge
+from app.state import files
 from app.state.disk import is_out_of_room
 from app.state.remove_tree import remove
 
@@ -24,55 +32,187 @@ from app.state.remove_tree import remove
 _CLEANUP_BEFORE, _CLEANUP_AFTER = 0.05, 1.0
 
 
-def supervise(
-    job: Job,
-    claude: str,
-    environment: Mapping[bytes, bytes],
-    wakeup: int,
-    report: Callable[[str], None],
-) -> bool:
-    """Start and watch one run, and write the end of its job.
+class CannotStart(Exception):
+    """The CLI could not be started; the message is the answer to the launcher's client."""
 
-    `wakeup` is from `watch_signals`. The caller is a subreaper without other children. If this
-    returns False, the caller must exit, because processes or temporary files are left. `report` is
-    called once: with `started`, with `known` if another process has claimed the job, or with
-    `failed` and the error.
+
+class Supervisor:
+    """Serves jobs, one at a time.
+
+    `wakeup` is from `watch_signals`. `keep` is called before the end of a job whose run is kept,
+    with the session and the bytes of memory; it returns whether the launcher knows that now. The
+    calling process is a subreaper without other children.
     """
-    try:
-        started = start(job, claude, environment)
-    except CannotStart as error:
-        report(str(error))
-        return True
-    # Reported first, because a client waits for it.
-    report("started")
-    try:
+
+    def __init__(
+        self,
+        claude: str,
+        environment: Mapping[bytes, bytes],
+        wakeup: int,
+        keep: Callable[[str, int], bool],
+    ) -> None:
+        self._claude = claude
+        self._environment = environment
+        self._wakeup = wakeup
+        self._keep = keep
+        #: The run that is kept, if any.
+        self.kept: KeptSession | None = None
+        #: Whether processes or temporary files are left, which end with this process.
+        self.is_clean = True
+
+    def serve(self, job: Job, report: Callable[[str], None]) -> None:
+        """Serve a job to its end, and write that.
+
+        `report` is called once: with `started`, with `known` if another process has claimed the
+        job, or with `failed` and the error.
+        """
+        try:
+            self._serve(job, report)
+        except CannotStart as error:
+            report(str(error))
+        except BaseException:
+            # No other process would end them.
+            end_processes(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
+            raise
+
+    def end_kept(self) -> None:
+        """End the run that is kept, if any."""
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            self._end(kept)
+
+    def _serve(self, job: Job, report: Callable[[str], None]) -> None:
+        request, run_start = job.request(), job.prepared.start()
+        kept, self.kept = self.kept, None
+        if kept is not None and (
+            request is None or run_start is None or not kept.fits(job, request, run_start)
+        ):
+            self._end(kept)
+            kept = None
+        claim = _claim(job, kept)
+        if request is None or run_start is None:
+            raise CannotStart("failed cannot start the job: it has no record")
+        if kept is not None:
+            watch = JobWatch(job, request, claim, kept.run.watch.started)
+            try:
+                job.show(kept.run.watch.started.run)
+                kept.prepare(request, run_start)
+                self._serve_turn(kept, watch, report)
+            except (NotBegun, OSError):
+                self._end(kept)
+                claim = job.move_to(job.prepared, claim)
+            else:
+                return
+        started, message = self._start(job, claim, run_start)
+        run = RunWatch(started, self._wakeup)
+        watch = JobWatch(job, request, claim, started)
+        if run_start.talks:
+            os.close(message)
+            self._serve_turn(KeptSession(TalkingRun(run), request), watch, report)
+        else:
+            started.stdin.send(message)
+            started.stdin.finish()
+            # Reported first, because a client waits for it.
+            report("started")
+            self._note_running(started)
+            run_exit, end = PlainJob(run, watch).until_end()
+            self._end_job(watch, end, run, run_exit)
+
+    def _serve_turn(self, kept: KeptSession, job: JobWatch, report: Callable[[str], None]) -> None:
+        """Serve a job with a run that talks. Raises NotBegun if the CLI does not take it."""
+        run = kept.run
+        turn = Turn(run, job)
+        kept.note_busy()
+        turn.begin()
+        report("started")
+        self._note_running(run.watch.started)
+        turn.until_over()
+        if not turn.spoils_run and self._keeps(kept, job):
+            write_end(job.job, turn.judge(None), run.watch.started.output, job.request)
+            self.kept = kept
+            return
+        run.end()
+        run_exit = run.watch.end()
+        kept.close()
+        self._end_job(job, turn.judge(run_exit), run.watch, run_exit)
+
+    def _keeps(self, kept: KeptSession, job: JobWatch) -> bool:
+        """Keep a run after its job, if the job asks for that and the launcher knows of it."""
+        run, seconds = kept.run, job.request.keep_alive
+        if run.watch.has_exited() or not seconds or run.session is None:
+            return False
+        return kept.note_idle(seconds) and self._keep(run.session, kept.memory)
+
+    def _start(self, job: Job, claim: Claim, run_start: RunStart) -> tuple[StartedRun, int]:
+        """Start the run that was prepared for a claimed job; returns its open message, too.
+
+        Raises CannotStart.
+        """
+        message = None
+        try:
+            message = files.open_file(job.message)
+            started = start(
+                job.prepared,
+                run_start,
+                self._claude,
+                self._environment,
+                claim.process,
+                job.is_to_be_cancelled,
+            )
+        except OSError as error:
+            if message is not None:
+                os.close(message)
+            why = f"cannot start {self._claude} in {run_start.cwd}: {error.strerror}"
+            job.write_end(judge(job, RunExit(), "failed", error=why))
+            raise CannotStart(f"failed {why}") from None
+        return started, message
+
+    def _note_running(self, started: StartedRun) -> None:
         with suppress(OSError):
-            # If this fails, `CliWatch` writes it later. The claim names the supervisor, too.
-            job.run.set_running(started.running)
-        run_exit, end = CliWatch(started, wakeup).until_end()
+            # If this fails, `JobWatch` writes it later. The claim names the supervisor, too.
+            started.run.set_running(started.running)
+
+    def _end_job(self, job: JobWatch, end: JobEnd, watch: RunWatch, run_exit: RunExit) -> None:
+        """Write the end of a job whose run has ended."""
+        started = watch.started
         # Limited, because clients wait for the end.
-        is_clean = remove(started.temporary_folder, _CLEANUP_BEFORE)
-        _write_end(started, end)
+        is_gone = remove(started.temporary_folder, _CLEANUP_BEFORE)
+        write_end(job.job, end, started.output, job.request)
         with suppress(OSError):
             # If this fails, only the run's own record is missing.
-            job.run.write_exit(run_exit)
-        is_clean = is_clean or remove(started.temporary_folder, _CLEANUP_AFTER)
-    except BaseException:
-        # No other process would end them.
-        end_processes(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
-        raise
-    os.close(started.stderr)
-    os.close(started.output)
-    # When this process exits, the launcher removes the rest.
-    return is_clean and run_exit.left == 0
+            started.run.write_exit(run_exit)
+        is_gone = is_gone or remove(started.temporary_folder, _CLEANUP_AFTER)
+        watch.close()
+        # When this process exits, the launcher removes the rest.
+        self.is_clean = self.is_clean and is_gone and run_exit.left == 0
+
+    def _end(self, kept: KeptSession) -> None:
+        """End a kept run, and write how it ended."""
+        watch = kept.run.watch
+        kept.run.end()
+        run_exit = watch.end()
+        is_gone = remove(watch.started.temporary_folder, _CLEANUP_AFTER)
+        with suppress(OSError):
+            watch.started.run.write_exit(run_exit)
+        kept.close()
+        watch.close()
+        self.is_clean = self.is_clean and is_gone and run_exit.left == 0
 
 
-def _write_end(started: StartedRun, end: JobEnd) -> None:
+def _claim(job: Job, kept: KeptSession | None) -> Claim:
+    try:
+        return job.claim("supervisor", None if kept is None else kept.run.watch.started.run)
+    except FileExistsError:
+        raise CannotStart("known") from None
+    except OSError as error:
+        raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
+
+
+def write_end(job: Job, end: JobEnd, output: int, request: JobRequest) -> None:
     """Write how the job ended; waits for room on a full disk."""
-    job = started.job
     while job.exists():
         try:
-            job.write_end(end, started.output, started.request)
+            job.write_end(end, output, request)
             return
         except OSError as error:
             if not is_out_of_room(error) and job.exists():

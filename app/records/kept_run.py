@@ -1,0 +1,64 @@
+"""The record of a run that is kept after its job, `STATE_DIR/kept/<run id>`, and the list of them.
+
+Written by the run's supervisor whenever its state changes, and removed when the run has ended.
+Standard library alone, because the supervisor imports this.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from app.processes import Process
+from app.records.job import is_job_id
+from app.state import files, record_file
+
+FOLDER = "kept"
+
+
+class KeptRun(NamedTuple):
+    """A kept run: which session it has, and for whom.
+
+    `state` is `idle` or `busy`. `session` is what the CLI named last. `user` is the id of the user
+    whose jobs it serves. `jobs` counts these, `own_turns` the turns that the CLI began by itself
+    between them, which have cost `own_cost` US dollars. `memory` is in bytes.
+    """
+
+    id: str
+    supervisor: Process
+    state: str
+    session: str
+    cwd: str
+    model: str | None
+    user: str
+    jobs: int
+    idle_since: str | None
+    memory: int
+    own_turns: int = 0
+    own_cost: float = 0.0
+
+
+def write(state: str, kept: KeptRun) -> None:
+    """Write or replace the record. Raises OSError."""
+    record_file.write_record(f"{state}/{FOLDER}/{kept.id}", kept._asdict())
+
+
+def remove(state: str, run_id: str) -> None:
+    """Remove the record, if there is one."""
+    files.discard(f"{state}/{FOLDER}/{run_id}")
+
+
+def read(state: str, run_id: str) -> KeptRun | None:
+    """The record of a run, or None."""
+    return record_file.read_as(KeptRun, f"{state}/{FOLDER}/{run_id}") if is_job_id(run_id) else None
+
+
+def kept_runs(state: str) -> Iterator[KeptRun]:
+    """The records of all kept runs, in any order."""
+    try:
+        names = os.listdir(f"{state}/{FOLDER}")
+    except OSError:
+        return
+    for name in names:
+        found = read(state, name)
+        if found is not None and found.id == name:
+            yield found

@@ -1,0 +1,44 @@
+"""The comparison of a job with a run that is kept: may it serve the job?
+
+A run serves a job only if all that is fixed at the start of a process is the same: the command
+line but for model and permission mode, the folder, the contents of the files that are handed over.
+Standard library alone, because the supervisor imports this.
+"""
+
+from app.records.run import Run, RunStart
+from app.state import files
+
+# What a run can take over for one job, or what names the session that it has already.
+_CHANGEABLE = ("--model=", "--resume=", "--session-id=")
+
+
+def fits(run: Run, run_start: RunStart, prepared: Run, wanted: RunStart) -> bool:
+    """Whether a run that was started so is as good as the one that was prepared for a job."""
+    if (run_start.cwd, run_start.roots) != (wanted.cwd, wanted.roots):
+        return False
+    found = _fixed(run, run_start)
+    return found is not None and found == _fixed(prepared, wanted)
+
+
+def model_of(start: RunStart) -> str | None:
+    """The model on a command line, if it names one."""
+    for argument in start.arguments:
+        if isinstance(argument, str) and argument.startswith("--model="):
+            return argument.removeprefix("--model=")
+    return None
+
+
+def _fixed(run: Run, start: RunStart) -> list[tuple[str, bytes]] | None:
+    """The arguments that a running process cannot change, with what their files contain."""
+    fixed = []
+    for argument in start.arguments:
+        if isinstance(argument, str):
+            if not argument.startswith(_CHANGEABLE):
+                fixed.append((argument, b""))
+            continue
+        try:
+            content = files.read_file(f"{run.path}/{argument['file']}", 1 << 30)
+        except OSError:
+            return None
+        fixed.append((argument["flag"], content))
+    return fixed

@@ -1,0 +1,55 @@
+"""The watch over one job: its wish, its limits, its records.
+
+Standard library alone, because the supervisor imports this.
+"""
+
+import time
+from contextlib import suppress
+
+from app.records.job import Job
+from app.records.job_records import Claim, JobRequest
+from app.runs.supervisor.job_limits import JobLimits, ReachedLimit
+from app.runs.supervisor.start import StartedRun
+from app.state.disk import NO_ROOM, free_bytes
+
+#: Seconds between checks of the job's records.
+_RESTORE_INTERVAL = 1.0
+
+
+class JobWatch:
+    """What the supervisor must know of a job that a run serves."""
+
+    def __init__(self, job: Job, request: JobRequest, claim: Claim, started: StartedRun) -> None:
+        self.job = job
+        self.request = request
+        self.claim = claim
+        self._started = started
+        self._limits = JobLimits(request, started.output)
+        self._restore_at = time.monotonic() + _RESTORE_INTERVAL
+
+    def reached(self) -> ReachedLimit | None:
+        """The limit that the job has reached, if any."""
+        return self._limits.reached()
+
+    def patience(self) -> float:
+        """Seconds until the limits must be checked again."""
+        return self._limits.patience()
+
+    def restore_records(self) -> None:
+        """Restore the job's records if the job changed them, so that it can be found and ended."""
+        now = time.monotonic()
+        if now < self._restore_at:
+            return
+        self._restore_at = now + _RESTORE_INTERVAL
+        # This fails on a full disk, or if the job has removed its folder.
+        with suppress(OSError):
+            self.job.restore(self.request, self.claim)
+            self._started.run.restore(self._started.running)
+
+    def disk_is_full(self) -> bool:
+        """Whether the disk of the job's folder is full."""
+        try:
+            free = free_bytes(self.job.path)
+        except FileNotFoundError:
+            return False
+        return free < NO_ROOM

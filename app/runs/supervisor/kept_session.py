@@ -1,0 +1,155 @@
+"""A session that is kept between jobs: the run that has it stays, for the session's next job.
+
+Standard library alone, because the supervisor imports this.
+"""
+
+import os
+import socket
+import time
+
+from app.cli import control
+from app.records import kept_run
+from app.records.job import Job
+from app.records.job_records import JobRequest
+from app.records.kept_run import KeptRun
+from app.records.run import RunStart
+from app.runs.supervisor.fit import fits, model_of
+from app.runs.supervisor.open_questions import NOT_ASKED
+from app.runs.supervisor.talking_run import TalkingRun
+from app.state import files
+from app.timestamps import now
+
+#: Jobs after which a run is not kept: it grows by 0.5 MB with each.
+MOST_JOBS = 100
+#: Bytes of memory with which a run is not kept.
+MOST_MEMORY = 300 << 20
+#: Turns that the CLI may begin by itself between two jobs.
+OWN_TURNS = 3
+#: Seconds between two looks at what no event announces.
+_LOOK_INTERVAL = 1.0
+
+
+class KeptSession:
+    """A run that talks, with what must be known of it to serve another job."""
+
+    def __init__(self, run: TalkingRun, request: JobRequest) -> None:
+        self.run = run
+        self._state = os.path.dirname(os.path.dirname(run.watch.started.run.path))
+        self._user = request.user
+        self._cwd = request.cwd
+        self._model = request.model
+        self._mode: str | None = None
+        self._jobs = 0
+        self._own_turns = 0
+        self._own_cost = 0.0
+        self._cost_at_idle = 0.0
+        self._until = 0.0
+        #: Bytes of memory of the CLI at its last look.
+        self.memory = 0
+
+    def fits(self, job: Job, request: JobRequest, run_start: RunStart) -> bool:
+        """Whether the run may serve this job: same user, same session, the same start."""
+        started = self.run.watch.started
+        return (
+            request.user == self._user
+            and run_start.talks
+            and request.continues == self.run.session
+            and not self.run.watch.has_exited()
+            and fits(started.run, started.start, job.prepared, run_start)
+            and (request.model == self._model or model_of(run_start) is not None)
+        )
+
+    def prepare(self, request: JobRequest, run_start: RunStart) -> None:
+        """Set anew what may differ from the job before."""
+        model = model_of(run_start)
+        if request.model != self._model and model is not None:
+            # `set_model` would ask the model's API first.
+            self.run.request("apply_flag_settings", settings={"model": model})
+            self._model = request.model
+
+    def note_busy(self) -> None:
+        """A job begins."""
+        if self._jobs:
+            self._write("busy", None)
+        self._jobs += 1
+
+    def note_idle(self, seconds: float) -> bool:
+        """A job has ended; returns whether the run may be kept for so many seconds."""
+        run = self.run
+        mode, self._mode = self._mode, self._mode or run.permission_mode
+        self.memory = self._measure()
+        if (
+            self._jobs >= MOST_JOBS
+            or self.memory > MOST_MEMORY
+            or (mode and mode != run.permission_mode)
+        ):
+            # It is worn, or a plan that was allowed has changed the mode.
+            return False
+        self._until = time.monotonic() + seconds
+        self._own_turns, self._own_cost, self._cost_at_idle = 0, 0.0, run.cost
+        return self._write("idle", now())
+
+    def wait(self, channel: socket.socket) -> bool:
+        """Wait for a message on the launcher's channel; False if the run must end before one."""
+        run = self.run
+        while True:
+            for line in run.new_lines():
+                self._on_line(line.fields)
+            left = self._until - time.monotonic()
+            if run.watch.has_exited() or left <= 0 or self._own_turns > OWN_TURNS:
+                return False
+            if not run.watch.started.run.exists() or self._is_to_end():
+                return False
+            numbers = run.watch.wait(min(left, _LOOK_INTERVAL, run.patience), channel.fileno())
+            if -1 in numbers:
+                return True
+
+    def close(self) -> None:
+        """Close the run's files, once it has ended."""
+        kept_run.remove(self._state, self.run.id)
+        self.run.close()
+
+    def _on_line(self, fields: dict[str, object]) -> None:
+        kind = fields.get("type")
+        if kind == "control_request":
+            # No job is there that could ask its client.
+            self.run.say(control.denial(str(fields.get("request_id")), NOT_ASKED))
+        elif kind == "result":
+            self._own_turns += 1
+            self._own_cost = self.run.cost - self._cost_at_idle
+
+    def _is_to_end(self) -> bool:
+        return files.read_link(f"{self.run.watch.started.run.path}/wish") is not None
+
+    def _write(self, state: str, since: str | None) -> bool:
+        record = KeptRun(
+            id=self.run.id,
+            supervisor=self.run.watch.started.running.supervisor,
+            state=state,
+            session=str(self.run.session),
+            cwd=self._cwd,
+            model=self._model,
+            user=self._user,
+            jobs=self._jobs,
+            idle_since=since,
+            memory=self.memory,
+            own_turns=self._own_turns,
+            own_cost=self._own_cost,
+        )
+        try:
+            kept_run.write(self._state, record)
+        except OSError:
+            # The disk is full, or a job has removed the folder.
+            return False
+        return True
+
+    def _measure(self) -> int:
+        """Bytes of memory of the CLI, its share of what it shares included (proc(5))."""
+        try:
+            with open(f"/proc/{self.run.watch.started.cli}/smaps_rollup", "rb") as lines:
+                for line in lines:
+                    if line.startswith(b"Pss:"):
+                        return int(line.split()[1]) << 10
+        except (OSError, ValueError, IndexError):
+            pass
+        return 0

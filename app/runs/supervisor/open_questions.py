@@ -1,0 +1,129 @@
+"""The questions of a CLI that nobody has answered yet: may this tool be used?
+
+Every request of the CLI gets an answer, or the turn would wait for ever: from a client if the job
+asks (`ask`), else a denial. A question is a file in the job's folder, so that any worker shows it,
+and it outlives everything but its supervisor. Standard library alone, because the supervisor
+imports this.
+"""
+
+import time
+from typing import Any
+
+from app.cli import control
+from app.records.inbox import Answer, Inbox, InboxClosed, Question, is_item_id
+from app.runs.supervisor.job_watch import JobWatch
+from app.runs.supervisor.talking_run import TalkingRun
+from app.timestamps import at, now
+
+#: What the model reads if no client may be asked, or if none has answered.
+NOT_ASKED = "This job does not ask: the tool is not allowed"
+EXPIRED = "No one has answered in time: the tool is not allowed"
+
+_KINDS = {"AskUserQuestion": "question", "ExitPlanMode": "plan"}
+
+
+class OpenQuestions:
+    """The open questions of one job."""
+
+    def __init__(self, run: TalkingRun, job: JobWatch) -> None:
+        self._run = run
+        self._request = job.request
+        self._inbox = Inbox(job.job.path)
+        #: When each open question expires, by the monotonic clock, by its id.
+        self._open: dict[str, float] = {}
+        self._inputs: dict[str, dict[str, Any]] = {}
+
+    @property
+    def are_open(self) -> bool:
+        """Whether a question is open."""
+        return bool(self._open)
+
+    def on_request(self, fields: dict[str, Any]) -> None:
+        """Ask a client, or answer at once what no client is asked."""
+        request_id, asked = str(fields.get("request_id")), fields.get("request")
+        if not isinstance(asked, dict) or asked.get("subtype") != "can_use_tool":
+            self._run.say(control.refusal(request_id, "not supported here"))
+            return
+        if not self._request.ask or not is_item_id(request_id):
+            self._run.say(control.denial(request_id, NOT_ASKED))
+            return
+        patience = self._request.ask_timeout
+        given = asked.get("input")
+        question = Question(
+            question_id=request_id,
+            kind=_KINDS.get(str(asked.get("tool_name")), "tool"),
+            tool_name=str(asked.get("tool_name")),
+            input=given if isinstance(given, dict) else {},
+            description=_text(asked.get("description")),
+            suggestions=_list(asked.get("permission_suggestions")),
+            asked_at=now(),
+            expires_at=at(time.time() + patience),
+        )
+        try:
+            self._inbox.ask(question)
+        except OSError:
+            # The disk is full.
+            self._run.say(control.denial(request_id, EXPIRED))
+            return
+        self._open[request_id] = time.monotonic() + patience
+        self._inputs[request_id] = question.input
+
+    def on_answer(self, question_id: str) -> None:
+        """Send a client's answer to the CLI, if the question is open."""
+        answer = self._inbox.answer_to(question_id)
+        if answer is None or self._open.pop(question_id, None) is None:
+            return
+        given = self._inputs.pop(question_id, {})
+        if answer.behavior == "allow":
+            response: dict[str, Any] = {
+                "behavior": "allow",
+                "updatedInput": given if answer.updated_input is None else answer.updated_input,
+            }
+            if answer.rules:
+                response["updatedPermissions"] = answer.rules
+            self._run.say(control.response(question_id, response))
+        else:
+            self._run.say(control.denial(question_id, answer.message or "The user denied this"))
+
+    def withdraw(self, question_id: str) -> None:
+        """Close a question that the CLI needs no answer to any more."""
+        if question_id in self._open:
+            self._close(question_id, "cancelled")
+
+    def expire(self) -> None:
+        """Deny what no client has answered in time."""
+        moment = time.monotonic()
+        for question_id in [key for key, until in self._open.items() if until <= moment]:
+            if self._close(question_id, "expired"):
+                self._run.say(control.denial(question_id, EXPIRED))
+
+    def close_all(self, how: str) -> None:
+        """Close all questions, because the job ends."""
+        for question_id in list(self._open):
+            self._close(question_id, how)
+
+    def patience(self) -> float:
+        """Seconds until the next question expires."""
+        return max(0.0, min(self._open.values(), default=float("inf")) - time.monotonic())
+
+    def _close(self, question_id: str, how: str) -> bool:
+        """Take the place of an answer; False if a client was faster, whose answer counts then."""
+        try:
+            self._inbox.answer(question_id, Answer(how, now()))
+        except FileExistsError:
+            self.on_answer(question_id)
+            return False
+        except (InboxClosed, OSError):
+            # The job is ending, or the disk is full.
+            self._open.pop(question_id, None)
+        self._open.pop(question_id, None)
+        self._inputs.pop(question_id, None)
+        return True
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,142 @@
+"""A run that is spoken with: what its CLI says about itself, and what it is told.
+
+A CLI whose standard input stays open serves one turn after the other, answers control requests, and
+asks. Of its lines, those about turns belong to the job that it serves
+(`app.runs.supervisor.turn`); this follows the rest. Standard library alone, because the supervisor
+imports this.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from app.cli import control
+from app.cli.result_line import killed_agents
+from app.runs.supervisor.growth import Growth
+from app.runs.supervisor.output_scanner import Line, OutputScanner
+from app.runs.supervisor.run_watch import RunWatch
+from app.state import files
+
+#: Seconds that an idle CLI has to exit after `end_session`, before it gets a signal.
+END_PATIENCE = 2.0
+#: The states of a task that is over.
+_OVER = {"completed", "failed", "stopped", "killed", "cancelled"}
+
+
+class TalkingRun:
+    """The conversation with the CLI of one run."""
+
+    def __init__(self, watch: RunWatch) -> None:
+        self.watch = watch
+        self.id = watch.started.run.id
+        self._stdin = watch.started.stdin
+        self._output = files.open_file(watch.started.run.output)
+        self._scanner = OutputScanner(self._output)
+        self._growth = Growth(watch.started.run.path)
+        self._numbers = itertools.count(1)
+        #: `starting`, then as the CLI reports it: `running`, `requires_action` or `idle`.
+        self.state = "starting"
+        self.session: str | None = None
+        self.permission_mode: str | None = None
+        #: What the whole run has cost so far, in US dollars.
+        self.cost = 0.0
+        #: How many agents in the background were cut short so far.
+        self.killed_agents = 0
+        #: The tasks in the background, by their ids: agents and commands.
+        self.tasks: dict[str, dict[str, Any]] = {}
+        #: Where the last line that was read ends in the output.
+        self.position = 0
+        #: Our requests that the CLI has not answered yet, with the time of each.
+        self.unanswered: dict[str, float] = {}
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which to look at the output without a notice."""
+        return self._growth.patience
+
+    def new_lines(self) -> Iterator[Line]:
+        """The lines since the last call that a supervisor acts upon."""
+        self._growth.arm()
+        for line in self._scanner.new_lines():
+            self._note(line.fields)
+            self.position = line.end
+            yield line
+
+    def request(self, subtype: str, **fields: Any) -> str:
+        """Send the CLI a control request; returns its id."""
+        request_id = f"{self.id}.{next(self._numbers)}"
+        self.unanswered[request_id] = time.monotonic()
+        self.say(control.request(request_id, subtype, **fields))
+        return request_id
+
+    def say(self, *sources: bytes | int) -> None:
+        """Write whole lines to the CLI's standard input: bytes, or the rest of an open file."""
+        self._stdin.send(*sources)
+
+    @property
+    def runs_agents(self) -> bool:
+        """Whether an agent runs in the background."""
+        return any(task.get("task_type") != "local_bash" for task in self.tasks.values())
+
+    def end(self) -> None:
+        """Ask an idle CLI to exit, and wait for that; signals follow if it does not."""
+        watch = self.watch
+        if self._stdin.is_open:
+            self.request("end_session")
+            self._stdin.finish()
+        deadline = time.monotonic() + END_PATIENCE
+        while not watch.has_exited() and (left := deadline - time.monotonic()) > 0:
+            watch.wait(left)
+        if not watch.has_exited():
+            watch.signals.start()
+        while not watch.has_exited():
+            watch.wait(watch.signals.send_due())
+
+    def close(self) -> None:
+        """Close the files of this; those of the watch stay open."""
+        self._growth.close()
+        os.close(self._output)
+
+    def _note(self, fields: dict[str, Any]) -> None:
+        """Follow what a line says about the run."""
+        kind, subtype = fields.get("type"), fields.get("subtype")
+        if kind == "control_response":
+            answered = control.answered(fields)
+            if answered is not None:
+                self.unanswered.pop(answered[0], None)
+        elif kind == "result":
+            self._note_result(fields)
+        elif kind == "system" and subtype == "session_state_changed":
+            self.state = str(fields.get("state"))
+        elif kind == "system" and subtype == "init":
+            self.permission_mode = fields.get("permissionMode")
+        elif kind == "system" and subtype in _TASK_LINES:
+            self._note_task(str(subtype), fields)
+        if kind in ("system", "result") and isinstance(fields.get("session_id"), str):
+            self.session = fields["session_id"]
+
+    def _note_result(self, fields: dict[str, Any]) -> None:
+        self.killed_agents = killed_agents(fields)
+        cost = fields.get("total_cost_usd")
+        if isinstance(cost, int | float) and not isinstance(cost, bool):
+            # It is the sum of the whole process.
+            self.cost = max(self.cost, float(cost))
+
+    def _note_task(self, subtype: str, fields: dict[str, Any]) -> None:
+        task_id = fields.get("task_id")
+        if subtype == "background_tasks_changed":
+            listed = fields.get("tasks")
+            rows = listed if isinstance(listed, list) else []
+            self.tasks = {str(row.get("task_id")): row for row in rows if isinstance(row, dict)}
+            return
+        if not isinstance(task_id, str):
+            return
+        patch = fields.get("patch")
+        status = fields.get("status") or (patch.get("status") if isinstance(patch, dict) else None)
+        if status in _OVER:
+            self.tasks.pop(task_id, None)
+
+
+_TASK_LINES = {"background_tasks_changed", "task_started", "task_updated", "task_notification"}

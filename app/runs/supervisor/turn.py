@@ -1,0 +1,236 @@
+"""A turn: one job of a run that is spoken with, from its message to its end.
+
+The CLI begins turns on its own, too, so a `result` ends the job only if it names the job's message,
+and only once the CLI reports that it is idle: agents in the background wake the model, and these
+turns belong to the job. Standard library alone, because the supervisor imports this.
+"""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from app.cli import control
+from app.records.job_records import JobEnd, Status
+from app.records.run import RunExit
+from app.runs.supervisor.inbox_reader import InboxReader
+from app.runs.supervisor.job_limits import ReachedLimit
+from app.runs.supervisor.job_watch import JobWatch
+from app.runs.supervisor.open_questions import OpenQuestions
+from app.runs.supervisor.output_scanner import Line
+from app.runs.supervisor.talking_run import TalkingRun
+from app.runs.verdict import TurnOutcome, judge, judge_turn, with_full_disk
+from app.state import files
+
+#: Seconds that a kept run has to begin a job's turn.
+BEGIN_PATIENCE = 2.0
+#: Seconds after a result in which the CLI must report that it is idle, if no task runs.
+IDLE_PATIENCE = 5.0
+
+
+class NotBegun(Exception):
+    """The CLI did not begin the turn in time, and has exited: the job can be served by another."""
+
+
+class Turn:
+    """The job that a talking run serves now."""
+
+    def __init__(self, run: TalkingRun, job: JobWatch) -> None:
+        self._run = run
+        self._job = job
+        #: The id of the job's message, by which the CLI names it.
+        self.message_id = str(uuid4())
+        self._span_start = job.job.span_start()
+        self._cost_before = run.cost
+        self._questions = OpenQuestions(run, job)
+        self._inbox = InboxReader(run, job.job, self._questions)
+        self._result: dict[str, Any] | None = None
+        self._result_at = 0.0
+        self._is_idle = False
+        self._end_at = 0
+        self._killed_before = run.killed_agents
+        self._begin_until = time.monotonic() + BEGIN_PATIENCE
+        self._cancelled: Status | None = None
+        self._ending_at: float | None = None
+        self._reached_limit: ReachedLimit | None = None
+        #: Whether the run must not serve another job.
+        self.spoils_run = False
+
+    def begin(self) -> None:
+        """Send the job's message to the CLI. Raises OSError."""
+        message = files.open_file(self._job.job.message)
+        # It can be long, so it is not read here.
+        os.lseek(message, len(control.MESSAGE_HEAD), os.SEEK_SET)
+        self._run.say(control.turn_head(self.message_id), message)
+
+    def until_over(self) -> None:
+        """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
+        run, job = self._run, self._job
+        self._inbox.read()
+        self._read_wish()
+        while not run.watch.has_exited():
+            for line in run.new_lines():
+                self._on_line(line)
+            if self._is_over() and self._inbox.close():
+                return
+            if self._span_start is None and time.monotonic() > self._begin_until:
+                run.end()
+                break
+            self._act_on_time()
+            numbers = run.watch.wait(self._patience())
+            if run.watch.has_exited():
+                break
+            if signal.SIGTERM in numbers or not job.job.exists():
+                self._inbox.read()
+                self._read_wish()
+            job.restore_records()
+        # What it printed last.
+        for line in run.new_lines():
+            self._on_line(line)
+        if self._span_start is None and self._ending_at is None:
+            raise NotBegun
+        self._inbox.discard_rest()
+        self._inbox.close()
+
+    def judge(self, run_exit: RunExit | None) -> JobEnd:
+        """How the job ended; `run_exit` is None if the run goes on."""
+        job = self._job
+        self._questions.close_all("cancelled")
+        known = self._known_status()
+        reason = self._reached_limit.reason if self._reached_limit else None
+        if self._result is None:
+            return self._judge_without_result(run_exit, known, reason)
+        outcome = TurnOutcome(
+            self._span_start or 0,
+            self._end_at,
+            self._run.session,
+            self._run.cost - self._cost_before,
+            self._run.runs_agents or self._run.killed_agents > self._killed_before,
+        )
+        return judge_turn(
+            job.job,
+            run_exit or RunExit(),
+            known,
+            outcome,
+            reason=reason,
+            request=job.request,
+            claim=job.claim,
+        )
+
+    def _judge_without_result(
+        self, run_exit: RunExit | None, known: Status | None, reason: str | None
+    ) -> JobEnd:
+        job = self._job
+        end = judge(
+            job.job,
+            run_exit or RunExit(),
+            known or (None if run_exit else "failed"),
+            reason=reason,
+            request=job.request,
+            claim=job.claim,
+        )
+        if end.status == "failed" and end.reason is None and job.disk_is_full():
+            end = with_full_disk(end)
+        return end
+
+    def _known_status(self) -> Status | None:
+        if self._reached_limit is not None and self._result is None:
+            return self._reached_limit.status
+        return self._cancelled
+
+    def _on_line(self, line: Line) -> None:
+        fields = line.fields
+        kind = fields.get("type")
+        if kind == "command_lifecycle":
+            self._on_lifecycle(fields, line.start)
+        elif kind == "result":
+            if self.message_id in _list(fields.get("user_message_uuids")):
+                self._result, self._result_at = fields, time.monotonic()
+            if self._result is not None:
+                self._end_at, self._is_idle = line.end, False
+        elif kind == "control_request":
+            self._questions.on_request(fields)
+        elif kind == "control_cancel_request":
+            self._questions.withdraw(str(fields.get("request_id")))
+        elif fields.get("subtype") == "session_state_changed":
+            self._is_idle = fields.get("state") == "idle" and self._result is not None
+            if self._is_idle:
+                self._end_at = line.end
+
+    def _on_lifecycle(self, fields: dict[str, Any], start: int) -> None:
+        message_id, state = str(fields.get("command_uuid")), str(fields.get("state"))
+        if message_id != self.message_id:
+            self._inbox.on_lifecycle(message_id, state)
+        elif state == "started" and self._span_start is None:
+            self._span_start = start
+            with suppress(OSError):
+                self._job.job.begin(start)
+                self._job.job.wake_readers()
+
+    def _is_over(self) -> bool:
+        """Whether the job's result is there, and nothing that belongs to the job goes on."""
+        if self._result is None or self._inbox.is_waiting:
+            return False
+        if self._is_idle:
+            return self._ending_at is not None or not self._waits_for_commands()
+        waited = time.monotonic() - self._result_at
+        return waited > IDLE_PATIENCE and not self._run.tasks
+
+    def _waits_for_commands(self) -> bool:
+        """Whether commands run in the background for which the job waits still."""
+        patience = self._job.request.background_wait
+        if not patience or not self._run.tasks:
+            return False
+        return time.monotonic() < self._result_at + patience
+
+    def _act_on_time(self) -> None:
+        now = time.monotonic()
+        self._questions.expire()
+        if self._ending_at is None:
+            self._check_limits()
+        elif now > self._ending_at and not self._run.watch.signals.is_started:
+            # The CLI did not answer in time.
+            self.spoils_run = True
+            self._run.watch.signals.start()
+        if self._run.watch.signals.is_started:
+            self._run.watch.signals.send_due()
+
+    def _check_limits(self) -> None:
+        reached = self._job.reached()
+        if reached is None or (reached.reason == "idle_timeout" and self._questions.are_open):
+            return
+        self._reached_limit = reached
+        self.spoils_run = True
+        self._stop(None)
+
+    def _read_wish(self) -> None:
+        job = self._job.job
+        if job.is_to_be_cancelled():
+            self.spoils_run = True
+            self._stop("cancelled")
+        elif job.take_interrupt():
+            self._stop("cancelled")
+
+    def _stop(self, status: Status | None) -> None:
+        """Interrupt the turn and stop its tasks; signals follow if the CLI does not answer."""
+        self._cancelled = self._cancelled or status
+        if self._ending_at is not None:
+            return
+        self._ending_at = time.monotonic() + self._run.watch.started.start.kill_grace / 4
+        self._run.request("interrupt", cancel_queued=True)
+        for task_id in self._run.tasks:
+            self._run.request("stop_task", task_id=task_id)
+
+    def _patience(self) -> float:
+        seconds = min(self._job.patience(), self._run.patience, self._questions.patience())
+        if self._run.watch.signals.is_started:
+            return min(seconds, self._run.watch.signals.send_due())
+        if self._ending_at is not None:
+            seconds = min(seconds, max(0.01, self._ending_at - time.monotonic()))
+        return seconds
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
