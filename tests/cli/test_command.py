@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.cli import control
 from app.cli.command import (
     AGENTS_FROM_FILE,
     LONGEST_ARGUMENT,
@@ -15,7 +16,6 @@ from app.cli.command import (
     Command,
     Defaults,
     build,
-    user_message,
 )
 from app.cli.request_fields import ChatRequest, read_request
 from app.errors import InvalidRequest
@@ -321,7 +321,7 @@ def test_the_longest_argument_is_the_kernels() -> None:
 
 @given(st.text())
 def test_a_message_is_one_line_of_json_whatever_the_text(text: str) -> None:
-    line = user_message(text)
+    line = control.message(text)
     assert line.endswith(b"\n")
     assert len(line.splitlines()) == 1
     assert json.loads(line) == {"type": "user", "message": {"role": "user", "content": text}}
@@ -329,7 +329,7 @@ def test_a_message_is_one_line_of_json_whatever_the_text(text: str) -> None:
 
 def test_the_prompt_goes_by_standard_input_alone() -> None:
     found = command({"prompt": PRIVATE})
-    assert found.input == user_message(PRIVATE)
+    assert found.input == control.message(PRIVATE)
     assert PRIVATE not in str(found.arguments)
     assert found.files == {}
 
