@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import gevent
+import gevent.events
 from gevent import get_hub
 from gevent.event import Event
 from gevent.pool import Pool
@@ -45,6 +46,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **named)
         #: Reports to systemd that workers respond; None without systemd.
         self.notifier: SystemdNotifier | None = None
+
+    def patch(self) -> None:
+        """Have gevent patch the standard library, without its plugins.
+
+        It would look for plugins in every installed package, 25 times.
+        """
+        gevent.events.notify_and_call_entry_points = lambda event: None  # type: ignore[attr-defined]
+        super().patch()
 
     def init_process(self) -> None:
         """Start, in the worker's own process; returns when the worker has stopped."""
