@@ -47,6 +47,10 @@ def render_end(job: Job, ended: JobEnd) -> dict[str, Any]:
         "duration_ms": result.get("duration_ms"),
         "reason": ended.reason,
     }
+    if ended.talks:
+        end["run_id"] = ended.run
+    if ended.background:
+        end["background"] = ended.background
     if ended.error is not None:
         end["error"] = ended.error
     if ended.status != "succeeded":
@@ -121,9 +125,13 @@ def seconds_between(earlier: str, later: str) -> float:
 
 def result_fields(job: Job, ended: JobEnd) -> dict[str, Any]:
     """All fields of the CLI's last `result` line; {} if there is none."""
-    if ended.result_at is None or len(ended.result_at) != 2:
+    return {} if ended.result_at is None else _result_at(job, ended.result_at)
+
+
+def _result_at(job: Job, place: list[int]) -> dict[str, Any]:
+    if len(place) != 2:
         return {}
-    offset, length = ended.result_at
+    offset, length = place
     try:
         return parse_result(read_at(job.output, length, offset))
     except OSError:
@@ -132,6 +140,11 @@ def result_fields(job: Job, ended: JobEnd) -> dict[str, Any]:
 
 
 def _result_text(job: Job, ended: JobEnd) -> str | None:
-    """The answer's text in the CLI's last `result` line, or None."""
-    text = result_fields(job, ended).get("result")
-    return text if isinstance(text, str) else None
+    """The texts of the job's `result` lines, in order; None if there is none.
+
+    There are several if something in the background woke the model after its first answer.
+    """
+    found = [_result_at(job, place).get("result") for place in ended.earlier_results_at]
+    found.append(result_fields(job, ended).get("result"))
+    texts = [text for text in found if isinstance(text, str)]
+    return "\n\n".join(texts) if texts else None

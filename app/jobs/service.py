@@ -104,7 +104,8 @@ class JobService:
         request = job.request()
         if request is not None and job.end() is None:
             audit.cancelled(job.id, self._users.name_of(request.user), why)
-            self._ask_to_end(job)
+            # A run that is kept goes on for the session's next job.
+            self._ask_to_end(job, "interrupt" if request.keep_alive else "cancel")
 
     def cancel(self, job_id: str, user: User) -> JobEnd:
         """Cancel a job for this user; returns its end once none of its processes is left.

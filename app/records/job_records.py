@@ -65,7 +65,10 @@ class JobEnd(NamedTuple):
     the CLI's last `result` line, without its text; `result_at` is that line's offset and length
     in the output, in bytes. `error` is a sentence that says why the job did not succeed, `reason`
     a code for programs, if there is one. The job is the part of the run's
-    output from `span_start` to `span_end`, in bytes; None is the end of the file.
+    output from `span_start` to `span_end`, in bytes; None is the end of the file. `background` has
+    the tasks in the background: `task_id`, `description`, `status` (completed, running, stopped).
+    `talks` is the run's (`app.records.run.RunStart`). `earlier_results_at` has the positions of
+    the `result` lines before the last one: what runs in the background wakes the model.
     """
 
     status: Status
@@ -83,6 +86,9 @@ class JobEnd(NamedTuple):
     run: str | None = None
     span_start: int = 0
     span_end: int | None = None
+    background: list[Any] = []  # noqa: RUF012 - of a named tuple
+    talks: bool = False
+    earlier_results_at: list[list[int]] = []  # noqa: RUF012 - of a named tuple
 
     @property
     def never_started(self) -> bool:

@@ -11,9 +11,11 @@ import time
 
 from app import processes
 from app.processes import Process
+from app.records import kept_run
 from app.records.job import Job
+from app.records.kept_run import KeptRun
 from app.records.output_file import cut_holes
-from app.records.run import RunExit
+from app.records.run import Run, RunExit
 from app.runs import temporary_folder
 from app.runs.end_processes import TERM_PATIENCE, end_processes
 from app.runs.verdict import judge
@@ -51,6 +53,18 @@ def close_lost(job: Job) -> bool:
         return True
 
 
+def close_kept(state: str, kept: KeptRun) -> None:
+    """End what a dead supervisor left of a run that it kept, and write the run's end."""
+    result = end_processes(lambda: leftovers(kept.id), time.sleep, TERM_PATIENCE)
+    run = Run(state, kept.id)
+    highest = result.highest.name if result.highest else None
+    with contextlib.suppress(OSError):
+        # The run's folder was removed, or the disk is full.
+        run.write_exit(RunExit(None, None, highest, len(result.ended), len(result.left)))
+    temporary_folder.remove_for_run(run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
+    kept_run.remove(state, kept.id)
+
+
 def claim_to_close(job: Job) -> bool:
     """Claim a job so that it never starts; returns False if it is claimed already, or removed."""
     try:
@@ -81,6 +95,7 @@ def _close(job: Job) -> None:
         job.run.write_exit(run_exit)
     is_cancelled = never_ran and job.is_to_be_cancelled()
     job.write_end(judge(job, run_exit, "cancelled" if is_cancelled else "lost"))
+    kept_run.remove(job.state, job.run.id)
     temporary_folder.remove_for_run(job.run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
 
 

@@ -72,19 +72,22 @@ def judge(
     reason: str | None = None,
     request: JobRequest | None = None,
     claim: Claim | None = None,
+    exit_is_ours: bool = False,
 ) -> JobEnd:
     """The record of a job's end, as of now; the CLI's output must be complete.
 
     `known_status` is the status that the gateway knows itself, such as `cancelled`. Without one, a
     job has succeeded if the CLI exited with 0 and its last `result` line reports success: the CLI
     has been seen to exit with 0 without a result. `reason` is the limit that the job has reached.
-    `request` and `claim` are read from the job unless they are given.
+    With `exit_is_ours`, the CLI was ended after its result, so only that counts. `request` and
+    `claim` are read from the job unless they are given.
     """
     request, claim = request or job.request(), claim or job.claimed_by()
     span_start = (claim.span_start if claim else None) or job.span_start() or 0
     result, outcome, session, size = _read(job, span_start)
     fields = result.fields if result else {}
-    succeeded = known_status is None and run_exit.exit_code == 0 and outcome.succeeded
+    succeeded = known_status is None and outcome.succeeded
+    succeeded = succeeded and (exit_is_ours or run_exit.exit_code == 0)
     if not succeeded and known_status is None and reason is None:
         reason = outcome.reason
     if not succeeded and error is None:
@@ -109,7 +112,9 @@ class TurnOutcome(NamedTuple):
     """What the supervisor knows of a turn that has a result.
 
     `span_start` and `span_end` bound it in the output, in bytes. `cost` is in US dollars.
-    `agent_was_stopped` means that an agent in the background was cut short.
+    `agent_was_stopped` means that an agent in the background was cut short; `background` has the
+    tasks in the background, as in `JobEnd`. `results_at` has the positions and lengths of the
+    turn's `result` lines.
     """
 
     span_start: int
@@ -117,6 +122,8 @@ class TurnOutcome(NamedTuple):
     session_id: str | None
     cost: float
     agent_was_stopped: bool
+    background: list[dict[str, str]]
+    results_at: list[list[int]]
 
 
 def judge_turn(
@@ -164,6 +171,8 @@ def judge_turn(
         run=claim.run,
         span_start=turn.span_start,
         span_end=turn.span_end,
+        background=turn.background,
+        earlier_results_at=turn.results_at[:-1],
     )
 
 

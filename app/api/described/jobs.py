@@ -18,6 +18,7 @@ _STARTED = "2026-11-21T12:42:17.306Z"
 Reason = Literal[
     "aborted",
     "api_error",
+    "background_stopped",
     "blocked_by_hook",
     "disk_full",
     "idle_timeout",
@@ -62,6 +63,16 @@ class Processes(ResponseModel):
     count: int = Field(ge=0)
 
 
+class BackgroundTask(ResponseModel):
+    """A command or an agent in the background."""
+
+    task_id: str
+    description: str = Field(description="The model's own words for it.", examples=["npm run dev"])
+    status: Literal["completed", "running", "stopped"] = Field(
+        description="`running`: it goes on with the run, which is kept. `stopped`: it was ended."
+    )
+
+
 class _End(ResponseModel):
     exit_code: int | None = Field(description="The CLI's exit code, if it exited.")
     signal: str | None = Field(
@@ -76,6 +87,14 @@ class _End(ResponseModel):
         description="Why the job did not succeed, as a code; null if unknown."
     )
     # Defaults, because only some jobs have these keys.
+    run_id: UUID | None = Field(
+        None,
+        description="The run that served the job, for a job whose run can serve several.",
+        examples=[_ID],
+    )
+    background: list[BackgroundTask] = Field(
+        [], description="The commands and agents that the job ran in the background."
+    )
     error: str = Field(
         "",
         description="Why the job did not succeed, as a sentence: the CLI's own message if there is"

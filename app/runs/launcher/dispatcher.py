@@ -15,8 +15,9 @@ from functools import partial
 
 from app import processes
 from app.records.job import Job, is_job_id
+from app.records.kept_run import KeptRun, kept_runs
 from app.runs import temporary_folder
-from app.runs.close_lost import close_lost
+from app.runs.close_lost import close_kept, close_lost
 from app.runs.detect_dead import is_dead, supervisor_of
 from app.runs.launcher.background_task import BackgroundTask
 from app.runs.launcher.pool import Pool, answer
@@ -72,11 +73,15 @@ class Dispatcher:
         self._cleanup.is_due = True
         #: Makes the ends of jobs survive a power cut.
         self._sync = BackgroundTask(pool, partial(sync, state), SYNC_INTERVAL)
+        #: Runs that supervisors of an earlier launcher keep, by a descriptor of the supervisor.
+        self._holding: dict[int, KeptRun] = {}
+        #: The run that each child ends, by the child's pid.
+        self._ending: dict[int, str] = {}
         self._blocked = False
         self._retry_at = 0.0
 
     def __contains__(self, descriptor: int) -> bool:
-        return descriptor in self._pool or descriptor in self._adopted
+        return any(descriptor in group for group in (self._pool, self._adopted, self._holding))
 
     def recover(self) -> None:
         """Take over the jobs of an earlier launcher."""
@@ -86,6 +91,8 @@ class Dispatcher:
             job = Job(self._state, job_id)
             if job.is_claimed():
                 self._adopt(job)
+        for kept in kept_runs(self._state):
+            self._hold(kept)
         for job_id in self._queue.read_published():
             request = Job(self._state, job_id).request()
             if request is not None and job_id not in self._queue:
@@ -166,6 +173,11 @@ class Dispatcher:
             os.close(descriptor)
             self._close(self._adopted.pop(descriptor))
             return
+        if descriptor in self._holding:
+            self._poll.unregister(descriptor)
+            os.close(descriptor)
+            self._hold(self._holding.pop(descriptor))
+            return
         job_id = self._pool.on_readable(descriptor)
         if job_id:
             self._on_idle(job_id)
@@ -192,7 +204,11 @@ class Dispatcher:
                     self._unclosed.append(closed)
             for task in (self._cleanup, self._sync):
                 task.on_exit(child.pid)
+            if (run_id := self._ending.pop(child.pid, None)) is not None:
+                self._queue.release(run_id)
             if not child.job_id:
+                if child.status != 0:
+                    self._hold_lost()
                 continue
             # A supervisor that exits after its job may have left temporary files.
             self._cleanup.is_due = True
@@ -269,6 +285,43 @@ class Dispatcher:
             self._undetermined.append(job)
         else:
             self._close(job)
+
+    def _hold(self, kept: KeptRun) -> None:
+        """Let no job continue the session of a kept run before it has ended.
+
+        Its supervisor ends it if that lives, for it has lost its launcher; else a child does.
+        """
+        try:
+            descriptor = processes.open_process(kept.supervisor)
+        except OSError:
+            # Whether the supervisor lives cannot be determined: `close_kept` ends its CLI.
+            descriptor = None
+        self._queue.hold(kept.id, kept.session)
+        if descriptor is not None:
+            self._holding[descriptor] = kept
+            self._poll.register(descriptor, select.POLLIN)
+        elif Job(self._state, kept.id).is_live() and kept.state == "busy":
+            # It is closed with its job.
+            self._queue.release(kept.id)
+        else:
+            try:
+                child = self._pool.fork(partial(close_kept, self._state, kept))
+            except OSError:
+                self._queue.release(kept.id)
+                return
+            self._ending[child] = kept.id
+
+    def _hold_lost(self) -> None:
+        """End what is left of kept runs whose supervisors have died."""
+        for kept in kept_runs(self._state):
+            if kept.id not in self._ending.values() and not self._lives(kept):
+                self._hold(kept)
+
+    def _lives(self, kept: KeptRun) -> bool:
+        try:
+            return processes.identify(kept.supervisor.pid) == kept.supervisor
+        except OSError:
+            return True
 
     def _close(self, job: Job) -> None:
         """Have a child close a job whose supervisor has died; nothing happens if it has ended.

@@ -28,12 +28,22 @@ class Queue:
         self._continues: dict[str, str | None] = {}
         #: The session that each running job's CLI has named, as far as is known.
         self._running: dict[str, str | None] = {}
+        #: The sessions of runs whose supervisors lost their launcher, by the runs' ids.
+        self._held: dict[str, str] = {}
         self._waiting: list[str] = []
         #: Jobs that were published as waiting and are being started now.
         self._starting: list[str] = []
         self._published: list[list[str]] = []
         #: The file that was published last.
         self._file: os.stat_result | None = None
+
+    def hold(self, run_id: str, session: str) -> None:
+        """Let no job continue this session, because a run still has it."""
+        self._held[run_id] = session
+
+    def release(self, run_id: str) -> None:
+        """The run has ended."""
+        self._held.pop(run_id, None)
 
     def read_published(self) -> list[str]:
         """The jobs in the queue that an earlier launcher published."""
@@ -146,4 +156,4 @@ class Queue:
             if session is None:
                 self._running[job_id] = Job(self._state, job_id).read_session()
         sessions = {self._continues[job_id] for job_id in self._running}
-        return (sessions | set(self._running.values())) - {None}
+        return (sessions | set(self._running.values()) | set(self._held.values())) - {None}

@@ -133,8 +133,9 @@ class Supervisor:
             return
         run.end()
         run_exit = run.watch.end()
+        end = turn.judge(run_exit)
         kept.close()
-        self._end_job(job, turn.judge(run_exit), run.watch, run_exit)
+        self._end_job(job, end, run.watch, run_exit)
 
     def _keeps(self, kept: KeptSession, job: JobWatch) -> bool:
         """Keep a run after its job, if the job asks for that and the launcher knows of it."""

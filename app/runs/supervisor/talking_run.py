@@ -14,6 +14,7 @@ from typing import Any
 
 from app.cli import control
 from app.cli.result_line import killed_agents
+from app.runs.supervisor.background_tasks import TASK_LINES, BackgroundTasks
 from app.runs.supervisor.growth import Growth
 from app.runs.supervisor.output_scanner import Line, OutputScanner
 from app.runs.supervisor.run_watch import RunWatch
@@ -21,8 +22,6 @@ from app.state import files
 
 #: Seconds that an idle CLI has to exit after `end_session`, before it gets a signal.
 END_PATIENCE = 2.0
-#: The states of a task that is over.
-_OVER = {"completed", "failed", "stopped", "killed", "cancelled"}
 
 
 class TalkingRun:
@@ -44,8 +43,7 @@ class TalkingRun:
         self.cost = 0.0
         #: How many agents in the background were cut short so far.
         self.killed_agents = 0
-        #: The tasks in the background, by their ids: agents and commands.
-        self.tasks: dict[str, dict[str, Any]] = {}
+        self.tasks = BackgroundTasks()
         #: Where the last line that was read ends in the output.
         self.position = 0
         #: Our requests that the CLI has not answered yet, with the time of each.
@@ -75,11 +73,6 @@ class TalkingRun:
         """Write whole lines to the CLI's standard input: bytes, or the rest of an open file."""
         self._stdin.send(*sources)
 
-    @property
-    def runs_agents(self) -> bool:
-        """Whether an agent runs in the background."""
-        return any(task.get("task_type") != "local_bash" for task in self.tasks.values())
-
     def end(self) -> None:
         """Ask an idle CLI to exit, and wait for that; signals follow if it does not."""
         watch = self.watch
@@ -93,6 +86,10 @@ class TalkingRun:
             watch.signals.start()
         while not watch.has_exited():
             watch.wait(watch.signals.send_due())
+
+    def size(self) -> int:
+        """Bytes of the output."""
+        return os.fstat(self._output).st_size
 
     def close(self) -> None:
         """Close the files of this; those of the watch stay open."""
@@ -112,8 +109,8 @@ class TalkingRun:
             self.state = str(fields.get("state"))
         elif kind == "system" and subtype == "init":
             self.permission_mode = fields.get("permissionMode")
-        elif kind == "system" and subtype in _TASK_LINES:
-            self._note_task(str(subtype), fields)
+        elif kind == "system" and subtype in TASK_LINES:
+            self.tasks.note(fields)
         if kind in ("system", "result") and isinstance(fields.get("session_id"), str):
             self.session = fields["session_id"]
 
@@ -123,20 +120,3 @@ class TalkingRun:
         if isinstance(cost, int | float) and not isinstance(cost, bool):
             # It is the sum of the whole process.
             self.cost = max(self.cost, float(cost))
-
-    def _note_task(self, subtype: str, fields: dict[str, Any]) -> None:
-        task_id = fields.get("task_id")
-        if subtype == "background_tasks_changed":
-            listed = fields.get("tasks")
-            rows = listed if isinstance(listed, list) else []
-            self.tasks = {str(row.get("task_id")): row for row in rows if isinstance(row, dict)}
-            return
-        if not isinstance(task_id, str):
-            return
-        patch = fields.get("patch")
-        status = fields.get("status") or (patch.get("status") if isinstance(patch, dict) else None)
-        if status in _OVER:
-            self.tasks.pop(task_id, None)
-
-
-_TASK_LINES = {"background_tasks_changed", "task_started", "task_updated", "task_notification"}

@@ -15,6 +15,7 @@ from uuid import uuid4
 from app.cli import control
 from app.records.job_records import JobEnd, Status
 from app.records.run import RunExit
+from app.runs.supervisor.background_tasks import TASK_LINES
 from app.runs.supervisor.inbox_reader import InboxReader
 from app.runs.supervisor.job_limits import ReachedLimit
 from app.runs.supervisor.job_watch import JobWatch
@@ -28,6 +29,10 @@ from app.state import files
 BEGIN_PATIENCE = 2.0
 #: Seconds after a result in which the CLI must report that it is idle, if no task runs.
 IDLE_PATIENCE = 5.0
+
+
+#: Seconds that the CLI has to begin the turn to which a task in the background wakes it.
+WAKE_PATIENCE = 1.0
 
 
 class NotBegun(Exception):
@@ -48,13 +53,16 @@ class Turn:
         self._inbox = InboxReader(run, job.job, self._questions)
         self._result: dict[str, Any] | None = None
         self._result_at = 0.0
+        self._results_at: list[list[int]] = []
         self._is_idle = False
-        self._end_at = 0
+        # When a task in the background ended, which wakes the model.
+        self._woken_at = 0.0
         self._killed_before = run.killed_agents
         self._begin_until = time.monotonic() + BEGIN_PATIENCE
         self._cancelled: Status | None = None
         self._ending_at: float | None = None
         self._reached_limit: ReachedLimit | None = None
+        self._was_unanswered = True
         #: Whether the run must not serve another job.
         self.spoils_run = False
 
@@ -96,18 +104,23 @@ class Turn:
 
     def judge(self, run_exit: RunExit | None) -> JobEnd:
         """How the job ended; `run_exit` is None if the run goes on."""
-        job = self._job
         self._questions.close_all("cancelled")
+        return self._judge(run_exit)._replace(talks=True)
+
+    def _judge(self, run_exit: RunExit | None) -> JobEnd:
+        job = self._job
         known = self._known_status()
         reason = self._reached_limit.reason if self._reached_limit else None
         if self._result is None:
             return self._judge_without_result(run_exit, known, reason)
         outcome = TurnOutcome(
             self._span_start or 0,
-            self._end_at,
+            self._run.position if run_exit is None else self._run.size(),
             self._run.session,
             self._run.cost - self._cost_before,
-            self._run.runs_agents or self._run.killed_agents > self._killed_before,
+            self._run.tasks.has_agents or self._run.killed_agents > self._killed_before,
+            self._run.tasks.take_report(are_ended=run_exit is not None),
+            self._results_at,
         )
         return judge_turn(
             job.job,
@@ -136,7 +149,7 @@ class Turn:
         return end
 
     def _known_status(self) -> Status | None:
-        if self._reached_limit is not None and self._result is None:
+        if self._reached_limit is not None and self._was_unanswered:
             return self._reached_limit.status
         return self._cancelled
 
@@ -148,16 +161,19 @@ class Turn:
         elif kind == "result":
             if self.message_id in _list(fields.get("user_message_uuids")):
                 self._result, self._result_at = fields, time.monotonic()
+            self._is_idle = False
             if self._result is not None:
-                self._end_at, self._is_idle = line.end, False
+                self._results_at.append([line.start, line.end - line.start - 1])
         elif kind == "control_request":
             self._questions.on_request(fields)
         elif kind == "control_cancel_request":
             self._questions.withdraw(str(fields.get("request_id")))
         elif fields.get("subtype") == "session_state_changed":
-            self._is_idle = fields.get("state") == "idle" and self._result is not None
+            self._is_idle = fields.get("state") == "idle"
             if self._is_idle:
-                self._end_at = line.end
+                self._woken_at = 0.0
+        elif fields.get("subtype") in TASK_LINES:
+            self._woken_at = time.monotonic()
 
     def _on_lifecycle(self, fields: dict[str, Any], start: int) -> None:
         message_id, state = str(fields.get("command_uuid")), str(fields.get("state"))
@@ -174,16 +190,18 @@ class Turn:
         if self._result is None or self._inbox.is_waiting:
             return False
         if self._is_idle:
-            return self._ending_at is not None or not self._waits_for_commands()
+            return self._ending_at is not None or not self._waits_for_background()
         waited = time.monotonic() - self._result_at
         return waited > IDLE_PATIENCE and not self._run.tasks
 
-    def _waits_for_commands(self) -> bool:
-        """Whether commands run in the background for which the job waits still."""
-        patience = self._job.request.background_wait
-        if not patience or not self._run.tasks:
+    def _waits_for_background(self) -> bool:
+        """Whether the job waits for commands in the background, or for what the model says then."""
+        moment, patience = time.monotonic(), self._job.request.background_wait
+        if not patience:
             return False
-        return time.monotonic() < self._result_at + patience
+        if self._run.tasks:
+            return moment < self._result_at + patience
+        return moment < self._woken_at + WAKE_PATIENCE
 
     def _act_on_time(self) -> None:
         now = time.monotonic()
@@ -202,6 +220,7 @@ class Turn:
         if reached is None or (reached.reason == "idle_timeout" and self._questions.are_open):
             return
         self._reached_limit = reached
+        self._was_unanswered = self._result is None
         self.spoils_run = True
         self._stop(None)
 
@@ -220,13 +239,16 @@ class Turn:
             return
         self._ending_at = time.monotonic() + self._run.watch.started.start.kill_grace / 4
         self._run.request("interrupt", cancel_queued=True)
-        for task_id in self._run.tasks:
+        for task_id in self._run.tasks.ids:
             self._run.request("stop_task", task_id=task_id)
 
     def _patience(self) -> float:
         seconds = min(self._job.patience(), self._run.patience, self._questions.patience())
         if self._run.watch.signals.is_started:
             return min(seconds, self._run.watch.signals.send_due())
+        if self._result is not None:
+            # What `_waits_for_background` compares with the clock.
+            seconds = min(seconds, WAKE_PATIENCE / 4)
         if self._ending_at is not None:
             seconds = min(seconds, max(0.01, self._ending_at - time.monotonic()))
         return seconds
