@@ -7,7 +7,7 @@ from app.tool.checkout import Checkout
 from app.tool.client import Client
 from app.tool.failure import Failure, RequestRefused
 from app.tool.find_job import find_job_id
-from app.tool.run import END_PATIENCE
+from app.tool.interruption import END_PATIENCE
 
 
 def cancel(checkout: Checkout, arguments: argparse.Namespace) -> int:

@@ -15,6 +15,8 @@ from app.tool.failure import Failure, RequestRefused, Unreachable
 CONNECT_PATIENCE = 10.0
 PATIENCE = 60.0
 
+# The codes of refusals by a gateway that does not have the requested path or method.
+_UNKNOWN_ROUTE = ("not_found", "method_not_allowed")
 _START = (
     "start it (claudecode2api serve, or systemctl start claudecode2api);"
     " claudecode2api doctor finds out more"
@@ -36,7 +38,8 @@ class Client:
         self._silence = max(PATIENCE, 4 * settings.heartbeat)
         # As bytes: requests would encode other characters than ASCII as Latin-1.
         self._auth = HTTPBasicAuth(settings.auth_user.encode(), settings.auth_password.encode())
-        self._user = settings.auth_user
+        #: The user of the requests.
+        self.user = settings.auth_user
         # A proxy that compresses a stream would buffer it.
         self._headers = {"Accept-Encoding": "identity"}
         if url is None and settings.allowed_hosts:
@@ -50,9 +53,11 @@ class Client:
         path: str,
         params: Mapping[str, str] | None = None,
         patience: float = PATIENCE,
+        **named: Any,
     ) -> dict[str, Any]:
         """The object in the response. Raises RequestRefused and Unreachable."""
-        response = self._request(method, path, params=params, timeout=(CONNECT_PATIENCE, patience))
+        timeout = (CONNECT_PATIENCE, patience)
+        response = self._request(method, path, params=params, timeout=timeout, **named)
         with response, self._connection_errors():
             return self._object(response)
 
@@ -109,14 +114,20 @@ class Client:
                     f" {response.status_code}; {self._help}"
                 )
             return error
-        detail = _sentence(fields["detail"])
+        detail, code = _sentence(fields["detail"]), str(fields.get("code"))
         message = f"the gateway refused the request: {detail}"
         if response.status_code == 401:
             message = (
-                f"cannot sign in as {self._user}: {detail}; AUTH_USER and AUTH_PASSWORD must be"
+                f"cannot sign in as {self.user}: {detail}; AUTH_USER and AUTH_PASSWORD must be"
                 " those with which the gateway was last started or reloaded"
             )
-        return RequestRefused(message, response.status_code, str(fields.get("code")))
+        elif code in _UNKNOWN_ROUTE:
+            path = str(response.request.path_url).partition("?")[0]
+            message = (
+                f"cannot do this with the gateway at {self.url}: its version has no"
+                f" {response.request.method} {path}"
+            )
+        return RequestRefused(message, response.status_code, code, detail)
 
     def _not_a_gateway(self) -> Failure:
         return Failure(f"cannot use {self.url}: another program answers there")

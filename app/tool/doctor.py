@@ -1,7 +1,6 @@
 """`claudecode2api doctor`: find problems of the gateway, and suggest remedies."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 
@@ -10,7 +9,8 @@ from app.tool.checkout import Checkout
 from app.tool.checks import claude, gateway, installation, job, service, settings, state
 from app.tool.client import Client
 from app.tool.failure import FAILED
-from app.tool.screen import printable
+from app.tool.printable import printable
+from app.tool.screen import print_json
 
 #: The columns of a row's status and name.
 _STATUS, _NAME = 9, 14
@@ -27,7 +27,7 @@ def doctor(checkout: Checkout, arguments: argparse.Namespace) -> int:
     failures = sum(check.status == "failed" for check in found)
     if arguments.json:
         report = {"ok": not failures, "checks": [check._asdict() for check in found]}
-        sys.stdout.write(f"{json.dumps(report, indent=2, ensure_ascii=False)}\n")
+        print_json(report)
     else:
         ends = {0: "all is well", 1: "1 check failed"}
         sys.stdout.write(f"\n{ends.get(failures, f'{failures} checks failed')}\n")

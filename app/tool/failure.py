@@ -23,12 +23,13 @@ class Failure(Exception):
 
 
 class RequestRefused(Failure):
-    """The gateway refused a request, with this HTTP status and error code."""
+    """The gateway refused a request, with this HTTP status, error code and detail."""
 
-    def __init__(self, message: str, http_status: int, code: str) -> None:
+    def __init__(self, message: str, http_status: int, code: str, detail: str) -> None:
         super().__init__(message)
         self.http_status = http_status
         self.code = code
+        self.detail = detail
 
 
 class Unreachable(Failure):

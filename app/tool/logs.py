@@ -5,7 +5,7 @@ import argparse
 from app.tool.checkout import Checkout
 from app.tool.client import Client
 from app.tool.find_job import SHOWN, find_job_id
-from app.tool.screen import Screen, note
+from app.tool.screen import Screen, Shown
 from app.tool.stream import JobStream
 
 #: Seconds of silence after which all output of a running job so far has arrived: the gateway
@@ -18,11 +18,11 @@ def logs(checkout: Checkout, arguments: argparse.Namespace) -> int:
     client = Client(checkout.settings(), arguments.url)
     job_id = find_job_id(client, arguments.id)
     silence = None if arguments.follow else CAUGHT_UP
-    with JobStream(client, job_id, note, silence=silence) as stream:
-        screen = Screen(arguments.raw)
+    screen = Screen(Shown.LINES if arguments.raw else Shown.TEXT)
+    with JobStream(client, job_id, screen.note, silence=silence) as stream:
         for event in stream:
             status = screen.show(event)
             if status is not None:
                 return status if arguments.follow else 0
-    note(f"the job is still running: claudecode2api logs --follow {job_id[:SHOWN]}")
+    screen.note(f"the job is still running: claudecode2api logs --follow {job_id[:SHOWN]}")
     return 0

@@ -9,7 +9,8 @@ from typing import Any
 from app.tool.checkout import Checkout
 from app.tool.client import Client
 from app.tool.find_job import SHOWN, all_jobs
-from app.tool.screen import note, printable
+from app.tool.screen import note, print_json
+from app.tool.table import age, ago, cell, table
 
 #: Jobs that --all lists.
 MOST = 50
@@ -26,6 +27,9 @@ def ps(checkout: Checkout, arguments: argparse.Namespace) -> int:
         rows = list(islice(all_jobs(client, MOST), MOST))
     else:
         rows = client.ask("GET", "/processes")["processes"]
+    if arguments.json:
+        print_json({"jobs": rows})
+        return 0
     if not rows:
         note("there are no jobs" if arguments.all else "no job is running; try --all")
         return 0
@@ -34,44 +38,16 @@ def ps(checkout: Checkout, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
-    r"""Rows as text, their columns aligned.
-
-    >>> table([("ID", "X"), ("a", "b"), ("long", "c")])
-    'ID    X\na     b\nlong  c\n'
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
 def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
-    started = datetime.fromisoformat(row["started_at"])
     return tuple(
-        # The name of a folder and a title may contain any character, even a newline.
-        printable(cell).replace("\n", "\N{REPLACEMENT CHARACTER}")
-        for cell in (
+        cell(text)
+        for text in (
             row["process_id"][:SHOWN],
             row.get("status", "running"),
-            f"{ago((now - started).total_seconds())} ago",
+            f"{ago(age(row['started_at'], now))} ago",
             row.get("model") or "-",
             row.get("user") or "-",
             row["cwd"],
             (row.get("title") or "-")[:_TITLE],
         )
     )
-
-
-def ago(seconds: float) -> str:
-    """A duration in its largest unit.
-
-    >>> ago(59.9), ago(60), ago(7200), ago(172800)
-    ('59 s', '1 min', '2 h', '2 d')
-    """
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(max(seconds, 0))} s"

@@ -1,97 +1,104 @@
 """`claudecode2api run`: start a job, show its answer, and exit as it ended."""
 
 import argparse
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from app.tool.checkout import Checkout
 from app.tool.client import Client
-from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
-from app.tool.screen import Screen, note
-from app.tool.stream import JobStream
+from app.tool.failure import FAILED, MISUSED, Failure
+from app.tool.find_job import SHOWN
+from app.tool.interruption import END_PATIENCE, Interruption
+from app.tool.latest_session import latest_session
+from app.tool.screen import Screen, Shown, note, print_json
+from app.tool.stream import JobStream, when_back
 
-#: Seconds for the end of a job, in addition to KILL_GRACE.
-END_PATIENCE = 60.0
+#: Options that are fields of the request.
+_FIELDS = ("model", "session_id", "timeout", "permission_mode", "allowed_tools")
 
 
 def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """Run a job. Returns the exit status for its end."""
+    if arguments.detach and arguments.raw:
+        raise Failure("cannot use --raw with --detach, which shows no output", MISUSED)
     settings = checkout.settings()
     client = Client(settings, arguments.url)
-    body: dict[str, Any] = {"prompt": _prompt(arguments.prompt), "cwd": _folder(arguments.cwd)}
-    for name in ("model", "session_id", "timeout"):
-        if getattr(arguments, name) is not None:
-            body[name] = getattr(arguments, name)
+    body = _body(client, arguments)
+    if arguments.detach:
+        return _start(client, body, arguments.json)
     response = client.open("POST", "/chat", json=body)
-    patience = settings.kill_grace + END_PATIENCE
-    cancellation = Cancellation(client, response.headers["X-Process-ID"], patience)
-    with JobStream(client, cancellation.job_id, note, response) as stream:
-        cancellation.on_signals()
-        screen = Screen(arguments.raw)
+    job_id = response.headers["X-Process-ID"]
+    interruption = Interruption(client, job_id, settings.kill_grace + END_PATIENCE)
+    screen = Screen(_shown(arguments))
+    with JobStream(client, job_id, screen.note, response) as stream:
+        interruption.on_signals()
         try:
             for event in stream:
                 status = screen.show(event)
                 if status is not None:
-                    return status
+                    break
+            else:
+                return FAILED
         except BrokenPipeError:
             # The reader of our output has gone.
-            cancellation.cancel()
+            interruption.cancel()
             raise
-    return FAILED
+    if arguments.json:
+        print_json(when_back(lambda: client.ask("GET", f"/jobs/{job_id}")))
+    return status
 
 
-class Cancellation:
-    """Cancels one job, at a signal or when its output is no longer read."""
+def _start(client: Client, body: dict[str, Any], as_json: bool) -> int:
+    """Start a job that goes on by itself."""
+    headers = {"Prefer": "respond-async"}
+    job_id = client.ask("POST", "/chat", json=body, headers=headers)["process_id"]
+    if as_json:
+        print_json(client.ask("GET", f"/jobs/{job_id}"))
+    else:
+        sys.stdout.write(f"{job_id}\n")
+        note(f"the job has started: claudecode2api logs --follow {job_id[:SHOWN]}")
+    return 0
 
-    def __init__(self, client: Client, job_id: str, patience: float) -> None:
-        self.job_id = job_id
-        self._client = client
-        self._patience = patience
-        self._was_signalled = False
 
-    def on_signals(self) -> None:
-        """From now on, Ctrl-C cancels the job; reading goes on to its last lines."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Programs ignore SIGHUP under nohup, and SIGINT in the background of a shell.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+def _body(client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The request's body."""
+    prompt, folder = _prompt(arguments.prompt), _folder(arguments.cwd)
+    body: dict[str, Any] = {"prompt": prompt, "cwd": folder}
+    for name in _FIELDS:
+        if getattr(arguments, name) is not None:
+            body[name] = getattr(arguments, name)
+    if arguments.continue_:
+        body["session_id"] = latest_session(client, folder)
+    if _shown(arguments) is Shown.TEXT and not arguments.detach:
+        body["include_partial_messages"] = True
+    return body
 
-    def cancel(self) -> None:
-        """Cancel the job, and wait for its end."""
-        try:
-            self._client.ask("DELETE", f"/chat/{self.job_id}", patience=self._patience)
-        except Failure as error:
-            if getattr(error, "code", "") != "process_not_found":
-                note(str(error))
 
-    def _on_signal(self, *_: object) -> None:
-        if self._was_signalled:
-            # The second signal: exit at once.
-            os._exit(CANCELLED)
-        self._was_signalled = True
-        note("cancelling the job; press Ctrl-C again to exit at once")
-        # In a thread, because the signal interrupts the main thread, which reads the stream.
-        threading.Thread(target=self.cancel, daemon=True).start()
+def _shown(arguments: argparse.Namespace) -> Shown:
+    if arguments.json:
+        return Shown.NOTHING
+    return Shown.LINES if arguments.raw else Shown.TEXT
 
 
 def _prompt(words: list[str]) -> str:
-    if words and words != ["-"]:
-        prompt = " ".join(words)
-    elif words or not sys.stdin.isatty():
-        try:
-            prompt = sys.stdin.buffer.read().decode()
-        except UnicodeDecodeError:
-            raise Failure("cannot use this prompt: it is not UTF-8", MISUSED) from None
-    else:
-        prompt = ""
-    if not prompt.strip():
+    text = text_of(words)
+    if not text.strip():
         message = 'cannot run a job without a prompt: claudecode2api run "…"'
         raise Failure(message, MISUSED)
-    return prompt
+    return text
+
+
+def text_of(words: list[str]) -> str:
+    """A text from the command line, or from standard input; empty if neither has one."""
+    if words and words != ["-"]:
+        return " ".join(words)
+    if not words and sys.stdin.isatty():
+        return ""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise Failure("cannot use standard input: it is not UTF-8", MISUSED) from None
 
 
 def _folder(given: str | None) -> str:

@@ -1,86 +1,143 @@
 """The command's output: the answer on standard output, notes about it on standard error."""
 
 import json
-import re
+import os
 import sys
-from typing import Any, BinaryIO
+from enum import Enum
+from typing import Any, BinaryIO, TextIO
 
+from app.text import shortened
 from app.tool.answer_text import AnswerText
 from app.tool.events import Event
 from app.tool.failure import CANCELLED, FAILED, TIMED_OUT
+from app.tool.printable import printable
+from app.tool.tool_calls import tool_calls
 
 #: The exit status for each status of a job that has ended; FAILED for any other.
 EXIT_STATUSES = {"succeeded": 0, "cancelled": CANCELLED, "timed_out": TIMED_OUT}
 
-# Control characters except tab and newline: they move the cursor, change colours or ring the bell.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Columns of a note about a tool's call, where standard error is no terminal.
+_COLUMNS = 100
+_DIM, _NORMAL = "\x1b[2m", "\x1b[22m"
+
+
+class Shown(Enum):
+    """What of a job's output is shown."""
+
+    #: The text of the answer, and a note for each call of a tool.
+    TEXT = "text"
+    #: The CLI's lines, unchanged.
+    LINES = "lines"
+    #: Only how the job ended.
+    NOTHING = "nothing"
 
 
 class Screen:
-    """Shows a job's events: the text of the answer, or with `raw` the CLI's lines unchanged."""
+    """Shows a job's events. On a terminal, without characters that would control it."""
 
-    def __init__(self, raw: bool) -> None:
-        self._raw = raw
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._out: BinaryIO = sys.stdout.buffer
         self._is_terminal = sys.stdout.isatty()
+        # Whether notes appear between the lines of the answer.
+        self._is_shared = self._is_terminal and _is_terminal(sys.stderr)
         self._answer = AnswerText()
+        self._in_line = False
 
     def show(self, event: Event) -> int | None:
         """Show one event. Returns the exit status if it is the last."""
         if event.name == "done":
-            return _note_end(json.loads(event.data))
+            if self._shown is Shown.TEXT:
+                self._write(self._answer.finish())
+            return self._note_end(json.loads(event.data))
         if event.name == "message":
-            self._write(self._raw_line(event) if self._raw else self._text(event))
+            self._show_line(event.data)
         elif event.data.startswith(b"queued"):
-            note(event.data.decode(errors="replace"))
+            self.note(event.data.decode(errors="replace"))
         return None
 
-    def _raw_line(self, event: Event) -> bytes:
-        # An event is one line of the CLI's; only a CR in it can have become a newline.
-        return event.data.replace(b"\n", b"\r") + b"\n"
+    def note(self, text: str) -> None:
+        """Print a line on standard error; on a terminal, not into a line of the answer."""
+        self._end_line()
+        note(text)
 
-    def _text(self, event: Event) -> bytes:
-        text = self._answer.read(event.data)
-        return (printable(text) if self._is_terminal else text).encode(errors="replace")
+    def _show_line(self, line: bytes) -> None:
+        if self._shown is Shown.LINES:
+            # An event is one line of the CLI's; only a CR in it can have become a newline.
+            self._write(line.replace(b"\n", b"\r") + b"\n")
+        elif self._shown is Shown.TEXT:
+            self._write(self._answer.read(line))
+            for call in tool_calls(line):
+                self._end_line()
+                _note_dimmed(call)
 
-    def _write(self, content: bytes) -> None:
-        if content:
-            self._out.write(content)
-            self._out.flush()
+    def _end_line(self) -> None:
+        if self._in_line:
+            self._write("\n")
+
+    def _write(self, content: bytes | str) -> None:
+        if not content:
+            return
+        if self._is_terminal:
+            text = content if isinstance(content, str) else content.decode(errors="replace")
+            content = printable(text)
+            self._in_line = self._is_shared and not text.endswith("\n")
+        if isinstance(content, str):
+            content = content.encode(errors="replace")
+        self._out.write(content)
+        self._out.flush()
+
+    def _note_end(self, done: dict[str, Any]) -> int:
+        status = str(done.get("status"))
+        summary = [status.replace("_", " ")]
+        if done.get("reason") not in (None, "timeout"):
+            summary[0] += f" ({done['reason']})"
+        if done.get("duration_ms") is not None:
+            summary.append(f"{done['duration_ms'] / 1000:.1f} s")
+        if done.get("total_cost_usd") is not None:
+            summary.append(f"${done['total_cost_usd']:.4f}")
+        if done.get("session_id"):
+            summary.append(f"session {done['session_id']}")
+        stderr = str(done.get("stderr") or "").strip()
+        error = str(done.get("error") or "")
+        # What a CLI prints because it was cancelled is of no use.
+        if status != "cancelled":
+            for text in (stderr, "" if error in stderr else error):
+                if text:
+                    self.note(text)
+        self.note(f"{', '.join(summary)}, job {done.get('process_id')}")
+        return EXIT_STATUSES.get(status, FAILED)
 
 
 def note(text: str) -> None:
     """Print a line on standard error."""
-    sys.stderr.write(f"{printable(text)}\n")
-    sys.stderr.flush()
+    _write_error(f"{printable(text)}\n")
 
 
-def printable(text: str) -> str:
-    r"""Text without characters that control a terminal.
-
-    >>> printable("a\x1b[31mb\tc\n")
-    'a\ufffd[31mb\tc\n'
-    """
-    return _CONTROLS.sub("\ufffd", text)
+def print_json(value: object) -> None:
+    """Print a value on standard output, as JSON that is safe for any terminal and encoding."""
+    text = json.dumps(value, indent=2).replace("\x7f", "\\u007f")
+    sys.stdout.write(f"{text}\n")
 
 
-def _note_end(done: dict[str, Any]) -> int:
-    status = str(done.get("status"))
-    summary = [status.replace("_", " ")]
-    if done.get("reason") not in (None, "timeout"):
-        summary[0] += f" ({done['reason']})"
-    if done.get("duration_ms") is not None:
-        summary.append(f"{done['duration_ms'] / 1000:.1f} s")
-    if done.get("total_cost_usd") is not None:
-        summary.append(f"${done['total_cost_usd']:.4f}")
-    if done.get("session_id"):
-        summary.append(f"session {done['session_id']}")
-    stderr = str(done.get("stderr") or "").strip()
-    error = str(done.get("error") or "")
-    # What a CLI prints because it was cancelled is of no use.
-    if status != "cancelled":
-        for text in (stderr, "" if error in stderr else error):
-            if text:
-                note(text)
-    note(f"{', '.join(summary)}, job {done.get('process_id')}")
-    return EXIT_STATUSES.get(status, FAILED)
+def _note_dimmed(text: str) -> None:
+    """Print a line on standard error, dimmed if that is a terminal and may have colours."""
+    columns, is_terminal = _COLUMNS, _is_terminal(sys.stderr)
+    if is_terminal:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+    text = printable(shortened(text, columns - 1))
+    if is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        text = f"{_DIM}{text}{_NORMAL}"
+    _write_error(f"{text}\n")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _write_error(text: str) -> None:
+    # Not through sys.stderr: a signal's handler may write while the main program does.
+    if sys.stderr is not None:
+        content = text.encode(errors="replace")
+        while content:
+            content = content[os.write(sys.stderr.fileno(), content) :]

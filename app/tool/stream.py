@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -17,6 +17,8 @@ RETURN_PATIENCE = 120.0
 #: Seconds between two attempts to reach it.
 _PAUSE = 0.2
 _CHUNK = 1 << 16
+
+_T = TypeVar("_T")
 
 
 class JobStream:
@@ -69,25 +71,15 @@ class JobStream:
             if self._last == before:
                 # The same may happen again at once.
                 time.sleep(_PAUSE)
-            self._response = self._resume()
+            try:
+                self._response = when_back(self._open)
+            except Failure as error:
+                raise self._failure(str(error), error.status) from None
 
     def _open(self) -> requests.Response:
         headers = {} if self._last is None else {"Last-Event-ID": self._last}
         path = f"/chat/{self.job_id}"
         return self._client.open("GET", path, headers=headers, silence=self._silence)
-
-    def _resume(self) -> requests.Response:
-        deadline = time.monotonic() + RETURN_PATIENCE
-        while True:
-            try:
-                return self._open()
-            except Failure as error:
-                away = isinstance(error, Unreachable) or (
-                    isinstance(error, RequestRefused) and error.code == "gateway_stops"
-                )
-                if not away or time.monotonic() > deadline:
-                    raise self._failure(str(error), error.status) from None
-                time.sleep(_PAUSE)
 
     def _reason(self, event: Event) -> str:
         """Why the gateway ended the stream. Raises Failure if it cannot be resumed."""
@@ -101,6 +93,21 @@ class JobStream:
             f"{reason}. The job may still be running: claudecode2api logs --follow {self.job_id}",
             status,
         )
+
+
+def when_back(request: Callable[[], _T]) -> _T:
+    """What a request gives, repeated while the gateway is away. Raises Failure."""
+    deadline = time.monotonic() + RETURN_PATIENCE
+    while True:
+        try:
+            return request()
+        except Failure as error:
+            away = isinstance(error, Unreachable) or (
+                isinstance(error, RequestRefused) and error.code == "gateway_stops"
+            )
+            if not away or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:

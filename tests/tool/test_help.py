@@ -4,6 +4,7 @@ import re
 
 from app.tool.main import COMMANDS
 from app.tool.parser import build_parser
+from app.version import VERSION
 from tests.support.tool import Tool
 
 
@@ -21,3 +22,8 @@ def test_examples_of_the_help_are_understood() -> None:
     text = build_parser().format_help()
     for line in re.findall(r"^  claudecode2api (.*)$", text, re.MULTILINE):
         build_parser().parse_args(re.findall(r'"[^"]*"|\S+', line))
+
+
+def test_the_version_is_the_gateways(tool: Tool) -> None:
+    done = tool.run("--version")
+    assert (done.returncode, done.stdout) == (0, f"claudecode2api {VERSION}\n".encode())

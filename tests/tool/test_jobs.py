@@ -1,5 +1,6 @@
 """`claudecode2api ps`, `logs` and `cancel`."""
 
+import json
 import re
 import signal
 import socket
@@ -33,6 +34,16 @@ def test_ps_lists_what_runs(gateway: Gateway, tool: Tool) -> None:
 def test_ps_all_lists_what_ran_too(gateway: Gateway, tool: Tool, ended: str) -> None:
     rows = tool.run("ps", "--all").stdout.decode().splitlines()
     assert rows[1].startswith(f"{ended[:8]}  succeeded")
+
+
+def test_ps_prints_json_for_programs(gateway: Gateway, tool: Tool, ended: str) -> None:
+    assert json.loads(tool.run("ps", "--json").stdout) == {"jobs": []}
+    job_id = gateway.chat("silent", title="ü\u009b").job_id
+    (row,) = json.loads(tool.run("ps", "--json").stdout)["jobs"]
+    assert (row["process_id"], row["title"]) == (job_id, "ü\u009b")
+    rows = json.loads(tool.run("ps", "--json", "--all").stdout)["jobs"]
+    assert [row["process_id"] for row in rows][:2] == [job_id, ended]
+    assert tool.run("ps", "--json").stdout.isascii()
 
 
 def test_a_folder_of_any_name_is_one_row(gateway: Gateway, tool: Tool) -> None:

@@ -5,13 +5,15 @@ import pty
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.tool.events import Event
-from app.tool.screen import Screen
+from app.tool.screen import Screen, Shown
 from tests.support.gateway import Gateway, eventually
 from tests.support.tool import Tool, tool_of
 
@@ -26,6 +28,16 @@ def the_job(gateway: Gateway) -> str:
     eventually(lambda: len(gateway.running()) == 1)
     (row,) = gateway.running()
     return str(row["process_id"])
+
+
+@contextmanager
+def started(tool: Tool, *arguments: str, **named: Any) -> "Iterator[subprocess.Popen[bytes]]":
+    """The command while it runs. It is killed at the end: otherwise a failure would hang."""
+    with tool.start(*arguments, **named) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def output_of(gateway: Gateway, stderr: bytes) -> bytes:
@@ -121,19 +133,38 @@ def test_a_signal_ends_the_job_and_its_last_words_are_shown(
         last, notes = run.communicate()
     assert run.returncode == 130
     assert b'"result"' in last
-    assert b"cancelled" in notes
+    verb = b"interrupting" if number == signal.SIGINT else b"cancelling"
+    assert notes.startswith(verb + b" the job; press Ctrl-C again to ")
+    assert b"\ncancelled, 0.0 s, " in notes
     assert gateway.running() == []
 
 
-def test_a_second_ctrl_c_leaves_at_once(gateway: Gateway, tool: Tool) -> None:
-    with tool.start("run", prompt("deaf", "say a", "silent")) as run:
+def test_ctrl_c_interrupts_then_cancels_then_leaves_at_once(gateway: Gateway, tool: Tool) -> None:
+    with started(tool, "run", prompt("deaf", "say a", "silent")) as run:
         assert run.stdout is not None and run.stderr is not None
         run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        assert run.stderr.readline().startswith(b"interrupting the job")
+        assert len(gateway.running()) == 1
         run.send_signal(signal.SIGINT)
         assert run.stderr.readline().startswith(b"cancelling the job")
         run.send_signal(signal.SIGINT)
         assert run.wait(1.5) == 130
     eventually(lambda: gateway.running() == [])
+
+
+def test_a_job_that_cannot_be_interrupted_is_cancelled_by_the_second_ctrl_c(
+    gateway: Gateway, tool: Tool
+) -> None:
+    with started(tool, "run", prompt("deaf", "say a", "silent")) as run:
+        assert run.stdout is not None and run.stderr is not None
+        run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 130
+        assert b"\ncancelled, job " in run.stderr.read()
+    assert gateway.running() == []
 
 
 def test_a_job_whose_reader_has_gone_is_ended(gateway: Gateway, tool: Tool) -> None:
@@ -234,7 +265,7 @@ def test_the_current_folder_is_where_it_works(tool: Tool) -> None:
 def test_the_place_in_a_queue_is_told_beside_the_answer(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    screen = Screen(raw=False)
+    screen = Screen(Shown.TEXT)
     assert [screen.show(Event("", said, None)) for said in (b"queued 3", b"ping")] == [None, None]
     assert capfdbinary.readouterr() == (b"", b"queued 3\n")
 

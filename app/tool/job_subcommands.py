@@ -1,0 +1,134 @@
+"""The command lines of the subcommands about jobs: run, ps, logs and others."""
+
+from app.tool.subcommand import Subcommands, add_id, add_raw, add_subcommand, add_url
+
+
+def add_job_subcommands(commands: Subcommands) -> None:
+    """Add them, in the order of the help."""
+    for add in (_add_run, _add_ps, _add_logs, _add_cancel):
+        add(commands)
+
+
+def _add_run(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "run",
+        "run a job and show its answer",
+        """\
+        Runs a job and prints the text of its answer as the model writes it. On standard error are
+        a line for each call of a tool and, at the end, the job's status, cost and session. When
+        the gateway reloads, the stream is resumed: no line is lost or repeated. Ctrl-C interrupts
+        the job; a second Ctrl-C cancels it, with all its processes.
+        """,
+        """\
+        claudecode2api run "Which files are here?"
+        claudecode2api run --continue "And which of them is the largest?"
+        claudecode2api run --cwd /srv/project --model opus --timeout 600 "Fix the failing test"
+        claudecode2api run --allowed-tools Read --allowed-tools "Bash(git log *)" "What is new?"
+        claudecode2api run --detach < prompt.md
+        claudecode2api run --json "Which files are here?" | jq -r .result
+        claudecode2api run --raw -- "-1 is what?" | jq -r .type
+        """,
+    )
+    add_url(parser)
+    parser.add_argument(
+        "prompt",
+        nargs="*",
+        metavar="PROMPT",
+        help="the prompt; if it is - or missing, standard input is read",
+    )
+    parser.add_argument(
+        "--cwd",
+        metavar="FOLDER",
+        help="the job's folder on the gateway's machine (default: this one)",
+    )
+    parser.add_argument("--model", help="an alias or full name (default: DEFAULT_MODEL)")
+    session = parser.add_mutually_exclusive_group()
+    session.add_argument("--session", dest="session_id", metavar="ID", help="continue this session")
+    session.add_argument(
+        "-c",
+        "--continue",
+        dest="continue_",
+        action="store_true",
+        help="continue the session of your latest job in this folder",
+    )
+    parser.add_argument(
+        "--permission-mode",
+        metavar="MODE",
+        help="the CLI's permission mode: acceptEdits, plan, default, …"
+        " (default: DEFAULT_PERMISSION_MODE)",
+    )
+    parser.add_argument(
+        "--allowed-tools",
+        action="append",
+        metavar="TOOLS",
+        help='tools that need no permission, like Read or "Bash(git log *)"; can be repeated',
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="the time limit (default: JOB_TIMEOUT)"
+    )
+    parser.add_argument(
+        "-d",
+        "--detach",
+        action="store_true",
+        help="only start the job, and print its id; it goes on by itself",
+    )
+    output = parser.add_mutually_exclusive_group()
+    add_raw(output)
+    output.add_argument(
+        "--json",
+        action="store_true",
+        help="at the end, print the job's record with its result",
+    )
+
+
+def _add_ps(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "ps",
+        "list the jobs",
+        "Lists the running jobs, the oldest first.",
+        """\
+        claudecode2api ps
+        claudecode2api ps --all
+        claudecode2api ps --json | jq -r '.jobs[].process_id'
+        """,
+    )
+    add_url(parser)
+    parser.add_argument("--json", action="store_true", help="print the jobs as JSON")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="list the newest 50 jobs, including ended ones"
+    )
+
+
+def _add_logs(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "logs",
+        "show the output of a job",
+        """\
+        Prints the text of a job's answer so far, or with --raw the CLI's lines. With --follow it
+        goes on until the job ends, and exits with the status for that. Ctrl-C does not cancel the
+        job.
+        """,
+        """\
+        claudecode2api logs 1dd2ca9e
+        claudecode2api logs --follow --raw 1dd2ca9e
+        """,
+    )
+    add_url(parser)
+    add_raw(parser)
+    add_id(parser)
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
+
+
+def _add_cancel(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "cancel",
+        "cancel a job",
+        "Cancels a job, and waits until all its processes have ended.",
+        "claudecode2api cancel 1dd2ca9e",
+    )
+    add_url(parser)
+    add_id(parser)

@@ -1,0 +1,96 @@
+"""The command lines of the operator's subcommands: serve, doctor, password, key."""
+
+from app.tool.subcommand import Subcommands, add_subcommand, add_url
+
+
+def add_operator_subcommands(commands: Subcommands) -> None:
+    """Add them, in the order of the help."""
+    for add in (_add_serve, _add_doctor, _add_password, _add_key):
+        add(commands)
+
+
+def _add_serve(commands: Subcommands) -> None:
+    add_subcommand(
+        commands,
+        "serve",
+        "start the gateway in the foreground",
+        """\
+        Starts the gateway in the foreground. It logs to standard error. SIGHUP reloads it;
+        SIGTERM or Ctrl-C stops it and cancels its jobs.
+        """,
+        """\
+        claudecode2api serve
+        PORT=9000 claudecode2api serve
+        """,
+    )
+
+
+def _add_doctor(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "doctor",
+        "find problems of this gateway",
+        """\
+        Checks the installation, the settings, the CLI and the running gateway, and runs a job.
+        Below each warning or failure is a suggested fix. The exit status is 1 if a check has
+        failed. The job's prompt is one that the CLI answers itself, at no cost; with --job the
+        model answers, at the cost of one short answer.
+        """,
+        """\
+        claudecode2api doctor
+        claudecode2api doctor --job
+        claudecode2api doctor --json | jq '.checks[] | select(.status == "failed")'
+        """,
+    )
+    add_url(parser)
+    parser.add_argument("--job", action="store_true", help="let the model answer the job")
+    parser.add_argument("--json", action="store_true", help="print the checks as JSON")
+
+
+def _add_password(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "password",
+        "make a new password",
+        """\
+        Writes a new AUTH_PASSWORD to .env, whose other lines stay as they are. It takes effect
+        when the gateway is reloaded; running jobs go on.
+        """,
+        """\
+        claudecode2api password
+        claudecode2api password --print | pass insert --multiline claudecode2api
+        """,
+    )
+    parser.add_argument("--print", action="store_true", help="print only the password")
+
+
+def _add_key(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "key",
+        "make, list or remove an API key",
+        """\
+        Each key in API_KEYS is a separate user. "add" makes a key, shows it once, and writes its
+        hash to .env, whose other lines stay as they are; "list" shows the names of the users.
+        Changes take effect when the gateway is reloaded; running jobs go on.
+        """,
+        """\
+        claudecode2api key add alice
+        claudecode2api key add --print ci | gh secret set CLAUDE_KEY
+        claudecode2api key list
+        claudecode2api key remove alice
+        """,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for action, summary in (
+        ("add", "make a key and show it once"),
+        ("list", "show the names of the keys"),
+        ("remove", "remove a key from API_KEYS"),
+    ):
+        made = actions.add_parser(action, help=summary, description=summary, allow_abbrev=False)
+        if action != "list":
+            made.add_argument("name", metavar="NAME", help="the name of the user")
+        if action == "add":
+            made.add_argument(
+                "--print", action="store_true", help="print the key even without a terminal"
+            )
