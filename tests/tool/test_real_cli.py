@@ -1,0 +1,80 @@
+"""The command with the real CLI."""
+
+import json
+import os
+import pty
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import Gateway
+from tests.support.tool import Tool, tool_of
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def real_tool(real: Gateway, tmp_path: Path) -> Tool:
+    """The command, with a gateway that has the real CLI."""
+    return tool_of(real, tmp_path / "checkout")
+
+
+def test_words_are_shown_while_the_model_writes_them(real_tool: Tool) -> None:
+    with real_tool.start("run", "slow: 8 0.2") as run:
+        assert run.stdout is not None
+        read = [os.read(run.stdout.fileno(), 4096)]
+        assert run.poll() is None
+        rest, notes = run.communicate()
+    words = " ".join(f"word-{number}" for number in range(8))
+    assert read[0].startswith(b"word-0") and b"word-7" not in read[0]
+    assert (read[0] + rest).decode() == f"{words}\n"
+    assert notes.startswith(b"succeeded, ")
+
+
+def test_the_text_is_the_same_without_its_pieces(real_tool: Tool) -> None:
+    shown = real_tool.run("run", "bash: echo hello").stdout.decode()
+    record = json.loads(real_tool.run("run", "--json", "bash: echo hello").stdout)
+    assert shown == f"I run it.\n{record['result']}\n"
+    assert real_tool.run("logs", record["process_id"]).stdout.decode() == shown
+
+
+def test_a_call_of_a_tool_is_a_line_beside_the_answer(real_tool: Tool) -> None:
+    done = real_tool.run("run", "bash: echo hello")
+    assert done.stderr.decode().splitlines()[0] == "Bash: echo hello"
+
+
+def test_an_answer_that_breaks_off_ends_its_line(real_tool: Tool) -> None:
+    master, slave = pty.openpty()
+    with real_tool.start("run", "break: this", stdout=slave, stderr=slave) as run:
+        os.close(slave)
+        run.wait(50)
+        shown = os.read(master, 65536).decode()
+    os.close(master)
+    assert re.search(r"\r\n[a-z ]+(\([a-z_]+\))?, .*job [-0-9a-f]{36}\r\n$", shown), shown
+
+
+def test_the_latest_session_is_continued(real_tool: Tool) -> None:
+    first = json.loads(real_tool.run("run", "--json", "one").stdout)
+    second = json.loads(real_tool.run("run", "--json", "--continue", "two").stdout)
+    assert first["session_id"] == second["session_id"]
+
+
+def test_ctrl_c_stops_a_tool_and_the_session_can_be_continued(real_tool: Tool) -> None:
+    with real_tool.start("run", "bash: python3 -c 'import time; time.sleep(30)'") as run:
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith(b"Bash: python3")
+        run.send_signal(signal.SIGINT)
+        assert run.stderr.readline().startswith(b"interrupting the job")
+        notes = run.communicate(timeout=20)[1]
+    assert run.returncode == 130
+    assert notes.startswith(b"cancelled, ")
+    assert real_tool.run("run", "--continue", "and now?").returncode == 0
+
+
+def test_tools_that_are_allowed_need_no_permission(real_tool: Tool) -> None:
+    options = ["--permission-mode", "default", "--allowed-tools", "Read,Bash(echo *)"]
+    assert b'The tool said: "hello"' in real_tool.run("run", *options, "bash: echo hello").stdout
+    assert b"The tool said: " in real_tool.run("run", *options, "bash: touch made").stdout
+    assert not (real_tool.project / "made").exists()
