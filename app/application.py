@@ -13,6 +13,7 @@ from app.cli.command import Defaults
 from app.cli.installed import Installed
 from app.cli.login import Login
 from app.cli.transcripts import Transcripts
+from app.cli.turn_options import TurnDefaults
 from app.conversation.conversations import Conversations
 from app.conversation.histories import Histories
 from app.conversation.images import Images
@@ -77,7 +78,14 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     counters = Metrics(settings.state_dir / "metrics", worker)
     service, background = _jobs(spool, launcher, limits, counters, startup)
     bodies = BodyReader(settings.max_body)
-    requests = ChatRequests(_defaults(settings), installed, roots, bodies)
+    requests = ChatRequests(
+        _defaults(settings),
+        _turn_defaults(settings),
+        settings.env_allowed,
+        installed,
+        roots,
+        bodies,
+    )
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
@@ -125,6 +133,7 @@ def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:
         retention=settings.job_retention,
         min_free=settings.min_free_disk,
         roots=roots,
+        background_wait=settings.background_wait,
     )
 
 
@@ -134,6 +143,10 @@ def _defaults(settings: Settings) -> Defaults:
         settings.default_permission_mode or None,
         str(settings.mcp_config) if settings.mcp_config else None,
     )
+
+
+def _turn_defaults(settings: Settings) -> TurnDefaults:
+    return TurnDefaults(settings.ask_timeout, settings.keep_alive, settings.max_keep_alive)
 
 
 def _openai_blueprints(

@@ -238,6 +238,37 @@ class InvalidRequest(GatewayError):
         return InvalidRequest([{**each, "loc": [*relocate(each["loc"])]} for each in self.problems])
 
 
+class ConflictingFields(GatewayError):
+    """Two fields of the request exclude each other, or one needs another.
+
+    `param` is the field to change.
+    """
+
+    status = 400
+    code = "conflicting_fields"
+
+    def __init__(self, param: str, detail: str) -> None:
+        super().__init__(detail)
+        self.param = param
+
+
+class UnsupportedField(GatewayError):
+    """The installed CLI lacks what a field of the request needs.
+
+    `param` is the field.
+    """
+
+    status = 400
+    code = "field_not_supported"
+
+    def __init__(self, param: str, version: str) -> None:
+        super().__init__(
+            f"The installed CLI, {version}, does not support {param}; leave it out, or update the"
+            " CLI"
+        )
+        self.param = param
+
+
 class BadDirectory(GatewayError):
     """`cwd` is not a usable directory."""
 
@@ -389,6 +420,20 @@ class SessionNotFound(GatewayError):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"Session not found: {session_id[:100]}")
+
+
+class SessionExists(GatewayError):
+    """There is a session with the id `new_session_id` already."""
+
+    status = 409
+    code = "session_exists"
+    param = "new_session_id"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"There is a session {session_id} already: continue it with session_id, or send"
+            " another new_session_id"
+        )
 
 
 class JobStillRunning(GatewayError):

@@ -5,6 +5,7 @@ Each raises ValueError with what is wrong, to be read after "cannot use NAME: ".
 
 import math
 import os
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -130,6 +131,14 @@ def models(value: str) -> tuple[str, ...]:
     """Names of models, at least one."""
     if not listed(value):
         raise ValueError("it names no model")
+    return listed(value)
+
+
+def variables(value: str) -> tuple[str, ...]:
+    """Names of environment variables, each of which may end in `*`."""
+    for name in listed(value):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?|\*", name):
+            raise ValueError(f"{name!r} is not the name of an environment variable, nor NAME*")
     return listed(value)
 
 

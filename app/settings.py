@@ -52,6 +52,10 @@ class Settings:
     job_timeout: float
     job_idle_timeout: float
     job_retention: float
+    ask_timeout: float
+    keep_alive: float
+    max_keep_alive: float
+    background_wait: float
     max_job_output: int
     min_free_disk: int
     cors_origins: tuple[str, ...]
@@ -61,6 +65,7 @@ class Settings:
     models: tuple[str, ...]
     prompt_options: bool
     mcp_config: Path | None
+    env_allowed: tuple[str, ...]
     metrics_public: bool
     environment: Mapping[str, str]
 
@@ -147,6 +152,10 @@ _TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], obje
     "JOB_TIMEOUT": (_is("3600"), parse.seconds(0, 31_536_000)),
     "JOB_IDLE_TIMEOUT": (_is("0"), parse.seconds(0, 31_536_000)),
     "JOB_RETENTION": (_is("86400"), parse.seconds(0, 315_360_000)),
+    "ASK_TIMEOUT": (_is("600"), parse.seconds(1, 31_536_000)),
+    "KEEP_ALIVE": (_is("0"), parse.seconds(0, 31_536_000)),
+    "MAX_KEEP_ALIVE": (_is("3600"), parse.seconds(0, 31_536_000)),
+    "BACKGROUND_WAIT": (_is("30"), parse.seconds(0, 31_536_000)),
     "MAX_JOB_OUTPUT": (_is(str(1 << 30)), parse.whole(0, 1 << 50)),
     "MIN_FREE_DISK": (_is(str(256 << 20)), parse.whole(0, 1 << 50)),
     "CORS_ORIGINS": (_is(""), parse.origins),
@@ -156,4 +165,5 @@ _TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], obje
     "MODELS": (_is(_MODELS), parse.models),
     "PROMPT_OPTIONS": (_is("false"), parse.switch),
     "MCP_CONFIG": (_is(""), parse.mcp_config),
+    "ENV_ALLOWED": (_is(""), parse.variables),
 }

@@ -30,7 +30,7 @@ def blueprint(
     @described.START
     def start() -> Response:
         requested_at = time.monotonic()
-        spec = requests.read(request)
+        spec = requests.read(request, g.user)
         respond_async = "respond-async" in request.headers.get("Prefer", "").lower()
         started = start_job(jobs, spec, g.user, detached=respond_async)
         if respond_async:

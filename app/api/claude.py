@@ -83,7 +83,7 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
         fields.setdefault("cwd", None)
         if fields["cwd"] is None:
             fields["cwd"] = workspaces.path(chosen.workspace or SHARED)
-        spec = requests.spec_for(read_fields(fields))
+        spec = requests.spec_for(read_fields(fields), g.user)
         started = start_job(jobs, spec, g.user)
         chunks = stream(
             jobs,

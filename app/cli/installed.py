@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import gevent
 
+from app.cli.capabilities import Capabilities
 from app.cli.locator import VERSION_PATIENCE, Claude, Identity, identity, number_in, version_in
 from app.cli.probe import Probe
 
@@ -45,6 +46,11 @@ class Installed:
     def number(self) -> tuple[int, ...]:
         """The version as numbers to compare, empty if it has none."""
         return number_in(self.version)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the CLI can do."""
+        return None
 
     def _look(self) -> None:
         """Start reading the version if the binary has changed."""

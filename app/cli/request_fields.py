@@ -2,50 +2,67 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.cli.field_types import (
+    LEAST_BUDGET,
+    LONGEST_TIME,
+    LONGEST_TITLE,
+    MOST_BUDGET,
+    MOST_TURNS,
+    Effort,
+    Env,
+    Items,
+    KeepAlive,
+    MessageId,
+    Name,
+    SessionId,
+    SettingSources,
+    Time,
+    Title,
 )
-from pydantic_core import PydanticCustomError
-
-from app.cli.transcripts import session_id_in
-from app.errors import InvalidRequest
+from app.errors import ConflictingFields, InvalidRequest
 from app.json_body import read_object, validate
 
-#: Items of a list; characters of the name of a model or a mode.
-MOST_LISTED = 1000
-LONGEST_NAME = 500
-#: Characters of a job's title.
-LONGEST_TITLE = 200
+#: The fields that are lists, objects, switches and numbers. In a query or header they are texts.
+LISTS = {
+    "tools",
+    "allowed_tools",
+    "disallowed_tools",
+    "mcp_config",
+    "add_dir",
+    "plugin_dir",
+    "setting_sources",
+    "betas",
+}
+OBJECTS = {"json_schema", "agents", "env"}
+SWITCHES = {
+    "fork_session",
+    "include_partial_messages",
+    "include_hook_events",
+    "session_persistence",
+    "restricted",
+    "disable_slash_commands",
+    "strict_mcp_config",
+    "verbose",
+    "detach",
+    "ask",
+}
+NUMBERS = {
+    "max_turns",
+    "max_budget_usd",
+    "ask_timeout",
+    "background_wait",
+    "timeout",
+    "idle_timeout",
+}
 
-#: The fields that are lists, and those that are objects.
-LISTS = {"tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"}
-OBJECTS = {"json_schema", "agents"}
+#: The permission mode in which everything is allowed.
+BYPASS = "bypassPermissions"
 
 _Complaint = tuple[tuple[str | int, ...], str, str]
-
-Item = Annotated[str, StringConstraints(min_length=1)]
-# Of many invalid items, one is reported.
-Items = Annotated[list[Item], Field(max_length=MOST_LISTED, fail_fast=True)]
-Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
-
-
-def _session_id(text: str) -> str:
-    """A session id. The CLI would also accept a title, even of another user's session."""
-    found = session_id_in(text)
-    if text and found is None:
-        raise PydanticCustomError(
-            "no_session_id", "Must be a UUID, like session_id in the done event"
-        )
-    return found or ""
-
-
-SessionId = Annotated[str, AfterValidator(_session_id)]
 
 
 class ChatRequest(BaseModel):
@@ -72,34 +89,105 @@ class ChatRequest(BaseModel):
         json_schema_extra={"format": "uuid"},
     )
     fork_session: bool | None = Field(None, description="Continue the session under a new id.")
+    new_session_id: SessionId | None = Field(
+        None,
+        description="The id for the new session: a UUID that no session has yet. Together with"
+        " `session_id` it needs `fork_session`.",
+        json_schema_extra={"format": "uuid"},
+    )
+    resume_session_at: MessageId | None = Field(
+        None,
+        description="Continue the session after this message of Claude's (the `uuid` of its line),"
+        " without the later ones. Needs `session_id`.",
+        json_schema_extra={"format": "uuid"},
+    )
+    session_persistence: bool | None = Field(
+        None, description="false: the session is not saved and cannot be continued."
+    )
     system_prompt: str | None = Field(None, description="Replaces the CLI's system prompt.")
     append_system_prompt: str | None = Field(None, description="Appended to the system prompt.")
     tools: Items | None = Field(None, description="The available tools; [] for none.")
     allowed_tools: Items | None = Field(None, description="Tools that need no permission.")
     disallowed_tools: Items | None = Field(None, description="Tools that are denied.")
     permission_mode: Name | None = Field(None, description="The CLI's permission mode.")
+    restricted: bool | None = Field(
+        None,
+        description="Without the tools that run commands, files only in the working directories, no"
+        " settings of the user or the project.",
+    )
     mcp_config: Items | None = Field(None, description="MCP servers: paths or JSON.")
     strict_mcp_config: bool | None = Field(None, description="Use only the servers of mcp_config.")
     settings: str | None = Field(None, description="Settings of the CLI: a path or JSON.")
+    setting_sources: SettingSources | None = Field(
+        None, description="Which of the CLI's settings files apply; [] for none."
+    )
+    env: Env | None = Field(
+        None,
+        description="Environment variables for the job's tools. Names that steer the CLI or the"
+        " loading of programs are refused, unless ENV_ALLOWED has them.",
+    )
     add_dir: Items | None = Field(None, description="More directories for the tools.")
     plugin_dir: Items | None = Field(None, description="Directories to load plugins from.")
     debug: bool | str | None = Field(
         None, description="Debug output on stderr, or a filter for it."
     )
     verbose: bool | None = Field(None, description="Accepted; the CLI is always verbose.")
+    max_turns: int | None = Field(
+        None, ge=1, le=MOST_TURNS, description="The most model calls; more end the job as failed."
+    )
+    max_budget_usd: float | None = Field(
+        None,
+        ge=LEAST_BUDGET,
+        le=MOST_BUDGET,
+        description="The most US dollars; beyond that the job ends as failed.",
+    )
+    effort: Effort | None = Field(None, description="How much the model thinks.")
+    betas: Items | None = Field(None, description="Beta features of the model's API, by name.")
+    agent: Name | None = Field(None, description="The agent that does the job, by its name.")
+    name: Title | None = Field(
+        None,
+        description="The session's name in the CLI. All users of the gateway's machine can see it"
+        " in the list of processes.",
+    )
+    disable_slash_commands: bool | None = Field(
+        None, description="Turns off the CLI's commands and skills."
+    )
     json_schema: dict[str, Any] | None = Field(None, description="The JSON Schema of the answer.")
     agents: dict[str, Any] | None = Field(None, description="Custom agents, by name.")
     include_partial_messages: bool | None = Field(
         None, description="Also stream parts of the answer while the model generates it."
     )
-    title: str | None = Field(
+    include_hook_events: bool | None = Field(None, description="Also stream the events of hooks.")
+    title: Title | None = Field(
         None,
-        max_length=LONGEST_TITLE,
         description="The job's name in lists. Omitted: the first line of the prompt.",
     )
     detach: bool | None = Field(None, description="The job goes on when the client disconnects.")
     timeout: float | None = Field(None, gt=0, description="Time limit in seconds.")
     idle_timeout: float | None = Field(None, gt=0, description="Limit in seconds without output.")
+    ask: bool | None = Field(
+        None,
+        description="The CLI's questions (permissions, plans, choices) come to the client. Without"
+        " `permission_mode`, the mode is then `default`.",
+    )
+    ask_timeout: float | None = Field(
+        None,
+        gt=0,
+        le=LONGEST_TIME,
+        description="Seconds after which an unanswered question is denied. Omitted: ASK_TIMEOUT.",
+    )
+    keep_alive: KeepAlive | None = Field(
+        None,
+        description="How long the CLI stays after the job for the session's next one: seconds, or"
+        " a text like 90s, 5m or 1h. 0: it ends with the job; -1: as long as MAX_KEEP_ALIVE"
+        " allows. Omitted: KEEP_ALIVE. A CLI that cannot stay ends with the job.",
+        examples=["5m", 300],
+    )
+    background_wait: Time | None = Field(
+        None,
+        description="Seconds that commands in the background may go on after the answer. Omitted:"
+        " BACKGROUND_WAIT; if the CLI is kept (`keep_alive`), they go on.",
+    )
 
 
 def title_of(prompt: str) -> str:
@@ -112,18 +200,34 @@ def title_of(prompt: str) -> str:
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """The request in a JSON body. Raises InvalidRequest, which names each invalid field."""
+    """The request in a JSON body. Raises InvalidRequest and ConflictingFields."""
     return read_fields(read_object(body))
 
 
 def read_fields(fields: Mapping[str, Any]) -> ChatRequest:
-    """The request with these fields. Raises InvalidRequest, which names each invalid field."""
+    """The request with these fields.
+
+    Raises InvalidRequest, which names each invalid field, and ConflictingFields.
+    """
     request = validate(ChatRequest, fields)
     for location, kind, message in _unusable(request.model_dump(), ()):
         raise InvalidRequest.of(kind, ("body", *location), message)
     if not request.prompt.strip():
         raise InvalidRequest.of("blank_prompt", ("body", "prompt"), "The prompt is blank")
+    _check_together(request)
     return request
+
+
+def _check_together(request: ChatRequest) -> None:
+    """Check what the CLI would refuse or misunderstand. Raises ConflictingFields."""
+    if request.new_session_id and request.session_id and not request.fork_session:
+        raise ConflictingFields("new_session_id", "new_session_id and session_id need fork_session")
+    if request.resume_session_at and not request.session_id:
+        raise ConflictingFields("resume_session_at", "resume_session_at needs session_id")
+    if request.restricted and request.permission_mode == BYPASS:
+        raise ConflictingFields("permission_mode", f"restricted excludes permission_mode {BYPASS}")
+    if request.keep_alive and request.session_persistence is False:
+        raise ConflictingFields("keep_alive", "keep_alive needs a session that is saved")
 
 
 def _unusable(value: object, path: tuple[str | int, ...]) -> Iterator[_Complaint]:

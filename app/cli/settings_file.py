@@ -3,6 +3,7 @@
 import os
 import stat
 
+from app.cli.job_settings import is_json
 from app.errors import InvalidRequest
 
 #: Bytes of the largest settings file.
@@ -13,10 +14,10 @@ def inline_settings(settings: str | None, cwd: str) -> str | None:
     """The text of the settings file if `settings` is a path to one; any other value as it is.
 
     A path is relative to the job's working directory, as it is for the CLI. A file that cannot be
-    read stays a path: the CLI reports what is wrong with it. Raises InvalidRequest for a file that
-    is too large or not a regular file.
+    read stays a path: the CLI reports what is wrong with it. Raises InvalidRequest for any other
+    file that is not usable: the CLI would run without these settings.
     """
-    if not settings or settings.lstrip().startswith("{"):
+    if not settings or is_json(settings):
         return settings
     try:
         descriptor = os.open(
@@ -28,14 +29,20 @@ def inline_settings(settings: str | None, cwd: str) -> str | None:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
-            raise InvalidRequest.of(
-                "settings_file",
-                ("body", "settings"),
-                f"Must be JSON, or the path of a regular file of at most {LARGEST_FILE} bytes",
-            )
+            raise _unusable(f"a regular file of at most {LARGEST_FILE} bytes")
         text = os.read(descriptor, LARGEST_FILE).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return settings
+    except UnicodeDecodeError:
+        raise _unusable("a file in UTF-8") from None
     finally:
         os.close(descriptor)
-    return text if text.lstrip().startswith("{") else settings
+    if not is_json(text):
+        raise _unusable("a file with a JSON object")
+    return text
+
+
+def _unusable(what: str) -> InvalidRequest:
+    return InvalidRequest.of(
+        "settings_file", ("body", "settings"), f"Must be JSON, or the path of {what}"
+    )

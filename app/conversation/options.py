@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.cli.request_fields import LISTS, OBJECTS, ChatRequest
+from app.cli.request_fields import LISTS, NUMBERS, OBJECTS, SWITCHES, ChatRequest
 from app.conversation.messages import Message, TextPart
 from app.errors import InvalidRequest
 from app.json_body import MOST_FIELDS, did_you_mean, read_json
@@ -28,15 +28,7 @@ _OWN_OPTIONS = {
 }
 _NAMES = (set(ChatRequest.model_fields) | _OWN_OPTIONS) - {"prompt"}
 _LISTS = LISTS | {"mcp_allowed_tools"}
-_SWITCHES = {
-    "fork_session",
-    "include_partial_messages",
-    "strict_mcp_config",
-    "verbose",
-    "detach",
-    "dangerously_skip_permissions",
-    "events",
-}
+_SWITCHES = SWITCHES | {"dangerously_skip_permissions", "events"}
 _HEADER = "X-CLAUDE-"
 # A line with name=value; the value may be JSON.
 _LINE = re.compile(r"([a-z][a-z_-]{0,39})=(.*)")
@@ -189,7 +181,7 @@ def _parse_value(name: str, text: str) -> Any:
         if text.lower() not in ("true", "false"):
             raise ValueError
         return text.lower() == "true"
-    if name in ("timeout", "idle_timeout"):
+    if name in NUMBERS:
         return float(text)
     return text
 

@@ -106,7 +106,9 @@ class Turns:
         messages = split_system_prompt(request.messages).messages
         start = start_digest(user.id, str(cwd), f"{options.system}:{system}")
         digests = digests_of(start, messages)
-        if session is None:
+        if session is None and options.fields.get("new_session_id"):
+            choice = SessionChoice(None, None, 0, None)
+        elif session is None:
             choice = choose_session_by_history(self.histories, str(cwd), messages, digests)
         else:
             # A client's own name, unlike an id, begins a conversation.
@@ -114,7 +116,7 @@ class Turns:
             choice = choose_named_session(self.histories, session, may_be_new, str(cwd), messages)
         try:
             unsent = prompt_messages[choice.first_unsent :]
-            spec = self._spec(request, system, unsent, choice, cwd, key)
+            spec = self._spec(request, system, unsent, choice, cwd, user, key)
         except BaseException:
             self._unclaim(choice.claimed)
             raise
@@ -151,6 +153,7 @@ class Turns:
         unsent: Sequence[Message],
         choice: SessionChoice,
         cwd: Any,
+        user: User,
         key: Key | None,
     ) -> JobSpec:
         new = first_unanswered(unsent)
@@ -159,6 +162,8 @@ class Turns:
         if not content:
             raise BadParameter("messages", "There is no text or image to answer")
         options = request.options
+        if choice.new and options.fields.get("new_session_id"):
+            raise BadParameter("new_session_id", "Give either new_session_id or a session's name")
         fields = {
             **_model_field(request.model),
             "title": _title(unsent),
@@ -173,7 +178,7 @@ class Turns:
         is_text = len(content) == 1 and content[0]["type"] == "text"
         extras = Extras(None if is_text else content, choice.new, partial_messages=True)
         try:
-            spec = self.requests.spec_for(read_fields(fields), key, extras)
+            spec = self.requests.spec_for(read_fields(fields), user, key, extras)
         except InvalidRequest as error:
             raise error.relocated(_place) from None
         is_own = choice.new is not None or choice.claimed is not None

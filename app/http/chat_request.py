@@ -7,16 +7,24 @@ from typing import Any
 
 from flask import Request
 
+from app.auth.users import User
+from app.cli.capabilities import check_supported
 from app.cli.command import Defaults, Extras, build, effective_model
 from app.cli.installed import Installed
+from app.cli.job_settings import env_of, is_json
 from app.cli.request_fields import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
 from app.cli.settings_file import inline_settings
+from app.cli.turn_options import TurnDefaults, turn_options
+from app.cli.variables import check_variables
 from app.errors import (
     BadDirectory,
     BadIdempotencyKey,
+    ConflictingFields,
     DirectoryNotAllowed,
     GatewayError,
     InvalidRequest,
+    SessionExists,
+    UnsupportedField,
     UnsupportedMediaType,
 )
 from app.http.body import BODY_ERRORS, BodyReader, charset_of, decode_prompt
@@ -27,26 +35,35 @@ from app.jobs.spec import JobSpec
 from app.jobs.working_directory import check_working_directory
 from app.json_body import read_json
 
-#: Raised by `ChatRequests.read`.
+#: Raised by `ChatRequests.read`, or when the job that was read is started.
 CHAT_REQUEST_ERRORS: tuple[type[GatewayError], ...] = (
     *BODY_ERRORS,
     BadDirectory,
     BadIdempotencyKey,
+    ConflictingFields,
     DirectoryNotAllowed,
     InvalidRequest,
+    SessionExists,
+    UnsupportedField,
 )
 
 
 @dataclass(frozen=True)
 class ChatRequests:
-    """Reads chat requests, with the operator's `defaults` and the roots that `cwd` must be in."""
+    """Reads chat requests, with the operator's choices.
+
+    `cwd` must be in one of `cwd_roots`. `env_allowed` are variables that clients may set in any
+    case.
+    """
 
     defaults: Defaults
+    turn_defaults: TurnDefaults
+    env_allowed: Sequence[str]
     claude: Installed
     cwd_roots: Sequence[Path]
     bodies: BodyReader
 
-    def read(self, request: Request) -> JobSpec:
+    def read(self, request: Request, user: User) -> JobSpec:
         """The job spec in the body of `POST /chat`.
 
         The body is JSON, or the prompt alone as text/plain with the other fields in the query.
@@ -62,24 +79,33 @@ class ChatRequests:
             chat_request = read_fields(fields)
         else:
             raise UnsupportedMediaType
-        return self.spec_for(chat_request, idempotency_key_of(request, body))
+        return self.spec_for(chat_request, user, idempotency_key_of(request, body))
 
     def spec_for(
         self,
         chat_request: ChatRequest,
+        user: User,
         key: Key | None = None,
         extras: Extras = Extras(),  # noqa: B008 - frozen
     ) -> JobSpec:
-        """The job spec for a request. Raises BadDirectory, DirectoryNotAllowed, InvalidRequest."""
+        """The job spec for a request.
+
+        Raises BadDirectory, DirectoryNotAllowed, InvalidRequest and UnsupportedField.
+        """
         check_working_directory(chat_request.cwd, self.cwd_roots)
+        check_supported(chat_request, self.claude.capabilities, self.claude.version)
         settings = inline_settings(chat_request.settings, chat_request.cwd)
         if settings != chat_request.settings:
             chat_request = chat_request.model_copy(update={"settings": settings})
+        self._check_env(chat_request, user)
+        options = turn_options(
+            chat_request, self.turn_defaults, self.claude.capabilities, self.claude.version
+        )
         return JobSpec(
             build(chat_request, self.defaults, self.claude.number, extras),
             cwd=chat_request.cwd,
             model=effective_model(chat_request, self.defaults),
-            session_id=chat_request.session_id or extras.new_session,
+            session_id=chat_request.session_id or chat_request.new_session_id or extras.new_session,
             fork_session=bool(chat_request.fork_session),
             prompt_length=len(chat_request.prompt),
             detached=bool(chat_request.detach),
@@ -88,7 +114,17 @@ class ChatRequests:
             key=key,
             request_id=request_id(),
             title=(chat_request.title or "").strip() or title_of(chat_request.prompt),
+            new_session=chat_request.new_session_id or None,
+            **options._asdict(),
         )
+
+    def _check_env(self, chat_request: ChatRequest, user: User) -> None:
+        """Check the environment variables of a request. Raises InvalidRequest."""
+        check_variables(chat_request.env or (), ("body", "env"), self.env_allowed)
+        settings = chat_request.settings
+        # As in 1.0, the operator's may have any.
+        if settings and is_json(settings) and not user.is_operator:
+            check_variables(env_of(settings), ("body", "settings", "env"), self.env_allowed)
 
 
 def _query_fields(request: Request) -> dict[str, Any]:

@@ -10,7 +10,8 @@ class JobSpec(NamedTuple):
     """What a job is started with; `prompt_length` counts characters.
 
     `is_own_session` means that the session is new, or that its messages are in the request: so it
-    is the user's. `title` is the job's name for people. With `talks`, the run is spoken with: it
+    is the user's. `new_session` is the id that the client has chosen for a new session, which must
+    not exist yet. `title` is the job's name for people. With `talks`, the run is spoken with: it
     asks its client (`ask`, for `ask_timeout` seconds a question), or is kept for `keep_alive`
     seconds. `background_wait` is how long commands in the background may outlive the last result,
     in seconds; None leaves it to the operator.
@@ -29,6 +30,7 @@ class JobSpec(NamedTuple):
     request_id: str
     is_own_session: bool = False
     title: str | None = None
+    new_session: str | None = None
     talks: bool = False
     ask: bool = False
     ask_timeout: float = 600.0

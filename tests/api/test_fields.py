@@ -10,8 +10,10 @@ import pytest
 from tests.support.gateway import Gateway
 
 SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
+OTHER = "1f1c3a0e-5a0c-4d53-9a5e-0c8e4f0f6b11"
 # No messages from other sessions; a request's own settings are in its place.
 QUIET = '--settings={"crossSessionInbound":"refuse"}'
+ENV = '{"crossSessionInbound": "refuse", "env": {"A": "\\u00fc"}}'
 ALWAYS = [
     "--print",
     "--output-format=stream-json",
@@ -61,6 +63,22 @@ def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: G
         ("debug", "-api", ["--debug=-api"]),
         ("debug", False, []),
         ("verbose", True, []),
+        ("new_session_id", OTHER, [f"--session-id={OTHER}"]),
+        ("session_persistence", False, ["--no-session-persistence"]),
+        ("setting_sources", ["project", "user"], ["--setting-sources=project,user"]),
+        ("max_turns", 7, ["--max-turns=7"]),
+        ("max_budget_usd", 0.25, ["--max-budget-usd=0.25"]),
+        ("effort", "low", ["--effort=low"]),
+        ("betas", ["-a", "b"], ["--betas=-a", "--betas=b"]),
+        ("agent", "-a", ["--agent=-a"]),
+        ("name", "-a b", ["--name=-a b"]),
+        ("disable_slash_commands", True, ["--disable-slash-commands"]),
+        ("restricted", True, ["--restricted"]),
+        ("include_partial_messages", True, ["--include-partial-messages"]),
+        ("include_hook_events", True, ["--include-hook-events"]),
+        ("keep_alive", "5m", []),
+        ("background_wait", 0, []),
+        ("ask_timeout", 5, []),
         ("json_schema", {"-a": "ü"}, ['--json-schema={"-a": "\\u00fc"}']),
     ],
 )
@@ -77,7 +95,8 @@ def test_a_field_becomes_a_flag_and_its_value_stays_one(
     [
         ("system_prompt", "-be brief\n", "--system-prompt-file", "-be brief\n"),
         ("append_system_prompt", "-and ü", "--append-system-prompt-file", "-and ü"),
-        ("settings", '{"a": 1}', "--settings", '{"crossSessionInbound":"refuse","a": 1}'),
+        ("settings", '{"a": 1}', "--settings", '{"crossSessionInbound": "refuse", "a": 1}'),
+        ("env", {"A": "ü"}, "--settings", ENV),
         ("mcp_config", ['{"mcpServers": {}}'], "--mcp-config", '{"mcpServers": {}}'),
         ("agents", {"-a": {"prompt": "p"}}, "--agents", '{"-a": {"prompt": "p"}}'),
     ],
@@ -99,18 +118,17 @@ def test_a_file_of_settings_is_read_and_messages_are_refused_in_it_too(
 ) -> None:
     path = tmp_path / "settings.json"
     path.write_text('\ufeff {"env": {}}', encoding="utf-8")
-    merged = '{"crossSessionInbound":"refuse","env": {}}'
+    merged = '{"crossSessionInbound": "refuse", "env": {}}'
     assert settings_of(gateway, str(path)) == merged
     (gateway.project / "here.json").symlink_to(path)
     assert settings_of(gateway, "here.json") == merged
-    # A choice of the request's own stays, and so does what is no object: the CLI reports that.
+    # A choice of the request's own stays.
     for text in ('{"crossSessionInbound": "accept"}',):
         path.write_text(text)
         assert settings_of(gateway, str(path)) == text
         assert settings_of(gateway, text) == text
-    for text in ("", "[]", "no JSON"):
-        path.write_text(text)
-        assert f"--settings={path}" in received(gateway, settings=str(path))["argv"]
+    # What is missing stays a path: the CLI reports that.
+    assert "--settings=/missing" in received(gateway, settings="/missing")["argv"]
 
 
 def test_what_is_no_file_of_settings_is_refused_without_waiting_for_it(
@@ -126,6 +144,58 @@ def test_what_is_no_file_of_settings_is_refused_without_waiting_for_it(
         (error,) = answer.json()["detail"]
         assert error["loc"] == ["body", "settings"]
         assert "at most 1048576 bytes" in error["msg"]
+    # The CLI would run without them.
+    for content in (b"", b"[]", b"no JSON", b"{broken", b'{"a": "\xff"}', b'{"a": 1} // why'):
+        path = tmp_path / "broken"
+        path.write_bytes(content)
+        answer = gateway.post("arguments", settings=str(path))
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "settings"]
+
+
+def test_a_prompt_as_text_has_the_other_fields_in_the_query(gateway: Gateway) -> None:
+    query = {
+        "cwd": str(gateway.project),
+        "max_turns": "3",
+        "max_budget_usd": "0.5",
+        "effort": "high",
+        "betas": ["a", "b"],
+        "restricted": "true",
+        "session_persistence": "false",
+        "setting_sources": ["user"],
+        "env": '{"A": "ü"}',
+        "keep_alive": "0",
+        "ask": "false",
+    }
+    headers = {"Content-Type": "text/plain"}
+    answer = gateway.ask(
+        "POST", "/chat", params=query, data=b"arguments", headers=headers, stream=True
+    )
+    told = json.loads(gateway.opened(answer).messages()[0])
+    expected = [
+        *("--max-turns=3", "--max-budget-usd=0.5", "--effort=high", "--betas=a", "--betas=b"),
+        *("--restricted", "--no-session-persistence", "--setting-sources=user"),
+    ]
+    assert set(expected) <= set(told["argv"])
+    assert told["files"] == {"--settings": ENV}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"new_session_id": OTHER, "session_id": SESSION}, "new_session_id"),
+        ({"resume_session_at": OTHER}, "resume_session_at"),
+        ({"restricted": True, "permission_mode": "bypassPermissions"}, "restricted"),
+        ({"keep_alive": "5m", "session_persistence": False}, "keep_alive"),
+    ],
+)
+def test_fields_that_exclude_each_other_are_a_400(
+    gateway: Gateway, fields: dict[str, Any], param: str
+) -> None:
+    answer = gateway.post("arguments", **fields)
+    assert (answer.status_code, answer.json()["code"]) == (400, "conflicting_fields")
+    assert param in answer.json()["detail"]
+    assert gateway.running() == []
 
 
 @pytest.mark.parametrize("field", ["tools", "allowed_tools"])

@@ -3,6 +3,7 @@
 import json
 import os
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -10,13 +11,13 @@ from hypothesis import strategies as st
 
 from app.cli import control
 from app.cli.command import (
-    AGENTS_FROM_FILE,
     LONGEST_ARGUMENT,
     LONGEST_COMMAND,
     Command,
     Defaults,
     build,
 )
+from app.cli.flags import AGENTS_FROM_FILE
 from app.cli.request_fields import ChatRequest, read_request
 from app.errors import InvalidRequest
 
@@ -31,7 +32,7 @@ PRIVATE = "sk-ant-0123"
 JSON_TEXT = json.dumps({"env": {"KEY": PRIVATE}})
 #: The settings about messages between sessions, for a request without settings and with some.
 QUIET = '--settings={"crossSessionInbound":"refuse"}'
-MERGED = JSON_TEXT.replace("{", '{"crossSessionInbound":"refuse",', 1)
+MERGED = JSON_TEXT.replace("{", '{"crossSessionInbound": "refuse", ', 1)
 
 
 def command(
@@ -67,6 +68,9 @@ def refusal(fields: dict[str, Any], version: tuple[int, ...] = NEW) -> list[str 
 
 
 SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
+ENV = json.dumps({"crossSessionInbound": "refuse", "env": {"A": PRIVATE}})
+ANSWER = "1f1c3a0e-5a0c-4d53-9a5e-0c8e4f0f6b11"
+# What reads a path, and what asks for another field, is below.
 FLAGS: list[tuple[str, Any, list[str]]] = [
     ("prompt", "-p --help", []),
     ("cwd", "--version", []),
@@ -75,6 +79,9 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("session_id", SESSION, [f"--resume={SESSION}"]),
     ("fork_session", True, ["--fork-session"]),
     ("fork_session", False, []),
+    ("new_session_id", SESSION, [f"--session-id={SESSION}"]),
+    ("session_persistence", False, ["--no-session-persistence"]),
+    ("session_persistence", True, []),
     ("system_prompt", "Be brief.", ["--system-prompt-file=<Be brief.>"]),
     ("append_system_prompt", "Be kind.", ["--append-system-prompt-file=<Be kind.>"]),
     ("tools", ["Bash", "Read"], ["--tools=Bash,Read"]),
@@ -87,6 +94,7 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("allowed_tools", [], []),
     ("disallowed_tools", ["Bash", "Web"], ["--disallowed-tools=Bash", "--disallowed-tools=Web"]),
     ("permission_mode", "plan", ["--permission-mode=plan"]),
+    ("restricted", False, []),
     (
         "mcp_config",
         ["/etc/mcp.json", JSON_TEXT, f"\n {JSON_TEXT}"],
@@ -100,6 +108,10 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("strict_mcp_config", False, []),
     ("settings", "/etc/claude.json", ["--settings=/etc/claude.json"]),
     ("settings", JSON_TEXT, [f"--settings=<{MERGED}>"]),
+    ("setting_sources", ["user", "local"], ["--setting-sources=user,local"]),
+    ("setting_sources", [], ["--setting-sources="]),
+    ("env", {"A": PRIVATE}, [f"--settings=<{ENV}>"]),
+    ("env", {}, []),
     ("add_dir", ["/a", "/b c"], ["--add-dir=/a", "--add-dir=/b c"]),
     ("plugin_dir", ["/p", "/q"], ["--plugin-dir=/p", "--plugin-dir=/q"]),
     ("debug", True, ["--debug"]),
@@ -107,16 +119,57 @@ FLAGS: list[tuple[str, Any, list[str]]] = [
     ("debug", "api,hooks", ["--debug=api,hooks"]),
     ("verbose", True, []),
     ("verbose", False, []),
+    ("max_turns", 3, ["--max-turns=3"]),
+    ("max_budget_usd", 5, ["--max-budget-usd=5"]),
+    ("max_budget_usd", 0.000001, ["--max-budget-usd=0.000001"]),
+    ("max_budget_usd", 1_000_000, ["--max-budget-usd=1000000"]),
+    ("max_budget_usd", 0.25, ["--max-budget-usd=0.25"]),
+    ("effort", "xhigh", ["--effort=xhigh"]),
+    ("betas", ["a", "b c"], ["--betas=a", "--betas=b c"]),
+    ("agent", "helper", ["--agent=helper"]),
+    ("name", "night run", ["--name=night run"]),
+    ("disable_slash_commands", True, ["--disable-slash-commands"]),
+    ("disable_slash_commands", False, []),
     ("json_schema", {"type": "object"}, ['--json-schema={"type": "object"}']),
     ("json_schema", {}, ["--json-schema={}"]),
     ("agents", {"a": {"prompt": "x"}}, ['--agents=<{"a": {"prompt": "x"}}>']),
     ("include_partial_messages", True, ["--include-partial-messages"]),
     ("include_partial_messages", False, []),
+    ("include_hook_events", True, ["--include-hook-events"]),
+    ("include_hook_events", False, []),
     # A job's title is in no command line.
     ("title", "--help", []),
     ("detach", True, []),
     ("timeout", 5, []),
     ("idle_timeout", 5, []),
+    ("ask", False, []),
+    ("ask_timeout", 5, []),
+    ("keep_alive", "5m", []),
+    ("background_wait", 5, []),
+]
+TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        {"session_id": SESSION, "resume_session_at": ANSWER},
+        [f"--resume={SESSION}", f"--resume-session-at={ANSWER}"],
+    ),
+    (
+        {"session_id": SESSION, "fork_session": True, "new_session_id": ANSWER},
+        [f"--resume={SESSION}", "--fork-session", f"--session-id={ANSWER}"],
+    ),
+    ({"ask": True}, ["--permission-prompt-tool=stdio", "--permission-mode=default"]),
+    (
+        {"ask": True, "permission_mode": "plan"},
+        ["--permission-prompt-tool=stdio", "--permission-mode=plan"],
+    ),
+    ({"restricted": True}, ["--restricted"]),
+    (
+        {"settings": '{"a": 1, "env": {"A": "0", "B": "1"}}', "env": {"A": PRIVATE}},
+        [
+            '--settings=<{"crossSessionInbound": "refuse", "a": 1,'
+            f' "env": {{"A": "{PRIVATE}", "B": "1"}}}}>'
+        ],
+    ),
+    ({"settings": "", "env": {"A": PRIVATE}}, [f"--settings=<{ENV}>"]),
 ]
 
 
@@ -125,10 +178,17 @@ def test_a_field_becomes_its_flag(field: str, value: Any, expected: list[str]) -
     assert flags(command({field: value})) == expected
 
 
-def test_the_table_above_has_every_field_of_the_contract() -> None:
-    fields = {field for field, _, _ in FLAGS}
+@pytest.mark.parametrize(("fields", "expected"), TOGETHER)
+def test_fields_that_depend_on_each_other_become_flags(
+    fields: dict[str, Any], expected: list[str]
+) -> None:
+    assert flags(command(fields)) == expected
+
+
+def test_the_tables_above_have_every_field_of_the_contract() -> None:
+    fields = {field for field, _, _ in FLAGS} | {field for both, _ in TOGETHER for field in both}
     assert fields == set(ChatRequest.model_fields)
-    assert len(fields) == 26
+    assert len(fields) == 44
 
 
 @pytest.mark.parametrize(
@@ -146,6 +206,9 @@ def test_the_table_above_has_every_field_of_the_contract() -> None:
         ("settings", "--help", ["--settings=--help"]),
         ("add_dir", ["-a", "--help"], ["--add-dir=-a", "--add-dir=--help"]),
         ("plugin_dir", ["-a", "--help"], ["--plugin-dir=-a", "--plugin-dir=--help"]),
+        ("betas", ["-a", "--help"], ["--betas=-a", "--betas=--help"]),
+        ("agent", "--help", ["--agent=--help"]),
+        ("name", "-p", ["--name=-p"]),
         ("debug", "--help", ["--debug=--help"]),
         ("json_schema", {"--help": "-x"}, ['--json-schema={"--help": "-x"}']),
         ("agents", {"--help": "-x"}, ['--agents=<{"--help": "-x"}>']),
@@ -228,6 +291,13 @@ def test_the_default_model_is_for_requests_that_do_not_say(
         ({"permission_mode": ""}, "acceptEdits", "--permission-mode=acceptEdits"),
         ({"tools": []}, "acceptEdits", "--permission-mode=acceptEdits"),
         ({"permission_mode": "plan"}, "acceptEdits", "--permission-mode=plan"),
+        # The CLI refuses to allow everything in its restricted mode.
+        ({"restricted": True}, None, None),
+        ({"restricted": True}, "bypassPermissions", None),
+        ({"restricted": True}, "acceptEdits", "--permission-mode=acceptEdits"),
+        ({"restricted": False}, None, SKIP),
+        ({"ask": True}, "acceptEdits", "--permission-mode=default"),
+        ({"ask": False}, "acceptEdits", "--permission-mode=acceptEdits"),
     ],
 )
 def test_permissions_are_skipped_only_for_who_asks_for_nothing_narrower(
@@ -337,18 +407,38 @@ def test_the_prompt_goes_by_standard_input_alone() -> None:
 @pytest.mark.parametrize(
     ("settings", "merged"),
     [
-        ("{}", '{"crossSessionInbound":"refuse"}'),
-        (" { } ", '{"crossSessionInbound":"refuse" } '),
-        ('{"a":1}', '{"crossSessionInbound":"refuse","a":1}'),
-        ('{"crossSessionInbound":"hold"}', '{"crossSessionInbound":"hold"}'),
-        ("{broken", '{"crossSessionInbound":"refuse",broken'),
+        ("{}", {"crossSessionInbound": "refuse"}),
+        (" { } ", {"crossSessionInbound": "refuse"}),
+        ('{"a":1}', {"crossSessionInbound": "refuse", "a": 1}),
+        ('{"b":{"crossSessionInbound":1}}', {"crossSessionInbound": "refuse", "b": ANY}),
+        ('{"crossSessionInbound":"hold"}', {"crossSessionInbound": "hold"}),
+        ('\ufeff{"a":1}', {"crossSessionInbound": "refuse", "a": 1}),
     ],
 )
 def test_messages_of_other_sessions_are_refused_unless_the_request_says_otherwise(
-    settings: str, merged: str
+    settings: str, merged: dict[str, Any]
 ) -> None:
-    assert command({"settings": settings}).files == {"settings.0": merged.encode()}
+    (content,) = command({"settings": settings}).files.values()
+    assert json.loads(content) == merged
     assert QUIET in command({}).arguments
+
+
+@pytest.mark.parametrize(
+    ("fields", "location"),
+    [
+        # The CLI would run without such settings, and report nothing.
+        ({"settings": "{broken"}, ["settings"]),
+        ({"settings": '{"a": 1} // why'}, ["settings"]),
+        ({"settings": "{" * 1000}, ["settings"]),
+        ({"settings": '{"env": []}', "env": {"A": "1"}}, ["settings", "env"]),
+        # What cannot be read cannot be added to.
+        ({"settings": "/no/such/file", "env": {"A": "1"}}, ["settings"]),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(
+    fields: dict[str, Any], location: list[str]
+) -> None:
+    assert refusal(fields) == ["body", *location]
 
 
 def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:
@@ -359,6 +449,7 @@ def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:
             "append_system_prompt": PRIVATE,
             "mcp_config": [JSON_TEXT, f"\t\n{JSON_TEXT}"],
             "settings": f" {JSON_TEXT}",
+            "env": {"B": PRIVATE},
             "agents": {"a": {"prompt": PRIVATE}},
         }
     )

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.request_fields import ChatRequest, read_request
-from app.errors import InvalidRequest
+from app.cli.request_fields import LISTS as ALL_LISTS
+from app.cli.request_fields import NUMBERS, SWITCHES, ChatRequest, read_request
+from app.cli.request_fields import OBJECTS as ALL_OBJECTS
+from app.errors import ConflictingFields, InvalidRequest
 from app.json_body import MOST_ERRORS, MOST_FIELDS, MOST_ITEMS
 
 LEAST = {"prompt": "hi", "cwd": "/"}
@@ -25,9 +27,10 @@ TEXTS = [
     "permission_mode",
     "settings",
 ]
-LISTS = ["tools", "allowed_tools", "disallowed_tools", "mcp_config", "add_dir", "plugin_dir"]
-SWITCHES = ["fork_session", "strict_mcp_config", "verbose"]
-OBJECTS = ["json_schema", "agents"]
+LISTS = sorted(ALL_LISTS - {"setting_sources"})
+OBJECTS = sorted(ALL_OBJECTS - {"env"})
+SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
+OTHER = "1f1c3a0e-5a0c-4d53-9a5e-0c8e4f0f6b11"
 
 
 def errors_of(body: bytes | dict[str, Any]) -> list[dict[str, Any]]:
@@ -107,13 +110,33 @@ WRONG: list[tuple[str, Any]] = [
         for field in LISTS
         for value in (PRIVATE, {PRIVATE: 1}, [1], [None], [[PRIVATE]])
     ],
-    *[(field, value) for field in SWITCHES for value in (PRIVATE, 2, [PRIVATE], {PRIVATE: 1})],
+    *[
+        (field, value)
+        for field in sorted(SWITCHES)
+        for value in (PRIVATE, 2, [PRIVATE], {PRIVATE: 1})
+    ],
     *[(field, value) for field in OBJECTS for value in (PRIVATE, 1, [PRIVATE], True)],
     ("prompt", None),
     ("prompt", 7),
     ("prompt", [{"type": "text", "text": PRIVATE}]),
     ("cwd", None),
     ("cwd", ""),
+    *[("max_turns", value) for value in (PRIVATE, [1], 0, -1, 1.5, 1_000_001, 1e300)],
+    *[("max_budget_usd", value) for value in (PRIVATE, [1], 0, -1, 1e-7, 1_000_001)],
+    *[("effort", value) for value in (PRIVATE, 1, ["low"], "Low", "")],
+    *[("agent", value) for value in (1, [PRIVATE], PRIVATE * 50)],
+    *[("name", value) for value in (1, [PRIVATE], PRIVATE * 20)],
+    *[("title", value) for value in (1, [PRIVATE], PRIVATE * 20)],
+    *[("setting_sources", value) for value in (PRIVATE, [PRIVATE], [1], ["user"] * 4, ["User"])],
+    *[("env", value) for value in (PRIVATE, [PRIVATE], {"A": 1}, {"A": None}, {"A": [PRIVATE]})],
+    *[("env", {name: PRIVATE}) for name in ("", "A B", "A=B", "A\n", "1A", "é", "A" * 101)],
+    ("env", {"A": "x" * 32_769}),
+    ("env", {f"A{n}": "" for n in range(101)}),
+    ("env", {f"A{n}": "x" * 30_000 for n in range(10)}),
+    *[("ask_timeout", value) for value in (PRIVATE, [1], 0, -1, 31_536_001)],
+    *[("keep_alive", value) for value in (PRIVATE, [1], "", "5 m", "m", "1e3", "5d", "-1m", -2)],
+    *[("keep_alive", value) for value in ("-0.5", "9" * 400)],
+    *[("background_wait", value) for value in (PRIVATE, [1], -1, 31_536_001)],
     ("debug", 7),
     ("debug", [PRIVATE]),
     *[(field, [PRIVATE, ""]) for field in LISTS],
@@ -219,6 +242,85 @@ def test_an_id_of_a_session_may_be_empty_or_large(text: str, found: str) -> None
     assert read_request(json.dumps({**LEAST, "session_id": text}).encode()).session_id == found
 
 
+@pytest.mark.parametrize("field", ["new_session_id", "resume_session_at"])
+def test_other_ids_are_uuids_too(field: str) -> None:
+    for text in ("msg_01", "--help", f"{SESSION} "):
+        (error,) = errors_of({**LEAST, field: text})
+        assert error["loc"] == ["body", field]
+        assert "Must be a UUID" in error["msg"]
+    read = read_request(json.dumps({**LEAST, "new_session_id": SESSION.upper()}).encode())
+    assert read.new_session_id == SESSION
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (0, 0),
+        (2.5, 2.5),
+        (-1, -1),
+        ("90s", 90),
+        ("5m", 300),
+        ("1h", 3600),
+        ("0.5h", 1800),
+        (" 300 ", 300),
+        ("-1", -1),
+        # More than the operator allows means what the operator allows.
+        (1e9, 1e9),
+    ],
+)
+def test_a_time_to_stay_is_a_number_or_a_text(value: Any, seconds: float) -> None:
+    request = read_request(json.dumps({**LEAST, "keep_alive": value}).encode())
+    assert request.keep_alive == seconds
+
+
+CONFLICTS: list[tuple[dict[str, Any], str]] = [
+    ({"new_session_id": SESSION, "session_id": OTHER}, "new_session_id"),
+    ({"resume_session_at": OTHER}, "resume_session_at"),
+    ({"resume_session_at": OTHER, "session_id": ""}, "resume_session_at"),
+    ({"restricted": True, "permission_mode": "bypassPermissions"}, "permission_mode"),
+    ({"keep_alive": "5m", "session_persistence": False}, "keep_alive"),
+    ({"keep_alive": -1, "session_persistence": False}, "keep_alive"),
+]
+
+
+@pytest.mark.parametrize(("fields", "param"), CONFLICTS)
+def test_fields_that_exclude_each_other_are_refused(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(ConflictingFields) as refused:
+        read_request(json.dumps({**LEAST, **fields}).encode())
+    assert (refused.value.status, refused.value.param) == (400, param)
+    assert param in str(refused.value.detail)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"new_session_id": SESSION, "session_id": OTHER, "fork_session": True},
+        {"new_session_id": SESSION, "session_id": ""},
+        {"resume_session_at": OTHER, "session_id": SESSION},
+        {"restricted": True, "permission_mode": "acceptEdits"},
+        {"restricted": False, "permission_mode": "bypassPermissions"},
+        {"keep_alive": 0, "session_persistence": False},
+        {"keep_alive": "5m", "session_persistence": True},
+    ],
+)
+def test_fields_that_fit_each_other_are_accepted(fields: dict[str, Any]) -> None:
+    read_request(json.dumps({**LEAST, **fields}).encode())
+
+
+def test_the_kinds_of_fields_are_those_of_the_model() -> None:
+    """Headers and queries have texts only: the kind says what a text means."""
+    properties = ChatRequest.model_json_schema()["properties"]
+    kinds = {
+        name: {kind.get("type", "string") for kind in schema.get("anyOf", [schema])} - {"null"}
+        for name, schema in properties.items()
+    }
+    assert {name for name, kind in kinds.items() if kind == {"array"}} == ALL_LISTS
+    assert {name for name, kind in kinds.items() if kind == {"object"}} == ALL_OBJECTS
+    assert {name for name, kind in kinds.items() if kind == {"boolean"}} == SWITCHES
+    assert {name for name, kind in kinds.items() if kind <= {"number", "integer"}} == NUMBERS
+    assert kinds["keep_alive"] == {"number", "string"}
+
+
 @pytest.mark.parametrize("prompt", ["", " ", "\n", "\t\r\n ", "\u2003\u2028"])
 def test_a_blank_prompt_is_refused(prompt: str) -> None:
     (error,) = errors_of({**LEAST, "prompt": prompt})
@@ -268,6 +370,10 @@ HOSTILE = {
         "missing",
     ),
     "wrong members": (b'{"allowed_tools":[' + b"1," * 90_000 + b"1]}", "missing"),
+    "many variables": (
+        b'{"env":{' + b",".join(b'"%d":1' % n for n in range(90_000)) + b"}}",
+        "missing",
+    ),
     "many members": (b'{"allowed_tools":[' + b'"x",' * 90_000 + b'"x"]}', "missing"),
 }
 

@@ -1,0 +1,63 @@
+"""What an installed CLI can do. Pure.
+
+The capabilities of a CLI are names: of fields of a chat request whose flag it knows, and
+
+    turns    it reports when a turn begins and ends, so that one process can serve several
+    spares   it can be started before its working directory is known
+"""
+
+from collections.abc import Collection, Iterable
+
+from app.cli.request_fields import ChatRequest
+from app.errors import UnsupportedField
+
+#: The capabilities of a CLI; None if they are unknown yet, or could not be found out.
+Capabilities = frozenset[str] | None
+
+#: The flag of each field that not every CLI knows.
+FLAGS = {
+    "max_turns": "--max-turns",
+    "max_budget_usd": "--max-budget-usd",
+    "effort": "--effort",
+    "include_partial_messages": "--include-partial-messages",
+    "include_hook_events": "--include-hook-events",
+    "agent": "--agent",
+    "name": "--name",
+    "new_session_id": "--session-id",
+    "resume_session_at": "--resume-session-at",
+    "session_persistence": "--no-session-persistence",
+    "setting_sources": "--setting-sources",
+    "restricted": "--restricted",
+    "betas": "--betas",
+    "disable_slash_commands": "--disable-slash-commands",
+    "ask": "--permission-prompt-tool",
+}
+#: All capabilities that a CLI can have.
+ALL = frozenset(FLAGS) | {"turns", "spares"}
+
+
+def check_supported(request: ChatRequest, capabilities: Capabilities, version: str) -> None:
+    """Check that the CLI of this version knows the flag of each field of a request.
+
+    While the capabilities are unknown, all pass: the CLI itself refuses flags that it does not
+    know. Raises UnsupportedField.
+    """
+    if capabilities is None:
+        return
+    for field in FLAGS:
+        if field not in capabilities and field in _fields_with_flags(request):
+            raise UnsupportedField(field, version)
+
+
+def _fields_with_flags(request: ChatRequest) -> Iterable[str]:
+    for field in FLAGS:
+        value = getattr(request, field)
+        if field == "session_persistence":
+            value = value is False
+        if value not in (None, False, ""):
+            yield field
+
+
+def missing(capabilities: Collection[str]) -> list[str]:
+    """The capabilities that a CLI lacks, in alphabetical order."""
+    return sorted(ALL - set(capabilities))
