@@ -115,7 +115,7 @@ def _jobs(
     users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
-    starter = JobStarter(spool, launcher, keys, limits, ends)
+    starter = JobStarter(spool, launcher, keys, limits, ends, Transcripts(startup.environment))
     heartbeat = startup.settings.heartbeat
     service = JobService(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace

@@ -38,6 +38,13 @@ class Transcripts:
             # ValueError: the path contains a NUL.
             return None
 
+    def exist(self, session_id: str) -> bool:
+        """Whether a session has a transcript, in any working directory."""
+        try:
+            return is_session_id(session_id) and self._size_somewhere(session_id) is not None
+        except OSError:
+            return False
+
     def _size_somewhere(self, session_id: str) -> int | None:
         with os.scandir(self._projects) as folders:
             for folder in folders:

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from app import audit, processes
 from app.auth.users import User
-from app.errors import DiskFull, JobNotStarted, QueueFull, SessionNotFound
+from app.cli.transcripts import Transcripts
+from app.errors import DiskFull, JobNotStarted, QueueFull, SessionExists, SessionNotFound
 from app.jobs.idempotency import Keys
 from app.jobs.limits import Limits, narrowed
 from app.jobs.log_ends import EndLog
@@ -23,6 +24,7 @@ from app.runs.cancel import ask_to_end
 from app.runs.close_lost import claim_to_close
 from app.runs.detect_dead import supervisor_of
 from app.runs.launcher.client import LauncherClient
+from app.state.lock import locked
 from app.timestamps import now
 
 log = logging.getLogger(__name__)
@@ -34,13 +36,20 @@ class JobStarter:
     """Starts jobs in a spool, through the launcher."""
 
     def __init__(
-        self, spool: Spool, launcher: LauncherClient, keys: Keys, limits: Limits, ends: EndLog
+        self,
+        spool: Spool,
+        launcher: LauncherClient,
+        keys: Keys,
+        limits: Limits,
+        ends: EndLog,
+        transcripts: Transcripts,
     ) -> None:
         self._spool = spool
         self._launcher = launcher
         self._keys = keys
         self._limits = limits
         self._ends = ends
+        self._transcripts = transcripts
         self._starter = processes.this_process()
 
     def start(self, spec: JobSpec, user: User, detached: bool) -> tuple[Job, bool]:
@@ -48,8 +57,8 @@ class JobStarter:
 
         Returns once its CLI runs or it is queued. A key that was sent before means the job that it
         started. Raises JobNotStarted, QueueFull, DiskFull, InvalidRequest for a limit beyond the
-        operator's, IdempotencyKeyReused, and SessionNotFound for another user's session. After an
-        error, nothing runs.
+        operator's, IdempotencyKeyReused, SessionNotFound for another user's session, and
+        SessionExists. After an error, nothing runs.
         """
         self._check_session(spec, user)
         job = Job(self._spool.state, str(uuid4()))
@@ -69,10 +78,11 @@ class JobStarter:
             if job.exists() and not claim_to_close(job):
                 return job, False
             self._spool.remove(job)
+            self._forget_session(spec)
             raise
         except BaseException as error:
             if is_new and job.exists():
-                self._undo(job, user)
+                self._undo(job, spec, user)
             if isinstance(error, OSError):
                 raise JobNotStarted(f"cannot start the job: {error}") from error
             raise
@@ -91,7 +101,7 @@ class JobStarter:
 
     def _check_session(self, spec: JobSpec, user: User) -> None:
         session = spec.session_id
-        if session is None:
+        if session is None or session == spec.new_session:
             return
         if spec.is_own_session:
             try:
@@ -105,6 +115,20 @@ class JobStarter:
         # An unknown session was started in a terminal: it belongs to the operator.
         if not user.may_see(owner or ""):
             raise SessionNotFound(session)
+
+    def _begin_session(self, session: str, user: User) -> None:
+        """Make a new session the user's. Raises SessionExists and OSError."""
+        state = self._spool.state
+        with locked(f"{state}/{session_users.FOLDER}"):
+            known = session_users.user_of(state, session) is not None
+            if known or self._transcripts.exist(session):
+                raise SessionExists(session)
+            session_users.remember(state, session, user.id)
+
+    def _forget_session(self, spec: JobSpec) -> None:
+        """Undo `_begin_session`."""
+        if spec.new_session:
+            session_users.forget(self._spool.state, spec.new_session)
 
     def _with_folders(self, use: Callable[[], Found]) -> Found:
         """Call `use`; if a job has damaged the folders, mend them and call it again."""
@@ -162,7 +186,14 @@ class JobStarter:
                 raise
             return job
 
-        return self._with_folders(make)
+        if spec.new_session is None:
+            return self._with_folders(make)
+        self._with_folders(partial(self._begin_session, spec.new_session, user))
+        try:
+            return self._with_folders(make)
+        except BaseException:
+            self._forget_session(spec)
+            raise
 
     def _background_wait(self, spec: JobSpec) -> float:
         """Seconds that commands in the background have; in a kept run they stay with the run."""
@@ -170,7 +201,7 @@ class JobStarter:
             return spec.background_wait
         return 0.0 if spec.keep_alive else self._limits.background_wait
 
-    def _undo(self, job: Job, user: User) -> None:
+    def _undo(self, job: Job, spec: JobSpec, user: User) -> None:
         """Remove a job that did not start, or cancel it if it did."""
         if supervisor_of(job) is not None:
             audit.cancelled(job.id, user.name, "its client went away")
@@ -180,3 +211,4 @@ class JobStarter:
             processes.send_signal(process, signal.SIGKILL)
         self._ends.add(job)
         self._spool.remove(job)
+        self._forget_session(spec)

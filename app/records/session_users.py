@@ -10,6 +10,7 @@ import os
 import re
 from contextlib import suppress
 
+from app.state.files import discard
 from app.state.old_files import remove_old_files
 from app.state.record_file import read_record, write_record
 
@@ -45,6 +46,12 @@ def remember(state: str, session_id: str, user: str) -> str:
         # It is in use.
         os.utime(path, follow_symlinks=False)
     return known
+
+
+def forget(state: str, session_id: str) -> None:
+    """Forget the user of a session that was not begun after all."""
+    if _ID.fullmatch(session_id):
+        discard(f"{state}/{FOLDER}/{session_id}")
 
 
 def forget_old(state: str) -> None:
