@@ -1,5 +1,6 @@
 """A fake CLI: it does what its prompt says, one verb a line, and ends with exit code 0.
 
+If its environment announces a host that reads session states, it stays (`talking_claude.py`).
 Run with the interpreter's isolated mode, from the wrapper that `tests.support.gateway` writes.
 Each job starts it, so a verb imports for itself what takes time to import.
 """
@@ -280,6 +281,12 @@ def main() -> None:
     if sys.argv[1:] == ["auth", "status"]:
         sys.stdout.write('{"loggedIn": true, "authMethod": "fake"}\n')
         return
+    if "CLAUDE_CODE_SDK_READS_SESSION_STATE" in os.environ:
+        # The isolated mode leaves out the program's folder.
+        sys.path.insert(0, __file__.rpartition("/")[0])
+        from talking_claude import Talk
+
+        Talk(VERBS).serve()
     content = json.loads(sys.stdin.readline())["message"]["content"]
     if isinstance(content, list):
         content = "\n".join(block["text"] for block in content if block["type"] == "text")

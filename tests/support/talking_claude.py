@@ -1,0 +1,233 @@
+"""The fake CLI while its standard input stays open: a turn for each message, and questions.
+
+Its lines have the shapes of the CLI's version 2.1.330: `command_lifecycle` for each message with a
+uuid, `session_state_changed`, one `result` for each turn, the answers to control requests. Besides
+the verbs of `fake_claude.py`, a message can have
+
+    ask <tool> <json>    ask whether the tool may be used, and print the answer
+    own <seconds>        after the turn, begin one without a message of the client
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+Fields = dict[str, Any]
+Verb = Callable[[str], None]
+
+SUGGESTIONS = [
+    {
+        "type": "addRules",
+        "rules": [{"toolName": "Bash", "ruleContent": "touch a"}],
+        "behavior": "allow",
+        "destination": "localSettings",
+    },
+    {"type": "addDirectories", "directories": ["/tmp"], "destination": "session"},  # noqa: S108
+    {"type": "setMode", "mode": "acceptEdits", "destination": "session"},
+]
+#: Control requests that are answered with their own fields, and one that never is.
+KNOWN = {"get_session_cost", "get_usage", "mcp_status", "set_model", "set_permission_mode"}
+UNANSWERED = "get_workspace_diff"
+_ORDER = {"now": 0, "next": 1, "later": 2}
+
+
+class Interrupted(Exception):
+    """The turn is interrupted."""
+
+
+class Talk:
+    """The conversation. One thread reads the input, the main thread carries out the turns."""
+
+    def __init__(self, verbs: dict[str, Verb]) -> None:
+        self._verbs = {**verbs, "ask": self._ask, "own": self._begin_own}
+        self._changed = threading.Condition()
+        self._waiting: list[Fields] = []
+        self._answers: dict[str, Fields] = {}
+        self._asked: str | None = None
+        self._is_in_turn = False
+        self._has_ended = False
+        self._cost = 0.0
+        self._mode = _option("--permission-mode") or "bypassPermissions"
+        given = _option("--session-id")
+        if "--fork-session" not in sys.argv:
+            given = given or _option("--resume")
+        self._session = given or str(uuid4())
+
+    def serve(self) -> None:
+        """Carry out turns until the input is closed or `end_session` comes."""
+        signal.signal(signal.SIGUSR1, self._on_interrupt)
+        threading.Thread(target=self._read, daemon=True).start()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._has_ended)
+                messages = self._take("later") if self._waiting else []
+            if not messages:
+                os._exit(0)
+            self._turn(messages)
+
+    def _take(self, last: str) -> list[Fields]:
+        """The messages for one turn: those of the same priority together, `later` each alone."""
+        self._waiting.sort(key=lambda each: _ORDER[each.get("priority", "next")])
+        first = self._waiting[0].get("priority", "next") if self._waiting else "later"
+        if _ORDER[first] > _ORDER[last]:
+            return []
+        count = 1
+        if first != "later":
+            count = sum(each.get("priority", "next") == first for each in self._waiting)
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
+
+    def _turn(self, messages: list[Fields]) -> None:
+        uuids = [each["uuid"] for each in messages if "uuid" in each]
+        folded: list[str] = []
+        ending: Fields = {"subtype": "success", "is_error": False, "result": "carried out"}
+        try:
+            self._is_in_turn = True
+            self._state("running")
+            for uuid in uuids:
+                _lifecycle(uuid, "started")
+            init = {"type": "system", "subtype": "init", "session_id": self._session}
+            _print({**init, "permissionMode": self._mode, "capabilities": ["msg_lifecycle_v1"]})
+            for message in messages:
+                self._carry_out(message, folded)
+            self._is_in_turn = False
+        except Interrupted:
+            ending = {"subtype": "error_during_execution", "is_error": True}
+            ending["terminal_reason"] = "aborted_tools"
+        self._cost += 0.25
+        _print(
+            {
+                **ending,
+                "type": "result",
+                "session_id": self._session,
+                "total_cost_usd": self._cost,
+                "user_message_uuids": [*uuids, *folded],
+            }
+        )
+        for uuid in uuids:
+            _lifecycle(uuid, "cancelled" if ending["is_error"] else "completed")
+        if not self._waiting:
+            self._state("idle")
+        if self._has_ended and ending["is_error"]:
+            os._exit(1)
+
+    def _carry_out(self, message: Fields, folded: list[str]) -> None:
+        """Obey a message, and between its verbs what comes in meanwhile."""
+        for said in _text(message).split("\n"):
+            verb, _, rest = said.partition(" ")
+            self._verbs.get(verb, lambda _: None)(rest)
+            with self._changed:
+                more = self._take("next")
+            for each in more:
+                _lifecycle(each["uuid"], "started")
+                folded.append(each["uuid"])
+                self._carry_out(each, folded)
+                _lifecycle(each["uuid"], "completed")
+
+    def _ask(self, rest: str) -> None:
+        tool, _, given = rest.partition(" ")
+        asked = str(uuid4())
+        self._state("requires_action")
+        request = {"subtype": "can_use_tool", "tool_name": tool, "input": json.loads(given)}
+        request |= {"description": "Do it", "permission_suggestions": SUGGESTIONS}
+        self._asked = asked
+        _print({"type": "control_request", "request_id": asked, "request": request})
+        with self._changed:
+            self._changed.wait_for(lambda: asked in self._answers)
+        self._asked = None
+        self._state("running")
+        _print({"type": "answered", "answer": self._answers[asked]})
+
+    def _begin_own(self, seconds: str) -> None:
+        timer = threading.Timer(float(seconds), self._put, [{"message": {"content": ""}}])
+        timer.daemon = True
+        timer.start()
+
+    def _put(self, message: Fields) -> None:
+        with self._changed:
+            self._waiting.append(message)
+            self._changed.notify()
+
+    def _read(self) -> None:
+        for text in sys.stdin:
+            fields = json.loads(text)
+            if fields["type"] == "user":
+                if "uuid" in fields:
+                    _lifecycle(fields["uuid"], "queued")
+                self._put(fields)
+            elif fields["type"] == "control_request":
+                self._on_request(fields["request_id"], fields["request"])
+            elif fields["type"] == "control_response":
+                with self._changed:
+                    self._answers[fields["response"]["request_id"]] = fields["response"]
+                    self._changed.notify()
+        self._end()
+
+    def _on_request(self, request_id: str, request: Fields) -> None:
+        subtype = request["subtype"]
+        if subtype == UNANSWERED:
+            return
+        answer: Fields = {"subtype": "success", "request_id": request_id, "response": request}
+        if subtype == "interrupt":
+            answer["response"] = self._interrupt(bool(request.get("cancel_queued")))
+        elif subtype == "end_session":
+            self._interrupt(cancel_queued=True)
+        elif subtype == "set_permission_mode":
+            self._mode = request["mode"]
+        elif subtype not in KNOWN:
+            answer = {"subtype": "error", "request_id": request_id, "error": "Not supported"}
+            answer["error_code"] = "unsupported_request"
+        _print({"type": "control_response", "response": answer})
+        if subtype == "end_session":
+            self._end()
+
+    def _interrupt(self, cancel_queued: bool) -> Fields:
+        with self._changed:
+            queued = [each["uuid"] for each in self._waiting if "uuid" in each]
+            if cancel_queued:
+                self._waiting.clear()
+        for uuid in queued if cancel_queued else []:
+            _lifecycle(uuid, "cancelled")
+        if self._asked:
+            _print({"type": "control_cancel_request", "request_id": self._asked})
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        return {"cancelled": queued} if cancel_queued else {"still_queued": queued}
+
+    def _on_interrupt(self, *_: object) -> None:
+        if self._is_in_turn:
+            self._is_in_turn, self._asked = False, None
+            raise Interrupted
+
+    def _end(self) -> None:
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify()
+
+    def _state(self, state: str) -> None:
+        _print({"type": "system", "subtype": "session_state_changed", "state": state})
+
+
+def _print(fields: Fields) -> None:
+    os.write(1, json.dumps(fields, separators=(",", ":")).encode() + b"\n")
+
+
+def _lifecycle(uuid: str, state: str) -> None:
+    _print({"type": "command_lifecycle", "command_uuid": uuid, "state": state})
+
+
+def _option(flag: str) -> str | None:
+    """The value of a flag on the command line."""
+    found = (each.partition("=") for each in sys.argv[1:])
+    return next((value for name, _, value in found if name == flag), None)
+
+
+def _text(message: Fields) -> str:
+    content = message["message"]["content"]
+    if isinstance(content, list):
+        return "\n".join(block["text"] for block in content if block["type"] == "text")
+    return str(content)
