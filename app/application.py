@@ -61,11 +61,11 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     """The application of one worker.
 
     The launcher ends with the `master`. No other running worker has the same number, `worker`.
-    For the worker, `app.extensions` has the JobService (`jobs`) and its BackgroundWork
-    (`background`).
+    For the worker, `app.extensions` has the JobService (`jobs`), its BackgroundWork (`background`)
+    and the Installed CLI (`claude`).
     """
     settings, environment, cli = startup.settings, startup.environment, startup.claude
-    installed = Installed(cli, environment)
+    installed = Installed(cli, environment, str(settings.state_dir))
     spool = Spool(settings.state_dir, NativeThreads().call)
     spool.prepare()
     launcher = LauncherClient(
@@ -104,6 +104,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     app = _flask_app(counters)
     app.extensions["jobs"] = service
     app.extensions["background"] = background
+    app.extensions["claude"] = installed
     _register(app, startup, public, protected)
     return app
 

@@ -66,12 +66,23 @@ make_client_environments() {
 }
 
 make_node_environment() {
-    local folder=tests/node stamp
+    make_npm_environment tests/node
+}
+
+# The environment with the CLI that npm installs on Node 20; old_claude prints its path.
+make_old_claude_environment() {
+    make_npm_environment tests/node/old_claude
+}
+
+# make_npm_environment FOLDER: node_modules/ with the packages of the lock file.
+make_npm_environment() {
+    local folder=$1 stamp log
     stamp=$(node --version && cat -- "$folder/package-lock.json")
     if [[ "$(cat "$folder/node_modules/stamp" 2>/dev/null)" != "$stamp" ]]; then
         say "making $folder/node_modules/ from $folder/package-lock.json"
-        logged "${TMPDIR:-/tmp}/npm-$$.log" npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund
-        rm -f "${TMPDIR:-/tmp}/npm-$$.log"
+        log=$(mktemp)
+        logged "$log" npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund
+        rm -f "$log"
         printf '%s\n' "$stamp" >"$folder/node_modules/stamp"
     fi
 }
@@ -86,6 +97,18 @@ bundled_claude() {
         fi
     done
     fail "cannot find the CLI in venv-claude/: the wheel for this machine does not carry it; install Claude Code and set CLAUDE_PATH"
+}
+
+# The full path of the CLI in tests/node/old_claude/.
+old_claude() {
+    local claude
+    for claude in "$PWD"/tests/node/old_claude/node_modules/@anthropic-ai/claude-code-*/claude; do
+        if [[ -x $claude ]]; then
+            printf '%s\n' "$claude"
+            return
+        fi
+    done
+    fail "cannot find the CLI in tests/node/old_claude/: npm has none for this machine"
 }
 
 # A free port of the loopback address.

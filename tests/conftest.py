@@ -24,7 +24,10 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
 # Programs for the Python of another environment.
 collect_ignore = ["clients", "node"]
 
-_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEST_CLAUDE", "TEST_MACHINE", "TEST_ORACLES"}
+_KEPT = {
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"),
+    *("TEST_CLAUDE", "TEST_OLD_CLAUDE", "TEST_MACHINE", "TEST_ORACLES"),
+}
 
 
 # Their files take longest. They run first, so that no process has a long one left at the end.

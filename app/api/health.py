@@ -4,6 +4,7 @@ from flask import Blueprint, Response, jsonify
 
 from app.api import root
 from app.api.described.health import Health, Ready, Unhealthy
+from app.cli.capabilities import ALL, Capabilities
 from app.cli.installed import Installed
 from app.cli.login import Login
 from app.errors import Unavailable
@@ -38,6 +39,7 @@ def blueprint(claude: Installed, login: Login, health_checks: HealthChecks) -> B
             claude_path=claude.path,
             claude_version=claude.version,
             logged_in=logged_in,
+            capabilities=_capabilities(claude.capabilities),
             version=VERSION,
             checks=reported,
         )
@@ -53,6 +55,11 @@ def blueprint(claude: Installed, login: Login, health_checks: HealthChecks) -> B
         return _response(health_checks.results())
 
     return views
+
+
+def _capabilities(found: Capabilities) -> dict[str, bool] | None:
+    """Whether the CLI has each capability; None while that is not known."""
+    return None if found is None else {name: name in found for name in sorted(ALL)}
 
 
 def _response(results: dict[str, Check], **fields: object) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import gevent
 
 from app.cli.capabilities import Capabilities
+from app.cli.capability_file import Binary
+from app.cli.known_capabilities import KnownCapabilities
 from app.cli.locator import VERSION_PATIENCE, Claude, Identity, identity, number_in, version_in
 from app.cli.probe import Probe
 
@@ -20,18 +22,20 @@ _RETRY = 1.0
 
 
 class Installed:
-    """The CLI that was found at the start, and its current version.
+    """The CLI that was found at the start, its current version, and what it can do.
 
-    Reading the version never waits: the last known one is returned while a new one is read.
+    Reading the version never waits: the last known one is returned while a new one is read. `state`
+    is STATE_DIR.
     """
 
-    def __init__(self, claude: Claude, environment: Mapping[str, str]) -> None:
+    def __init__(self, claude: Claude, environment: Mapping[str, str], state: str) -> None:
         self.path = claude.path
         #: When the binary was written (Unix), for clients that want a date.
         self.since = int(claude.since)
         self._environment = dict(environment)
         self._version = claude.version
         self._identity = claude.identity
+        self._known = KnownCapabilities(state, claude.path, environment)
         self._read_at = time.monotonic()
         self._retry_at = 0.0
         self._is_reading = False
@@ -49,8 +53,11 @@ class Installed:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the CLI can do."""
-        return None
+        """What the CLI can do, without waiting; None while that is not known."""
+        self._look()
+        if self._identity is None:
+            return None
+        return self._known.of(Binary(*self._identity, self._version))
 
     def _look(self) -> None:
         """Start reading the version if the binary has changed."""

@@ -10,28 +10,42 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-#: Bytes of what the child prints that are read.
+#: Bytes of what the child prints that are read by default.
 LONGEST_ANSWER = 1 << 16
+#: Bytes of the longest standard input: what a pipe takes without a reader (pipe(7)).
+LONGEST_INPUT = 4096
 
 
 class Probe:
     """A child that runs a command of the CLI; `close` must be called."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], lock: int | None = None
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        lock: int | None = None,
+        stdin: bytes = b"",
     ) -> None:
-        """Start it. It keeps an open `lock` (flock(2)) for as long as it runs. Raises OSError."""
+        """Start it, with a short standard input.
+
+        It keeps an open `lock` (flock(2)) for as long as it runs. Raises OSError.
+        """
+        if len(stdin) > LONGEST_INPUT:
+            raise ValueError("the input is too long for a pipe that is not read yet")
         self._stdout = os.memfd_create("stdout")
         self._stderr = os.memfd_create("stderr")
         self.status: int | None = None
-        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        # From a regular file, the CLI reads no messages (2.1.197).
+        source, sink = os.pipe()
+        actions: list[tuple[int, ...]] = [
+            (os.POSIX_SPAWN_DUP2, source, 0),
             (os.POSIX_SPAWN_DUP2, self._stdout, 1),
             (os.POSIX_SPAWN_DUP2, self._stderr, 2),
         ]
         if lock is not None:
             actions.append((os.POSIX_SPAWN_DUP2, lock, 3))
         try:
+            os.write(sink, stdin)
             # It takes a tenth of a millisecond and needs no thread. Not that of `os`: gevent's
             # waits for a SIGCHLD, for ever if the CLI exits before its handler is there (26.9.0).
             self._pid = posix.posix_spawn(
@@ -48,6 +62,10 @@ class Probe:
             os.close(self._stdout)
             os.close(self._stderr)
             raise
+        finally:
+            # Not those of `os`: gevent's close a pipe later, and the child waits for its end.
+            posix.close(source)
+            posix.close(sink)
 
     def wait(self, patience: float | None) -> bool:
         """Wait up to `patience` seconds for the child's exit; whether it has exited."""
@@ -65,9 +83,9 @@ class Probe:
         signal.pidfd_send_signal(self._child, signal.SIGKILL)
         self.wait(None)
 
-    def stdout(self) -> bytes:
-        """What the child has printed on its standard output so far."""
-        return os.pread(self._stdout, LONGEST_ANSWER, 0)
+    def stdout(self, limit: int = LONGEST_ANSWER) -> bytes:
+        """What the child has printed on its standard output so far, up to a limit in bytes."""
+        return os.pread(self._stdout, limit, 0)
 
     def stderr(self) -> bytes:
         """What the child has printed on its standard error so far."""

@@ -41,11 +41,11 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
     yield from rows
     yield from service.check(checkout)
     if found is None:
-        for name in ("claude", "login", "state folder", "disk", "port", "gateway", "job"):
+        for name in (*claude.NAMES, "state folder", "disk", "port", "gateway", "job"):
             yield skipped(name, "the settings cannot be used")
         return
     if refused := checkout.root_refusal():
-        yield from (skipped(name, refused) for name in ("claude", "login"))
+        yield from (skipped(name, refused) for name in claude.NAMES)
     else:
         yield from claude.check(found, checkout.gateway_environ())
     yield from state.check(found)

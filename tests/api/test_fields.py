@@ -76,7 +76,7 @@ def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: G
         ("restricted", True, ["--restricted"]),
         ("include_partial_messages", True, ["--include-partial-messages"]),
         ("include_hook_events", True, ["--include-hook-events"]),
-        ("keep_alive", "5m", []),
+        ("keep_alive", 0, []),
         ("background_wait", 0, []),
         ("ask_timeout", 5, []),
         ("json_schema", {"-a": "ü"}, ['--json-schema={"-a": "\\u00fc"}']),

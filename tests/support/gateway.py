@@ -359,10 +359,13 @@ def running_gateway(folder: Path, claude: Path, *prefix: str, **settings: str) -
 def write_fake(folder: Path, program: Path = ROOT / "tests/support/fake_claude.py") -> Path:
     """An executable that runs the fake CLI."""
     wrapper = folder / "claude"
-    # Each start of a gateway asks for the version: here without the start of an interpreter.
+    # Each start of a gateway asks for the version, and for the first flag that is not known
+    # (app/cli/capability_probe.py): here without the start of an interpreter.
     wrapper.write_text(
         "#!/bin/sh\n"
         "[ \"$*\" != --version ] || { echo '9.9.9 (Fake Code)'; exit; }\n"
+        "case $* in *' --claudecode2api-end')"
+        " echo \"error: unknown option '--claudecode2api-end'\" >&2; exit 1 ;; esac\n"
         f'exec {sys.executable} -I -S {program} "$@"\n',
         encoding="utf-8",
     )

@@ -25,6 +25,14 @@ def claude() -> Path:
 
 
 @pytest.fixture(scope="module")
+def old_claude() -> Path:
+    """The CLI 2.1.197, which scripts/test has installed: it lacks much of what is new."""
+    path = os.environ.get("TEST_OLD_CLAUDE")
+    assert path, "set TEST_OLD_CLAUDE to a claude binary, or run scripts/test, which gets one"
+    return Path(path)
+
+
+@pytest.fixture(scope="module")
 def model() -> Iterator[model_api.Server]:
     """The stand-in for the model's API."""
     server = model_api.serve()
@@ -54,6 +62,16 @@ def real(
     """A gateway with the real CLI, signed in with a dummy key."""
     settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
     with running_gateway(tmp_path_factory.mktemp("real"), claude, **settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def old_real(
+    old_claude: Path, model: model_api.Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway with the old CLI, signed in with a dummy key."""
+    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
+    with running_gateway(tmp_path_factory.mktemp("old"), old_claude, **settings) as gateway:
         yield gateway
 
 

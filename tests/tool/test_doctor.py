@@ -18,13 +18,14 @@ from app.tool.checks import service
 from app.tool.systemd_unit import Unit, differences
 from tests.support import model_api
 from tests.support.gateway import ROOT, Gateway, eventually, free_port, running_gateway
+from tests.support.probed_claude import calls, write_claude
 from tests.support.tool import Tool, tool_of
 
 Rows = dict[str, dict[str, Any]]
 
 NAMES = [
-    *("python", "packages", "user", ".env", "settings", "unit", "claude", "login"),
-    *("state folder", "disk", "port", "gateway", "job"),
+    *("python", "packages", "user", ".env", "settings", "unit", "claude", "capabilities"),
+    *("login", "state folder", "disk", "port", "gateway", "job"),
 ]
 
 
@@ -101,7 +102,10 @@ def test_root_is_told_that_default_requests_fail(tool: Tool) -> None:
 
 def test_a_login_whose_token_ends_soon_is_not_asked_for(tool: Tool, tmp_path: Path) -> None:
     claude = tmp_path / "claude"
-    claude.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo 1.0 || touch {tmp_path}/asked\n")
+    claude.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo 1.0 && exit\n"
+        f"[ $1 != auth ] || touch {tmp_path}/asked\n"
+    )
     claude.chmod(0o755)
     oauth = {"expiresAt": int(time.time() * 1000), "refreshToken": "dummy"}
     (tmp_path / ".credentials.json").write_text(json.dumps({"claudeAiOauth": oauth}))
@@ -176,7 +180,29 @@ def test_a_cli_that_is_not_logged_in(gateway: Gateway, tool: Tool, tmp_path: Pat
     claude.chmod(0o755)
     rows = rows_of(tool, CLAUDE_PATH=str(claude))
     assert not_well(rows) == {"login"}
+    assert rows["capabilities"]["status"] == "warning"
+    assert "cannot find out" in rows["capabilities"]["detail"]
     assert "ANTHROPIC_API_KEY" in rows["login"]["fix"]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_cli_that_lacks_what_is_new(
+    start_gateway: Callable[..., Gateway], tmp_path: Path, is_known: bool
+) -> None:
+    claude = write_claude(tmp_path / "old", lacks=["--restricted", "--await-claim"])
+    gateway = start_gateway(claude)
+    eventually(lambda: (gateway.state / "capabilities.json").exists())
+    if not is_known:
+        gateway.stop()
+        (gateway.state / "capabilities.json").unlink()
+    tool = tool_of(gateway, tmp_path / "checkout")
+    row = rows_of(tool, status=0 if is_known else 1)["capabilities"]
+    assert row["status"] == "warning"
+    assert row["detail"] == "the CLI does not support restricted, spares"
+    assert "update Claude Code" in row["fix"]
+    # One probe is three runs: two flags are refused.
+    probes = [call for call in calls(claude) if "claudecode2api-end" in call]
+    assert len(probes) == (3 if is_known else 6)
 
 
 def test_a_job_that_fails(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:

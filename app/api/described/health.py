@@ -69,6 +69,12 @@ class Health(ResponseModel):
         description="Whether the CLI is logged in, by `claude auth status`, which runs at most once"
         " a minute; null until it has run once."
     )
+    capabilities: dict[str, bool] | None = Field(
+        description="What the installed CLI can do: fields of `POST /chat` that not every CLI"
+        " supports, `turns` (several jobs by one process) and `spares` (a process that is started"
+        " before its job). null until it is known, or if it cannot be found out.",
+        examples=[{"max_turns": True, "turns": True}],
+    )
     version: str = Field(description="The gateway's version.")
     checks: Checks
 
@@ -80,6 +86,7 @@ class Unhealthy(ErrorBody):
     claude_path: str | None = None
     claude_version: str | None = None
     logged_in: bool | None = None
+    capabilities: dict[str, bool] | None = None
     version: str | None = None
     checks: Checks | None = None
 

@@ -1,4 +1,4 @@
-"""Checks whether the gateway would find the CLI, and whether the CLI is logged in."""
+"""Checks whether the gateway would find the CLI, what it can do, and whether it is logged in."""
 
 import fcntl
 import os
@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.cli import auth_status, credentials
+from app.cli.capabilities import ALL, missing
+from app.cli.capability_file import Binary, read_capabilities
+from app.cli.capability_probe import ProbeFailed, find_capabilities
 from app.cli.environment import build_environment
 from app.cli.locator import Claude, locate
 from app.cli.root_check import REFUSES_ROOT, refuses_root
@@ -17,6 +20,8 @@ from app.state.files import open_file
 from app.tool.check import Check, failed, ok, skipped, warning
 from app.tool.local_users import own_name
 
+#: The checks that are always there.
+NAMES = ("claude", "capabilities", "login")
 # Characters of what the CLI printed that are shown.
 _SHOWN = 200
 LOGIN = (
@@ -25,20 +30,39 @@ LOGIN = (
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
-    """The CLI, and its login."""
+    """The CLI, its capabilities, and its login."""
     environment = build_environment(environ, settings.environment)
     try:
         claude = locate(settings.claude_path, environment)
     except ConfigurationError as error:
         fix = "install Claude Code, or set CLAUDE_PATH in .env to where it is"
         yield failed("claude", str(error), fix)
+        yield skipped("capabilities", "there is no CLI to ask")
         yield skipped("login", "there is no CLI to ask")
         return
     yield ok("claude", f"{claude.version}, {claude.path}, found by {claude.place}")
     if refuses_root(environment, settings):
         fix = "run the gateway as another user, or set DEFAULT_PERMISSION_MODE or IS_SANDBOX=1"
         yield warning("root", REFUSES_ROOT.partition(";")[0], fix)
+    yield _capabilities(claude, environment, settings.state_dir)
     yield _login(claude, environment, settings.state_dir)
+
+
+def _capabilities(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:
+    """What the CLI can do: as the gateway has found it out, or found out now."""
+    found = None
+    if claude.identity is not None:
+        found = read_capabilities(str(state), Binary(*claude.identity, claude.version), ALL)
+    try:
+        lacking = missing(find_capabilities(claude.path, environment) if found is None else found)
+    except (OSError, ProbeFailed) as error:
+        detail = f"cannot find out what the CLI can do: {error}"
+        return warning("capabilities", detail, "update Claude Code")
+    if lacking:
+        detail = f"the CLI does not support {', '.join(lacking)}"
+        fix = "update Claude Code; until then such requests are refused, or run in the plain way"
+        return warning("capabilities", detail, fix)
+    return ok("capabilities", "the CLI supports all that the gateway uses")
 
 
 def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:

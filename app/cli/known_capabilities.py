@@ -1,0 +1,87 @@
+"""What the installed CLI can do, found out once for each binary; knows gevent."""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Mapping
+
+import gevent
+
+from app.cli.capabilities import ALL, Capabilities, missing
+from app.cli.capability_file import Binary, read_capabilities, write_capabilities
+from app.cli.capability_probe import ProbeFailed, find_capabilities
+from app.state.files import open_file
+
+log = logging.getLogger(__name__)
+
+#: Seconds until the next probe of a binary after one has failed.
+AFTER_FAILURE = 600.0
+#: Seconds before the next look while another process probes.
+_RETRY = 0.5
+
+
+class KnownCapabilities:
+    """The capabilities of a CLI, shared by all workers through one file.
+
+    One worker at a time probes the CLI, in the background.
+    """
+
+    def __init__(self, state: str, claude: str, environment: Mapping[str, str]) -> None:
+        self._state = state
+        self._claude = claude
+        self._environment = dict(environment)
+        self._known: tuple[Binary, frozenset[str]] | None = None
+        self._tried: Binary | None = None
+        self._is_probing = False
+        self._retry_at = 0.0
+
+    def of(self, binary: Binary) -> Capabilities:
+        """The capabilities of the binary, without waiting: None while they are not known."""
+        if self._known is not None and self._known[0] == binary:
+            return self._known[1]
+        now = time.monotonic()
+        if self._is_probing or (binary == self._tried and now < self._retry_at):
+            return None
+        self._tried = binary
+        if self._read(binary):
+            return self.of(binary)
+        self._is_probing = True
+        gevent.spawn(self._find, binary)
+        return None
+
+    def _read(self, binary: Binary) -> bool:
+        """Read what another process, or an earlier one, has found out; whether it has."""
+        found = read_capabilities(self._state, binary, ALL)
+        if found is None:
+            return False
+        self._known = binary, found
+        return True
+
+    def _find(self, binary: Binary) -> None:
+        self._retry_at = time.monotonic() + AFTER_FAILURE
+        try:
+            lock = open_file(f"{self._state}/capabilities.lock", os.O_RDWR | os.O_CREAT)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._read(binary):
+                    self._probe(binary, lock)
+            finally:
+                os.close(lock)
+        except BlockingIOError:
+            self._retry_at = time.monotonic() + _RETRY
+        except (OSError, ProbeFailed) as error:
+            log.warning(
+                "cannot find out what %s can do, so jobs run without what is new: %s",
+                self._claude,
+                error,
+            )
+        finally:
+            self._is_probing = False
+
+    def _probe(self, binary: Binary, lock: int) -> None:
+        found = find_capabilities(self._claude, self._environment, lock)
+        self._known = binary, found
+        lacks = ", ".join(missing(found)) or "nothing that the gateway uses"
+        log.info("%s %s lacks %s", self._claude, binary.version, lacks)
+        write_capabilities(self._state, binary, ALL, found)

@@ -1,0 +1,153 @@
+"""What the probe finds out about a CLI, and what it leaves alone."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from app.cli import capability_probe
+from app.cli.capabilities import ALL, FLAGS, missing
+from app.cli.capability_probe import ProbeFailed, find_capabilities
+from tests.support import model_api
+from tests.support.probed_claude import NO_TURNS, REFUSED, calls, write_claude
+
+SECRET = "sk-ant-0123456789"  # noqa: S105 - to be seen by no probe
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A CLI's environment, with empty folders for its home and for temporary files."""
+    for name in ("home", "scratch"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    return {"PATH": os.defpath, "HOME": str(tmp_path / "home")}
+
+
+def left_behind(tmp_path: Path) -> list[Path]:
+    """What is in these folders now."""
+    return [*(tmp_path / "home").iterdir(), *(tmp_path / "scratch").iterdir()]
+
+
+def test_a_cli_that_can_do_all_is_run_twice(tmp_path: Path, environment: dict[str, str]) -> None:
+    claude = write_claude(tmp_path / "claude")
+    assert find_capabilities(str(claude), environment) == ALL
+    assert len(calls(claude)) == 2
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize("field", sorted(FLAGS))
+def test_a_flag_that_it_does_not_know_is_a_field_that_it_lacks(
+    tmp_path: Path, environment: dict[str, str], field: str
+) -> None:
+    claude = write_claude(tmp_path / "claude", lacks=[FLAGS[field]])
+    assert missing(find_capabilities(str(claude), environment)) == [field]
+
+
+def test_a_cli_that_knows_no_flag_has_turns_at_most(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    claude = write_claude(tmp_path / "claude", lacks=[*FLAGS.values(), "--await-claim"])
+    assert find_capabilities(str(claude), environment) == {"turns"}
+
+
+@pytest.mark.parametrize("way", NO_TURNS)
+def test_a_turn_whose_end_is_not_reported_is_none(
+    tmp_path: Path, environment: dict[str, str], way: str
+) -> None:
+    claude = write_claude(tmp_path / "claude", turn=NO_TURNS[way])
+    assert missing(find_capabilities(str(claude), environment)) == ["spares", "turns"]
+
+
+@pytest.mark.parametrize("claim", [REFUSED, ":", "exit 1", "echo 7; exit 3"])
+def test_without_an_answer_to_a_claim_there_are_turns_and_no_spares(
+    tmp_path: Path, environment: dict[str, str], claim: str
+) -> None:
+    claude = write_claude(tmp_path / "claude", claim=claim)
+    assert missing(find_capabilities(str(claude), environment)) == ["spares"]
+    lacking = write_claude(tmp_path / "claude", lacks=["--await-claim"])
+    assert missing(find_capabilities(str(lacking), environment)) == ["spares"]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "exit 0",
+        "exit 7",
+        "echo usage >&2; exit 1",
+        "echo \"error: unknown option '--another'\" >&2; exit 1",
+        "head -c 3000000 /dev/zero; exit 1",
+    ],
+)
+def test_a_cli_that_says_nothing_about_its_flags_is_not_known(
+    tmp_path: Path, environment: dict[str, str], first: str
+) -> None:
+    claude = write_claude(tmp_path / "claude", first=first)
+    with pytest.raises(ProbeFailed):
+        find_capabilities(str(claude), environment)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_cli_that_does_not_exit_is_ended(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capability_probe, "PATIENCE", 0.2)
+    claude = write_claude(tmp_path / "claude", first=f"echo $$ >{tmp_path}/pid; exec sleep 1000")
+    with pytest.raises(ProbeFailed, match="has not exited"):
+        find_capabilities(str(claude), environment)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    with pytest.raises(OSError, match="No such file"):
+        find_capabilities(str(tmp_path / "missing"), environment)
+
+
+def test_no_account_and_no_folder_of_the_clis_is_touched(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    account = {
+        "ANTHROPIC_API_KEY": SECRET,
+        "ANTHROPIC_AUTH_TOKEN": SECRET,
+        "ANTHROPIC_BASE_URL": f"https://{SECRET}",
+        "CLAUDE_CODE_OAUTH_TOKEN": SECRET,
+        "CLAUDE_CODE_USE_BEDROCK": SECRET,
+        "CLAUDE_CONFIG_DIR": SECRET,
+        "TMPDIR": SECRET,
+    }
+    claude = write_claude(tmp_path / "claude")
+    find_capabilities(str(claude), {**environment, **account, "KEPT": "yes"})
+    seen = Path(f"{claude}.calls.environment").read_text()
+    assert SECRET not in seen
+    assert "KEPT=yes" in seen
+    assert "127.0.0.1:9\n" in seen
+
+
+@pytest.mark.real
+def test_the_newest_cli_can_do_all(
+    claude: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    assert missing(find_capabilities(str(claude), environment)) == []
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.real
+def test_an_old_cli_lacks_what_is_new(
+    old_claude: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    found = find_capabilities(str(old_claude), environment)
+    assert missing(found) == ["restricted", "spares", "turns"]
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("age", ["claude", "old_claude"])
+def test_the_model_is_not_asked(
+    age: str,
+    model: model_api.Server,
+    environment: dict[str, str],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capability_probe, "_NOWHERE", f"http://127.0.0.1:{model.server_address[1]}")
+    before = len(model.asked)
+    assert "max_turns" in find_capabilities(str(request.getfixturevalue(age)), environment)
+    assert len(model.asked) == before
