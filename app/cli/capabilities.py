@@ -1,4 +1,4 @@
-"""What an installed CLI can do. Pure.
+"""What an installed CLI can do. Pure; uses only the standard library.
 
 The capabilities of a CLI are names: of fields of a chat request whose flag it knows, and
 
@@ -6,10 +6,7 @@ The capabilities of a CLI are names: of fields of a chat request whose flag it k
     spares   it can be started before its working directory is known
 """
 
-from collections.abc import Collection, Iterable
-
-from app.cli.request_fields import ChatRequest
-from app.errors import UnsupportedField
+from collections.abc import Collection
 
 #: The capabilities of a CLI; None if they are unknown yet, or could not be found out.
 Capabilities = frozenset[str] | None
@@ -34,28 +31,6 @@ FLAGS = {
 }
 #: All capabilities that a CLI can have.
 ALL = frozenset(FLAGS) | {"turns", "spares"}
-
-
-def check_supported(request: ChatRequest, capabilities: Capabilities, version: str) -> None:
-    """Check that the CLI of this version knows the flag of each field of a request.
-
-    While the capabilities are unknown, all pass: the CLI itself refuses flags that it does not
-    know. Raises UnsupportedField.
-    """
-    if capabilities is None:
-        return
-    for field in FLAGS:
-        if field not in capabilities and field in _fields_with_flags(request):
-            raise UnsupportedField(field, version)
-
-
-def _fields_with_flags(request: ChatRequest) -> Iterable[str]:
-    for field in FLAGS:
-        value = getattr(request, field)
-        if field == "session_persistence":
-            value = value is False
-        if value not in (None, False, ""):
-            yield field
 
 
 def missing(capabilities: Collection[str]) -> list[str]:

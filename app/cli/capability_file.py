@@ -1,7 +1,4 @@
-"""The file STATE_DIR/capabilities.json: what the installed CLI can do, for all processes.
-
-Standard library alone, because the launcher may read it.
-"""
+"""The file STATE_DIR/capabilities.json: what the installed CLI can do, for all processes."""
 
 from typing import NamedTuple
 

@@ -54,10 +54,14 @@ class Installed:
     @property
     def capabilities(self) -> Capabilities:
         """What the CLI can do, without waiting; None while that is not known."""
+        return self.wait_for_capabilities(0.0)
+
+    def wait_for_capabilities(self, patience: float) -> Capabilities:
+        """The same, but wait up to `patience` seconds while it is being found out."""
         self._look()
         if self._identity is None:
             return None
-        return self._known.of(Binary(*self._identity, self._version))
+        return self._known.wait_for(Binary(*self._identity, self._version), patience)
 
     def _look(self) -> None:
         """Start reading the version if the binary has changed."""

@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds until the next probe of a binary after one has failed.
 AFTER_FAILURE = 600.0
-#: Seconds before the next look while another process probes.
+# Seconds before the next look while another process probes; while a request waits for the answer.
 _RETRY = 0.5
+_PAUSE = 0.05
 
 
 class KnownCapabilities:
@@ -34,6 +35,7 @@ class KnownCapabilities:
         self._known: tuple[Binary, frozenset[str]] | None = None
         self._tried: Binary | None = None
         self._is_probing = False
+        self._has_failed = False
         self._retry_at = 0.0
 
     def of(self, binary: Binary) -> Capabilities:
@@ -43,12 +45,21 @@ class KnownCapabilities:
         now = time.monotonic()
         if self._is_probing or (binary == self._tried and now < self._retry_at):
             return None
-        self._tried = binary
+        self._tried, self._has_failed = binary, False
         if self._read(binary):
             return self.of(binary)
         self._is_probing = True
         gevent.spawn(self._find, binary)
         return None
+
+    def wait_for(self, binary: Binary, patience: float) -> Capabilities:
+        """The same, but wait up to `patience` seconds for a probe that runs."""
+        deadline = time.monotonic() + patience
+        while (found := self.of(binary)) is None:
+            if self._has_failed or time.monotonic() >= deadline:
+                break
+            time.sleep(_PAUSE)
+        return found
 
     def _read(self, binary: Binary) -> bool:
         """Read what another process, or an earlier one, has found out; whether it has."""
@@ -71,6 +82,7 @@ class KnownCapabilities:
         except BlockingIOError:
             self._retry_at = time.monotonic() + _RETRY
         except (OSError, ProbeFailed) as error:
+            self._has_failed = True
             log.warning(
                 "cannot find out what %s can do, so jobs run without what is new: %s",
                 self._claude,

@@ -54,6 +54,11 @@ def turn_options(
     )
 
 
+def wants_to_stay(request: ChatRequest, defaults: TurnDefaults) -> bool:
+    """Whether the request asks for what only some CLIs can do: questions, or further jobs."""
+    return bool(request.ask) or _keep_alive(request, defaults) > 0
+
+
 def _keep_alive(request: ChatRequest, defaults: TurnDefaults) -> float:
     if request.session_persistence is False:
         # Without a saved session, the next job could not continue it.

@@ -8,13 +8,13 @@ from typing import Any
 from flask import Request
 
 from app.auth.users import User
-from app.cli.capabilities import check_supported
 from app.cli.command import Defaults, Extras, build, effective_model
 from app.cli.installed import Installed
 from app.cli.job_settings import env_of, is_json
 from app.cli.request_fields import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
 from app.cli.settings_file import inline_settings
-from app.cli.turn_options import TurnDefaults, turn_options
+from app.cli.supported_fields import check_supported
+from app.cli.turn_options import TurnDefaults, turn_options, wants_to_stay
 from app.cli.variables import check_variables
 from app.errors import (
     BadDirectory,
@@ -34,6 +34,10 @@ from app.jobs.idempotency import Key
 from app.jobs.spec import JobSpec
 from app.jobs.working_directory import check_working_directory
 from app.json_body import read_json
+
+#: Seconds that a request waits for the CLI's capabilities if it depends on them: those of a new CLI
+#: are not known yet.
+PROBE_PATIENCE = 5.0
 
 #: Raised by `ChatRequests.read`, or when the job that was read is started.
 CHAT_REQUEST_ERRORS: tuple[type[GatewayError], ...] = (
@@ -93,14 +97,15 @@ class ChatRequests:
         Raises BadDirectory, DirectoryNotAllowed, InvalidRequest and UnsupportedField.
         """
         check_working_directory(chat_request.cwd, self.cwd_roots)
-        check_supported(chat_request, self.claude.capabilities, self.claude.version)
+        capabilities = self.claude.capabilities
+        if capabilities is None and wants_to_stay(chat_request, self.turn_defaults):
+            capabilities = self.claude.wait_for_capabilities(PROBE_PATIENCE)
+        check_supported(chat_request, capabilities, self.claude.version)
         settings = inline_settings(chat_request.settings, chat_request.cwd)
         if settings != chat_request.settings:
             chat_request = chat_request.model_copy(update={"settings": settings})
         self._check_env(chat_request, user)
-        options = turn_options(
-            chat_request, self.turn_defaults, self.claude.capabilities, self.claude.version
-        )
+        options = turn_options(chat_request, self.turn_defaults, capabilities, self.claude.version)
         return JobSpec(
             build(chat_request, self.defaults, self.claude.number, extras),
             cwd=chat_request.cwd,

@@ -1,6 +1,7 @@
 """What the gateway knows of the CLI's capabilities, shows and makes of them."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from app.cli.capabilities import ALL
 from app.cli.capability_file import Binary, path_of, read_capabilities, write_capabilities
+from app.http.chat_request import PROBE_PATIENCE
 from tests.support.gateway import Gateway, eventually
 from tests.support.probed_claude import calls, write_claude
 
@@ -77,13 +79,28 @@ def test_nothing_waits_for_the_probe(start_gateway: START, tmp_path: Path) -> No
         started = time.monotonic()
         assert capabilities(gateway) is None
         assert time.monotonic() - started < 1
-    # Meanwhile what changes rights goes to the CLI, which would refuse it, and hints are ignored.
-    done = gateway.chat("x", keep_alive="5m", restricted=True).done()
+    # Meanwhile what changes rights goes to the CLI, which would refuse it.
+    done = gateway.chat("x", restricted=True).done()
     assert done["status"] == "succeeded"
     assert any("--restricted" in call and "--verbose" in call for call in calls(claude))
+    # Only who depends on it waits for some seconds.
+    started = time.monotonic()
     assert gateway.post("x", ask=True).json()["code"] == "field_not_supported"
+    assert gateway.chat("x", keep_alive="5m").done()["status"] == "succeeded"
+    assert 2 * PROBE_PATIENCE <= time.monotonic() - started < 3 * PROBE_PATIENCE
     go.touch()
     assert come_to_lack(gateway, "spares", "turns")
+
+
+def test_a_question_to_a_new_cli_waits_until_it_is_known(
+    start_gateway: START, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    slow = f'case $* in *"--claudecode2api-end") until [ -e {go} ]; do sleep 0.05; done ;; esac'
+    gateway = start_gateway(write_claude(tmp_path / "claude", first=slow))
+    assert capabilities(gateway) is None
+    threading.Timer(0.5, go.touch).start()
+    assert gateway.post("x", ask=True).status_code == 200
 
 
 def test_a_field_that_the_cli_lacks_is_a_400_that_names_both(
@@ -119,7 +136,9 @@ def test_a_cli_that_cannot_be_probed_runs_jobs_the_plain_way(
     gateway = start_gateway(claude, WORKERS="1")
     eventually(lambda: "cannot find out what" in gateway.log())
     assert capabilities(gateway) is None
+    started = time.monotonic()
     assert gateway.chat("x", keep_alive=-1, effort="low").done()["status"] == "succeeded"
+    assert time.monotonic() - started < PROBE_PATIENCE
     # It is not tried again and again.
     assert len([call for call in calls(claude) if "claudecode2api-end" in call]) == 1
 

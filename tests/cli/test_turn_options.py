@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.cli.capabilities import ALL, FLAGS, Capabilities, check_supported, missing
+from app.cli.capabilities import ALL, FLAGS, Capabilities, missing
 from app.cli.request_fields import ChatRequest, read_fields
+from app.cli.supported_fields import check_supported
 from app.cli.turn_options import TurnDefaults, TurnOptions, turn_options
 from app.errors import UnsupportedField
 
