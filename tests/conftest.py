@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.gateway import Gateway, running_gateway, write_fake
+from tests.support.terminal import Terminal
 from tests.support.tool import Tool, tool_of
 
 #: The modules with fixtures that several rooms use.
@@ -122,6 +123,13 @@ def start_gateway(fake_claude: Path, tmp_path: Path) -> Iterator[Callable[..., G
 def tool(gateway: Gateway, tmp_path: Path) -> Tool:
     """The command `claudecode2api` with the settings of `gateway`."""
     return tool_of(gateway, tmp_path / "checkout")
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A terminal."""
+    with closing(Terminal()) as made:
+        yield made
 
 
 @pytest.fixture

@@ -85,4 +85,5 @@ class AnswerText:
         if text.startswith(known):
             return f"{text[len(known) :]}\n"
         # The model was asked anew after its stream broke, unless this is the message that came.
-        return end if message.get("id") == self._message_id else f"{end}{text}\n"
+        is_known = self._message_id is not None and message.get("id") == self._message_id
+        return end if is_known else f"{end}{text}\n"

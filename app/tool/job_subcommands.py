@@ -5,7 +5,10 @@ from app.tool.subcommand import Subcommands, add_id, add_raw, add_subcommand, ad
 
 def add_job_subcommands(commands: Subcommands) -> None:
     """Add them, in the order of the help."""
-    for add in (_add_run, _add_ps, _add_logs, _add_cancel):
+    for add in (
+        *(_add_run, _add_ps, _add_logs, _add_cancel),
+        *(_add_say, _add_questions, _add_answer, _add_runs),
+    ):
         add(commands)
 
 
@@ -25,6 +28,7 @@ def _add_run(commands: Subcommands) -> None:
         claudecode2api run --continue "And which of them is the largest?"
         claudecode2api run --cwd /srv/project --model opus --timeout 600 "Fix the failing test"
         claudecode2api run --allowed-tools Read --allowed-tools "Bash(git log *)" "What is new?"
+        claudecode2api run --ask "Tidy up this folder"
         claudecode2api run --detach < prompt.md
         claudecode2api run --json "Which files are here?" | jq -r .result
         claudecode2api run --raw -- "-1 is what?" | jq -r .type
@@ -63,6 +67,18 @@ def _add_run(commands: Subcommands) -> None:
         action="append",
         metavar="TOOLS",
         help='tools that need no permission, like Read or "Bash(git log *)"; can be repeated',
+    )
+    parser.add_argument(
+        "--ask",
+        action="store_true",
+        help="ask you at the terminal what Claude wants to know or be allowed to do;"
+        ' see "claudecode2api questions" for other ways',
+    )
+    parser.add_argument(
+        "--keep-alive",
+        metavar="TIME",
+        help="how long the job's process stays for the session's next job: seconds, or like 5m;"
+        " it then takes messages (claudecode2api say)",
     )
     parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="the time limit (default: JOB_TIMEOUT)"
@@ -132,3 +148,101 @@ def _add_cancel(commands: Subcommands) -> None:
     )
     add_url(parser)
     add_id(parser)
+
+
+def _add_say(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "say",
+        "send a message to a running job",
+        """\
+        Sends a message to a job that was started with --ask or --keep-alive. Claude gets it after
+        the tool that it is using, or else when it has finished.
+        """,
+        """\
+        claudecode2api say 1dd2ca9e "Leave out the tests, please"
+        git diff | claudecode2api say 1dd2ca9e
+        """,
+    )
+    add_url(parser)
+    add_id(parser)
+    parser.add_argument(
+        "text",
+        nargs="*",
+        metavar="TEXT",
+        help="the message; if it is - or missing, standard input is read",
+    )
+
+
+def _add_questions(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "questions",
+        "list what jobs ask",
+        """\
+        Lists what Claude wants to know, or to be allowed to do, in jobs that were started with
+        --ask. A question that is not answered in time is denied.
+        """,
+        """\
+        claudecode2api questions
+        claudecode2api questions 1dd2ca9e --json
+        """,
+    )
+    add_url(parser)
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="the id of a job, or its beginning (default: all jobs)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the questions as JSON")
+
+
+def _add_answer(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "answer",
+        "answer a question of a job",
+        """\
+        Allows or denies what a job asks; "claudecode2api questions" lists it. A question of
+        Claude's to you needs a choice.
+        """,
+        """\
+        claudecode2api answer 1dd2ca9e 7c89 allow
+        claudecode2api answer 1dd2ca9e 7c89 allow --remember
+        claudecode2api answer 1dd2ca9e 7c89 allow --choose 2
+        claudecode2api answer 1dd2ca9e 7c89 deny --message "Ask me before you delete"
+        """,
+    )
+    add_url(parser)
+    add_id(parser)
+    parser.add_argument("question", metavar="QUESTION", help="the question's id, or its beginning")
+    parser.add_argument("behavior", choices=("allow", "deny"), help="the answer")
+    parser.add_argument("--message", metavar="TEXT", help="with deny: what Claude reads")
+    parser.add_argument(
+        "--remember",
+        action="store_true",
+        help="with allow: also allow what the CLI suggests, until the job's process ends",
+    )
+    parser.add_argument(
+        "--choose",
+        action="append",
+        default=[],
+        metavar="ANSWER",
+        help="with allow: the number of a choice, or another answer, for each question in turn",
+    )
+
+
+def _add_runs(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "runs",
+        "list the processes of the CLI",
+        """\
+        Lists the runs, which are processes of the CLI: they serve a job, or are kept for the next
+        one.
+        """,
+        """\
+        claudecode2api runs
+        claudecode2api runs --json | jq '.runs[].memory_bytes'
+        """,
+    )
+    add_url(parser)
+    parser.add_argument("--json", action="store_true", help="print the runs as JSON")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from app.tool.answer import answer
 from app.tool.cancel import cancel
 from app.tool.checkout import Checkout
 from app.tool.doctor import doctor
@@ -15,17 +16,24 @@ from app.tool.logs import logs
 from app.tool.parser import build_parser
 from app.tool.password import password
 from app.tool.ps import ps
+from app.tool.questions import questions
 from app.tool.run import run
+from app.tool.runs import runs
+from app.tool.say import say
 from app.tool.screen import note
 from app.tool.serve import serve
 
 COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
-    "serve": serve,
-    "doctor": doctor,
-    "ps": ps,
     "run": run,
+    "ps": ps,
     "logs": logs,
     "cancel": cancel,
+    "say": say,
+    "questions": questions,
+    "answer": answer,
+    "runs": runs,
+    "serve": serve,
+    "doctor": doctor,
     "password": password,
     "key": key,
 }

@@ -31,13 +31,23 @@ examples:
 """
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Puts the summary of each subcommand into the line of its name, however long that is."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        # For the width of a name, argparse does not count the indentation of subcommands.
+        self._indent()
+        super().add_argument(action)
+        self._dedent()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser. It sets `command` to the name of the subcommand, or None."""
     parser = argparse.ArgumentParser(
         prog="claudecode2api",
         description=_DESCRIPTION,
         epilog=f"{_EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         # With a new option, an abbreviated one could change its meaning.
         allow_abbrev=False,
     )

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from app.tool.asker import Asker
 from app.tool.checkout import Checkout
 from app.tool.client import Client
 from app.tool.failure import FAILED, MISUSED, Failure
@@ -13,9 +14,11 @@ from app.tool.interruption import END_PATIENCE, Interruption
 from app.tool.latest_session import latest_session
 from app.tool.screen import Screen, Shown, note, print_json
 from app.tool.stream import JobStream, when_back
+from app.tool.terminal import Terminal
+from app.tool.text_argument import text_of
 
 #: Options that are fields of the request.
-_FIELDS = ("model", "session_id", "timeout", "permission_mode", "allowed_tools")
+_FIELDS = ("model", "session_id", "timeout", "permission_mode", "allowed_tools", "keep_alive")
 
 
 def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
@@ -27,10 +30,12 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
     body = _body(client, arguments)
     if arguments.detach:
         return _start(client, body, arguments.json)
+    terminal = Terminal() if arguments.ask else None
     response = client.open("POST", "/chat", json=body)
     job_id = response.headers["X-Process-ID"]
     interruption = Interruption(client, job_id, settings.kill_grace + END_PATIENCE)
     screen = Screen(_shown(arguments))
+    asker = terminal and Asker(client, job_id, terminal, screen)
     with JobStream(client, job_id, screen.note, response) as stream:
         interruption.on_signals()
         try:
@@ -38,6 +43,8 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
                 status = screen.show(event)
                 if status is not None:
                     break
+                if asker:
+                    asker.see(event)
             else:
                 return FAILED
         except BrokenPipeError:
@@ -68,6 +75,8 @@ def _body(client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
     for name in _FIELDS:
         if getattr(arguments, name) is not None:
             body[name] = getattr(arguments, name)
+    if arguments.ask:
+        body["ask"] = True
     if arguments.continue_:
         body["session_id"] = latest_session(client, folder)
     if _shown(arguments) is Shown.TEXT and not arguments.detach:
@@ -87,18 +96,6 @@ def _prompt(words: list[str]) -> str:
         message = 'cannot run a job without a prompt: claudecode2api run "…"'
         raise Failure(message, MISUSED)
     return text
-
-
-def text_of(words: list[str]) -> str:
-    """A text from the command line, or from standard input; empty if neither has one."""
-    if words and words != ["-"]:
-        return " ".join(words)
-    if not words and sys.stdin.isatty():
-        return ""
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError:
-        raise Failure("cannot use standard input: it is not UTF-8", MISUSED) from None
 
 
 def _folder(given: str | None) -> str:

@@ -43,12 +43,14 @@ class Screen:
         self._is_shared = self._is_terminal and _is_terminal(sys.stderr)
         self._answer = AnswerText()
         self._in_line = False
+        # Whether the last line of the answer was ended before its end, by `end_line`.
+        self._is_broken = False
 
     def show(self, event: Event) -> int | None:
         """Show one event. Returns the exit status if it is the last."""
         if event.name == "done":
             if self._shown is Shown.TEXT:
-                self._write(self._answer.finish())
+                self._write_answer(self._answer.finish())
             return self._note_end(json.loads(event.data))
         if event.name == "message":
             self._show_line(event.data)
@@ -58,22 +60,31 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Print a line on standard error; on a terminal, not into a line of the answer."""
-        self._end_line()
+        if self._is_shared:
+            self.end_line()
         note(text)
+
+    def end_line(self) -> None:
+        """On a terminal, end the line of the answer, for something else to begin."""
+        if self._in_line:
+            self._write("\n")
+            self._is_broken = True
 
     def _show_line(self, line: bytes) -> None:
         if self._shown is Shown.LINES:
             # An event is one line of the CLI's; only a CR in it can have become a newline.
             self._write(line.replace(b"\n", b"\r") + b"\n")
         elif self._shown is Shown.TEXT:
-            self._write(self._answer.read(line))
+            self._write_answer(self._answer.read(line))
             for call in tool_calls(line):
-                self._end_line()
+                if self._is_shared:
+                    self.end_line()
                 _note_dimmed(call)
 
-    def _end_line(self) -> None:
-        if self._in_line:
-            self._write("\n")
+    def _write_answer(self, text: str) -> None:
+        if text and self._is_broken:
+            text, self._is_broken = text.removeprefix("\n"), False
+        self._write(text)
 
     def _write(self, content: bytes | str) -> None:
         if not content:
@@ -81,7 +92,7 @@ class Screen:
         if self._is_terminal:
             text = content if isinstance(content, str) else content.decode(errors="replace")
             content = printable(text)
-            self._in_line = self._is_shared and not text.endswith("\n")
+            self._in_line = not text.endswith("\n")
         if isinstance(content, str):
             content = content.encode(errors="replace")
         self._out.write(content)
