@@ -9,6 +9,7 @@ from pathlib import Path
 from app.tool.answer import answer
 from app.tool.cancel import cancel
 from app.tool.checkout import Checkout
+from app.tool.completion.print_script import completion
 from app.tool.doctor import doctor
 from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
 from app.tool.key import key
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "doctor": doctor,
     "password": password,
     "key": key,
+    "completion": completion,
 }
 
 

@@ -1,11 +1,11 @@
-"""The command lines of the operator's subcommands: serve, doctor, password, key."""
+"""The command lines of the operator's subcommands: serve, doctor and others."""
 
 from app.tool.subcommand import Subcommands, add_subcommand, add_url
 
 
 def add_operator_subcommands(commands: Subcommands) -> None:
     """Add them, in the order of the help."""
-    for add in (_add_serve, _add_doctor, _add_password, _add_key):
+    for add in (_add_serve, _add_doctor, _add_password, _add_key, _add_completion):
         add(commands)
 
 
@@ -94,3 +94,22 @@ def _add_key(commands: Subcommands) -> None:
             made.add_argument(
                 "--print", action="store_true", help="print the key even without a terminal"
             )
+
+
+def _add_completion(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "completion",
+        "print a script for completion in a shell",
+        """\
+        Prints a script with which bash, zsh or fish completes commands, options, and the ids of
+        jobs and questions. Evaluate it where your shell starts: in ~/.bashrc, in ~/.zshrc after
+        compinit, or in ~/.config/fish/config.fish.
+        """,
+        """\
+        eval "$(claudecode2api completion bash)"
+        eval "$(claudecode2api completion zsh)"
+        claudecode2api completion fish | source
+        """,
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="the shell")

@@ -1,0 +1,1 @@
+"""Completion in shells: scripts that are generated from the parser of the command line."""
