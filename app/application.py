@@ -39,6 +39,7 @@ from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.limits import Limits
 from app.jobs.log_ends import EndLog
 from app.jobs.service import JobService
+from app.jobs.spares import Spares
 from app.jobs.starter import JobStarter
 from app.jobs.store import Spool
 from app.metrics import Metrics
@@ -76,7 +77,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     roots = settings.cwd_roots and (*settings.cwd_roots, workspaces.folder.resolve())
     limits = _limits(settings, roots)
     counters = Metrics(settings.state_dir / "metrics", worker)
-    service, background = _jobs(spool, launcher, limits, counters, startup)
+    spares = Spares(spool.state, installed, _defaults(settings), settings.spares)
+    service, background = _jobs(spool, launcher, limits, counters, spares, startup)
     bodies = BodyReader(settings.max_body)
     requests = ChatRequests(
         _defaults(settings),
@@ -110,18 +112,26 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
 
 
 def _jobs(
-    spool: Spool, launcher: LauncherClient, limits: Limits, counters: Metrics, startup: Startup
+    spool: Spool,
+    launcher: LauncherClient,
+    limits: Limits,
+    counters: Metrics,
+    spares: Spares,
+    startup: Startup,
 ) -> tuple[JobService, BackgroundWork]:
     """The jobs for the views, and the work beside them."""
     users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
-    starter = JobStarter(spool, launcher, keys, limits, ends, Transcripts(startup.environment))
+    transcripts = Transcripts(startup.environment)
+    starter = JobStarter(spool, launcher, keys, limits, ends, transcripts, spares)
     heartbeat = startup.settings.heartbeat
     service = JobService(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace
     )
-    background = BackgroundWork(spool, launcher, keys, index, upkeep, ends, users, limits.retention)
+    background = BackgroundWork(
+        spool, launcher, spares, keys, index, upkeep, ends, users, limits.retention
+    )
     return service, background
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 #: Bytes of memory for one run of the CLI with its tools (2.1.330: 190 to 320 MB without).
 JOB_MEMORY = 400_000_000
+#: Bytes of memory from which on a spare is worth its 120 MB.
+ENOUGH_FOR_SPARE = 4_000_000_000
 #: Runs of the CLI per core: most of the time each waits for the model.
 JOBS_PER_CORE = 4
 

@@ -181,6 +181,17 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "cannot become a subreaper")
 
 
+def has_idle_core() -> bool:
+    """Whether fewer processes want to run at this moment than there are cores (proc(5))."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            runnable = int(file.read().split()[3].split(b"/")[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    # This process runs, too.
+    return runnable - 1 < len(os.sched_getaffinity(0))
+
+
 def signal_name(number: int) -> str:
     """
     >>> signal_name(9)

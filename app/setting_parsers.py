@@ -13,7 +13,7 @@ from pathlib import Path
 from app import origin
 from app.auth.api_keys import ApiKey, read_keys
 from app.auth.secret_strength import is_blank, is_placeholder
-from app.machine import job_capacity
+from app.machine import ENOUGH_FOR_SPARE, job_capacity, memory
 from app.mcp import servers_in
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -76,6 +76,16 @@ def seconds(least: float, most: float) -> Callable[[str], float]:
 def job_count(value: str) -> int:
     """How many jobs run at once; if empty, as many as this machine has room for."""
     return whole(1, 100_000)(value) if value else job_capacity()
+
+
+def runs_memory(value: str) -> int:
+    """Bytes of memory for runs without a job; if empty, a quarter of the memory."""
+    return whole(0, 1 << 50)(value) if value else memory() // 4
+
+
+def spare_count(value: str) -> int:
+    """How many spares there are; if empty, one where memory is not short."""
+    return whole(0, 1000)(value) if value else int(memory() >= ENOUGH_FOR_SPARE)
 
 
 def log_level(value: str) -> str:

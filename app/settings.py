@@ -55,6 +55,9 @@ class Settings:
     ask_timeout: float
     keep_alive: float
     max_keep_alive: float
+    runs_memory: int
+    spares: int
+    own_turns: int
     background_wait: float
     max_job_output: int
     min_free_disk: int
@@ -155,6 +158,9 @@ _TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], obje
     "ASK_TIMEOUT": (_is("600"), parse.seconds(1, 31_536_000)),
     "KEEP_ALIVE": (_is("0"), parse.seconds(0, 31_536_000)),
     "MAX_KEEP_ALIVE": (_is("3600"), parse.seconds(0, 31_536_000)),
+    "RUNS_MEMORY": (_is(""), parse.runs_memory),
+    "SPARES": (_is(""), parse.spare_count),
+    "OWN_TURNS": (_is("3"), parse.whole(0, 1_000_000)),
     "BACKGROUND_WAIT": (_is("30"), parse.seconds(0, 31_536_000)),
     "MAX_JOB_OUTPUT": (_is(str(1 << 30)), parse.whole(0, 1 << 50)),
     "MIN_FREE_DISK": (_is(str(256 << 20)), parse.whole(0, 1 << 50)),

@@ -41,7 +41,13 @@ class Startup:
         state = str(settings.state_dir)
         users = load_users(state, settings.auth_user, settings.api_keys, settings.shared_jobs)
         claude = locate(settings.claude_path, environment)
-        capacity = Capacity(settings.max_jobs, settings.queue_size, settings.min_free_disk)
+        capacity = Capacity(
+            settings.max_jobs,
+            settings.queue_size,
+            settings.min_free_disk,
+            settings.runs_memory,
+            settings.own_turns,
+        )
         code = generation(claude.path, environment, capacity)
         return cls(settings, environment, claude, users, capacity, code)
 

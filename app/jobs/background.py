@@ -13,6 +13,7 @@ from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.keeper import Keeper
 from app.jobs.log_ends import EndLog
 from app.jobs.retention import remove_old
+from app.jobs.spares import Spares
 from app.jobs.store import Spool
 from app.records import session_users
 from app.records.job import Job
@@ -27,6 +28,8 @@ _SHORT_LIFE = 1.0
 _TROUBLE_EVERY = 60.0
 #: Seconds between two searches for idempotency keys and sessions that can be forgotten.
 _FORGET_EVERY = 3600.0
+#: Seconds between two looks whether spares are to be started in another way.
+_SPARES_EVERY = 1.0
 #: Seconds between two times that ends are added to the index.
 _INDEX_EVERY = 0.25
 
@@ -41,6 +44,7 @@ class BackgroundWork:
         self,
         spool: Spool,
         launcher: LauncherClient,
+        spares: Spares,
         keys: Keys,
         index: JobIndex,
         upkeep: IndexUpkeep,
@@ -50,6 +54,7 @@ class BackgroundWork:
     ) -> None:
         self._spool = spool
         self._launcher = launcher
+        self._spares = spares
         self._keys = keys
         self._index = index
         self._upkeep = upkeep
@@ -88,6 +93,12 @@ class BackgroundWork:
             self._forget_at = time.monotonic() + _FORGET_EVERY
             self._keys.forget_removed()
             session_users.forget_old(self._spool.state)
+
+    def keep_spares(self) -> None:
+        """Have the launcher keep spares, once it is known whether the CLI can be one."""
+        while not self._stopped.is_set():
+            self._spares.publish()
+            self._stopped.wait(_SPARES_EVERY)
 
     def keep_index(self) -> None:
         """Keep the index of jobs up to date until this process stops."""

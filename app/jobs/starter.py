@@ -14,6 +14,7 @@ from app.errors import DiskFull, JobNotStarted, QueueFull, SessionExists, Sessio
 from app.jobs.idempotency import Keys
 from app.jobs.limits import Limits, narrowed
 from app.jobs.log_ends import EndLog
+from app.jobs.spares import Spares
 from app.jobs.spec import JobSpec
 from app.jobs.store import Spool
 from app.records import session_users
@@ -43,6 +44,7 @@ class JobStarter:
         limits: Limits,
         ends: EndLog,
         transcripts: Transcripts,
+        spares: Spares,
     ) -> None:
         self._spool = spool
         self._launcher = launcher
@@ -50,6 +52,7 @@ class JobStarter:
         self._limits = limits
         self._ends = ends
         self._transcripts = transcripts
+        self._spares = spares
         self._starter = processes.this_process()
 
     def start(self, spec: JobSpec, user: User, detached: bool) -> tuple[Job, bool]:
@@ -89,7 +92,7 @@ class JobStarter:
         return job, is_new
 
     def _launch_and_log(self, job: Job, spec: JobSpec, user: User) -> None:
-        is_running = self._launcher.start(job.id, spec.continues)
+        is_running = self._launcher.start(job.id, spec.continues, self._spares.fit(spec))
         log.info(
             "job %s %s for %s in %r",
             job.id,
@@ -173,6 +176,7 @@ class JobStarter:
             ask_timeout=spec.ask_timeout,
             keep_alive=spec.keep_alive,
             background_wait=self._background_wait(spec),
+            spare=self._spares.fit(spec),
         )
         command = spec.command
         roots = [str(root) for root in self._limits.roots]

@@ -21,6 +21,7 @@ class JobRequest(NamedTuple):
     unless it is forked. `title` is the job's name for people. With `ask`, the CLI's questions are
     for the client, each for `ask_timeout` seconds. The run is kept for `keep_alive` seconds after
     the job. Commands in the background may outlive the last result for `background_wait` seconds.
+    `spare` means that a spare can serve the job.
     """
 
     id: str
@@ -43,6 +44,7 @@ class JobRequest(NamedTuple):
     ask_timeout: float = 600.0
     keep_alive: float = 0.0
     background_wait: float = 30.0
+    spare: bool = False
 
 
 class Claim(NamedTuple):

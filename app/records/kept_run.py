@@ -18,9 +18,10 @@ FOLDER = "kept"
 class KeptRun(NamedTuple):
     """A kept run: which session it has, and for whom.
 
-    `state` is `idle` or `busy`. `session` is what the CLI named last. `user` is the id of the user
-    whose jobs it serves. `jobs` counts these, `own_turns` the turns that the CLI began by itself
-    between them, which have cost `own_cost` US dollars. `memory` is in bytes.
+    `state` is `idle` or `busy`, or `spare` for one that has no session and no user yet. `session`
+    is what the CLI named last. `user` is the id of the user whose jobs it serves. `jobs` counts
+    these, `own_turns` the turns that the CLI began by itself between them, which have cost
+    `own_cost` US dollars. `memory` is in bytes.
     """
 
     id: str

@@ -83,8 +83,13 @@ def judge(
     `claim` are read from the job unless they are given.
     """
     request, claim = request or job.request(), claim or job.claimed_by()
-    span_start = (claim.span_start if claim else None) or job.span_start() or 0
+    span_start = claim.span_start if claim is not None else 0
+    if span_start is None:
+        span_start = job.span_start()
     result, outcome, session, size = _read(job, span_start)
+    if span_start is None:
+        # The run had not begun the job.
+        span_start = size
     fields = result.fields if result else {}
     succeeded = known_status is None and outcome.succeeded
     succeeded = succeeded and (exit_is_ours or run_exit.exit_code == 0)
@@ -181,10 +186,12 @@ def with_full_disk(end: JobEnd) -> JobEnd:
     return end._replace(reason="disk_full", error=_LIMIT_ERRORS["disk_full"])
 
 
-def _read(job: Job, span_start: int) -> _Output:
+def _read(job: Job, span_start: int | None) -> _Output:
     output = open_output(job.output)
     try:
         size = os.fstat(output).st_size
+        if span_start is None:
+            return _Output(None, Outcome(False), None, size)
         result = last_result(output, span_start)
         if result is None:
             return _Output(None, Outcome(False), read_session(output, span_start), size)

@@ -129,8 +129,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._connections = OpenConnections(self._connection_limits(), self._is_proxy)
         gevent.spawn(self._look_after_jobs)
         gevent.spawn(self.wsgi.extensions["background"].keep_launcher)
-        # Before the first job needs it.
-        gevent.spawn(lambda: self.wsgi.extensions["claude"].capabilities)
+        # It finds out what the CLI can do, before the first job needs that.
+        gevent.spawn(self.wsgi.extensions["background"].keep_spares)
         keeping = gevent.spawn(self.wsgi.extensions["background"].keep_index)
         servers = []
         for listener in self.sockets:

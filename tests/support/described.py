@@ -46,7 +46,7 @@ def application() -> Flask:
         settings = Settings.load({"AUTH_PASSWORD": "x", "STATE_DIR": state})
         users = assign("admin", [], shares=False, known=None, has_data=False)
         claude = Claude("/bin/true", "1.0", "PATH")
-        startup = Startup(settings, {}, claude, users, Capacity(1, 1, 0), "")
+        startup = Startup(settings, {}, claude, users, Capacity(1, 1, 0, 0, 0), "")
         return create_app(startup, this_process())
 
 

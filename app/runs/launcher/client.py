@@ -36,11 +36,17 @@ main(sys.argv[2:])"""
 
 
 class Capacity(NamedTuple):
-    """How many jobs may run and wait, and how many bytes of disk must be free for a start."""
+    """How many jobs may run and wait, and how many bytes of disk must be free for a start.
+
+    Runs without a job may have `runs_memory` bytes of memory together, and begin `own_turns` turns
+    by themselves.
+    """
 
     running: int
     waiting: int
     min_free: int
+    runs_memory: int
+    own_turns: int
 
 
 class LauncherClient:
@@ -70,15 +76,15 @@ class LauncherClient:
         #: Whether a launcher runs, or none was needed yet, as far as `subscribe` knows.
         self.is_available = True
 
-    def start(self, job_id: str, continues: str | None) -> bool:
+    def start(self, job_id: str, continues: str | None, spare: bool = False) -> bool:
         """Start a job; returns True once its CLI runs, False if the job is queued.
 
-        No two jobs with the same `continues`, a session, run at the same time. A job that was
-        started or cancelled by another process counts as running: its folder has its state.
-        Raises JobNotStarted, QueueFull.
+        With `spare`, a spare can serve it. No two jobs with the same `continues`, a session, run at
+        the same time. A job that was started or cancelled by another process counts as running: its
+        folder has its state. Raises JobNotStarted, QueueFull.
         """
         for _ in range(_TRIES):
-            answer = self._send_request("start", job=job_id, continues=continues)
+            answer = self._send_request("start", job=job_id, continues=continues, spare=spare)
             if answer == "full":
                 raise QueueFull(self._capacity.waiting)
             if answer.startswith("failed "):
@@ -118,11 +124,11 @@ class LauncherClient:
         """Whether the master is alive; the launcher exits with it."""
         return processes.identify(self._master.pid) == self._master
 
-    def _format_request(self, command: str, **fields: str | None) -> bytes:
+    def _format_request(self, command: str, **fields: str | bool | None) -> bytes:
         request = {"ask": command, "generation": self._generation, **fields}
         return json.dumps(request).encode() + b"\n"
 
-    def _send_request(self, command: str, **fields: str | None) -> str:
+    def _send_request(self, command: str, **fields: str | bool | None) -> str:
         """Send a request; returns the answer, "" if the connection closed without one."""
         with self._connect() as connection:
             connection.settimeout(SUPERVISOR_PATIENCE)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from app import processes
 from app.records.job import Job, is_job_id
@@ -20,15 +21,31 @@ from app.runs import temporary_folder
 from app.runs.close_lost import close_kept, close_lost
 from app.runs.detect_dead import is_dead, supervisor_of
 from app.runs.launcher.background_task import BackgroundTask
-from app.runs.launcher.pool import Pool, answer
+from app.runs.launcher.pool import SPARE_MEMORY, Pool, answer
 from app.runs.launcher.queue import Queue
+from app.runs.launcher.spare_record import NONE as NO_SPARES
+from app.runs.launcher.spare_record import SpareRecord
 from app.state.disk import NO_ROOM, free_bytes
 from app.state.files import make_folder, sync
 
 #: Milliseconds between two attempts at what no event announces.
 RETRY_AFTER = 100
+#: Milliseconds between two looks whether a spare is missing and a core idle.
+SPARE_INTERVAL = 300
 #: Seconds between two syncs of the ends of jobs to the disk.
 SYNC_INTERVAL = 5.0
+
+
+class StartLimits(NamedTuple):
+    """With less than `min_free` bytes of disk free, no job starts.
+
+    Kept runs and spares have at most `runs_memory` bytes of memory together, and each kept run may
+    begin `own_turns` turns by itself between two jobs.
+    """
+
+    min_free: int
+    runs_memory: int
+    own_turns: int
 
 
 class Dispatcher:
@@ -36,7 +53,7 @@ class Dispatcher:
 
     Descriptors to wait for are registered with `poll`. `on_event` is called with `started` and the
     id of each job that starts after it has waited, and with `ended` and the id of each job that
-    ends. With less than `min_free` bytes of disk free, no job starts.
+    ends.
     """
 
     def __init__(
@@ -45,14 +62,14 @@ class Dispatcher:
         queue: Queue,
         pool: Pool,
         poll: "select.poll",
-        min_free: int,
+        limits: StartLimits,
         on_event: Callable[[str, str], None],
     ) -> None:
         self._state = state
         self._queue = queue
         self._pool = pool
         self._poll = poll
-        self._min_free = max(min_free, NO_ROOM)
+        self._limits = limits._replace(min_free=max(limits.min_free, NO_ROOM))
         self._on_event = on_event
         #: Jobs of supervisors that an earlier launcher forked, by a descriptor of the supervisor.
         self._adopted: dict[int, Job] = {}
@@ -77,6 +94,8 @@ class Dispatcher:
         self._holding: dict[int, KeptRun] = {}
         #: The run that each child ends, by the child's pid.
         self._ending: dict[int, str] = {}
+        self._spare_record = SpareRecord(state)
+        self._spare_at = 0.0
         self._blocked = False
         self._retry_at = 0.0
 
@@ -96,7 +115,7 @@ class Dispatcher:
         for job_id in self._queue.read_published():
             request = Job(self._state, job_id).request()
             if request is not None and job_id not in self._queue:
-                self._queue.add(job_id, request.continues)
+                self._queue.add(job_id, request.continues, request.spare)
         self.drop_cancelled()
         self._cleanup.start_if_due()
 
@@ -117,7 +136,25 @@ class Dispatcher:
             self._undetermined or self._unclosed or (self._blocked and not self._queue.is_empty())
         )
         self._blocked = False
-        return RETRY_AFTER if must_retry else None
+        self._pool.limit_memory(self._limits.runs_memory)
+        is_missing = self._keep_spares()
+        return RETRY_AFTER if must_retry else SPARE_INTERVAL if is_missing else None
+
+    def _keep_spares(self) -> bool:
+        """Start a spare if one is missing and a core is idle; returns whether one is missing."""
+        wanted = self._spare_record.read()
+        is_missing = self._pool.spare_count < wanted.number or wanted != self._pool.wanted_spare
+        moment = time.monotonic()
+        if not is_missing or moment < self._spare_at or not self._queue.is_empty():
+            return is_missing
+        if self._pool.memory() + SPARE_MEMORY > self._limits.runs_memory:
+            wanted = NO_SPARES
+        if processes.has_idle_core():
+            self._spare_at = moment + SPARE_INTERVAL / 1000
+            with suppress(OSError):
+                # No process or descriptor is free.
+                self._pool.keep_spares(wanted)
+        return True
 
     def retry(self) -> None:
         """Try again what could not be determined or done, at most every `RETRY_AFTER`."""
@@ -137,7 +174,9 @@ class Dispatcher:
         with suppress(OSError):
             self._queue.publish()
 
-    def start(self, job_id: str, continues: str | None, connection: socket.socket) -> None:
+    def start(
+        self, job_id: str, continues: str | None, spare: bool, connection: socket.socket
+    ) -> None:
         """Start or queue a job; the answer comes from here, or from the job's supervisor."""
         for ended in self._pool.read_messages():
             self._on_idle(ended)
@@ -145,7 +184,7 @@ class Dispatcher:
             # The worker asks again, because the answer was lost.
             answer(connection, "queued" if self._queue.waits(job_id) else "known")
             return
-        self._queue.add(job_id, continues)
+        self._queue.add(job_id, continues, spare)
         try:
             self._start_jobs(job_id, connection)
             if self._queue.waits(job_id):
@@ -245,6 +284,7 @@ class Dispatcher:
                 self._pool.assign(
                     job_id,
                     self._queue.continues(job_id),
+                    self._queue.fits_spare(job_id),
                     connection if job_id == requested else None,
                 )
             except OSError:
@@ -255,7 +295,7 @@ class Dispatcher:
 
     def _require_room(self) -> None:
         """Check that the disk has room for a job to start. Raises OSError."""
-        if free_bytes(self._state) < self._min_free:
+        if free_bytes(self._state) < self._limits.min_free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _forget_or_adopt(self, job: Job) -> None:

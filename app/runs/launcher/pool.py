@@ -18,18 +18,23 @@ from typing import NamedTuple
 
 from app import processes
 from app.records.job import Job
+from app.runs.launcher.spare_record import NONE as NO_SPARES
+from app.runs.launcher.spare_record import SpareStart
 from app.runs.signal_wakeup import watch_signals
 from app.runs.supervisor.supervise import Supervisor
 
+#: Bytes of memory of a spare (2.1.330: 88 to 112 MB).
+SPARE_MEMORY = 120 << 20
 #: How many idle supervisors are kept; 1 is always ready.
 MOST_IDLE = 8
 #: Jobs after which a supervisor is replaced, so that its memory does not grow for ever.
 JOBS_EACH = 500
 # The messages of a supervisor: `idle <job>` once a job has ended, or `idle ` once the run has ended
 # that it kept; before the end of a job, `keeps <session> <memory in bytes>` if it keeps the run.
-# The launcher sends the ids of jobs, and `END_KEPT`.
+# The launcher sends the ids of jobs, `SPARE` to have a spare started, and `END_KEPT` for the end of
+# the spare or the kept run.
 IDLE, KEEPS = "idle", "keeps"
-END_KEPT = b"end"
+SPARE, END_KEPT = b"spare", b"end"
 
 # How often to look for a dead supervisor's descendants: each look finds one more generation.
 _ORPHAN_ROUNDS = 200
@@ -57,12 +62,18 @@ class Pool:
     """The launcher's children. Their control sockets are registered with `poll`."""
 
     def __init__(
-        self, state: str, claude: str, environment: Mapping[bytes, bytes], poll: "select.poll"
+        self,
+        state: str,
+        claude: str,
+        environment: Mapping[bytes, bytes],
+        poll: "select.poll",
+        own_turns: int,
     ) -> None:
         self._state = state
         self._claude = claude
         self._environment = environment
         self._poll = poll
+        self._own_turns = own_turns
         #: Each supervisor's control socket and pid, by the socket's descriptor.
         self._supervisors: dict[int, tuple[socket.socket, int]] = {}
         self._idle: list[int] = []
@@ -70,6 +81,10 @@ class Pool:
         self._jobs: dict[int, str] = {}
         #: The runs that supervisors keep, by their sessions; the one used last is the last.
         self._kept: dict[str, _Kept] = {}
+        #: The supervisors that have a spare, the oldest first.
+        self._spares: list[int] = []
+        #: What spares are started with. A supervisor that is forked has it as it was then.
+        self._spare = NO_SPARES
 
     def __contains__(self, descriptor: int) -> bool:
         return descriptor in self._supervisors
@@ -79,17 +94,25 @@ class Pool:
         if not self._idle:
             self._idle.append(self._fork_supervisor())
 
-    def assign(self, job_id: str, continues: str | None, connection: socket.socket | None) -> None:
+    def assign(
+        self, job_id: str, continues: str | None, spare: bool, connection: socket.socket | None
+    ) -> None:
         """Give a job to a supervisor, which answers on this connection whether the job starts.
 
-        If one keeps a run for the session that the job continues, that one gets it. Raises OSError
-        if no supervisor is idle and none can be forked.
+        If one keeps a run for the session that the job continues, that one gets it, and one with a
+        spare if a spare can serve the job. Raises OSError if no supervisor is idle and none can be
+        forked.
         """
         descriptors = [] if connection is None else [connection.fileno()]
         while True:
             self.keep_ready()
             kept = self._kept.get(continues or "")
-            descriptor = self._idle.pop() if kept is None else kept.descriptor
+            if kept is not None:
+                descriptor = kept.descriptor
+            elif spare and self._spares:
+                descriptor = self._spares.pop(0)
+            else:
+                descriptor = self._idle.pop()
             control, pid = self._supervisors[descriptor]
             try:
                 socket.send_fds(control, [job_id.encode()], descriptors)
@@ -100,16 +123,54 @@ class Pool:
             self._jobs[pid] = job_id
             return
 
+    @property
+    def spare_count(self) -> int:
+        """How many spares there are."""
+        return len(self._spares)
+
+    @property
+    def wanted_spare(self) -> SpareStart:
+        """What the spares were started with."""
+        return self._spare
+
+    def keep_spares(self, wanted: SpareStart) -> None:
+        """Start a spare if too few are there, and end those that were started otherwise.
+
+        Raises OSError.
+        """
+        if wanted != self._spare:
+            self._spare = wanted
+            for descriptor in self._spares:
+                self._end_waiting(descriptor)
+            # A supervisor starts a spare with what it knew when it was forked.
+            while self._idle:
+                self._release(self._idle[0])
+        if len(self._spares) < wanted.number:
+            self.keep_ready()
+            descriptor = self._idle.pop()
+            self._spares.append(descriptor)
+            with suppress(OSError):
+                # Otherwise it was killed, and its exit is noticed.
+                self._supervisors[descriptor][0].send(SPARE)
+
+    def _end_waiting(self, descriptor: int) -> None:
+        with suppress(OSError):
+            self._supervisors[descriptor][0].send(END_KEPT)
+
+    def memory(self) -> int:
+        """Bytes of memory of the runs without a job."""
+        kept = sum(each.memory for each in self._kept.values() if not each.is_ending)
+        return kept + len(self._spares) * SPARE_MEMORY
+
     def limit_memory(self, most: int) -> None:
         """End the kept runs that were used least recently, until the rest need at most this."""
         for kept in list(self._kept.values()):
-            if sum(each.memory for each in self._kept.values() if not each.is_ending) <= most:
+            if self.memory() <= most:
                 return
-            control, pid = self._supervisors[kept.descriptor]
+            pid = self._supervisors[kept.descriptor][1]
             if not kept.is_ending and not self._jobs.get(pid):
                 kept.is_ending = True
-                with suppress(OSError):
-                    control.send(END_KEPT)
+                self._end_waiting(kept.descriptor)
 
     def read_messages(self) -> list[str]:
         """Read what supervisors have sent; returns the ids of jobs that have ended.
@@ -176,6 +237,8 @@ class Pool:
 
     def _rest(self, descriptor: int) -> None:
         """Count a supervisor as idle."""
+        if descriptor in self._spares:
+            self._spares.remove(descriptor)
         if descriptor in self._idle:
             return
         self._idle.append(descriptor)
@@ -230,8 +293,9 @@ class Pool:
         """Close a supervisor's control socket, which ends it if it lives."""
         self._poll.unregister(descriptor)
         self._supervisors.pop(descriptor)[0].close()
-        if descriptor in self._idle:
-            self._idle.remove(descriptor)
+        for group in (self._idle, self._spares):
+            if descriptor in group:
+                group.remove(descriptor)
         self._forget_kept(descriptor)
 
     def _fork_supervisor(self) -> int:
@@ -247,20 +311,28 @@ class Pool:
         """Run in a supervisor: serve one job after the other, until the launcher exits."""
         processes.become_subreaper()
         supervisor = Supervisor(
-            self._claude, self._environment, watch_signals(), partial(_send, control, KEEPS)
+            self._claude,
+            self._environment,
+            watch_signals(),
+            partial(_send, control, KEEPS),
+            self._own_turns,
         )
         for left in reversed(range(JOBS_EACH)):
             message, connection = _next_message(control, supervisor)
             if not message:
                 break
-            job_id = "" if message == END_KEPT else message.decode()
+            if message == SPARE:
+                supervisor.start_spare(self._state, [*self._spare.arguments])
+                if supervisor.spare is not None:
+                    continue
+            job_id = "" if message in (SPARE, END_KEPT) else message.decode()
             if job_id:
                 supervisor.serve(Job(self._state, job_id), partial(answer, connection))
             else:
-                supervisor.end_kept()
+                supervisor.end_waiting()
             if not supervisor.is_clean or not left or not _send(control, IDLE, job_id):
                 break
-        supervisor.end_kept()
+        supervisor.end_waiting()
 
 
 def _next_message(
@@ -270,7 +342,7 @@ def _next_message(
 
     The message is empty once the launcher is gone, and `END_KEPT` once a kept run has to end.
     """
-    if supervisor.kept is not None and not supervisor.kept.wait(control):
+    if not supervisor.wait(control):
         return END_KEPT, None
     try:
         message, descriptors, _, _ = socket.recv_fds(control, 256, 1)

@@ -2,7 +2,7 @@
 
 A connection carries one request, as JSON on one line:
 
-    {"ask": "start", "generation": …, "job": …, "continues": …}
+    {"ask": "start", "generation": …, "job": …, "continues": …, "spare": …}
         →  started | failed <why>    from the supervisor
            queued                    the job runs when a slot and its session are free
            full                      the queue is full; the job is not started
@@ -42,12 +42,13 @@ class Generation(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A worker's request; `job` and `continues` belong to `start`."""
+    """A worker's request; `job`, `continues` and `spare` belong to `start`."""
 
     command: Literal["start", "look", "stay"]
     generation: Generation
     job: str
     continues: str | None
+    spare: bool
 
 
 def parse_generation(text: str) -> Generation:
@@ -74,4 +75,5 @@ def parse_request(line: bytes) -> Request:
         raise ValueError("not a job")
     if continues is not None and not isinstance(continues, str):
         raise ValueError("not a session")
-    return Request(command, parse_generation(generation), job, continues)
+    spare = fields.get("spare") is True
+    return Request(command, parse_generation(generation), job, continues, spare)

@@ -26,6 +26,8 @@ class Queue:
         self._most_waiting = most_waiting
         #: The session that each job continues, if any.
         self._continues: dict[str, str | None] = {}
+        #: The jobs that a spare can serve.
+        self._for_spares: set[str] = set()
         #: The session that each running job's CLI has named, as far as is known.
         self._running: dict[str, str | None] = {}
         #: The sessions of runs whose supervisors lost their launcher, by the runs' ids.
@@ -69,9 +71,15 @@ class Queue:
         """Whether more jobs wait than the limit allows."""
         return len(self._waiting) > self._most_waiting
 
-    def add(self, job_id: str, continues: str | None) -> None:
-        """Add a job that waits."""
+    def fits_spare(self, job_id: str) -> bool:
+        """Whether a spare can serve a job."""
+        return job_id in self._for_spares
+
+    def add(self, job_id: str, continues: str | None, spare: bool = False) -> None:
+        """Add a job that waits; with `spare`, a spare can serve it."""
         self._continues[job_id] = continues
+        if spare:
+            self._for_spares.add(job_id)
         self._waiting.append(job_id)
 
     def add_running(self, job_id: str, continues: str | None) -> None:
@@ -103,6 +111,7 @@ class Queue:
     def forget(self, job_id: str) -> None:
         """Remove a job, which has ended or waits no longer."""
         self._continues.pop(job_id, None)
+        self._for_spares.discard(job_id)
         self._running.pop(job_id, None)
         for jobs in (self._waiting, self._starting):
             with suppress(ValueError):

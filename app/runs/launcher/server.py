@@ -20,9 +20,10 @@ from contextlib import suppress
 from app import processes
 from app.processes import Process
 from app.records.job_records import JobEnd, JobRequest
+from app.records.kept_run import KeptRun
 from app.records.run import RunExit, RunStart
 from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
-from app.runs.launcher.dispatcher import Dispatcher
+from app.runs.launcher.dispatcher import Dispatcher, StartLimits
 from app.runs.launcher.pool import Pool, answer
 from app.runs.launcher.protocol import parse_generation, parse_request
 from app.runs.launcher.queue import Queue
@@ -43,11 +44,12 @@ def main(arguments: list[str]) -> None:
     """Serve until the master exits, or until a worker of a newer generation sends a request.
 
     Arguments: state folder, the CLI's path, generation, how many jobs may run and how many may
-    wait, how many bytes of disk must be free for a start, and the pid and start time of the
-    master. Returns at once if another launcher serves already.
+    wait, how many bytes of disk must be free for a start, how many bytes of memory runs without a
+    job may have, how many turns they may begin, and the pid and start time of the master. Returns
+    at once if another launcher serves already.
     """
     state, claude, generation, most_running, most_waiting, min_free, *rest = arguments
-    master_pid, master_started = rest
+    runs_memory, own_turns, master_pid, master_started = rest
     master = processes.open_process(Process(int(master_pid), int(master_started)))
     lock = acquire(f"{state}/{LOCK}")
     if lock is None or master is None:
@@ -55,10 +57,9 @@ def main(arguments: list[str]) -> None:
     handle_signals()
     processes.become_subreaper()
     queue = Queue(state, int(most_running), int(most_waiting))
-    launcher = _Launcher(
-        state, claude, generation, lock, master, int(master_pid), queue, int(min_free)
-    )
-    for kind in (JobRequest, JobEnd, RunStart, RunExit, Process):
+    limits = StartLimits(int(min_free), int(runs_memory), int(own_turns))
+    launcher = _Launcher(state, claude, generation, lock, master, int(master_pid), queue, limits)
+    for kind in (JobRequest, JobEnd, RunStart, RunExit, Process, KeptRun):
         types_of(kind)
     # Supervisors share this memory until the garbage collector touches it.
     gc.collect()
@@ -96,7 +97,7 @@ class _Launcher:
         master: int,
         master_pid: int,
         queue: Queue,
-        min_free: int,
+        limits: StartLimits,
     ) -> None:
         #: The open lock file; its lock keeps other launchers from serving.
         self.lock = lock
@@ -109,8 +110,8 @@ class _Launcher:
         for descriptor in (master, self._wakeup):
             self._poll.register(descriptor, select.POLLIN)
         self._listen()
-        pool = Pool(state, claude, dict(os.environb), self._poll)
-        self._dispatcher = Dispatcher(state, queue, pool, self._poll, min_free, self._send_event)
+        pool = Pool(state, claude, dict(os.environb), self._poll, limits.own_turns)
+        self._dispatcher = Dispatcher(state, queue, pool, self._poll, limits, self._send_event)
         #: Connections without a request so far, and their deadlines, by descriptor.
         self._pending: dict[int, tuple[socket.socket, float]] = {}
         #: Connections of workers that receive events, by descriptor.
@@ -215,7 +216,7 @@ class _Launcher:
         if request.generation.is_newer(self._generation):
             self._done, self._replaced_by = True, connection
         elif request.command == "start":
-            self._dispatcher.start(request.job, request.continues, connection)
+            self._dispatcher.start(request.job, request.continues, request.spare, connection)
         elif request.command == "look":
             connection.close()
             self._dispatcher.drop_cancelled()

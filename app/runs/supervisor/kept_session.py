@@ -23,8 +23,6 @@ from app.timestamps import now
 MOST_JOBS = 100
 #: Bytes of memory with which a run is not kept.
 MOST_MEMORY = 300 << 20
-#: Turns that the CLI may begin by itself between two jobs.
-OWN_TURNS = 3
 #: Seconds between two looks at what no event announces.
 _LOOK_INTERVAL = 1.0
 
@@ -32,7 +30,7 @@ _LOOK_INTERVAL = 1.0
 class KeptSession:
     """A run that talks, with what must be known of it to serve another job."""
 
-    def __init__(self, run: TalkingRun, request: JobRequest) -> None:
+    def __init__(self, run: TalkingRun, request: JobRequest, most_own_turns: int) -> None:
         self.run = run
         self._state = os.path.dirname(os.path.dirname(run.watch.started.run.path))
         self._user = request.user
@@ -40,6 +38,7 @@ class KeptSession:
         self._model = request.model
         self._mode: str | None = None
         self._jobs = 0
+        self._most_own_turns = most_own_turns
         self._own_turns = 0
         self._own_cost = 0.0
         self._cost_at_idle = 0.0
@@ -96,7 +95,7 @@ class KeptSession:
             for line in run.new_lines():
                 self._on_line(line.fields)
             left = self._until - time.monotonic()
-            if run.watch.has_exited() or left <= 0 or self._own_turns > OWN_TURNS:
+            if run.watch.has_exited() or left <= 0 or self._own_turns > self._most_own_turns:
                 return False
             if not run.watch.started.run.exists() or self._is_to_end():
                 return False

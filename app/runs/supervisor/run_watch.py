@@ -36,6 +36,10 @@ class RunWatch:
         self._wakeup = wakeup
         self._status: int | None = None
 
+    def set_grace(self, seconds: float) -> None:
+        """Take the grace of a job, before its end has begun."""
+        self.signals = SignalLadder(self._cli, seconds)
+
     def has_exited(self) -> bool:
         """Whether the CLI has exited; others of the run may be left."""
         return self._status is not None

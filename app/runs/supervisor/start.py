@@ -104,6 +104,14 @@ def start(
     return StartedRun(run, run_start, running, cli, stderr, output, stdin, folder)
 
 
+def check_folder(run_start: RunStart) -> None:
+    """Check that the run's working directory can be entered. Raises OSError."""
+    try:
+        _enter(run_start)
+    finally:
+        os.chdir("/")
+
+
 def _enter(run_start: RunStart) -> None:
     """Enter the run's working directory. Raises OSError.
 

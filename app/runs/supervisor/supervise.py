@@ -7,19 +7,22 @@ each page of memory that it touches after its fork is copied.
 """
 
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from app import processes
+from app.cli.spare import Argument
 from app.records.job import Job
 from app.records.job_records import Claim, JobEnd, JobRequest
-from app.records.run import RunExit, RunStart
+from app.records.run import Run, RunExit, RunStart
 from app.runs.end_processes import end_processes
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.kept_session import KeptSession
 from app.runs.supervisor.plain_job import PlainJob
 from app.runs.supervisor.run_watch import RunWatch
+from app.runs.supervisor.spare import NotClaimed, Spare
 from app.runs.supervisor.start import StartedRun, start
 from app.runs.supervisor.talking_run import TalkingRun
 from app.runs.supervisor.turn import NotBegun, Turn
@@ -41,7 +44,8 @@ class Supervisor:
 
     `wakeup` is from `watch_signals`. `keep` is called before the end of a job whose run is kept,
     with the session and the bytes of memory; it returns whether the launcher knows that now. The
-    calling process is a subreaper without other children.
+    calling process is a subreaper without other children. A kept run may begin `own_turns` turns by
+    itself.
     """
 
     def __init__(
@@ -50,13 +54,17 @@ class Supervisor:
         environment: Mapping[bytes, bytes],
         wakeup: int,
         keep: Callable[[str, int], bool],
+        own_turns: int,
     ) -> None:
         self._claude = claude
         self._environment = environment
         self._wakeup = wakeup
         self._keep = keep
+        self._own_turns = own_turns
         #: The run that is kept, if any.
         self.kept: KeptSession | None = None
+        #: The spare that waits for a job, if any.
+        self.spare: Spare | None = None
         #: Whether processes or temporary files are left, which end with this process.
         self.is_clean = True
 
@@ -75,23 +83,40 @@ class Supervisor:
             end_processes(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
             raise
 
-    def end_kept(self) -> None:
-        """End the run that is kept, if any."""
+    def start_spare(self, state: str, arguments: list[Argument]) -> None:
+        """Start a spare."""
+        with suppress(OSError):
+            # No process, descriptor or disk space is free: there is no spare then.
+            supervisor = processes.this_process()
+            self.spare = Spare(
+                state, arguments, self._claude, self._environment, supervisor, self._wakeup
+            )
+
+    def wait(self, channel: socket.socket) -> bool:
+        """Wait for a message of the launcher; False if what is kept must end before one."""
+        waiting = self.kept or self.spare
+        return waiting is None or waiting.wait(channel)
+
+    def end_waiting(self) -> None:
+        """End the run that is kept or the spare, if any."""
         kept, self.kept = self.kept, None
         if kept is not None:
             self._end(kept)
+        spare, self.spare = self.spare, None
+        if spare is not None:
+            self.is_clean = spare.end() and self.is_clean
 
     def _serve(self, job: Job, report: Callable[[str], None]) -> None:
         request, run_start = job.request(), job.prepared.start()
-        kept, self.kept = self.kept, None
-        if kept is not None and (
-            request is None or run_start is None or not kept.fits(job, request, run_start)
+        if self.kept is not None and (
+            request is None or run_start is None or not self.kept.fits(job, request, run_start)
         ):
-            self._end(kept)
-            kept = None
-        claim = _claim(job, kept)
+            self.end_waiting()
+        kept, spare = self.kept, self.spare
+        claim = _claim(job, kept.run.watch.started.run if kept else spare.run if spare else None)
         if request is None or run_start is None:
             raise CannotStart("failed cannot start the job: it has no record")
+        self.kept = self.spare = None
         if kept is not None:
             watch = JobWatch(job, request, claim, kept.run.watch.started)
             try:
@@ -103,20 +128,61 @@ class Supervisor:
                 claim = job.move_to(job.prepared, claim)
             else:
                 return
+        elif spare is not None:
+            try:
+                self._serve_with_spare(spare, job, request, claim, run_start, report)
+            except (NotClaimed, OSError):
+                self.is_clean = spare.end() and self.is_clean
+                claim = job.move_to(job.prepared, claim)
+            else:
+                return
         started, message = self._start(job, claim, run_start)
         run = RunWatch(started, self._wakeup)
-        watch = JobWatch(job, request, claim, started)
         if run_start.talks:
             os.close(message)
-            self._serve_turn(KeptSession(TalkingRun(run), request), watch, report)
+            watch = JobWatch(job, request, claim, started)
+            self._serve_turn(KeptSession(TalkingRun(run), request, self._own_turns), watch, report)
         else:
-            started.stdin.send(message)
-            started.stdin.finish()
             # Reported first, because a client waits for it.
             report("started")
-            self._note_running(started)
-            run_exit, end = PlainJob(run, watch).until_end()
-            self._end_job(watch, end, run, run_exit)
+            self._serve_plain(run, JobWatch(job, request, claim, started), message)
+
+    def _serve_with_spare(
+        self,
+        spare: Spare,
+        job: Job,
+        request: JobRequest,
+        claim: Claim,
+        run_start: RunStart,
+        report: Callable[[str], None],
+    ) -> None:
+        """Serve a plain job with a spare. Raises NotClaimed and OSError; then nothing has begun."""
+        report("started")
+        job.show(spare.run)
+        message = files.open_file(job.message)
+        try:
+            span_start = spare.claim(job, run_start)
+            job.begin(span_start)
+        except BaseException:
+            os.close(message)
+            raise
+        spare.forget()
+        spare.watch.set_grace(run_start.kill_grace)
+        job.wake_readers()
+        watch = JobWatch(job, request, claim, spare.watch.started)
+        self._serve_plain(spare.watch, watch, message)
+        with suppress(OSError):
+            # The job has its own links to output and standard error.
+            remove(spare.run.path, _CLEANUP_AFTER)
+
+    def _serve_plain(self, run: RunWatch, job: JobWatch, message: int) -> None:
+        """Serve a job that has its run to itself."""
+        started = run.started
+        started.stdin.send(message)
+        started.stdin.finish()
+        self._note_running(started)
+        run_exit, end = PlainJob(run, job).until_end()
+        self._end_job(job, end, run, run_exit)
 
     def _serve_turn(self, kept: KeptSession, job: JobWatch, report: Callable[[str], None]) -> None:
         """Serve a job with a run that talks. Raises NotBegun if the CLI does not take it."""
@@ -200,9 +266,9 @@ class Supervisor:
         self.is_clean = self.is_clean and is_gone and run_exit.left == 0
 
 
-def _claim(job: Job, kept: KeptSession | None) -> Claim:
+def _claim(job: Job, run: Run | None) -> Claim:
     try:
-        return job.claim("supervisor", None if kept is None else kept.run.watch.started.run)
+        return job.claim("supervisor", run)
     except FileExistsError:
         raise CannotStart("known") from None
     except OSError as error:

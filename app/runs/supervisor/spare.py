@@ -1,0 +1,148 @@
+"""A spare that its supervisor keeps until a job claims it.
+
+Standard library alone, because the supervisor imports this.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import uuid4
+
+from app.cli import control
+from app.cli.spare import Argument, claim_fields
+from app.processes import Process
+from app.records import kept_run
+from app.records.job import Job
+from app.records.kept_run import KeptRun
+from app.records.run import Run, RunStart
+from app.runs.supervisor.growth import Growth
+from app.runs.supervisor.output_scanner import OutputScanner
+from app.runs.supervisor.run_watch import RunWatch
+from app.runs.supervisor.start import check_folder, start
+from app.state import files
+from app.state.remove_tree import remove
+from app.timestamps import now
+
+#: Seconds in which a spare must answer a claim. One in 77 has taken 30 s on a busy machine.
+CLAIM_PATIENCE = 2.0
+#: Seconds that a spare which is not needed has to exit, before it gets a signal.
+_END_PATIENCE = 1.0
+_LOOK_INTERVAL = 5.0
+_CLEANUP_PATIENCE = 1.0
+_CLAIM = "claim"
+
+
+class NotClaimed(Exception):
+    """The spare cannot serve the job, and has to end; the job is served by a process of its own."""
+
+
+class Spare:
+    """A CLI that waits for its claim. Raises OSError if it cannot be started."""
+
+    def __init__(
+        self,
+        state: str,
+        arguments: list[Argument],
+        claude: str,
+        environment: Mapping[bytes, bytes],
+        supervisor: Process,
+        wakeup: int,
+    ) -> None:
+        self._state = state
+        self.run = Run(state, str(uuid4()))
+        # Its own folder is neutral: no project's settings are above it.
+        run_start = RunStart(self.run.path, arguments, 1.0)
+        self.run.create(run_start, {})
+        self.watch = RunWatch(start(self.run, run_start, claude, environment, supervisor), wakeup)
+        self._note(supervisor)
+
+    def wait(self, channel: socket.socket) -> bool:
+        """Wait for a message on the launcher's channel; False if the spare must end before one."""
+        while not self.watch.has_exited() and self.run.exists() and not self._is_to_end():
+            if -1 in self.watch.wait(_LOOK_INTERVAL, channel.fileno()):
+                return True
+        return False
+
+    def claim(self, job: Job, run_start: RunStart) -> int:
+        """Claim the spare for a job; returns where the job begins in the output, in bytes.
+
+        Raises NotClaimed.
+        """
+        try:
+            check_folder(run_start)
+            fields = claim_fields(
+                run_start.cwd,
+                run_start.arguments,
+                lambda name: files.read_file(f"{job.prepared.path}/{name}").decode(),
+            )
+            output = files.open_file(self.run.output)
+        except (OSError, ValueError, KeyError) as error:
+            raise NotClaimed from error
+        growth = Growth(self.run.path)
+        try:
+            self.watch.started.stdin.send(control.request(_CLAIM, "claim_session", **fields))
+            return self._await_answer(OutputScanner(output), growth)
+        finally:
+            growth.close()
+            os.close(output)
+
+    def _await_answer(self, scanner: OutputScanner, growth: Growth) -> int:
+        deadline = time.monotonic() + CLAIM_PATIENCE
+        while not self.watch.has_exited():
+            growth.arm()
+            for line in scanner.new_lines():
+                answered = control.answered(line.fields)
+                if answered is None or answered[0] != _CLAIM:
+                    continue
+                response = answered[1].get("response")
+                if isinstance(response, dict) and response.get("status") == "ok":
+                    return line.end
+                raise NotClaimed
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            self.watch.wait(min(left, growth.patience))
+        raise NotClaimed
+
+    def forget(self) -> None:
+        """It is a spare no longer: a job has it, or it has ended."""
+        kept_run.remove(self._state, self.run.id)
+
+    def end(self) -> bool:
+        """End a spare that no job has; returns whether nothing of it is left."""
+        watch = self.watch
+        watch.started.stdin.finish()
+        deadline = time.monotonic() + _END_PATIENCE
+        while not watch.has_exited() and (left := deadline - time.monotonic()) > 0:
+            watch.wait(left)
+        if not watch.has_exited():
+            watch.signals.start()
+        while not watch.has_exited():
+            watch.wait(watch.signals.send_due())
+        run_exit = watch.end()
+        is_gone = remove(watch.started.temporary_folder, _CLEANUP_PATIENCE)
+        watch.close()
+        self.forget()
+        return remove(self.run.path, _CLEANUP_PATIENCE) and is_gone and run_exit.left == 0
+
+    def _note(self, supervisor: Process) -> None:
+        record = KeptRun(
+            id=self.run.id,
+            supervisor=supervisor,
+            state="spare",
+            session="",
+            cwd=self.run.path,
+            model=None,
+            user="",
+            jobs=0,
+            idle_since=now(),
+            memory=0,
+        )
+        with suppress(OSError):
+            # On a full disk it is not listed.
+            kept_run.write(self._state, record)
+
+    def _is_to_end(self) -> bool:
+        return files.read_link(f"{self.run.path}/wish") is not None
