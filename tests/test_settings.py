@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.machine import job_capacity
+from app.machine import job_capacity, memory
 from app.settings import Settings, setting_names
 from tests.support.settings import LEAST, PRIVATE, refusal
 
@@ -45,6 +45,9 @@ DEFAULTS: dict[str, Any] = {
     "ask_timeout": 600.0,
     "keep_alive": 0.0,
     "max_keep_alive": 3600.0,
+    "runs_memory": memory() // 4,
+    "spares": int(memory() >= 4_000_000_000),
+    "own_turns": 3,
     "background_wait": 30.0,
     "max_job_output": 1 << 30,
     "min_free_disk": 256 << 20,

@@ -20,8 +20,17 @@ def load(tmp_path: Path, *lines: str, **environ: str) -> Startup:
 
 
 def test_what_follows_from_the_settings_is_worked_out_once(tmp_path: Path) -> None:
-    found = load(tmp_path, "MAX_JOBS=3", "QUEUE_SIZE=5", "MIN_FREE_DISK=7", "A=1", WORKERS="4")
-    assert found.capacity == (3, 5, 7)
+    found = load(
+        tmp_path,
+        "MAX_JOBS=3",
+        "QUEUE_SIZE=5",
+        "MIN_FREE_DISK=7",
+        "RUNS_MEMORY=11",
+        "OWN_TURNS=2",
+        "A=1",
+        WORKERS="4",
+    )
+    assert found.capacity == (3, 5, 7, 11, 2)
     assert found.claude.version == "9.9.9 (Fake Code)"
     assert found.environment == {"A": "1", "PATH": os.defpath, "HOME": str(tmp_path)}
     assert found.settings.workers == 4

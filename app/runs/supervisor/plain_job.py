@@ -6,6 +6,7 @@ Standard library alone, because the supervisor imports this.
 import signal
 
 from app.records.job_records import JobEnd, Status
+from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.supervisor.background_tasks import BackgroundWait, look_back
 from app.runs.supervisor.job_limits import ReachedLimit
@@ -44,6 +45,8 @@ class PlainJob:
                 # A removed folder means a cancellation.
                 self._read_wish()
         run_exit = run.end()
+        # The job may have put another file there than the run's.
+        cut_holes(job.job.output)
         end = judge(
             job.job,
             run_exit,

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from app.cli import control
 from app.records.job_records import JobEnd, Status
+from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.supervisor.background_tasks import TASK_LINES
 from app.runs.supervisor.inbox_reader import InboxReader
@@ -105,6 +106,8 @@ class Turn:
     def judge(self, run_exit: RunExit | None) -> JobEnd:
         """How the job ended; `run_exit` is None if the run goes on."""
         self._questions.close_all("cancelled")
+        # The job may have put another file there than the run's.
+        cut_holes(self._job.job.output)
         return self._judge(run_exit)._replace(talks=True)
 
     def _judge(self, run_exit: RunExit | None) -> JobEnd:
