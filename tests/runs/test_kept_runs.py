@@ -1,0 +1,250 @@
+"""Runs that are kept after their job, for the session's next one."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import processes
+from app.records.kept_run import KeptRun, kept_runs
+from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
+
+
+@pytest.fixture
+def talking(gateway: Gateway) -> Gateway:
+    """The shared gateway, once it knows that its CLI stays for further turns."""
+    await_turns(gateway)
+    return gateway
+
+
+def await_turns(gateway: Gateway) -> None:
+    """Wait until the gateway knows that its CLI stays for further turns."""
+    eventually(lambda: "turns" in (gateway.ask("GET", "/health").json()["capabilities"] or []))
+
+
+def turn(gateway: Gateway, *verbs: str, **fields: Any) -> dict[str, Any]:
+    """A job whose run is kept; returns how it ended."""
+    return gateway.chat(*verbs, **{"keep_alive": 60, **fields}).done()
+
+
+def kept(gateway: Gateway) -> list[KeptRun]:
+    return [each for each in kept_runs(str(gateway.state)) if each.state == "idle"]
+
+
+def cli_of(run: KeptRun) -> int:
+    """The pid of a kept run's CLI."""
+    (child,) = processes.children_of(run.supervisor.pid)
+    return child.pid
+
+
+@contextmanager
+def never_more_than_one_cli(gateway: Gateway) -> Iterator[None]:
+    """Check all the time that no two CLIs of these runs are there at once."""
+    done = threading.Event()
+    most: list[set[int]] = [set()]
+
+    def watch() -> None:
+        while not done.is_set():
+            found = {pid for pid in marked_in(gateway.state) if _is_cli(pid)}
+            most[0] = max(most[0], found, key=len)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    assert len(most[0]) <= 1, most
+
+
+def _is_cli(pid: int) -> bool:
+    try:
+        return b"--input-format=stream-json" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_a_further_turn_is_served_by_the_same_run(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    second = turn(talking, "line two", session_id=first["session_id"])
+    third = turn(talking, "line three", session_id=first["session_id"])
+    assert [end["status"] for end in (first, second, third)] == ["succeeded"] * 3
+    assert {end["run_id"] for end in (first, second, third)} == {first["process_id"]}
+    assert {end["exit_code"] for end in (first, second, third)} == {None}
+    # Of each job alone, although the CLI reports the sum.
+    assert [end["total_cost_usd"] for end in (first, second, third)] == [0.25] * 3
+
+
+def test_a_job_of_a_kept_run_has_only_its_own_lines(talking: Gateway) -> None:
+    session = turn(talking, "line a")["session_id"]
+    stream = talking.chat("line two", "line three", keep_alive=60, session_id=session)
+    events = list(stream)
+    lines = [event.data for event in events if event.name == "message"]
+    assert b"two" in lines
+    assert b"three" in lines
+    assert b"a" not in lines
+    # The same again, from the beginning and from the middle.
+    again = list(talking.resume(stream.job_id))
+    assert [(each.id, each.data) for each in again] == [(each.id, each.data) for each in events]
+    middle = list(talking.resume(stream.job_id, events[1].id))
+    assert [each.data for each in middle] == [each.data for each in events[2:]]
+    text = talking.ask("GET", f"/chat/{stream.job_id}", headers={"Accept": "application/x-ndjson"})
+    assert text.content.splitlines() == lines
+
+
+def test_a_run_ends_when_its_time_is_over(talking: Gateway) -> None:
+    end = turn(talking, "line one", keep_alive=0.5)
+    (run,) = (each for each in kept(talking) if each.id == end["run_id"])
+    cli = cli_of(run)
+    eventually(lambda: not alive(cli))
+    eventually(lambda: all(each.id != run.id for each in kept(talking)))
+
+
+def test_a_job_with_another_command_line_gets_another_run(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    second = turn(talking, "line two", session_id=first["session_id"], append_system_prompt="other")
+    assert second["status"] == "succeeded"
+    assert second["run_id"] == second["process_id"] != first["run_id"]
+
+
+def test_a_plain_job_of_the_session_gets_another_run(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    second = talking.chat("line two", "result ok", session_id=first["session_id"]).done()
+    assert second["status"] == "succeeded"
+    assert "run_id" not in second
+    assert all(run.id != first["run_id"] for run in kept(talking))
+
+
+def test_an_interrupt_leaves_the_run(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    stream = talking.chat("line two", "silent", keep_alive=60, session_id=first["session_id"])
+    _await_line(stream, b"two")
+    # The client leaves.
+    stream.close()
+    record = talking.ask("GET", f"/jobs/{stream.job_id}?wait=20", timeout=30).json()
+    assert record["status"] == "cancelled"
+    third = turn(talking, "line three", session_id=first["session_id"])
+    assert third["run_id"] == first["run_id"]
+
+
+def test_a_cancellation_ends_the_run(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    stream = talking.chat("line two", "silent", keep_alive=60, session_id=first["session_id"])
+    _await_line(stream, b"two")
+    cli = talking.processes_of(first["run_id"]).cli.pid
+    assert talking.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
+    assert not alive(cli)
+    assert stream.done()["status"] == "cancelled"
+    third = turn(talking, "line three", session_id=first["session_id"])
+    assert third["status"] == "succeeded"
+    assert third["run_id"] != first["run_id"]
+
+
+def _await_line(stream: Stream, line: bytes) -> None:
+    assert next(event.data for event in stream if event.data == line) == line
+
+
+@pytest.mark.parametrize("killed", ["cli", "supervisor", "launcher"])
+def test_a_session_goes_on_after_a_crash_of_its_idle_run(
+    start_gateway: Callable[..., Gateway], killed: str
+) -> None:
+    gateway = start_gateway()
+    await_turns(gateway)
+    first = turn(gateway, "line one")
+    (run,) = kept(gateway)
+    cli = cli_of(run)
+    pid = {"cli": cli, "supervisor": run.supervisor.pid, "launcher": gateway.launcher()}[killed]
+    with never_more_than_one_cli(gateway):
+        os.kill(pid, signal.SIGKILL)
+        second = turn(gateway, "line two", session_id=first["session_id"])
+        assert second["status"] == "succeeded"
+        assert second["run_id"] == second["process_id"]
+        assert not alive(cli)
+        third = turn(gateway, "line three", session_id=first["session_id"])
+        assert third["run_id"] == second["run_id"]
+
+
+@pytest.mark.parametrize("killed", ["cli", "supervisor"])
+def test_a_crash_of_a_busy_run_is_no_success(
+    start_gateway: Callable[..., Gateway], killed: str
+) -> None:
+    gateway = start_gateway()
+    await_turns(gateway)
+    first = turn(gateway, "line one")
+    (run,) = kept(gateway)
+    cli = cli_of(run)
+    stream = gateway.chat("line two", "silent", keep_alive=60, session_id=first["session_id"])
+    _await_line(stream, b"two")
+    os.kill({"cli": cli, "supervisor": run.supervisor.pid}[killed], signal.SIGKILL)
+    end = stream.done()
+    assert end["status"] == {"cli": "failed", "supervisor": "lost"}[killed]
+    assert not alive(cli)
+    third = turn(gateway, "line three", session_id=first["session_id"])
+    assert third["status"] == "succeeded"
+
+
+def test_a_busy_run_outlives_launcher_and_workers(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    await_turns(gateway)
+    first = turn(gateway, "line one")
+    gate = gateway.folder / "gate"
+    stream = gateway.chat(
+        "line two", f"await {gate}", keep_alive=60, session_id=first["session_id"], detach=True
+    )
+    _await_line(stream, b"two")
+    os.kill(gateway.launcher(), signal.SIGKILL)
+    gateway.kill_workers()
+    gate.touch()
+    with never_more_than_one_cli(gateway):
+        assert gateway.resume(stream.job_id).done()["status"] == "succeeded"
+        third = turn(gateway, "line three", session_id=first["session_id"])
+        assert third["status"] == "succeeded"
+
+
+def test_the_run_used_least_recently_goes_first(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(RUNS_MEMORY="1")
+    await_turns(gateway)
+    first = turn(gateway, "line one")
+    eventually(lambda: not kept(gateway))
+    second = turn(gateway, "line two", session_id=first["session_id"])
+    assert second["status"] == "succeeded"
+    assert second["run_id"] == second["process_id"]
+
+
+def test_a_cli_that_begins_too_many_turns_is_ended(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(OWN_TURNS="0")
+    await_turns(gateway)
+    first = turn(gateway, "own 0.3")
+    (run,) = kept(gateway)
+    cli = cli_of(run)
+    eventually(lambda: not alive(cli))
+    second = turn(gateway, "line two", session_id=first["session_id"])
+    assert second["status"] == "succeeded"
+
+
+def test_nothing_of_a_kept_run_is_left_after_a_stop(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    await_turns(gateway)
+    turn(gateway, "line one")
+    (run,) = kept(gateway)
+    cli = cli_of(run)
+    assert gateway.stop() == 0
+    assert not alive(cli)
+    assert not kept(gateway)
+
+
+def test_two_jobs_of_one_kept_session_come_one_after_the_other(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    streams = [
+        talking.chat(f"line {number}", keep_alive=60, session_id=first["session_id"])
+        for number in range(4)
+    ]
+    ends = [stream.done() for stream in streams]
+    assert [end["status"] for end in ends] == ["succeeded"] * 4
+    assert {end["run_id"] for end in ends} == {first["run_id"]}
