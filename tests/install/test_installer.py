@@ -9,6 +9,7 @@ from tests.support.installed import COMMAND, STATE, UNIT, assert_refused, state_
 from tests.support.systemd import (
     CHECKOUT,
     HOME,
+    PIP,
     SERVICE,
     USER,
     Machine,
@@ -171,7 +172,9 @@ def test_root_installs_nothing_from_a_checkout_that_others_can_write(fresh: Mach
 SPY = "#!/bin/sh\nid -u >>/srv/spied\nexit 1\n"
 
 
-def test_root_runs_nothing_that_the_services_user_has_written(fresh: Machine) -> None:
+def test_root_installs_for_another_user_and_runs_nothing_that_it_has_written(
+    fresh: Machine,
+) -> None:
     fresh.run("useradd", "--create-home", "worker")
     fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
     fresh.sh(
@@ -185,13 +188,16 @@ def test_root_runs_nothing_that_the_services_user_has_written(fresh: Machine) ->
         fresh.write(f"/home/worker/.local/bin/{name}", SPY, "755", "worker")
     fresh.sh("sed -i 's|^exit 1|exec /usr/local/bin/claude \"$@\"|' /home/worker/.local/bin/claude")
     fresh.sh("chown -R worker: /home/worker")
-    named = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels", "SECRET_OF_ROOT": "x"}
+    named = {**PIP, "SECRET_OF_ROOT": "x"}
     for options in (["--dry-run"], []):
         done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", *options, **named)
         assert done.returncode == 0, told(done)
+        assert "a whole checkout" not in told(done)
     worker = fresh.run("id", "-u", "worker").strip()
     assert set(fresh.run("cat", "/srv/spied").split()) <= {worker}
     assert fresh.show("User") == "worker"
+    assert fresh.run("stat", "-c", "%a %U", "/opt/gateway/.env") == "600 worker\n"
+    assert fresh.sh("find /opt/gateway/venv ! -user worker") == ""
     # Its venv/ is the worker's, so root does not run the command.
     done = fresh.try_(COMMAND, "doctor")
     assert done.returncode == 78
@@ -199,19 +205,6 @@ def test_root_runs_nothing_that_the_services_user_has_written(fresh: Machine) ->
     shown = fresh.run(COMMAND, "key", "add", "default", "--print", user="worker")
     assert "cc2_" in shown or len(shown.strip()) > 16
     fresh.run("systemctl", "reload", SERVICE)
-
-
-def test_root_installs_for_another_user(fresh: Machine) -> None:
-    fresh.run("useradd", "--create-home", "worker")
-    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
-    fresh.sh(f"cp {HOME}/.local/bin/claude /usr/local/bin/claude")
-    named = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels"}
-    done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", **named)
-    assert done.returncode == 0, told(done)
-    assert fresh.show("User") == "worker"
-    assert fresh.run("stat", "-c", "%a %U", "/opt/gateway/.env") == "600 worker\n"
-    assert fresh.sh("find /opt/gateway/venv ! -user worker") == ""
-    assert "a whole checkout" not in told(done)
 
 
 def test_without_a_password_for_sudo_nothing_begins(fresh: Machine) -> None:

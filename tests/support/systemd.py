@@ -31,6 +31,8 @@ USER = "me"
 HOME = f"/home/{USER}"
 CHECKOUT = f"{HOME}/claudecode2api"
 SERVICE = "claudecode2api.service"
+#: pip's settings there: it has the wheels and no network. Most modules are never imported.
+PIP = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels", "PIP_NO_COMPILE": "1"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FAKE = '#!/bin/sh\nexec /usr/bin/python3 -I -S /srv/fake_claude.py "$@"\n'
 
@@ -166,7 +168,7 @@ class Machine:
 
     def install(self, *options: str, **named: Any) -> "subprocess.CompletedProcess[str]":
         """Run install.sh there, as its user if no other is named."""
-        named = {"user": USER, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels", **named}
+        named = {"user": USER, **PIP, **named}
         return self.try_(f"{CHECKOUT}/install.sh", *options, **named)
 
     def show(self, name: str) -> str:
