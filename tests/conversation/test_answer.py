@@ -1,6 +1,7 @@
 """What the CLI's lines become: the text of an answer."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -139,3 +140,17 @@ def test_chunks_may_end_anywhere(sizes: list[int], text: str) -> None:
     answer = AnswerParser(structured=False, with_lines=False)
     said = [each for piece in pieces() for each in answer.feed(piece)]
     assert "".join(each.text for each in said if isinstance(each, TextDelta)) == text + "."
+
+
+def test_what_comes_before_the_answer_begins_is_not_all_kept() -> None:
+    answer = AnswerParser(structured=False, with_lines=True)
+    lines = b'{"type":"user","message":"x"}\n' * 1000
+    tracemalloc.start()
+    try:
+        # Kept, they would take 34 MB.
+        for _ in range(80):
+            list(answer.feed(lines))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20 << 20

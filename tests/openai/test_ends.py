@@ -6,12 +6,13 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask, events, refused
-from tests.support.gateway import PATIENCE, Gateway, eventually
+from tests.support.gateway import PATIENCE, Gateway, eventually, marked_in
 
 # Ends
 
@@ -117,3 +118,20 @@ def test_the_launchers_death_ends_no_completion(
     go.touch()
     thread.join(PATIENCE)
     assert b'"finish_reason":"stop"' in answers[0].content.replace(b": ", b":")
+
+
+def test_two_hundred_streams_all_end(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(MAX_JOBS="20", QUEUE_SIZE="300")
+    ends: list[Any] = []
+
+    def one() -> None:
+        answer = ask(gateway, BEGIN, DELTA, ANSWER, stream=True)
+        ends.append(events(answer)[-1])
+
+    threads = [threading.Thread(target=one) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert ends == ["[DONE]"] * 200
+    assert not marked_in(gateway.state)

@@ -2,18 +2,15 @@
 
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from app.conversation.answer import AnswerParser
 from app.conversation.prompt import compose
 from app.openai.chat_messages import Message
-from tests.support.completions import ANSWER, BEGIN, DELTA, ask, events
-from tests.support.gateway import Gateway, marked_in
+from tests.support.completions import ANSWER, BEGIN, ask
+from tests.support.gateway import Gateway
 
 pytestmark = pytest.mark.alone
 
@@ -37,9 +34,6 @@ def slowest_health(gateway: Gateway) -> Iterator[Callable[[], float]]:
     finally:
         over.set()
         thread.join()
-
-
-# What one request may cost the others
 
 
 def test_no_text_makes_the_search_for_a_tag_long() -> None:
@@ -86,33 +80,3 @@ def test_many_lines_and_a_long_one_let_others_be_served(
             last = (last + chunk)[-100:]
     assert last.endswith(b"data: [DONE]\n\n")
     assert slowest() < 1.0
-
-
-def test_what_comes_before_the_answer_begins_is_not_all_kept() -> None:
-    answer = AnswerParser(structured=False, with_lines=True)
-    chunk = b'{"type":"user","message":"x"}\n' * 1000
-    tracemalloc.start()
-    try:
-        for _ in range(200):
-            list(answer.feed(chunk))
-        kept, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert kept < 20 << 20
-
-
-def test_two_hundred_streams_all_end(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(MAX_JOBS="20", QUEUE_SIZE="300")
-    told: list[Any] = []
-
-    def one() -> None:
-        answer = ask(gateway, BEGIN, DELTA, ANSWER, stream=True)
-        told.append(events(answer)[-1])
-
-    threads = [threading.Thread(target=one) for _ in range(200)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert told == ["[DONE]"] * 200
-    assert not marked_in(gateway.state)

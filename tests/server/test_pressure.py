@@ -15,14 +15,13 @@ import pytest
 from app.runs.launcher.pool import MOST_IDLE
 from tests.support.gateway import Event, Gateway, eventually, marked_in
 
-pytestmark = pytest.mark.alone
-
 #: Room for every job of a test at once: what is tested here is not the queue.
 ROOM = {"MAX_JOBS": "500"}
 #: Bytes by which a worker's memory does not grow while 1000 clients come and go.
 LEAK = 500_000
 
 
+@pytest.mark.alone
 def test_50_writers_at_once_lose_no_line(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(**ROOM)
     flag = gateway.folder / "flag"
@@ -36,6 +35,7 @@ def test_50_writers_at_once_lose_no_line(start_gateway: Callable[..., Gateway]) 
     assert all(messages[:-1] == expected for messages in answers)
 
 
+@pytest.mark.alone
 def test_a_stalled_reader_holds_up_nobody_and_gets_every_line(
     start_gateway: Callable[..., Gateway],
 ) -> None:
@@ -63,6 +63,7 @@ def test_a_stalled_reader_holds_up_nobody_and_gets_every_line(
     assert (messages == expected) is True
 
 
+@pytest.mark.timeout(120)
 def test_1000_clients_that_hang_up_leave_nothing_behind(
     start_gateway: Callable[..., Gateway],
 ) -> None:
