@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from requests import Response
+
 from app.tool.asker import Asker
 from app.tool.checkout import Checkout
 from app.tool.client import Client
-from app.tool.failure import FAILED, MISUSED, Failure
+from app.tool.failure import FAILED, MISUSED, Failure, RequestRefused
 from app.tool.find_job import SHOWN
 from app.tool.interruption import END_PATIENCE, Interruption
 from app.tool.latest_session import latest_session
@@ -19,6 +21,9 @@ from app.tool.text_argument import text_of
 
 #: Options that are fields of the request.
 _FIELDS = ("model", "session_id", "timeout", "permission_mode", "allowed_tools", "keep_alive")
+
+#: The field with which the answer comes in pieces.
+_PIECES = "include_partial_messages"
 
 
 def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
@@ -31,7 +36,7 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return _start(client, body, arguments.json)
     terminal = Terminal() if arguments.ask else None
-    response = client.open("POST", "/chat", json=body)
+    response = _open(client, body)
     job_id = response.headers["X-Process-ID"]
     interruption = Interruption(client, job_id, settings.kill_grace + END_PATIENCE)
     screen = Screen(_shown(arguments))
@@ -54,6 +59,18 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(when_back(lambda: client.ask("GET", f"/jobs/{job_id}")))
     return status
+
+
+def _open(client: Client, body: dict[str, Any]) -> Response:
+    """The stream of a new job."""
+    try:
+        return client.open("POST", "/chat", json=body)
+    except RequestRefused as error:
+        # An old gateway or CLI: the answer is shown block by block.
+        if _PIECES not in body or _PIECES not in error.detail:
+            raise
+    body = {name: value for name, value in body.items() if name != _PIECES}
+    return client.open("POST", "/chat", json=body)
 
 
 def _start(client: Client, body: dict[str, Any], as_json: bool) -> int:
@@ -80,7 +97,7 @@ def _body(client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.continue_:
         body["session_id"] = latest_session(client, folder)
     if _shown(arguments) is Shown.TEXT and not arguments.detach:
-        body["include_partial_messages"] = True
+        body[_PIECES] = True
     return body
 
 

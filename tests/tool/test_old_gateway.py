@@ -1,4 +1,4 @@
-"""Ctrl-C with a gateway that cannot interrupt jobs, and commands that it does not have."""
+"""The command with a gateway that is older than it."""
 
 import json
 import signal
@@ -34,9 +34,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Stream the job, or refuse."""
         self._note()
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path != "/chat":
             self._send(*self.server.refusal)
+            return
+        if b"include_partial_messages" in body:
+            detail = "does not support include_partial_messages"
+            self._send(400, {"detail": detail, "code": "unsupported_field"})
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -106,8 +110,9 @@ def test_where_a_job_cannot_be_interrupted_ctrl_c_cancels_it(
         assert run.stdout.readline() == b"Hello\n"
         run.send_signal(signal.SIGINT)
         assert run.wait(20) == 130
+    # The first request was for pieces of the answer.
     interrupt = f"POST /jobs/{JOB}/interrupt"
-    assert old.requests == ["POST /chat", interrupt, f"DELETE /chat/{JOB}"]
+    assert old.requests == ["POST /chat", "POST /chat", interrupt, f"DELETE /chat/{JOB}"]
 
 
 @pytest.mark.parametrize(
