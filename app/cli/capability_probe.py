@@ -1,7 +1,7 @@
 """The probe that finds out what the installed CLI can do, whatever its version is.
 
-It needs no account, sends no request to a model, and leaves nothing behind: the CLI runs with
-scratch folders instead of its own. Ordinary blocking Python, which gevent turns into waiting for
+It needs no account and sends no request to a model, and the CLI runs with a scratch folder instead
+of its own ones. Ordinary blocking Python, which gevent turns into waiting for
 others.
 
     1. The CLI gets each flag, and at the end one that no CLI knows. It starts nothing, and names
@@ -13,8 +13,6 @@ others.
 
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -72,27 +70,20 @@ class ProbeFailed(Exception):
     """The CLI did not answer, or in a way that says nothing."""
 
 
-def find_capabilities(
-    claude: str, environment: Mapping[str, str], lock: int | None = None
-) -> frozenset[str]:
+def find_capabilities(claude: str, environment: Mapping[str, str], scratch: str) -> frozenset[str]:
     """The capabilities of the CLI at this path (`app.cli.capabilities`).
 
-    `environment` is the CLI's. The CLI keeps an open `lock` (flock(2)) for as long as it runs.
-    Raises ProbeFailed and OSError.
+    `environment` is the CLI's, `scratch` an empty folder, which the caller removes. Raises
+    ProbeFailed and OSError.
     """
-    scratch = tempfile.mkdtemp(prefix="cc2-")
-    try:
-        prober = _Prober(claude, _probe_environment(environment, scratch), lock)
-        flags = prober.known_flags({*FLAGS.values(), _AWAIT_CLAIM})
-        found = {field for field, flag in FLAGS.items() if flag in flags}
-        has_claim = _AWAIT_CLAIM in flags
-        if has_claim and prober.does_turn(flags, scratch):
-            return frozenset({*found, "turns", "spares"})
-        if prober.does_turn(flags):
-            found.add("turns")
-        return frozenset(found)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    prober = _Prober(claude, _probe_environment(environment, scratch))
+    flags = prober.known_flags({*FLAGS.values(), _AWAIT_CLAIM})
+    found = {field for field, flag in FLAGS.items() if flag in flags}
+    if _AWAIT_CLAIM in flags and prober.does_turn(flags, scratch):
+        found |= {"turns", "spares"}
+    elif prober.does_turn(flags):
+        found.add("turns")
+    return frozenset(found)
 
 
 def _probe_environment(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
@@ -114,10 +105,9 @@ def _probe_environment(environment: Mapping[str, str], scratch: str) -> dict[str
 class _Prober:
     """Runs of one CLI."""
 
-    def __init__(self, claude: str, environment: Mapping[str, str], lock: int | None) -> None:
+    def __init__(self, claude: str, environment: Mapping[str, str]) -> None:
         self._claude = claude
         self._environment = environment
-        self._lock = lock
 
     def known_flags(self, flags: Collection[str]) -> set[str]:
         """Those of these flags that the CLI knows. Raises ProbeFailed and OSError."""
@@ -151,7 +141,7 @@ class _Prober:
 
     def _run(self, arguments: Sequence[str], stdin: bytes) -> tuple[bytes, bytes]:
         """What the CLI prints on standard output and error. Raises ProbeFailed and OSError."""
-        probe = Probe([self._claude, *arguments], self._environment, self._lock, stdin)
+        probe = Probe([self._claude, *arguments], self._environment, stdin=stdin)
         try:
             if not probe.wait(PATIENCE):
                 probe.kill()

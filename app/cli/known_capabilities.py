@@ -11,7 +11,8 @@ import gevent
 from app.cli.capabilities import ALL, Capabilities, missing
 from app.cli.capability_file import Binary, read_capabilities, write_capabilities
 from app.cli.capability_probe import ProbeFailed, find_capabilities
-from app.state.files import open_file
+from app.state.files import make_folder, open_file
+from app.state.remove_tree import remove
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ AFTER_FAILURE = 600.0
 # Seconds before the next look while another process probes; while a request waits for the answer.
 _RETRY = 0.5
 _PAUSE = 0.05
+# Seconds for the removal of the few files that a probe makes.
+_CLEANUP_PATIENCE = 2.0
 
 
 class KnownCapabilities:
@@ -76,7 +79,7 @@ class KnownCapabilities:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not self._read(binary):
-                    self._probe(binary, lock)
+                    self._probe(binary)
             finally:
                 os.close(lock)
         except BlockingIOError:
@@ -91,8 +94,15 @@ class KnownCapabilities:
         finally:
             self._is_probing = False
 
-    def _probe(self, binary: Binary, lock: int) -> None:
-        found = find_capabilities(self._claude, self._environment, lock)
+    def _probe(self, binary: Binary) -> None:
+        # There is at most one: a worker that is killed meanwhile leaves it to the next probe.
+        scratch = f"{self._state}/probe"
+        remove(scratch, _CLEANUP_PATIENCE)
+        make_folder(scratch)
+        try:
+            found = find_capabilities(self._claude, self._environment, scratch)
+        finally:
+            remove(scratch, _CLEANUP_PATIENCE)
         self._known = binary, found
         lacks = ", ".join(missing(found)) or "nothing that the gateway uses"
         log.info("%s %s lacks %s", self._claude, binary.version, lacks)

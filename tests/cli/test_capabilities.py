@@ -50,6 +50,7 @@ def test_both_workers_know_what_one_has_found_out_once(
     assert come_to_lack(gateway, "restricted", "spares")
     found = calls(claude)
     assert len(found) == 4
+    assert not (gateway.state / "probe").exists()
     assert "lacks restricted, spares" in gateway.log()
     # Neither other workers nor another gateway ask again.
     gateway.kill_workers()

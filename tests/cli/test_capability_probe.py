@@ -1,7 +1,6 @@
 """What the probe finds out about a CLI, and what it leaves alone."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,57 +15,65 @@ SECRET = "sk-ant-0123456789"  # noqa: S105 - to be seen by no probe
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A CLI's environment, with empty folders for its home and for temporary files."""
-    for name in ("home", "scratch"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A CLI's environment, with an empty home."""
+    (tmp_path / "home").mkdir()
     return {"PATH": os.defpath, "HOME": str(tmp_path / "home")}
 
 
+@pytest.fixture
+def scratch(tmp_path: Path) -> str:
+    """An empty folder whose path is too long for sockets in it."""
+    folder = tmp_path / ("x" * 150)
+    folder.mkdir()
+    return str(folder)
+
+
 def left_behind(tmp_path: Path) -> list[Path]:
-    """What is in these folders now."""
-    return [*(tmp_path / "home").iterdir(), *(tmp_path / "scratch").iterdir()]
+    """What is in the home now."""
+    return [*(tmp_path / "home").iterdir()]
 
 
-def test_a_cli_that_can_do_all_is_run_twice(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_cli_that_can_do_all_is_run_twice(
+    tmp_path: Path, environment: dict[str, str], scratch: str
+) -> None:
     claude = write_claude(tmp_path / "claude")
-    assert find_capabilities(str(claude), environment) == ALL
+    assert find_capabilities(str(claude), environment, scratch) == ALL
     assert len(calls(claude)) == 2
     assert left_behind(tmp_path) == []
 
 
 @pytest.mark.parametrize("field", sorted(FLAGS))
 def test_a_flag_that_it_does_not_know_is_a_field_that_it_lacks(
-    tmp_path: Path, environment: dict[str, str], field: str
+    tmp_path: Path, environment: dict[str, str], scratch: str, field: str
 ) -> None:
     claude = write_claude(tmp_path / "claude", lacks=[FLAGS[field]])
-    assert missing(find_capabilities(str(claude), environment)) == [field]
+    assert missing(find_capabilities(str(claude), environment, scratch)) == [field]
 
 
 def test_a_cli_that_knows_no_flag_has_turns_at_most(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
     claude = write_claude(tmp_path / "claude", lacks=[*FLAGS.values(), "--await-claim"])
-    assert find_capabilities(str(claude), environment) == {"turns"}
+    assert find_capabilities(str(claude), environment, scratch) == {"turns"}
 
 
 @pytest.mark.parametrize("way", NO_TURNS)
 def test_a_turn_whose_end_is_not_reported_is_none(
-    tmp_path: Path, environment: dict[str, str], way: str
+    tmp_path: Path, environment: dict[str, str], scratch: str, way: str
 ) -> None:
     claude = write_claude(tmp_path / "claude", turn=NO_TURNS[way])
-    assert missing(find_capabilities(str(claude), environment)) == ["spares", "turns"]
+    assert missing(find_capabilities(str(claude), environment, scratch)) == ["spares", "turns"]
 
 
 @pytest.mark.parametrize("claim", [REFUSED, ":", "exit 1", "echo 7; exit 3"])
 def test_without_an_answer_to_a_claim_there_are_turns_and_no_spares(
-    tmp_path: Path, environment: dict[str, str], claim: str
+    tmp_path: Path, environment: dict[str, str], scratch: str, claim: str
 ) -> None:
     claude = write_claude(tmp_path / "claude", claim=claim)
-    assert missing(find_capabilities(str(claude), environment)) == ["spares"]
+    assert missing(find_capabilities(str(claude), environment, scratch)) == ["spares"]
     lacking = write_claude(tmp_path / "claude", lacks=["--await-claim"])
-    assert missing(find_capabilities(str(lacking), environment)) == ["spares"]
+    assert missing(find_capabilities(str(lacking), environment, scratch)) == ["spares"]
 
 
 @pytest.mark.parametrize(
@@ -80,29 +87,29 @@ def test_without_an_answer_to_a_claim_there_are_turns_and_no_spares(
     ],
 )
 def test_a_cli_that_says_nothing_about_its_flags_is_not_known(
-    tmp_path: Path, environment: dict[str, str], first: str
+    tmp_path: Path, environment: dict[str, str], scratch: str, first: str
 ) -> None:
     claude = write_claude(tmp_path / "claude", first=first)
     with pytest.raises(ProbeFailed):
-        find_capabilities(str(claude), environment)
+        find_capabilities(str(claude), environment, scratch)
     assert left_behind(tmp_path) == []
 
 
 def test_a_cli_that_does_not_exit_is_ended(
-    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, environment: dict[str, str], scratch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capability_probe, "PATIENCE", 0.2)
     claude = write_claude(tmp_path / "claude", first=f"echo $$ >{tmp_path}/pid; exec sleep 1000")
     with pytest.raises(ProbeFailed, match="has not exited"):
-        find_capabilities(str(claude), environment)
+        find_capabilities(str(claude), environment, scratch)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     with pytest.raises(OSError, match="No such file"):
-        find_capabilities(str(tmp_path / "missing"), environment)
+        find_capabilities(str(tmp_path / "missing"), environment, scratch)
 
 
 def test_no_account_and_no_folder_of_the_clis_is_touched(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
     account = {
         "ANTHROPIC_API_KEY": SECRET,
@@ -114,7 +121,7 @@ def test_no_account_and_no_folder_of_the_clis_is_touched(
         "TMPDIR": SECRET,
     }
     claude = write_claude(tmp_path / "claude")
-    find_capabilities(str(claude), {**environment, **account, "KEPT": "yes"})
+    find_capabilities(str(claude), {**environment, **account, "KEPT": "yes"}, scratch)
     seen = Path(f"{claude}.calls.environment").read_text()
     assert SECRET not in seen
     assert "KEPT=yes" in seen
@@ -123,17 +130,17 @@ def test_no_account_and_no_folder_of_the_clis_is_touched(
 
 @pytest.mark.real
 def test_the_newest_cli_can_do_all(
-    claude: Path, tmp_path: Path, environment: dict[str, str]
+    claude: Path, tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
-    assert missing(find_capabilities(str(claude), environment)) == []
+    assert missing(find_capabilities(str(claude), environment, scratch)) == []
     assert left_behind(tmp_path) == []
 
 
 @pytest.mark.real
 def test_an_old_cli_lacks_what_is_new(
-    old_claude: Path, tmp_path: Path, environment: dict[str, str]
+    old_claude: Path, tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
-    found = find_capabilities(str(old_claude), environment)
+    found = find_capabilities(str(old_claude), environment, scratch)
     assert missing(found) == ["restricted", "spares", "turns"]
     assert left_behind(tmp_path) == []
 
@@ -144,10 +151,11 @@ def test_the_model_is_not_asked(
     age: str,
     model: model_api.Server,
     environment: dict[str, str],
+    scratch: str,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(capability_probe, "_NOWHERE", f"http://127.0.0.1:{model.server_address[1]}")
     before = len(model.asked)
-    assert "max_turns" in find_capabilities(str(request.getfixturevalue(age)), environment)
+    assert "max_turns" in find_capabilities(str(request.getfixturevalue(age)), environment, scratch)
     assert len(model.asked) == before

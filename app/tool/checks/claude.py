@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.cli import auth_status, credentials
 from app.cli.capabilities import ALL, missing
@@ -54,7 +55,7 @@ def _capabilities(claude: Claude, environment: Mapping[str, str], state: Path) -
     if claude.identity is not None:
         found = read_capabilities(str(state), Binary(*claude.identity, claude.version), ALL)
     try:
-        lacking = missing(find_capabilities(claude.path, environment) if found is None else found)
+        lacking = missing(_probe(claude, environment) if found is None else found)
     except (OSError, ProbeFailed) as error:
         detail = f"cannot find out what the CLI can do: {error}"
         return warning("capabilities", detail, "update Claude Code")
@@ -63,6 +64,11 @@ def _capabilities(claude: Claude, environment: Mapping[str, str], state: Path) -
         fix = "update Claude Code; until then such requests are refused, or run in the plain way"
         return warning("capabilities", detail, fix)
     return ok("capabilities", "the CLI supports all that the gateway uses")
+
+
+def _probe(claude: Claude, environment: Mapping[str, str]) -> frozenset[str]:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        return find_capabilities(claude.path, environment, scratch)
 
 
 def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:
