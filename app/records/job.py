@@ -232,8 +232,13 @@ class Job:
 
     def show(self, run: Run) -> None:
         """Put the output and standard error of this run into the job's folder. Raises OSError."""
-        for source, path in ((run.output, self.output), (run.stderr, f"{self.path}/stderr")):
-            files.replace_by_link(path, source)
+        files.replace_by_link(self.output, run.output)
+        stderr = f"{self.path}/stderr"
+        try:
+            files.replace_by_link(stderr, run.stderr)
+        except FileNotFoundError:
+            # The run has not been started yet.
+            files.discard(stderr)
 
     def begin(self, span_start: int) -> None:
         """Say where the job begins in its run's output, in bytes. Raises OSError."""

@@ -95,4 +95,5 @@ class JobEnd(NamedTuple):
     @property
     def never_started(self) -> bool:
         """Whether the CLI could not be started: `error` says why."""
-        return self.status == "failed" and self.exit_code is None and self.signal is None
+        has_exited = self.exit_code is not None or self.signal is not None
+        return self.status == "failed" and not has_exited and self.result_at is None

@@ -159,8 +159,9 @@ def judge_turn(
         outcome = Outcome(True)
     if outcome.succeeded and turn.agent_was_stopped:
         outcome = BACKGROUND_STOPPED
+    if known_status is None:
+        reason = outcome.reason
     if known_status is not None or not outcome.succeeded:
-        reason = reason or (None if known_status else outcome.reason)
         error = _LIMIT_ERRORS.get(str(reason)) or _STATUS_ERRORS.get(str(known_status))
         error = error or outcome.message or _NO_REASON
     kept = {name: fields[name] for name in _RESULT_FIELDS if name in fields}

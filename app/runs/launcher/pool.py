@@ -29,11 +29,11 @@ SPARE_MEMORY = 120 << 20
 MOST_IDLE = 8
 #: Jobs after which a supervisor is replaced, so that its memory does not grow for ever.
 JOBS_EACH = 500
-# The messages of a supervisor: `idle <job>` once a job has ended, or `idle ` once the run has ended
-# that it kept; before the end of a job, `keeps <session> <memory in bytes>` if it keeps the run.
-# The launcher sends the ids of jobs, `SPARE` to have a spare started, and `END_KEPT` for the end of
-# the spare or the kept run.
-IDLE, KEEPS = "idle", "keeps"
+# The messages of a supervisor: before the end of a job, `keeps <session> <memory in bytes>` if it
+# keeps the run; `idle <job>` once a job has ended, `idle ` once what it kept has ended; `ready` once
+# its spare can be claimed. The launcher sends the ids of jobs, `SPARE` to have a spare started, and
+# `END_KEPT` for the end of the spare or the kept run.
+IDLE, KEEPS, READY = "idle", "keeps", "ready"
 SPARE, END_KEPT = b"spare", b"end"
 
 # How often to look for a dead supervisor's descendants: each look finds one more generation.
@@ -81,8 +81,8 @@ class Pool:
         self._jobs: dict[int, str] = {}
         #: The runs that supervisors keep, by their sessions; the one used last is the last.
         self._kept: dict[str, _Kept] = {}
-        #: The supervisors that have a spare, the oldest first.
-        self._spares: list[int] = []
+        #: The supervisors that have a spare, the oldest first, and whether it can be claimed.
+        self._spares: dict[int, bool] = {}
         #: What spares are started with. A supervisor that is forked has it as it was then.
         self._spare = NO_SPARES
 
@@ -109,8 +109,9 @@ class Pool:
             kept = self._kept.get(continues or "")
             if kept is not None:
                 descriptor = kept.descriptor
-            elif spare and self._spares:
-                descriptor = self._spares.pop(0)
+            elif spare and (ready := [each for each in self._spares if self._spares[each]]):
+                descriptor = ready[0]
+                del self._spares[descriptor]
             else:
                 descriptor = self._idle.pop()
             control, pid = self._supervisors[descriptor]
@@ -148,7 +149,7 @@ class Pool:
         if len(self._spares) < wanted.number:
             self.keep_ready()
             descriptor = self._idle.pop()
-            self._spares.append(descriptor)
+            self._spares[descriptor] = False
             with suppress(OSError):
                 # Otherwise it was killed, and its exit is noticed.
                 self._supervisors[descriptor][0].send(SPARE)
@@ -199,6 +200,10 @@ class Pool:
             self._release(descriptor)
             return None
         word, _, rest = message.decode(errors="replace").partition(" ")
+        if word == READY:
+            if descriptor in self._spares:
+                self._spares[descriptor] = True
+            return None
         if word == KEEPS:
             self._note_kept(descriptor, *rest.split(" "))
             return None
@@ -237,8 +242,7 @@ class Pool:
 
     def _rest(self, descriptor: int) -> None:
         """Count a supervisor as idle."""
-        if descriptor in self._spares:
-            self._spares.remove(descriptor)
+        self._spares.pop(descriptor, None)
         if descriptor in self._idle:
             return
         self._idle.append(descriptor)
@@ -293,9 +297,9 @@ class Pool:
         """Close a supervisor's control socket, which ends it if it lives."""
         self._poll.unregister(descriptor)
         self._supervisors.pop(descriptor)[0].close()
-        for group in (self._idle, self._spares):
-            if descriptor in group:
-                group.remove(descriptor)
+        self._spares.pop(descriptor, None)
+        if descriptor in self._idle:
+            self._idle.remove(descriptor)
         self._forget_kept(descriptor)
 
     def _fork_supervisor(self) -> int:
@@ -342,7 +346,7 @@ def _next_message(
 
     The message is empty once the launcher is gone, and `END_KEPT` once a kept run has to end.
     """
-    if not supervisor.wait(control):
+    if not supervisor.wait(control, partial(_send, control, READY)):
         return END_KEPT, None
     try:
         message, descriptors, _, _ = socket.recv_fds(control, 256, 1)

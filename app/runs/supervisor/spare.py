@@ -6,7 +6,7 @@ Standard library alone, because the supervisor imports this.
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ from app.records.job import Job
 from app.records.kept_run import KeptRun
 from app.records.run import Run, RunStart
 from app.runs.supervisor.growth import Growth
-from app.runs.supervisor.output_scanner import OutputScanner
+from app.runs.supervisor.output_scanner import Line, OutputScanner
 from app.runs.supervisor.run_watch import RunWatch
 from app.runs.supervisor.start import check_folder, start
 from app.state import files
@@ -31,7 +31,8 @@ CLAIM_PATIENCE = 2.0
 _END_PATIENCE = 1.0
 _LOOK_INTERVAL = 5.0
 _CLEANUP_PATIENCE = 1.0
-_CLAIM = "claim"
+# The ids of our requests.
+_READY, _CLAIM = "ready", "claim"
 
 
 class NotClaimed(Exception):
@@ -56,14 +57,31 @@ class Spare:
         run_start = RunStart(self.run.path, arguments, 1.0)
         self.run.create(run_start, {})
         self.watch = RunWatch(start(self.run, run_start, claude, environment, supervisor), wakeup)
+        self._output = files.open_file(self.run.output)
+        self._scanner = OutputScanner(self._output)
+        self._growth = Growth(self.run.path)
+        self._is_ready = False
+        # It is refused, whatever it is: the CLI then reads its input.
+        self.watch.started.stdin.send(control.request(_READY, _READY))
         self._note(supervisor)
 
-    def wait(self, channel: socket.socket) -> bool:
-        """Wait for a message on the launcher's channel; False if the spare must end before one."""
+    def wait(self, channel: socket.socket, on_ready: Callable[[], object]) -> bool:
+        """Wait for a message on the launcher's channel; False if the spare must end before one.
+
+        `on_ready` is called once the CLI can be claimed.
+        """
         while not self.watch.has_exited() and self.run.exists() and not self._is_to_end():
-            if -1 in self.watch.wait(_LOOK_INTERVAL, channel.fileno()):
+            self._growth.arm()
+            if not self._is_ready and any(_is_answer(line, _READY) for line in self._lines()):
+                self._is_ready = True
+                on_ready()
+            patience = _LOOK_INTERVAL if self._is_ready else self._growth.patience
+            if -1 in self.watch.wait(patience, channel.fileno()):
                 return True
         return False
+
+    def _lines(self) -> Iterator[Line]:
+        return self._scanner.new_lines()
 
     def claim(self, job: Job, run_start: RunStart) -> int:
         """Claim the spare for a job; returns where the job begins in the output, in bytes.
@@ -77,38 +95,33 @@ class Spare:
                 run_start.arguments,
                 lambda name: files.read_file(f"{job.prepared.path}/{name}").decode(),
             )
-            output = files.open_file(self.run.output)
         except (OSError, ValueError, KeyError) as error:
             raise NotClaimed from error
-        growth = Growth(self.run.path)
-        try:
-            self.watch.started.stdin.send(control.request(_CLAIM, "claim_session", **fields))
-            return self._await_answer(OutputScanner(output), growth)
-        finally:
-            growth.close()
-            os.close(output)
+        self.watch.started.stdin.send(control.request(_CLAIM, "claim_session", **fields))
+        return self._await_claim()
 
-    def _await_answer(self, scanner: OutputScanner, growth: Growth) -> int:
+    def _await_claim(self) -> int:
         deadline = time.monotonic() + CLAIM_PATIENCE
         while not self.watch.has_exited():
-            growth.arm()
-            for line in scanner.new_lines():
-                answered = control.answered(line.fields)
-                if answered is None or answered[0] != _CLAIM:
+            self._growth.arm()
+            for line in self._lines():
+                if not _is_answer(line, _CLAIM):
                     continue
-                response = answered[1].get("response")
+                response = line.fields["response"].get("response")
                 if isinstance(response, dict) and response.get("status") == "ok":
                     return line.end
                 raise NotClaimed
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            self.watch.wait(min(left, growth.patience))
+            self.watch.wait(min(left, self._growth.patience))
         raise NotClaimed
 
     def forget(self) -> None:
         """It is a spare no longer: a job has it, or it has ended."""
         kept_run.remove(self._state, self.run.id)
+        self._growth.close()
+        os.close(self._output)
 
     def end(self) -> bool:
         """End a spare that no job has; returns whether nothing of it is left."""
@@ -146,3 +159,8 @@ class Spare:
 
     def _is_to_end(self) -> bool:
         return files.read_link(f"{self.run.path}/wish") is not None
+
+
+def _is_answer(line: Line, request_id: str) -> bool:
+    answered = control.answered(line.fields)
+    return answered is not None and answered[0] == request_id

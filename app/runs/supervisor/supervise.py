@@ -92,10 +92,14 @@ class Supervisor:
                 state, arguments, self._claude, self._environment, supervisor, self._wakeup
             )
 
-    def wait(self, channel: socket.socket) -> bool:
-        """Wait for a message of the launcher; False if what is kept must end before one."""
-        waiting = self.kept or self.spare
-        return waiting is None or waiting.wait(channel)
+    def wait(self, channel: socket.socket, on_ready: Callable[[], object]) -> bool:
+        """Wait for a message of the launcher; False if what is kept must end before one.
+
+        `on_ready` is called once a spare can be claimed.
+        """
+        if self.kept is not None:
+            return self.kept.wait(channel)
+        return self.spare is None or self.spare.wait(channel, on_ready)
 
     def end_waiting(self) -> None:
         """End the run that is kept or the spare, if any."""

@@ -64,6 +64,7 @@ class Turn:
         self._ending_at: float | None = None
         self._reached_limit: ReachedLimit | None = None
         self._was_unanswered = True
+        self._has_cut_agents = False
         #: Whether the run must not serve another job.
         self.spoils_run = False
 
@@ -121,7 +122,9 @@ class Turn:
             self._run.position if run_exit is None else self._run.size(),
             self._run.session,
             self._run.cost - self._cost_before,
-            self._run.tasks.has_agents or self._run.killed_agents > self._killed_before,
+            self._has_cut_agents
+            or self._run.tasks.has_agents
+            or self._run.killed_agents > self._killed_before,
             self._run.tasks.take_report(are_ended=run_exit is not None),
             self._results_at,
         )
@@ -224,6 +227,7 @@ class Turn:
             return
         self._reached_limit = reached
         self._was_unanswered = self._result is None
+        self._has_cut_agents = self._run.tasks.has_agents
         self.spoils_run = True
         self._stop(None)
 
