@@ -30,9 +30,9 @@ MOST_IDLE = 8
 #: Jobs after which a supervisor is replaced, so that its memory does not grow for ever.
 JOBS_EACH = 500
 # The messages of a supervisor: before the end of a job, `keeps <session> <memory in bytes>` if it
-# keeps the run; `idle <job>` once a job has ended, `idle ` once what it kept has ended; `ready` once
-# its spare can be claimed. The launcher sends the ids of jobs, `SPARE` to have a spare started, and
-# `END_KEPT` for the end of the spare or the kept run.
+# keeps the run; `idle <job>` once a job has ended, `idle ` once what it kept has ended; `ready`
+# once its spare can be claimed. The launcher sends the ids of jobs, `SPARE` to have a spare
+# started, and `END_KEPT` for the end of the spare or the kept run.
 IDLE, KEEPS, READY = "idle", "keeps", "ready"
 SPARE, END_KEPT = b"spare", b"end"
 
