@@ -40,6 +40,17 @@ def test_the_text_is_the_same_without_its_pieces(real_tool: Tool) -> None:
     assert real_tool.run("logs", record["process_id"]).stdout.decode() == shown
 
 
+def test_an_old_cli_is_shown_alike(old_real: Gateway, tmp_path: Path) -> None:
+    tool = tool_of(old_real, tmp_path / "checkout")
+    done = tool.run("run", "bash: echo hello")
+    assert done.stdout.decode() == 'I run it.\nThe tool said: "hello"\n'
+    assert done.stderr.startswith(b"Bash: echo hello\nsucceeded, ")
+    with tool.start("run", "slow: 8 0.2") as run:
+        assert run.stdout is not None
+        assert b"word-7" not in os.read(run.stdout.fileno(), 4096)
+        run.communicate()
+
+
 def test_a_call_of_a_tool_is_a_line_beside_the_answer(real_tool: Tool) -> None:
     done = real_tool.run("run", "bash: echo hello")
     assert done.stderr.decode().splitlines()[0] == "Bash: echo hello"
