@@ -89,6 +89,12 @@ class Run:
         """What the run is started with, or None if there is no such run."""
         return record_file.read_as(RunStart, f"{self.path}/start.json")
 
+    def discard_contents(self, start: RunStart) -> None:
+        """Remove the files that the CLI read at its start: they may hold a client's secrets."""
+        for argument in start.arguments:
+            if not isinstance(argument, str):
+                files.discard(f"{self.path}/{argument['file']}")
+
     def open_stderr(self) -> int:
         """Create and open standard error. Raises OSError, and FileExistsError if it exists."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND

@@ -95,6 +95,8 @@ def _close(job: Job) -> None:
         job.run.write_exit(run_exit)
     is_cancelled = never_ran and job.is_to_be_cancelled()
     job.write_end(judge(job, run_exit, "cancelled" if is_cancelled else "lost"))
+    if (run_start := job.prepared.start()) is not None:
+        job.prepared.discard_contents(run_start)
     kept_run.remove(job.state, job.run.id)
     temporary_folder.remove_for_run(job.run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
 

@@ -50,17 +50,16 @@ def test_a_value_is_in_one_private_file_of_the_run_and_nowhere_else(
     job_id = stream.job_id
     assert not any(SECRET.encode() in text for text in command_lines())
     shown = [gateway.ask("GET", path).text for path in ("/processes", f"/jobs/{job_id}", "/jobs")]
+    (path,) = files_with(SECRET, gateway.folder).values()
+    assert path.parent == gateway.state / "runs" / job_id
+    assert path.stat().st_mode & 0o777 == 0o600
     go.touch()
     events = [event.data.decode() for event in stream]
     shown += events
     shown += [gateway.ask("GET", f"/jobs/{job_id}").text, gateway.ask("GET", "/metrics").text]
     assert not any(SECRET in text for text in shown)
     assert SECRET not in gateway.log()
-    (path,) = files_with(SECRET, gateway.folder).values()
-    assert path.parent == gateway.state / "runs" / job_id
-    assert path.stat().st_mode & 0o777 == 0o600
-    # It goes with the run.
-    assert gateway.ask("DELETE", f"/jobs/{job_id}").status_code == 200
+    # The file goes with the process.
     assert files_with(SECRET, gateway.folder) == {}
 
 

@@ -198,6 +198,8 @@ class Supervisor:
         self._note_running(run.watch.started)
         turn.until_over()
         if not turn.spoils_run and self._keeps(kept, job):
+            if job.job.prepared.id != run.id:
+                _discard_contents(job.job)
             write_end(job.job, turn.judge(None), run.watch.started.output, job.request)
             self.kept = kept
             return
@@ -246,6 +248,9 @@ class Supervisor:
     def _end_job(self, job: JobWatch, end: JobEnd, watch: RunWatch, run_exit: RunExit) -> None:
         """Write the end of a job whose run has ended."""
         started = watch.started
+        if started.run.id != job.job.id:
+            _discard_contents(job.job)
+        started.run.discard_contents(started.start)
         # Limited, because clients wait for the end.
         is_gone = remove(started.temporary_folder, _CLEANUP_BEFORE)
         write_end(job.job, end, started.output, job.request)
@@ -261,6 +266,7 @@ class Supervisor:
         """End a kept run, and write how it ended."""
         watch = kept.run.watch
         kept.run.end()
+        watch.started.run.discard_contents(watch.started.start)
         run_exit = watch.end()
         is_gone = remove(watch.started.temporary_folder, _CLEANUP_AFTER)
         with suppress(OSError):
@@ -277,6 +283,12 @@ def _claim(job: Job, run: Run | None) -> Claim:
         raise CannotStart("known") from None
     except OSError as error:
         raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
+
+
+def _discard_contents(job: Job) -> None:
+    """Remove the files of the run that was prepared for a job: it is not started any more."""
+    if (run_start := job.prepared.start()) is not None:
+        job.prepared.discard_contents(run_start)
 
 
 def write_end(job: Job, end: JobEnd, output: int, request: JobRequest) -> None:
