@@ -61,6 +61,8 @@ def real(
 ) -> Iterator[Gateway]:
     """A gateway with the real CLI, signed in with a dummy key."""
     settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
+    # A spare would cost half a second of a core for each job.
+    settings["SPARES"] = "0"
     with running_gateway(tmp_path_factory.mktemp("real"), claude, **settings) as gateway:
         yield gateway
 
@@ -71,6 +73,8 @@ def old_real(
 ) -> Iterator[Gateway]:
     """A gateway with the old CLI, signed in with a dummy key."""
     settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
+    # A spare would cost half a second of a core for each job.
+    settings["SPARES"] = "0"
     with running_gateway(tmp_path_factory.mktemp("old"), old_claude, **settings) as gateway:
         yield gateway
 
@@ -101,4 +105,5 @@ def openai_settings(model: model_api.Server) -> dict[str, str]:
         "API_KEYS": API_KEY,
         "CLAUDE_CODE_MAX_RETRIES": "0",
         "KILL_GRACE": "8",
+        "SPARES": "0",
     }
