@@ -3,15 +3,12 @@
 Blocking Python, which gevent makes cooperative in a worker.
 """
 
-import signal
-
-from app import processes
 from app.records.job import Job
 from app.records.job_records import Wish
 from app.records.run import RunExit
 from app.runs.close_lost import claim_to_close
-from app.runs.detect_dead import supervisor_of
 from app.runs.verdict import judge
+from app.runs.wake_supervisor import wake_supervisor_of
 
 
 def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
@@ -25,8 +22,4 @@ def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
     if claim_to_close(job):
         job.write_end(judge(job, RunExit(), "cancelled"))
         return
-    supervisor = supervisor_of(job)
-    if supervisor is not None:
-        processes.send_signal(supervisor, signal.SIGTERM)
-        # It may be stopped (SIGSTOP).
-        processes.send_signal(supervisor, signal.SIGCONT)
+    wake_supervisor_of(job)
