@@ -21,7 +21,11 @@ def request(request_id: str, subtype: str, **fields: Any) -> bytes:
     b'{"type": "control_request", "request_id": "r1",
        "request": {"subtype": "interrupt", "cancel_queued": true}}\n'
     """
-    asked = {"subtype": subtype, **fields}
+    return client_request(request_id, {"subtype": subtype, **fields})
+
+
+def client_request(request_id: str, asked: Mapping[str, Any]) -> bytes:
+    """A request to the CLI with these fields, which a client has chosen."""
     return _line({"type": "control_request", "request_id": request_id, "request": asked})
 
 

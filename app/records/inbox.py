@@ -24,7 +24,9 @@ from app.state import files, record_file
 
 Kind = Literal["message", "control", "answer"]
 MessageState = Literal["sent", "queued", "started", "completed", "cancelled", "discarded"]
-
+#: The states of a message in which the CLI will do no more with it.
+SETTLED = ("completed", "cancelled", "discarded")
+_STATES = ("sent", "queued", "started", *SETTLED)
 #: The shape of the ids of messages, requests and questions, which become names of files.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -100,15 +102,7 @@ class Inbox:
 
     def names(self) -> list[tuple[str, str]]:
         """The items, as pairs of kind and id, in their order; empty if the inbox is closed."""
-        try:
-            with os.scandir(self._folder) as entries:
-                found = sorted(
-                    (each.stat(follow_symlinks=False).st_mtime_ns, each.name) for each in entries
-                )
-        except OSError:
-            return []
-        parts = (name.partition(".") for _, name in found)
-        return [(kind, item_id) for kind, _, item_id in parts if is_item_id(item_id)]
+        return _names_in(self._folder)
 
     def read(self, kind: Kind, item_id: str) -> dict[str, Any] | None:
         """An item, also from a closed inbox; None if it is missing or damaged."""
@@ -119,9 +113,16 @@ class Inbox:
         return None
 
     def close(self) -> None:
-        """Take nothing more. What came in until now can still be found by `names` of `reopen`."""
-        with suppress(FileNotFoundError):
+        """Take nothing more. `reopen_if_not_empty` undoes that."""
+        try:
             os.rename(self._folder, self._closed)
+        except FileNotFoundError:
+            return
+        except OSError:
+            # A job has put something in its place.
+            files.discard(self._closed)
+            with suppress(OSError):
+                os.rename(self._folder, self._closed)
 
     def reopen_if_not_empty(self, handled: set[tuple[str, str]]) -> bool:
         """Open a closed inbox again if it has items that were not handled; returns whether so."""
@@ -132,7 +133,11 @@ class Inbox:
         parts = (name.partition(".") for name in names)
         if {(kind, item_id) for kind, _, item_id in parts if is_item_id(item_id)} <= handled:
             return False
-        os.rename(self._closed, self._folder)
+        try:
+            os.rename(self._closed, self._folder)
+        except OSError:
+            # A job has put something in its place.
+            return False
         return True
 
     def answer(self, question_id: str, answer: Answer) -> None:
@@ -171,19 +176,17 @@ class Inbox:
         files.replace_link(f"{self._states}/{message_id}", state)
 
     def states(self) -> dict[str, str]:
-        """What became of each message, by its id; `held` if the supervisor has not read it yet."""
-        found = {item_id: "held" for kind, item_id in self._all() if kind == "message"}
-        for message_id in found:
-            found[message_id] = files.read_link(f"{self._states}/{message_id}") or "held"
-        return found
+        """What became of each message, by its id; `held` if the supervisor has not read it yet.
 
-    def _all(self) -> list[tuple[str, str]]:
-        names: list[str] = []
-        for folder in (self._folder, self._closed):
-            with suppress(OSError):
-                names += os.listdir(folder)
-        parts = (name.partition(".") for name in names)
-        return [(kind, item_id) for kind, _, item_id in parts]
+        In the order in which they came.
+        """
+        items = _names_in(self._folder) or _names_in(self._closed)
+        messages = [item_id for kind, item_id in items if kind == "message"]
+        return {message_id: self._state(message_id) for message_id in messages}
+
+    def _state(self, message_id: str) -> str:
+        state = files.read_link(f"{self._states}/{message_id}")
+        return state if state in _STATES else "held"
 
     def _path(self, kind: Kind, item_id: str) -> str:
         return f"{self._folder}/{kind}.{item_id}"
@@ -192,3 +195,16 @@ class Inbox:
 def is_item_id(text: str) -> bool:
     """Whether this can be the id of an item: nothing that could name another path."""
     return _ID.fullmatch(text) is not None
+
+
+def _names_in(folder: str) -> list[tuple[str, str]]:
+    """The items in a folder, as pairs of kind and id, in the order in which they were written."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(
+                (each.stat(follow_symlinks=False).st_mtime_ns, each.name) for each in entries
+            )
+    except OSError:
+        return []
+    parts = (name.partition(".") for _, name in found)
+    return [(kind, item_id) for kind, _, item_id in parts if is_item_id(item_id)]

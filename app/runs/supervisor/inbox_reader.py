@@ -8,13 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from app.cli import control
-from app.records.inbox import Inbox, MessageState
+from app.records.inbox import SETTLED, Inbox, MessageState
 from app.records.job import Job
 from app.runs.supervisor.open_questions import OpenQuestions
 from app.runs.supervisor.talking_run import TalkingRun
 
-#: The states of a message in which the CLI will do no more with it.
-_SETTLED = ("completed", "cancelled", "discarded")
 #: Seconds that the CLI has to acknowledge a message.
 ACKNOWLEDGE_PATIENCE = 10.0
 
@@ -27,16 +25,30 @@ class InboxReader:
         self._inbox = Inbox(job.path)
         self._questions = questions
         self._handled: set[tuple[str, str]] = set()
-        #: When each message was sent to the CLI that it has not settled yet.
+        #: Until when to wait for each message that the CLI has not settled yet.
         self._sent: dict[str, float] = {}
+        self._is_open = False
+        #: Whether a client has asked for something after which the run must serve no other job.
+        self.spoils_run = False
 
     @property
     def is_waiting(self) -> bool:
         """Whether a message was sent that the CLI has not settled."""
-        return bool(self._sent)
+        moment = time.monotonic()
+        return any(until > moment for until in self._sent.values())
+
+    def open(self) -> None:
+        """The turn has begun: pass on what was held until now.
+
+        The CLI would take a message before the turn's own, which has the lowest priority.
+        """
+        self._is_open = True
+        self.read()
 
     def read(self) -> None:
-        """Pass on what is new."""
+        """Pass on what is new, once the turn has begun."""
+        if not self._is_open:
+            return
         for kind, item_id in self._inbox.names():
             if (kind, item_id) in self._handled:
                 continue
@@ -50,13 +62,15 @@ class InboxReader:
             if kind == "message":
                 self._send_message(item_id, fields)
             elif kind == "control":
-                self._run.say(control.request(item_id, **_request(fields)))
+                self.spoils_run = self.spoils_run or fields.get("spoils") is True
+                self._run.say(control.client_request(item_id, _request(fields)))
 
     def on_lifecycle(self, message_id: str, state: str) -> None:
         """Note what the CLI says of a message."""
         if message_id not in self._sent:
             return
-        if state in _SETTLED:
+        self._sent[message_id] = float("inf")
+        if state in SETTLED:
             del self._sent[message_id]
         if state in ("queued", "started", "completed", "cancelled", "discarded"):
             self._set_state(message_id, state)  # type: ignore[arg-type]
@@ -66,11 +80,16 @@ class InboxReader:
         self._inbox.close()
         if not self._inbox.reopen_if_not_empty(self._handled):
             return True
-        self.read()
+        self.open()
         return False
 
+    def stop(self) -> None:
+        """Take nothing more and pass on nothing more: the job is being ended."""
+        self._is_open = False
+        self._inbox.close()
+
     def discard_rest(self) -> None:
-        """The run ends: nothing becomes of the messages that are left."""
+        """Nothing becomes of the messages that the CLI has not settled."""
         for message_id in self._sent:
             self._set_state(message_id, "discarded")
         self._sent.clear()
@@ -81,7 +100,7 @@ class InboxReader:
             return
         line = control.message(content, uuid=message_id, priority="next", client_composed=True)
         self._run.say(line)
-        self._sent[message_id] = time.monotonic()
+        self._sent[message_id] = time.monotonic() + ACKNOWLEDGE_PATIENCE
         self._set_state(message_id, "sent")
 
     def _set_state(self, message_id: str, state: MessageState) -> None:

@@ -31,9 +31,14 @@ class JobLimits:
         self._started_at = self._grew_at = time.monotonic()
         self._size = 0
 
-    def reached(self) -> ReachedLimit | None:
-        """The limit that the job has reached, if any."""
+    def reached(self, is_asking: bool = False) -> ReachedLimit | None:
+        """The limit that the job has reached, if any.
+
+        While it is asking its client, it may be silent.
+        """
         request, now = self._request, time.monotonic()
+        if is_asking:
+            self._grew_at = now
         if request.idle_timeout or request.max_output:
             size = os.fstat(self._output).st_size - self._before
             if size != self._size:

@@ -27,9 +27,9 @@ class JobWatch:
         self._limits = JobLimits(request, started.output)
         self._restore_at = time.monotonic() + _RESTORE_INTERVAL
 
-    def reached(self) -> ReachedLimit | None:
-        """The limit that the job has reached, if any."""
-        return self._limits.reached()
+    def reached(self, is_asking: bool = False) -> ReachedLimit | None:
+        """The limit that the job has reached, if any; `is_asking` as for `JobLimits`."""
+        return self._limits.reached(is_asking)
 
     def patience(self) -> float:
         """Seconds until the limits must be checked again."""

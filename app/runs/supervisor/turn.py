@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.cli import control
+from app.records.inbox import SETTLED
 from app.records.job_records import JobEnd, Status
 from app.records.output_file import cut_holes
 from app.records.run import RunExit
@@ -56,6 +57,7 @@ class Turn:
         self._result_at = 0.0
         self._results_at: list[list[int]] = []
         self._is_idle = False
+        self._has_started = self._is_withdrawn = False
         # When a task in the background ended, which wakes the model.
         self._woken_at = 0.0
         self._killed_before = run.killed_agents
@@ -65,8 +67,12 @@ class Turn:
         self._reached_limit: ReachedLimit | None = None
         self._was_unanswered = True
         self._has_cut_agents = False
-        #: Whether the run must not serve another job.
-        self.spoils_run = False
+        self._spoils_run = False
+
+    @property
+    def spoils_run(self) -> bool:
+        """Whether the run must not serve another job."""
+        return self._spoils_run or self._inbox.spoils_run
 
     def begin(self) -> None:
         """Send the job's message to the CLI. Raises OSError."""
@@ -78,12 +84,11 @@ class Turn:
     def until_over(self) -> None:
         """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
         run, job = self._run, self._job
-        self._inbox.read()
         self._read_wish()
         while not run.watch.has_exited():
             for line in run.new_lines():
                 self._on_line(line)
-            if self._is_over() and self._inbox.close():
+            if self._is_over() and self._close_inbox():
                 return
             if self._span_start is None and time.monotonic() > self._begin_until:
                 run.end()
@@ -101,8 +106,9 @@ class Turn:
             self._on_line(line)
         if self._span_start is None and self._ending_at is None:
             raise NotBegun
+        self._begin_span(run.position)
+        self._inbox.stop()
         self._inbox.discard_rest()
-        self._inbox.close()
 
     def judge(self, run_exit: RunExit | None) -> JobEnd:
         """How the job ended; `run_exit` is None if the run goes on."""
@@ -185,15 +191,37 @@ class Turn:
         message_id, state = str(fields.get("command_uuid")), str(fields.get("state"))
         if message_id != self.message_id:
             self._inbox.on_lifecycle(message_id, state)
-        elif state == "started" and self._span_start is None:
-            self._span_start = start
-            with suppress(OSError):
-                self._job.job.begin(start)
-                self._job.job.wake_readers()
+        elif state == "started":
+            self._has_started = True
+            self._begin_span(start)
+            if self._ending_at is None:
+                self._inbox.open()
+        elif state in SETTLED and not self._has_started:
+            # It was interrupted before its turn, which will not come.
+            self._begin_span(start)
+            self._is_withdrawn = True
+
+    def _begin_span(self, start: int) -> None:
+        """Say where the job begins in the output, if that is not known yet."""
+        if self._span_start is not None:
+            return
+        self._span_start = start
+        with suppress(OSError):
+            self._job.job.begin(start)
+            self._job.job.wake_readers()
+
+    def _close_inbox(self) -> bool:
+        """Take nothing more; returns False if something came in at the last moment."""
+        if self._ending_at is None:
+            return self._inbox.close()
+        self._inbox.discard_rest()
+        return True
 
     def _is_over(self) -> bool:
         """Whether the job's result is there, and nothing that belongs to the job goes on."""
-        if self._result is None or self._inbox.is_waiting:
+        if self._is_withdrawn:
+            return self._is_idle
+        if self._result is None or (self._inbox.is_waiting and self._ending_at is None):
             return False
         if self._is_idle:
             return self._ending_at is not None or not self._waits_for_background()
@@ -216,25 +244,25 @@ class Turn:
             self._check_limits()
         elif now > self._ending_at and not self._run.watch.signals.is_started:
             # The CLI did not answer in time.
-            self.spoils_run = True
+            self._spoils_run = True
             self._run.watch.signals.start()
         if self._run.watch.signals.is_started:
             self._run.watch.signals.send_due()
 
     def _check_limits(self) -> None:
-        reached = self._job.reached()
-        if reached is None or (reached.reason == "idle_timeout" and self._questions.are_open):
+        reached = self._job.reached(is_asking=self._questions.are_open)
+        if reached is None:
             return
         self._reached_limit = reached
         self._was_unanswered = self._result is None
         self._has_cut_agents = self._run.tasks.has_agents
-        self.spoils_run = True
+        self._spoils_run = True
         self._stop(None)
 
     def _read_wish(self) -> None:
         job = self._job.job
         if job.is_to_be_cancelled():
-            self.spoils_run = True
+            self._spoils_run = True
             self._stop("cancelled")
         elif job.take_interrupt():
             self._stop("cancelled")
@@ -244,6 +272,7 @@ class Turn:
         self._cancelled = self._cancelled or status
         if self._ending_at is not None:
             return
+        self._inbox.stop()
         self._ending_at = time.monotonic() + self._run.watch.started.start.kill_grace / 4
         self._run.request("interrupt", cancel_queued=True)
         for task_id in self._run.tasks.ids:
