@@ -64,6 +64,19 @@ def age(process: Process) -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started / os.sysconf("SC_CLK_TCK")
 
 
+def memory_of(pid: int) -> int:
+    """Bytes of memory of a process, with its share of what it shares; 0 if that is unknown."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as lines:
+            for line in lines:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) << 10
+    except (OSError, ValueError, IndexError):
+        # It has exited, or is another user's.
+        return 0
+    return 0
+
+
 def child(pid: int) -> Process:
     """A child that the caller has not waited for, so that its pid cannot be reused."""
     return _require(pid)

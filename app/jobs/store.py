@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from app.records import kept_run, session_users
+from app.records import kept_run, question_list, session_users
 from app.records.job import Job, is_job_id
 from app.runs.close_lost import close_lost
 from app.runs.detect_dead import is_dead
@@ -23,6 +23,7 @@ _FOLDERS = (
     *("jobs", "runs", "live", "unlogged", "unindexed", "keys", "removed"),
     session_users.FOLDER,
     kept_run.FOLDER,
+    question_list.FOLDER,
 )
 #: The stamp of the index of jobs; without it, a new index is made.
 INDEX_STAMP = "index/stamp"

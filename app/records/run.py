@@ -5,6 +5,7 @@
                         output      standard output, written by the CLI itself
                         stderr      standard error, likewise
                         running     a link that names the supervisor and the CLI; by the supervisor
+                        wish        a link that a worker makes to have a kept run end
                         temporary   a link to the folder for temporary files; by the supervisor
                         exited      how the process exited; by the supervisor, or by the process
                                     that closes a run whose supervisor died
@@ -72,6 +73,7 @@ class Run:
         self.output = f"{self.path}/output"
         self.stderr = f"{self.path}/stderr"
         self._running = f"{self.path}/running"
+        self._wish = f"{self.path}/wish"
 
     def create(self, start: RunStart, contents: Mapping[str, bytes]) -> None:
         """Make the folder with all files that the supervisor needs. Raises OSError."""
@@ -130,6 +132,14 @@ class Run:
     def write_exit(self, run_exit: RunExit) -> None:
         """Write how the process exited. Raises OSError."""
         record_file.write_record(f"{self.path}/exited", run_exit._asdict())
+
+    def ask_to_close(self) -> None:
+        """Write the wish that the run ends once it is idle. Raises OSError."""
+        files.replace_link(self._wish, "close")
+
+    def is_to_close(self) -> bool:
+        """Whether a client wishes that the run ends."""
+        return files.read_link(self._wish) is not None
 
     def supervisor(self) -> Process | None:
         """The run's supervisor, if it was started in this boot of the machine."""

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 
+from app import processes
 from app.cli import control
 from app.records import kept_run
 from app.records.job import Job
@@ -16,7 +17,6 @@ from app.records.run import RunStart
 from app.runs.supervisor.fit import fits, model_of
 from app.runs.supervisor.open_questions import NOT_ASKED
 from app.runs.supervisor.talking_run import TalkingRun
-from app.state import files
 from app.timestamps import now
 
 #: Jobs after which a run is not kept: it grows by 0.5 MB with each.
@@ -43,6 +43,7 @@ class KeptSession:
         self._own_cost = 0.0
         self._cost_at_idle = 0.0
         self._until = 0.0
+        self._idle_since: str | None = None
         #: Bytes of memory of the CLI at its last look.
         self.memory = 0
 
@@ -52,6 +53,8 @@ class KeptSession:
         return (
             request.user == self._user
             and run_start.talks
+            # Without questions, what was allowed would be allowed to a job that was not asked.
+            and (request.ask or not self.run.has_rules)
             and request.continues == self.run.session
             and not self.run.watch.has_exited()
             and fits(started.run, started.start, job.prepared, run_start)
@@ -68,15 +71,15 @@ class KeptSession:
 
     def note_busy(self) -> None:
         """A job begins."""
-        if self._jobs:
-            self._write("busy", None)
         self._jobs += 1
+        if self._jobs > 1:
+            self._write("busy", None)
 
     def note_idle(self, seconds: float) -> bool:
         """A job has ended; returns whether the run may be kept for so many seconds."""
         run = self.run
         mode, self._mode = self._mode, self._mode or run.permission_mode
-        self.memory = self._measure()
+        self.memory = processes.memory_of(run.watch.started.cli)
         if (
             self._jobs >= MOST_JOBS
             or self.memory > MOST_MEMORY
@@ -86,7 +89,8 @@ class KeptSession:
             return False
         self._until = time.monotonic() + seconds
         self._own_turns, self._own_cost, self._cost_at_idle = 0, 0.0, run.cost
-        return self._write("idle", now())
+        self._idle_since = now()
+        return self._write("idle", self._idle_since)
 
     def wait(self, channel: socket.socket) -> bool:
         """Wait for a message on the launcher's channel; False if the run must end before one."""
@@ -97,7 +101,8 @@ class KeptSession:
             left = self._until - time.monotonic()
             if run.watch.has_exited() or left <= 0 or self._own_turns > self._most_own_turns:
                 return False
-            if not run.watch.started.run.exists() or self._is_to_end():
+            record = run.watch.started.run
+            if not record.exists() or record.is_to_close():
                 return False
             numbers = run.watch.wait(min(left, _LOOK_INTERVAL, run.patience), channel.fileno())
             if -1 in numbers:
@@ -116,9 +121,7 @@ class KeptSession:
         elif kind == "result":
             self._own_turns += 1
             self._own_cost = self.run.cost - self._cost_at_idle
-
-    def _is_to_end(self) -> bool:
-        return files.read_link(f"{self.run.watch.started.run.path}/wish") is not None
+            self._write("idle", self._idle_since)
 
     def _write(self, state: str, since: str | None) -> bool:
         record = KeptRun(
@@ -141,14 +144,3 @@ class KeptSession:
             # The disk is full, or a job has removed the folder.
             return False
         return True
-
-    def _measure(self) -> int:
-        """Bytes of memory of the CLI, its share of what it shares included (proc(5))."""
-        try:
-            with open(f"/proc/{self.run.watch.started.cli}/smaps_rollup", "rb") as lines:
-                for line in lines:
-                    if line.startswith(b"Pss:"):
-                        return int(line.split()[1]) << 10
-        except (OSError, ValueError, IndexError):
-            pass
-        return 0

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from app.cli import control
+from app.records import question_list
 from app.records.inbox import Answer, Inbox, InboxClosed, Question, is_item_id
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.talking_run import TalkingRun
@@ -27,10 +28,12 @@ class OpenQuestions:
 
     def __init__(self, run: TalkingRun, job: JobWatch) -> None:
         self._run = run
+        self._job = job.job
         self._request = job.request
         self._inbox = Inbox(job.job.path)
         #: When each open question expires, by the monotonic clock, by its id.
         self._open: dict[str, float] = {}
+        #: What each is about: the tool's input.
         self._inputs: dict[str, dict[str, Any]] = {}
 
     @property
@@ -61,6 +64,7 @@ class OpenQuestions:
         )
         try:
             self._inbox.ask(question)
+            question_list.add(self._job.state, self._job.id, request_id)
         except OSError:
             # The disk is full.
             self._run.say(control.denial(request_id, EXPIRED))
@@ -71,9 +75,10 @@ class OpenQuestions:
     def on_answer(self, question_id: str) -> None:
         """Send a client's answer to the CLI, if the question is open."""
         answer = self._inbox.answer_to(question_id)
-        if answer is None or self._open.pop(question_id, None) is None:
+        if answer is None or question_id not in self._open:
             return
-        given = self._inputs.pop(question_id, {})
+        given = self._inputs[question_id]
+        self._forget(question_id)
         if answer.behavior == "allow":
             response: dict[str, Any] = {
                 "behavior": "allow",
@@ -81,6 +86,7 @@ class OpenQuestions:
             }
             if answer.rules:
                 response["updatedPermissions"] = answer.rules
+                self._run.has_rules = True
             self._run.say(control.response(question_id, response))
         else:
             self._run.say(control.denial(question_id, answer.message or "The user denied this"))
@@ -112,13 +118,19 @@ class OpenQuestions:
             self._inbox.answer(question_id, Answer(how, now()))
         except FileExistsError:
             self.on_answer(question_id)
-            return False
+            if question_id not in self._open:
+                return False
+            # A job has damaged the answer.
         except (InboxClosed, OSError):
             # The job is ending, or the disk is full.
-            self._open.pop(question_id, None)
-        self._open.pop(question_id, None)
-        self._inputs.pop(question_id, None)
+            pass
+        self._forget(question_id)
         return True
+
+    def _forget(self, question_id: str) -> None:
+        """The question is not open any more."""
+        del self._open[question_id], self._inputs[question_id]
+        question_list.remove(self._job.state, self._job.id, question_id)
 
 
 def _text(value: object) -> str | None:

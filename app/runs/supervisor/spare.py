@@ -70,7 +70,7 @@ class Spare:
 
         `on_ready` is called once the CLI can be claimed.
         """
-        while not self.watch.has_exited() and self.run.exists() and not self._is_to_end():
+        while not self.watch.has_exited() and self.run.exists() and not self.run.is_to_close():
             self._growth.arm()
             if not self._is_ready and any(_is_answer(line, _READY) for line in self._lines()):
                 self._is_ready = True
@@ -156,9 +156,6 @@ class Spare:
         with suppress(OSError):
             # On a full disk it is not listed.
             kept_run.write(self._state, record)
-
-    def _is_to_end(self) -> bool:
-        return files.read_link(f"{self.run.path}/wish") is not None
 
 
 def _is_answer(line: Line, request_id: str) -> bool:

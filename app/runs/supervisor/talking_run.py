@@ -39,6 +39,8 @@ class TalkingRun:
         self.state = "starting"
         self.session: str | None = None
         self.permission_mode: str | None = None
+        #: Whether a client has allowed something for the whole run.
+        self.has_rules = False
         #: What the whole run has cost so far, in US dollars.
         self.cost = 0.0
         #: How many agents in the background were cut short so far.
