@@ -6,7 +6,18 @@ from pathlib import Path
 from flask import Blueprint, Flask
 
 from app import openai
-from app.api import chat, claude, health, jobs, metrics, stats
+from app.api import (
+    chat,
+    claude,
+    control,
+    health,
+    jobs,
+    messages,
+    metrics,
+    questions,
+    runs,
+    stats,
+)
 from app.auth.authenticator import Authenticator
 from app.auth.throttle import Throttle
 from app.cli.command import Defaults
@@ -38,10 +49,13 @@ from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.limits import Limits
 from app.jobs.log_ends import EndLog
+from app.jobs.questions import Questions
+from app.jobs.runs import Runs
 from app.jobs.service import JobService
 from app.jobs.spares import Spares
 from app.jobs.starter import JobStarter
 from app.jobs.store import Spool
+from app.jobs.talk import Talk
 from app.metrics import Metrics
 from app.openai import chat as openai_chat
 from app.openai import conversations as openai_conversations
@@ -79,6 +93,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     counters = Metrics(settings.state_dir / "metrics", worker)
     spares = Spares(spool.state, installed, _defaults(settings), settings.spares)
     service, background = _jobs(spool, launcher, limits, counters, spares, startup)
+    asked = Questions(service, spool, startup.users)
+    processes = Runs(service, spool, startup.users, limits.kill_grace)
     bodies = BodyReader(settings.max_body)
     requests = ChatRequests(
         _defaults(settings),
@@ -91,11 +107,14 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
+        *_talk_blueprints(settings, service, Talk(service, spool, limits.min_free), bodies),
+        questions.blueprint(asked, bodies),
+        runs.blueprint(processes),
         stats.blueprint(service, installed, master),
         claude.blueprint(service, requests, workspaces),
         *_openai_blueprints(settings, service, requests, workspaces, environment),
     ]
-    scraped = metrics.blueprint(counters, spool, installed, master)
+    scraped = metrics.blueprint(counters, spool, processes, asked, installed, master)
     health_checks = HealthChecks(
         spool, service, cli.path, settings.min_free_disk, settings.mcp_config
     )
@@ -133,6 +152,15 @@ def _jobs(
         spool, launcher, spares, keys, index, upkeep, ends, users, limits.retention
     )
     return service, background
+
+
+def _talk_blueprints(
+    settings: Settings, service: JobService, talk: Talk, bodies: BodyReader
+) -> list[Blueprint]:
+    return [
+        messages.blueprint(talk, bodies),
+        control.blueprint(service, talk, bodies, settings.control_allowed),
+    ]
 
 
 def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:

@@ -1,7 +1,8 @@
 """The audit log of users' actions.
 
-Its lines are about cancelled, interrupted and removed jobs, and refused logins. Its logger is
-`audit`, which logs whatever LOG_LEVEL is. No line has a prompt or an answer.
+Its lines are about cancelled, interrupted and removed jobs, what users send to running ones, ended
+runs, and refused logins. Its logger is `audit`, which logs whatever LOG_LEVEL is. No line has the
+content of a prompt, a message or an answer.
 """
 
 import logging
@@ -28,6 +29,17 @@ def removed(job_id: str, user: str) -> None:
     """Log that an ended job is removed, with its output."""
     fields = {"job": job_id, "user": user}
     log.info("job %s is removed: requested by %s", job_id, user, extra=fields)
+
+
+def sent(job_id: str, user: str, what: str) -> None:
+    """Log that a user has sent something to a job; `what` does not quote it."""
+    fields = {"job": job_id, "user": user}
+    log.info("job %s got from %s: %s", job_id, user, what, extra=fields)
+
+
+def run_ended(run_id: str, user: str) -> None:
+    """Log that an idle run is ended."""
+    log.info("run %s is ended: requested by %s", run_id, user, extra={"user": user})
 
 
 class RefusedLogins:

@@ -453,3 +453,124 @@ class JobNotEnded(GatewayError):
 
     status = 504
     code = "job_not_ended"
+
+
+# Talking to a job that runs
+
+
+class JobHasEnded(GatewayError):
+    """The job has ended, so it takes nothing more."""
+
+    status = 409
+    code = "job_ended"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The job has ended: {job_id}; send a new one, with its session_id to go on with it"
+        )
+
+
+class PlainJob(GatewayError):
+    """The job is one that cannot be talked to."""
+
+    status = 409
+    code = "plain_job"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The job takes no messages and no control requests: {job_id}; only a job that was"
+            " started with ask or keep_alive does"
+        )
+
+
+class TooManyMessages(GatewayError):
+    """The job has got as many messages and control requests as one job can."""
+
+    status = 409
+    code = "too_many_messages"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The job has got {most} messages, control requests and answers already")
+
+
+class QuestionNotFound(GatewayError):
+    """The job has asked no question with this id."""
+
+    status = 404
+    code = "question_not_found"
+
+    def __init__(self, question_id: str) -> None:
+        super().__init__(f"Question not found: {shortened(question_id)}")
+
+
+class AlreadyAnswered(GatewayError):
+    """The question has an answer; `detail` names the answer and its user."""
+
+    status = 409
+    code = "already_answered"
+
+    def __init__(self, behavior: str, user: str, moment: str) -> None:
+        super().__init__(f"The question was answered at {moment} by {user}: {behavior}")
+
+
+class QuestionClosed(GatewayError):
+    """The question has expired, or its job was interrupted or has ended."""
+
+    status = 409
+    code = "question_closed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The question needs no answer any more: {why}")
+
+
+class ControlNotAllowed(GatewayError):
+    """Clients may not send the CLI control requests of this kind."""
+
+    status = 400
+    code = "control_not_allowed"
+
+    def __init__(self, subtype: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"Control requests {shortened(subtype)!r} are not allowed; allowed are"
+            f" {', '.join(allowed)}; the operator can add others to CONTROL_ALLOWED"
+        )
+
+
+class ControlFailed(GatewayError):
+    """The CLI has not carried out the control request; `detail` is its own message."""
+
+    status = FAILED_DEPENDENCY
+    code = "control_failed"
+
+
+class ControlTimeout(GatewayError):
+    """The CLI has not answered the control request in time; it may still carry it out."""
+
+    status = 504
+    code = "control_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The CLI has not answered within {seconds:g} s; it may still carry the request out"
+        )
+
+
+# Runs
+
+
+class RunNotFound(GatewayError):
+    """The run does not exist, belongs to another user, or has ended."""
+
+    status = 404
+    code = "run_not_found"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"Run not found: {shortened(run_id)}")
+
+
+class RunNotEnded(GatewayError):
+    """The run has not ended in time; it may still do so."""
+
+    status = 504
+    code = "run_not_ended"
+    message = "The run has not ended in time; it may still do so"

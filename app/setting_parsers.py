@@ -16,6 +16,12 @@ from app.auth.secret_strength import is_blank, is_placeholder
 from app.machine import ENOUGH_FOR_SPARE, job_capacity, memory
 from app.mcp import servers_in
 
+_CONTROL_REQUEST = re.compile("[a-z][a-z_]{0,99}")
+# A client that sent these would end or change what the gateway does with the CLI.
+_OWN_CONTROL_REQUESTS = {
+    *("cancel_async_message", "claim_session", "end_session", "initialize", "interrupt"),
+    *("apply_flag_settings", "set_cwd"),
+}
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -149,6 +155,16 @@ def variables(value: str) -> tuple[str, ...]:
     for name in listed(value):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?|\*", name):
             raise ValueError(f"{name!r} is not the name of an environment variable, nor NAME*")
+    return listed(value)
+
+
+def control_requests(value: str) -> tuple[str, ...]:
+    """Kinds of control requests of the CLI."""
+    for name in listed(value):
+        if not _CONTROL_REQUEST.fullmatch(name):
+            raise ValueError(f"{name!r} is not a name like side_question")
+        if name in _OWN_CONTROL_REQUESTS:
+            raise ValueError(f"{name!r} is one that the gateway itself sends; leave it out")
     return listed(value)
 
 

@@ -69,6 +69,7 @@ class Settings:
     prompt_options: bool
     mcp_config: Path | None
     env_allowed: tuple[str, ...]
+    control_allowed: tuple[str, ...]
     metrics_public: bool
     environment: Mapping[str, str]
 
@@ -172,4 +173,5 @@ _TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], obje
     "PROMPT_OPTIONS": (_is("false"), parse.switch),
     "MCP_CONFIG": (_is(""), parse.mcp_config),
     "ENV_ALLOWED": (_is(""), parse.variables),
+    "CONTROL_ALLOWED": (_is(""), parse.control_requests),
 }

@@ -70,6 +70,7 @@ DEFAULTS: dict[str, Any] = {
     "prompt_options": False,
     "mcp_config": None,
     "env_allowed": (),
+    "control_allowed": (),
     "environment": {},
 }
 
@@ -126,6 +127,7 @@ def test_each_setting_is_a_field_of_the_same_name() -> None:
             ),
         ),
         ("ENV_ALLOWED", "GIT_SSH_COMMAND, AWS_*,*", ("GIT_SSH_COMMAND", "AWS_*", "*")),
+        ("CONTROL_ALLOWED", "side_question, mcp_toggle", ("side_question", "mcp_toggle")),
         ("ASK_TIMEOUT", "1.5", 1.5),
         ("KEEP_ALIVE", "300", 300.0),
         ("MAX_KEEP_ALIVE", "0", 0.0),
@@ -190,6 +192,8 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
         ("MODELS", " , "),
         ("WORKSPACES", "work"),
         *[("ENV_ALLOWED", text) for text in ("A B", "A=1", "*A", "A**", "1A", "A;B")],
+        # The gateway itself needs some of them.
+        *[("CONTROL_ALLOWED", text) for text in ("Side", "a-b", "*", "a,interrupt", "end_session")],
         *[("ASK_TIMEOUT", text) for text in ("0", "5m", "-1", "inf")],
         *[("KEEP_ALIVE", text) for text in ("-1", "5m", "nan")],
         *[("MAX_KEEP_ALIVE", text) for text in ("-1", "x")],

@@ -1,27 +1,22 @@
 """`/jobs`: the records of jobs that are running, queued or have ended."""
 
-import re
-
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api import processes
+from app.api import interrupt, processes
 from app.api.described.job_stream import JOB
-from app.api.described.jobs import Interrupted, JobRecord, Jobs, Removed
+from app.api.described.jobs import JobRecord, Jobs, Removed
 from app.errors import InvalidRequest, JobNotFound, JobStillRunning
 from app.http.disconnect import follow_for_client
+from app.http.query import number_in_query, whole_number_in_query
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
-from app.openapi.describe import Parameter, ResponseDescription, describes
+from app.openapi.describe import Parameter, describes
 
 #: Records in one response of GET /jobs: by default, and at most.
 DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 500
 #: The longest wait of GET /jobs/<id>, in seconds.
 LONGEST_WAIT = 300.0
-
-# As JSON writes them: float() and int() accept more, such as 1_0.
-_WHOLE_NUMBER = re.compile("[0-9]{1,9}")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
@@ -74,24 +69,13 @@ _REMOVE = describes(
     errors=[JobNotFound, JobStillRunning],
     parameters=[JOB],
 )
-_INTERRUPT = describes(
-    "Interrupt a job gracefully.",
-    {
-        202: ResponseDescription(
-            "The CLI was sent one SIGINT. It stops its turn and writes its `result`, and the job"
-            " ends as `cancelled`.",
-            {"application/json": Interrupted},
-        )
-    },
-    errors=[JobNotFound],
-    parameters=[JOB],
-)
 
 
 def blueprint(jobs: JobService) -> Blueprint:
     """The views."""
     views = Blueprint("jobs", __name__)
     processes.add_routes(views, jobs)
+    interrupt.add_routes(views, jobs)
 
     @views.get("/jobs")
     @_LIST
@@ -100,7 +84,7 @@ def blueprint(jobs: JobService) -> Blueprint:
         if status is not None and status not in _STATUSES:
             message = f"Must be one of {', '.join(_STATUSES)}"
             raise InvalidRequest.of("unknown_status", ("query", "status"), message)
-        limit = int(_number_in_query("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT, _WHOLE_NUMBER))
+        limit = whole_number_in_query("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
         before = request.args.get("before")
         rows = jobs.newest(g.user, status, limit, before)
         return jsonify(jobs=rows, count=len(rows))
@@ -109,7 +93,7 @@ def blueprint(jobs: JobService) -> Blueprint:
     @_GET
     def one(job_id: str) -> Response:
         job = jobs.find(job_id, g.user)
-        seconds = _number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
+        seconds = number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
         if seconds:
             with follow_for_client(jobs, job, BEYOND, request.environ) as follower:
                 follower.stop_after(seconds)
@@ -123,24 +107,4 @@ def blueprint(jobs: JobService) -> Blueprint:
         jobs.remove(job_id, g.user)
         return jsonify(status="removed", process_id=job_id)
 
-    @views.post("/jobs/<job_id>/interrupt")
-    @_INTERRUPT
-    def interrupt(job_id: str) -> tuple[Response, int]:
-        jobs.interrupt(job_id, g.user)
-        return jsonify(status="interrupted", process_id=job_id), 202
-
     return views
-
-
-def _number_in_query(
-    name: str, default: float, least: float, most: float, syntax: re.Pattern[str] = _NUMBER
-) -> float:
-    """A number in the query, from `least` to `most`. Raises InvalidRequest."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not syntax.fullmatch(text) or not least <= float(text) <= most:
-        kind = "whole number" if syntax is _WHOLE_NUMBER else "number"
-        message = f"Must be a {kind} from {least:g} to {most:g}"
-        raise InvalidRequest.of("out_of_range", ("query", name), message)
-    return float(text)

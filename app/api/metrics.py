@@ -5,6 +5,8 @@ import time
 from flask import Blueprint, Response
 
 from app.cli.installed import Installed
+from app.jobs.questions import Questions
+from app.jobs.runs import Runs
 from app.jobs.store import Spool
 from app.metrics import Metrics
 from app.openapi.describe import ResponseDescription, Text, describes
@@ -17,7 +19,14 @@ _METRICS = Text(
 )
 
 
-def blueprint(metrics: Metrics, spool: Spool, claude: Installed, master: Process) -> Blueprint:
+def blueprint(
+    metrics: Metrics,
+    spool: Spool,
+    runs: Runs,
+    questions: Questions,
+    claude: Installed,
+    master: Process,
+) -> Blueprint:
     """The view; the gateway has run since its `master` was started."""
     views = Blueprint("metrics", __name__)
     started = time.time() - age(master)
@@ -33,6 +42,16 @@ def blueprint(metrics: Metrics, spool: Spool, claude: Installed, master: Process
             [
                 ("claudecode2api_jobs", "Jobs now.", {"status": "running"}, running),
                 ("claudecode2api_jobs", "Jobs now.", {"status": "queued"}, queued),
+                *(
+                    ("claudecode2api_runs", "Processes of the CLI now.", {"state": state}, count)
+                    for state, count in runs.count().items()
+                ),
+                (
+                    "claudecode2api_questions",
+                    "Questions that need an answer now.",
+                    {},
+                    len(questions.open_for(None)),
+                ),
                 (
                     "claudecode2api_build_info",
                     "Versions.",

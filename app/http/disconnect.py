@@ -32,7 +32,7 @@ def follow_for_client(
     """
     with jobs.follow(job, position) as follower:
         try:
-            with _watch_connection(environ, lambda: follower.stop(DISCONNECTED)):
+            with watch_connection(environ, lambda: follower.stop(DISCONNECTED)):
                 yield follower
         except GeneratorExit:
             # A shutdown closes the connection, too.
@@ -44,7 +44,7 @@ def follow_for_client(
 
 
 @contextmanager
-def _watch_connection(
+def watch_connection(
     environ: Mapping[str, Any], on_disconnect: Callable[[], None]
 ) -> Iterator[None]:
     """Call `on_disconnect` when the client of this request disconnects.

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.lines import parse_result
+from app.records.inbox import SETTLED, Inbox
 from app.records.job import Job
 from app.records.job_records import JobEnd, JobRequest
 from app.runs.queue_file import Place
@@ -96,7 +97,16 @@ def render_record(
         "num_turns": result.get("num_turns"),
         "usage": result.get("usage"),
         "result": ended and _result_text(job, ended),
+        "messages": _messages(job, ended),
     }
+
+
+def _messages(job: Job, ended: JobEnd | None) -> list[dict[str, str]]:
+    """What has become of each message that was sent to a job while it ran."""
+    states = Inbox(job.path).states()
+    if ended is not None:
+        states = {key: each if each in SETTLED else "discarded" for key, each in states.items()}
+    return [{"message_id": key, "state": each} for key, each in states.items()]
 
 
 def _typed_result(ended: JobEnd) -> dict[str, Any]:

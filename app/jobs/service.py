@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from app import audit
 from app.auth.users import User, Users
@@ -38,6 +38,13 @@ from app.runs.queue_file import place_of, queued
 _PORTION = 10
 
 
+class Stoppable(Protocol):
+    """Something that waits, and that the end of this process has to stop."""
+
+    def stop(self, reason: str) -> None:
+        """End the wait early."""
+
+
 class JobService:
     """The jobs of one state folder, as one worker sees them.
 
@@ -67,7 +74,7 @@ class JobService:
         self._heartbeat = heartbeat
         self._kill_grace = kill_grace
         self._statistics = Statistics(spool, index)
-        self._followers: set[Follower] = set()
+        self._waiting: set[Stoppable] = set()
         #: Why this process follows no jobs any more, or None.
         self.stopped_by: str | None = None
 
@@ -85,19 +92,25 @@ class JobService:
         """A follower of the job's output; `stop` of this service ends it."""
         with self._watch(job) as watch:
             follower = Follower(watch, position, self._heartbeat)
-            self._followers.add(follower)
-            try:
-                if self.stopped_by:
-                    follower.stop(self.stopped_by)
+            with self.ends_at_stop(follower):
                 yield follower
-            finally:
-                self._followers.discard(follower)
+
+    @contextmanager
+    def ends_at_stop(self, waiting: Stoppable) -> Iterator[None]:
+        """While this context is open, `stop` of this service stops `waiting`, too."""
+        self._waiting.add(waiting)
+        try:
+            if self.stopped_by:
+                waiting.stop(self.stopped_by)
+            yield
+        finally:
+            self._waiting.discard(waiting)
 
     def stop(self, reason: str) -> None:
         """End all followers of this process, later ones too; the jobs go on."""
         self.stopped_by = reason
-        for follower in self._followers:
-            follower.stop(reason)
+        for waiting in self._waiting:
+            waiting.stop(reason)
 
     def abandon(self, job: Job, why: str = "its client went away") -> None:
         """Cancel a job without waiting for its end; does nothing if it has ended."""

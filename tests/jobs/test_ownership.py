@@ -55,8 +55,8 @@ def refusals(gateway: Gateway, job_id: str, key: str) -> list[tuple[str, int, di
     found = []
     for rule in sorted(application().url_map.iter_rules(), key=str):
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            if rule.arguments == {"job_id"}:
-                path = str(rule).replace("<job_id>", job_id)
+            if "job_id" in rule.arguments:
+                path = str(rule).replace("<job_id>", job_id).replace("<question_id>", "q")
                 answer = gateway.ask(method, path, **by(key))
                 body = json.loads(answer.text.replace(job_id, "ID"))
                 body.pop("request_id")
@@ -86,6 +86,7 @@ def test_every_view_treats_another_users_job_as_unknown(two: Gateway) -> None:
 def test_these_tests_know_every_argument_of_a_view() -> None:
     arguments = {frozenset(rule.arguments) for rule in application().url_map.iter_rules()}
     known = [set(), {"job_id"}, {"model"}, {"conversation_id"}, {"name"}, {"filename"}]
+    known += [{"job_id", "question_id"}, {"run_id"}]
     assert arguments <= {frozenset(each) for each in known}
 
 

@@ -13,6 +13,7 @@ from app.records.kept_run import KeptRun, kept_runs
 from tests.support import model_api
 from tests.support.gateway import Gateway, alive, eventually, running_gateway
 from tests.support.real_cli import fields_of, without_network
+from tests.support.talk import runs_of
 
 # They are started while a core is idle.
 pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(120)]
@@ -134,3 +135,13 @@ def test_nothing_of_a_spare_is_left_after_a_stop(
         assert not alive(waiting.supervisor.pid)
         assert spares(gateway) == []
         assert list((gateway.state / "runs").iterdir()) == []
+
+
+def test_a_spare_is_the_operators_to_see_and_to_end(ahead: Gateway) -> None:
+    waiting = spare(ahead)
+    (row,) = [row for row in runs_of(ahead) if row["run_id"] == waiting.id]
+    assert (row["state"], row["jobs"]) == ("spare", 0)
+    assert (row["user"], row["cwd"], row["session_id"]) == (None, None, None)
+    assert ahead.ask("DELETE", f"/runs/{waiting.id}").status_code == 200
+    assert waiting.id not in [row["run_id"] for row in runs_of(ahead)]
+    assert spare(ahead).id != waiting.id

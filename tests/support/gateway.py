@@ -276,7 +276,7 @@ class Gateway:
             self._streams.pop().close()
 
     def hang_up(self) -> None:
-        """Close every stream that was opened here, and wait until no job runs."""
+        """Close every stream that was opened here, wait until no job runs, and end kept runs."""
         self.close_streams()
         for live in (self.state / "live").iterdir():
             # A link to the job's record, which is there also if its folder was removed.
@@ -285,6 +285,8 @@ class Gateway:
                 if json.loads(live.read_bytes() or b"{}").get("detached"):
                     self.ask("DELETE", f"/chat/{live.name}")
         eventually(lambda: not any((self.state / "live").iterdir()))
+        for kept in (self.state / "kept").iterdir():
+            self.ask("DELETE", f"/runs/{kept.name}")
 
     def forget_flags(self) -> None:
         """Remove the files that tests have put beside its folders, for its jobs to wait for."""

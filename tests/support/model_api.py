@@ -67,8 +67,8 @@ class ModelApi(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
         try:
+            self.end_headers()
             for event in answer(asked):
                 frame = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
                 self.wfile.write(b"%X\r\n%b\r\n" % (len(frame), frame))

@@ -5,6 +5,8 @@ uuid, `session_state_changed`, one `result` for each turn, the answers to contro
 the verbs of `fake_claude.py`, a message can have
 
     ask <tool> <json>    ask whether the tool may be used, and print the answer
+    final <path>         write the turn's last words until there is such a file: a message that
+                         comes in meanwhile gets a turn of its own
     own <seconds>        after the turn, begin one without a message of the client
 """
 
@@ -44,12 +46,13 @@ class Talk:
     """The conversation. One thread reads the input, the main thread carries out the turns."""
 
     def __init__(self, verbs: dict[str, Verb]) -> None:
-        self._verbs = {**verbs, "ask": self._ask, "own": self._begin_own}
+        self._verbs = {**verbs, "ask": self._ask, "final": self._end_turn, "own": self._begin_own}
         self._changed = threading.Condition()
         self._waiting: list[Fields] = []
         self._answers: dict[str, Fields] = {}
         self._asked: str | None = None
         self._is_in_turn = False
+        self._folds = True
         self._has_ended = False
         self._cost = 0.0
         self._mode = _option("--permission-mode") or "bypassPermissions"
@@ -87,7 +90,7 @@ class Talk:
         folded: list[str] = []
         ending: Fields = {"subtype": "success", "is_error": False, "result": "carried out"}
         try:
-            self._is_in_turn = True
+            self._is_in_turn = self._folds = True
             self._state("running")
             for uuid in uuids:
                 _lifecycle(uuid, "started")
@@ -122,7 +125,7 @@ class Talk:
             verb, _, rest = said.partition(" ")
             self._verbs.get(verb, lambda _: None)(rest)
             with self._changed:
-                more = self._take("next")
+                more = self._take("next") if self._folds else []
             for each in more:
                 _lifecycle(each["uuid"], "started")
                 folded.append(each["uuid"])
@@ -142,6 +145,10 @@ class Talk:
         self._asked = None
         self._state("running")
         _print({"type": "answered", "answer": self._answers[asked]})
+
+    def _end_turn(self, path: str) -> None:
+        self._verbs["await"](path)
+        self._folds = False
 
     def _begin_own(self, seconds: str) -> None:
         timer = threading.Timer(float(seconds), self._put, [{"message": {"content": ""}}])
@@ -185,6 +192,8 @@ class Talk:
         _print({"type": "control_response", "response": answer})
         if subtype == "end_session":
             self._end()
+        elif subtype == "interrupt" and not self._is_in_turn and not self._waiting:
+            self._state("idle")
 
     def _interrupt(self, cancel_queued: bool) -> Fields:
         with self._changed:
@@ -209,7 +218,8 @@ class Talk:
             self._changed.notify()
 
     def _state(self, state: str) -> None:
-        _print({"type": "system", "subtype": "session_state_changed", "state": state})
+        fields = {"type": "system", "subtype": "session_state_changed", "state": state}
+        _print({**fields, "session_id": self._session})
 
 
 def _print(fields: Fields) -> None:

@@ -139,6 +139,19 @@ class StreamError(ResponseModel):
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
 
 
+class MessageState(ResponseModel):
+    """What has become of a message that was sent to a job."""
+
+    message_id: UUID
+    state: Literal["held", "sent", "queued", "started", "completed", "cancelled", "discarded"] = (
+        Field(
+            description="`held`: the job's turn has not begun. `sent`, `queued`: the CLI has it."
+            " `started`: the model has it. `completed`. `cancelled`: by an interrupt."
+            " `discarded`: the job ended before."
+        )
+    )
+
+
 class JobRecord(_End):
     """The record of a job."""
 
@@ -165,6 +178,9 @@ class JobRecord(_End):
     num_turns: int | None = Field(description="From the CLI's last `result` line.")
     usage: dict[str, Any] | None = Field(description="From the same line.")
     result: str | None = Field(description="From the same line: the text of the answer.")
+    messages: list[MessageState] = Field(
+        description="The messages that were sent while it ran, oldest first."
+    )
 
 
 class FailedJob(JobRecord):
@@ -203,11 +219,4 @@ class Removed(ResponseModel):
     """A job whose record and output were removed."""
 
     status: Literal["removed"]
-    process_id: UUID = Field(description="The job's id.", examples=[_ID])
-
-
-class Interrupted(ResponseModel):
-    """A job whose CLI was sent SIGINT."""
-
-    status: Literal["interrupted"]
     process_id: UUID = Field(description="The job's id.", examples=[_ID])

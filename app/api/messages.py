@@ -1,0 +1,63 @@
+"""`POST /jobs/{process_id}/messages`: send a message to the model while a job runs."""
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from app.api.described.job_stream import JOB
+from app.api.described.messages import SentMessage
+from app.api.message_body import MessageBody, read_message
+from app.errors import (
+    DiskFull,
+    InvalidRequest,
+    JobHasEnded,
+    JobNotFound,
+    PlainJob,
+    TooManyMessages,
+)
+from app.http.body import BODY_ERRORS, BodyReader
+from app.jobs.talk import Talk
+from app.openapi.describe import Body, ResponseDescription, describes
+
+#: Raised by what sends something to a job that runs.
+SEND_ERRORS = (
+    *BODY_ERRORS,
+    DiskFull,
+    InvalidRequest,
+    JobHasEnded,
+    JobNotFound,
+    PlainJob,
+    TooManyMessages,
+)
+
+_SEND = describes(
+    "Send a message to the model while a job runs.",
+    {
+        202: ResponseDescription(
+            "The message was sent; `messages` of the job's record shows what becomes of it.",
+            {"application/json": SentMessage},
+        )
+    },
+    details="The model gets it after the tool call that is running, or else in a turn that belongs"
+    " to the same job. It is never a slash command. Only jobs with `ask` or `keep_alive` take"
+    " messages. A queued job gets its messages when it has started.",
+    errors=SEND_ERRORS,
+    parameters=[JOB],
+    body=Body(
+        {"application/json": MessageBody}, {"a text": {"text": "Use the other branch, please."}}
+    ),
+)
+
+
+def blueprint(talk: Talk, bodies: BodyReader) -> Blueprint:
+    """The view."""
+    views = Blueprint("messages", __name__)
+
+    @views.post("/jobs/<job_id>/messages")
+    @_SEND
+    def send(job_id: str) -> tuple[Response, int]:
+        # Refused before its message is read.
+        talk.find(job_id, g.user)
+        content = read_message(bodies.read_json_bytes(request))
+        message_id = talk.send_message(job_id, g.user, content)
+        return jsonify(status="sent", process_id=job_id, message_id=message_id), 202
+
+    return views

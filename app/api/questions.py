@@ -1,0 +1,138 @@
+"""`/questions` and `/jobs/{process_id}/questions`: what the CLI asks, and the answers."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from app.api.answer_body import AnswerBody, answer_for, read_answer
+from app.api.described.job_stream import JOB
+from app.api.described.questions import AnsweredQuestion, OpenQuestions
+from app.errors import (
+    AlreadyAnswered,
+    DiskFull,
+    InvalidRequest,
+    JobNotFound,
+    QuestionClosed,
+    QuestionNotFound,
+    ShuttingDown,
+)
+from app.http.body import BODY_ERRORS, BodyReader
+from app.http.disconnect import DISCONNECTED, watch_connection
+from app.http.query import number_in_query
+from app.jobs.questions import OpenQuestion, Questions
+from app.openapi.describe import Body, Parameter, describes
+
+#: The longest wait of GET /questions, in seconds.
+LONGEST_WAIT = 300.0
+
+_ALL = describes(
+    "List the questions of all jobs that need an answer, oldest first.",
+    {200: OpenQuestions},
+    details="Users see the questions of their own jobs, the operator those of all jobs. Only jobs"
+    " with `ask` have questions.",
+    errors=[InvalidRequest, ShuttingDown],
+    parameters=[
+        Parameter(
+            "wait",
+            "query",
+            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+            "Wait up to this many seconds until there is a question.",
+        )
+    ],
+)
+_OF_JOB = describes(
+    "List the questions of a job that need an answer, oldest first.",
+    {200: OpenQuestions},
+    errors=[JobNotFound],
+    parameters=[JOB],
+)
+_ANSWER = describes(
+    "Answer a question.",
+    {200: AnsweredQuestion},
+    details="A question is answered once, whoever answers it.",
+    errors=[
+        *BODY_ERRORS,
+        AlreadyAnswered,
+        DiskFull,
+        InvalidRequest,
+        JobNotFound,
+        QuestionClosed,
+        QuestionNotFound,
+    ],
+    parameters=[
+        JOB,
+        Parameter("question_id", "path", {"type": "string"}, "The question's id."),
+    ],
+    body=Body(
+        {"application/json": AnswerBody},
+        {
+            "yes": {"behavior": "allow"},
+            "no": {"behavior": "deny", "message": "Not in this folder."},
+            "to a question of Claude": {"behavior": "allow", "answers": {"Which color?": "blue"}},
+        },
+    ),
+)
+
+
+def blueprint(questions: Questions, bodies: BodyReader) -> Blueprint:
+    """The views."""
+    views = Blueprint("questions", __name__)
+
+    @views.get("/questions")
+    @_ALL
+    def all_questions() -> Response:
+        seconds = number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
+        found = questions.open_for(g.user)
+        return _render(found if found or not seconds else _wait(questions, seconds))
+
+    @views.get("/jobs/<job_id>/questions")
+    @_OF_JOB
+    def of_job(job_id: str) -> Response:
+        return _render(questions.of_job(job_id, g.user))
+
+    @views.post("/jobs/<job_id>/questions/<question_id>")
+    @_ANSWER
+    def answer(job_id: str, question_id: str) -> Response:
+        # Refused before the answer is read.
+        question = questions.question(job_id, question_id, g.user)
+        body = read_answer(bodies.read_json_bytes(request))
+        questions.answer(job_id, question_id, g.user, answer_for(question, body, g.user.id))
+        return jsonify(question_id=question_id, process_id=job_id, behavior=body.behavior)
+
+    return views
+
+
+def _wait(questions: Questions, seconds: float) -> Sequence[OpenQuestion]:
+    """The questions, once there is one; none after so many seconds. Raises ShuttingDown."""
+    deadline = time.monotonic() + seconds
+    with (
+        questions.wait() as waiting,
+        watch_connection(request.environ, lambda: waiting.stop(DISCONNECTED)),
+    ):
+        while not (found := questions.open_for(g.user)):
+            if not waiting.until(deadline):
+                break
+    if not found and waiting.stopped_by not in (None, DISCONNECTED):
+        raise ShuttingDown("/questions")
+    return found
+
+
+def _render(found: Sequence[OpenQuestion]) -> Response:
+    return jsonify(questions=[_question(each) for each in found])
+
+
+def _question(found: OpenQuestion) -> dict[str, Any]:
+    question = found.question
+    return {
+        "question_id": question.question_id,
+        "process_id": found.job_id,
+        "kind": question.kind,
+        "tool_name": question.tool_name,
+        "input": question.input,
+        "description": question.description,
+        "suggestions": question.suggestions,
+        "asked_at": question.asked_at,
+        "expires_at": question.expires_at,
+    }
