@@ -8,14 +8,13 @@ import socket
 import time
 
 from app import processes
-from app.cli import control
 from app.records import kept_run
 from app.records.job import Job
 from app.records.job_records import JobRequest
 from app.records.kept_run import KeptRun
 from app.records.run import RunStart
 from app.runs.supervisor.fit import fits, model_of
-from app.runs.supervisor.open_questions import NOT_ASKED
+from app.runs.supervisor.open_questions import refuse
 from app.runs.supervisor.talking_run import TalkingRun
 from app.timestamps import now
 
@@ -117,7 +116,7 @@ class KeptSession:
         kind = fields.get("type")
         if kind == "control_request":
             # No job is there that could ask its client.
-            self.run.say(control.denial(str(fields.get("request_id")), NOT_ASKED))
+            refuse(self.run, fields)
         elif kind == "result":
             self._own_turns += 1
             self._own_cost = self.run.cost - self._cost_at_idle

@@ -44,11 +44,11 @@ class OpenQuestions:
     def on_request(self, fields: dict[str, Any]) -> None:
         """Ask a client, or answer at once what no client is asked."""
         request_id, asked = str(fields.get("request_id")), fields.get("request")
-        if not isinstance(asked, dict) or asked.get("subtype") != "can_use_tool":
-            self._run.say(control.refusal(request_id, "not supported here"))
-            return
-        if not self._request.ask or not is_item_id(request_id):
-            self._run.say(control.denial(request_id, NOT_ASKED))
+        is_question = isinstance(asked, dict) and asked.get("subtype") == "can_use_tool"
+        if not isinstance(asked, dict) or not (
+            is_question and self._request.ask and is_item_id(request_id)
+        ):
+            refuse(self._run, fields)
             return
         patience = self._request.ask_timeout
         given = asked.get("input")
@@ -131,6 +131,15 @@ class OpenQuestions:
         """The question is not open any more."""
         del self._open[question_id], self._inputs[question_id]
         question_list.remove(self._job.state, self._job.id, question_id)
+
+
+def refuse(run: TalkingRun, fields: dict[str, Any]) -> None:
+    """Answer a request of the CLI that no client is asked."""
+    request_id, asked = str(fields.get("request_id")), fields.get("request")
+    if isinstance(asked, dict) and asked.get("subtype") == "can_use_tool":
+        run.say(control.denial(request_id, NOT_ASKED))
+    else:
+        run.say(control.refusal(request_id, "The gateway does not support this request"))
 
 
 def _text(value: object) -> str | None:

@@ -29,10 +29,8 @@ from app.state import files
 
 #: Seconds that a kept run has to begin a job's turn.
 BEGIN_PATIENCE = 2.0
-#: Seconds after a result in which the CLI must report that it is idle, if no task runs.
+#: Seconds that a turn goes on after its result, if the CLI does not report its state.
 IDLE_PATIENCE = 5.0
-
-
 #: Seconds that the CLI has to begin the turn to which a task in the background wakes it.
 WAKE_PATIENCE = 1.0
 
@@ -90,7 +88,7 @@ class Turn:
                 self._on_line(line)
             if self._is_over() and self._close_inbox():
                 return
-            if self._span_start is None and time.monotonic() > self._begin_until:
+            if self._span_start is None and self._is_late():
                 run.end()
                 break
             self._act_on_time()
@@ -109,6 +107,12 @@ class Turn:
         self._begin_span(run.position)
         self._inbox.stop()
         self._inbox.discard_rest()
+
+    def _is_late(self) -> bool:
+        """Whether the CLI should have begun the turn by now; a long message takes time to read."""
+        if self._run.watch.started.stdin.blocked is not None:
+            self._begin_until = time.monotonic() + BEGIN_PATIENCE
+        return time.monotonic() > self._begin_until
 
     def judge(self, run_exit: RunExit | None) -> JobEnd:
         """How the job ended; `run_exit` is None if the run goes on."""
@@ -206,6 +210,9 @@ class Turn:
         if self._span_start is not None:
             return
         self._span_start = start
+        # What came before are turns of the CLI's own, which belong to no job.
+        self._cost_before = self._run.cost
+        self._killed_before = self._run.killed_agents
         with suppress(OSError):
             self._job.job.begin(start)
             self._job.job.wake_readers()
@@ -225,8 +232,8 @@ class Turn:
             return False
         if self._is_idle:
             return self._ending_at is not None or not self._waits_for_background()
-        waited = time.monotonic() - self._result_at
-        return waited > IDLE_PATIENCE and not self._run.tasks
+        is_silent = self._run.state == "starting"
+        return is_silent and time.monotonic() > self._result_at + IDLE_PATIENCE
 
     def _waits_for_background(self) -> bool:
         """Whether the job waits for commands in the background, or for what the model says then."""
@@ -269,7 +276,9 @@ class Turn:
 
     def _stop(self, status: Status | None) -> None:
         """Interrupt the turn and stop its tasks; signals follow if the CLI does not answer."""
-        self._cancelled = self._cancelled or status
+        if self._result is None or self._run.tasks:
+            # An answer that is there was not cancelled.
+            self._cancelled = self._cancelled or status
         if self._ending_at is not None:
             return
         self._inbox.stop()
