@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.cli.lines import as_object, parse
+from app.cli.permission import rules_for_run
 from app.text import shortened
 from app.tool.printable import escaped
 
@@ -66,7 +67,7 @@ class Question:
 
     @property
     def rules(self) -> list[str]:
-        """What the CLI suggests to allow until the run ends, in its own notation.
+        """What the answer `remember` allows until the run ends, in the CLI's notation.
 
         >>> fields = {"question_id": "q", "process_id": "j"}
         >>> rule = {"toolName": "Bash", "ruleContent": "ls *"}
@@ -74,9 +75,7 @@ class Question:
         >>> Question.of({**fields, "suggestions": suggestions}).rules
         ['Bash(ls *)']
         """
-        grants = [rule for each in self.suggestions for rule in _grants(each)]
-        # The gateway passes a change of the mode on if nothing narrower is suggested.
-        return grants or [mode for each in self.suggestions for mode in _mode(each)]
+        return [rule for each in rules_for_run(self.suggestions) for rule in _rules(each)]
 
     def text(self, whole: bool) -> str:
         """The input that is to be approved, each value under its name; long ones cut off."""
@@ -118,20 +117,14 @@ def _inquiry(fields: Mapping[str, Any]) -> Inquiry:
     )
 
 
-def _grants(suggestion: Mapping[str, Any]) -> Iterator[str]:
-    if suggestion.get("behavior", "allow") != "allow":
-        return
-    if suggestion.get("type") == "addRules":
-        for rule in map(as_object, _list(suggestion.get("rules"))):
-            content = rule.get("ruleContent")
-            yield f"{rule.get('toolName')}({content})" if content else str(rule.get("toolName"))
-    elif suggestion.get("type") == "addDirectories":
-        yield from (f"files in {each}" for each in _list(suggestion.get("directories")))
-
-
-def _mode(suggestion: Mapping[str, Any]) -> Iterator[str]:
-    if suggestion.get("type") == "setMode" and suggestion.get("mode") == "acceptEdits":
-        yield "all changes of files (acceptEdits)"
+def _rules(update: Mapping[str, Any]) -> Iterator[str]:
+    """A permission update, one line a rule."""
+    if update.get("type") == "setMode":
+        yield f"all that the mode {update.get('mode')} allows"
+    yield from (f"files in {each}" for each in _list(update.get("directories")))
+    for rule in map(as_object, _list(update.get("rules"))):
+        content = rule.get("ruleContent")
+        yield f"{rule.get('toolName')}({content})" if content else str(rule.get("toolName"))
 
 
 def _list(value: object) -> list[Any]:

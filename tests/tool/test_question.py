@@ -24,7 +24,7 @@ EDITS = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
         ([RULE, {**RULE, "behavior": "deny"}, EDITS], ["Bash(ls *)"]),
         ([{"type": "addRules", "rules": [{"toolName": "Read"}]}], ["Read"]),
         ([{"type": "addDirectories", "directories": ["/a", "/b"]}], ["files in /a", "files in /b"]),
-        ([EDITS], ["all changes of files (acceptEdits)"]),
+        ([EDITS], ["all that the mode acceptEdits allows"]),
         ([{**EDITS, "mode": "bypassPermissions"}], []),
         ([7, {}, {"type": "addRules", "rules": 7}, {"type": "addDirectories"}], []),
         (None, []),
