@@ -5,11 +5,15 @@ import os
 import pty
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support import model_api
 from tests.support.gateway import Gateway
+from tests.support.terminal import Terminal
 from tests.support.tool import Tool, tool_of
 
 pytestmark = pytest.mark.real
@@ -89,3 +93,73 @@ def test_tools_that_are_allowed_need_no_permission(real_tool: Tool) -> None:
     assert b'The tool said: "hello"' in real_tool.run("run", *options, "bash: echo hello").stdout
     assert b"The tool said: " in real_tool.run("run", *options, "bash: touch made").stdout
     assert not (real_tool.project / "made").exists()
+
+
+def test_a_tool_is_allowed_at_the_terminal(real_tool: Tool, terminal: Terminal) -> None:
+    with asking(real_tool, terminal, "bash: touch made"):
+        assert "\nClaude asks to use Bash\ncommand: touch made\n" in terminal.read_until("/n] ")
+        terminal.type("y\n")
+        terminal.read_until("succeeded, ")
+    assert (real_tool.project / "made").exists()
+
+
+def test_what_is_allowed_until_the_run_ends_is_asked_once(
+    real_tool: Tool, terminal: Terminal
+) -> None:
+    with asking(real_tool, terminal, "bash: touch made", "--keep-alive", "1m"):
+        terminal.read_until("/n] ")
+        terminal.type("a\n")
+        terminal.read_until("succeeded, ")
+        session = terminal.read_until(", job ").partition("session ")[2][:36]
+        terminal.read_until("\n")
+    (real_tool.project / "made").unlink()
+    options = ["--keep-alive", "0", "--session", session]
+    with asking(real_tool, terminal, "bash: touch made", *options):
+        assert "Claude asks" not in terminal.read_until("succeeded, ")
+    assert (real_tool.project / "made").exists()
+    assert not (real_tool.project / ".claude").exists()
+
+
+def test_a_tool_is_denied_at_the_terminal(real_tool: Tool, terminal: Terminal) -> None:
+    with asking(real_tool, terminal, "bash: touch made"):
+        terminal.read_until("/n] ")
+        terminal.type("n\n")
+        terminal.read_until("no reason) ")
+        terminal.type("Not in this folder\n")
+        assert "Not in this folder" in terminal.read_until("succeeded, ")
+    assert not (real_tool.project / "made").exists()
+
+
+def test_a_question_of_claude_is_answered_at_the_terminal(
+    real_tool: Tool, terminal: Terminal
+) -> None:
+    options = [{"label": "blue", "description": "b"}, {"label": "red", "description": "r"}]
+    inquiry = {"question": "Which colour?", "header": "Colour", "options": options}
+    given = json.dumps({"questions": [{**inquiry, "multiSelect": False}]})
+    with asking(real_tool, terminal, f"call: AskUserQuestion {given}"):
+        assert "\nClaude asks: Which colour?\n  1  blue: b\n" in terminal.read_until("decline) ")
+        terminal.type("2\n")
+        assert "red" in terminal.read_until("succeeded, ").partition("tool said")[2]
+
+
+def test_a_message_reaches_the_model_while_a_tool_runs(
+    real: Gateway, real_tool: Tool, model: model_api.Server
+) -> None:
+    slow = "bash: python3 -c 'import time; time.sleep(3)'"
+    with real_tool.start("run", "--keep-alive", "0.1", slow) as run:
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith(b"Bash: python3")
+        (row,) = real.running()
+        assert real_tool.run("say", row["process_id"], "use the other one").returncode == 0
+        assert run.wait(30) == 0
+    assert "use the other one" in json.dumps(model.asked[-1]["messages"][-1])
+
+
+@contextmanager
+def asking(tool: Tool, terminal: Terminal, prompt: str, *options: str) -> Iterator[None]:
+    """The command at the terminal, to its end."""
+    command = [tool.program, "run", "--ask", *options, prompt]
+    environment = tool.environment(NO_COLOR="1")
+    with terminal.running(command, cwd=tool.project, env=environment) as process:
+        yield
+        process.wait(20)
