@@ -28,6 +28,7 @@ MessageState = Literal["sent", "queued", "started", "completed", "cancelled", "d
 SETTLED = ("completed", "cancelled", "discarded")
 _STATES = ("sent", "queued", "started", *SETTLED)
 #: The shape of the ids of messages, requests and questions, which become names of files.
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -181,7 +182,8 @@ class Inbox:
         In the order in which they came.
         """
         items = _names_in(self._folder) or _names_in(self._closed)
-        messages = [item_id for kind, item_id in items if kind == "message"]
+        # A job can put anything there; the ids of messages are made by workers.
+        messages = [each for kind, each in items if kind == "message" and _UUID.fullmatch(each)]
         return {message_id: self._state(message_id) for message_id in messages}
 
     def _state(self, message_id: str) -> str:

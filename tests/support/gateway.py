@@ -143,6 +143,7 @@ class Gateway:
         self.auth = ("admin", self.environment["AUTH_PASSWORD"].encode())
         self.process: subprocess.Popen[bytes] | None = None
         self._streams: list[Stream] = []
+        self._may_lack_workers = False
 
     def start(self) -> "Gateway":
         """Start gunicorn, and wait until it responds."""
@@ -150,6 +151,7 @@ class Gateway:
         eventually(self._port_is_free)
         self.process = self.launch()
         eventually(self._answers, lambda: f"the gateway does not start:\n{self.log()}")
+        self._may_lack_workers = not self.prefix
         return self
 
     def copy_code(self) -> None:
@@ -210,7 +212,12 @@ class Gateway:
         return self.log_file.read_text(encoding="utf-8")
 
     def workers(self) -> list[int]:
-        """The pids of its workers."""
+        """The pids of its workers; all of them, the first time."""
+        if self._may_lack_workers:
+            # It responds as soon as one of them does.
+            self._may_lack_workers = False
+            count = int(self.environment.get("WORKERS", "2"))
+            eventually(lambda: len(self.workers()) >= count)
         assert self.process is not None
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
