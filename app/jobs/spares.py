@@ -5,7 +5,7 @@ import logging
 from app.cli.command import Command, Defaults, build
 from app.cli.installed import Installed
 from app.cli.request_fields import read_fields
-from app.cli.spare import fixed_part, spare_arguments
+from app.cli.spare import Argument, fixed_part, spare_arguments
 from app.jobs.spec import JobSpec
 from app.runs.launcher.spare_record import NONE, SpareRecord, SpareStart
 
@@ -23,6 +23,8 @@ class Spares:
         self._claude = claude
         self._defaults = defaults
         self._count = count
+        # What is fixed at the start of a usual job, and for which version of the CLI.
+        self._fixed: tuple[tuple[int, ...], list[Argument] | None] | None = None
 
     def publish(self) -> None:
         """Have the launcher keep the spares that the CLI can be now; does not wait."""
@@ -36,7 +38,7 @@ class Spares:
         if not self._count or spec.talks or spec.session_id is not None:
             return False
         fixed = fixed_part(spec.command.arguments)
-        return fixed is not None and fixed == fixed_part(self._usual().arguments)
+        return fixed is not None and fixed == self._usual_fixed()
 
     def _wanted(self) -> SpareStart:
         can = self._claude.capabilities
@@ -44,6 +46,13 @@ class Spares:
             return NONE
         arguments = [str(argument) for argument in spare_arguments(self._usual().arguments)]
         return SpareStart(arguments, self._count, f"{self._claude.path} {self._claude.version}")
+
+    def _usual_fixed(self) -> list[Argument] | None:
+        """What is fixed at the start of a usual job; each start asks for it."""
+        number = self._claude.number
+        if self._fixed is None or self._fixed[0] != number:
+            self._fixed = (number, fixed_part(self._usual().arguments))
+        return self._fixed[1]
 
     def _usual(self) -> Command:
         """The command of a job without options."""

@@ -55,14 +55,19 @@ def without_network(model: model_api.Server) -> dict[str, str]:
     }
 
 
+def _signed_in(model: model_api.Server) -> dict[str, str]:
+    """The settings of a gateway with a dummy key."""
+    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
+    # A spare would cost half a second of a core for each job.
+    return {**settings, "SPARES": "0"}
+
+
 @pytest.fixture(scope="module")
 def real(
     claude: Path, model: model_api.Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway with the real CLI, signed in with a dummy key."""
-    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
-    # A spare would cost half a second of a core for each job.
-    settings["SPARES"] = "0"
+    settings = _signed_in(model)
     with running_gateway(tmp_path_factory.mktemp("real"), claude, **settings) as gateway:
         yield gateway
 
@@ -72,9 +77,7 @@ def old_real(
     old_claude: Path, model: model_api.Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway with the old CLI, signed in with a dummy key."""
-    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "KILL_GRACE": "8"}
-    # A spare would cost half a second of a core for each job.
-    settings["SPARES"] = "0"
+    settings = _signed_in(model)
     with running_gateway(tmp_path_factory.mktemp("old"), old_claude, **settings) as gateway:
         yield gateway
 

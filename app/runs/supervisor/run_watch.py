@@ -67,6 +67,16 @@ class RunWatch:
         self._cap_stderr()
         return numbers
 
+    def await_exit(self, patience: float) -> None:
+        """Wait for the CLI's exit; after `patience` seconds, signals make it exit."""
+        deadline = time.monotonic() + patience
+        while not self.has_exited() and (left := deadline - time.monotonic()) > 0:
+            self.wait(left)
+        if not self.has_exited():
+            self.signals.start()
+        while not self.has_exited():
+            self.wait(self.signals.send_due())
+
     def end(self) -> RunExit:
         """End what the CLI left, once it has exited; returns how the run ended."""
         self.started.stdin.close()

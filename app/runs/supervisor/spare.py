@@ -127,13 +127,7 @@ class Spare:
         """End a spare that no job has; returns whether nothing of it is left."""
         watch = self.watch
         watch.started.stdin.finish()
-        deadline = time.monotonic() + _END_PATIENCE
-        while not watch.has_exited() and (left := deadline - time.monotonic()) > 0:
-            watch.wait(left)
-        if not watch.has_exited():
-            watch.signals.start()
-        while not watch.has_exited():
-            watch.wait(watch.signals.send_due())
+        watch.await_exit(_END_PATIENCE)
         run_exit = watch.end()
         is_gone = remove(watch.started.temporary_folder, _CLEANUP_PATIENCE)
         watch.close()

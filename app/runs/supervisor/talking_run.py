@@ -1,4 +1,4 @@
-"""A run that is spoken with: what its CLI says about itself, and what it is told.
+"""A run whose CLI exchanges messages with its supervisor.
 
 A CLI whose standard input stays open serves one turn after the other, answers control requests, and
 asks. Of its lines, those about turns belong to the job that it serves
@@ -77,17 +77,10 @@ class TalkingRun:
 
     def end(self) -> None:
         """Ask an idle CLI to exit, and wait for that; signals follow if it does not."""
-        watch = self.watch
         if self._stdin.is_open:
             self.request("end_session")
             self._stdin.finish()
-        deadline = time.monotonic() + END_PATIENCE
-        while not watch.has_exited() and (left := deadline - time.monotonic()) > 0:
-            watch.wait(left)
-        if not watch.has_exited():
-            watch.signals.start()
-        while not watch.has_exited():
-            watch.wait(watch.signals.send_due())
+        self.watch.await_exit(END_PATIENCE)
 
     def size(self) -> int:
         """Bytes of the output."""
