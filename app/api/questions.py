@@ -51,7 +51,7 @@ _OF_JOB = describes(
 _ANSWER = describes(
     "Answer a question.",
     {200: AnsweredQuestion},
-    details="A question is answered once, whoever answers it.",
+    details="A question is answered once, by whichever client is first.",
     errors=[
         *BODY_ERRORS,
         AlreadyAnswered,

@@ -1,7 +1,7 @@
 """A spare: a CLI that is started before there is a job for it, and is claimed by one later. Pure.
 
 It waits with `--await-claim` in a neutral folder. What is fixed when a process starts must be what
-the job wants; the rest it is told by the control request `claim_session` (2.1.330). Standard
+the job wants; the control request `claim_session` carries the rest (2.1.330). Standard
 library alone, because the supervisor imports this.
 """
 

@@ -7,9 +7,9 @@
                         states/<message id>          a link that says what became of a message
 
 Each file is written once, whole, under a name that only one process can take: so a question is
-answered once, whoever answers at the same time, and no restart loses an answer. Before a job ends,
-its supervisor renames `inbox` to `inbox.closed`: what comes later is refused, and nothing that was
-accepted is lost. Standard library alone, because the supervisor imports this.
+answered once, even if two clients answer at the same time, and no restart loses an answer. Before a
+job ends, its supervisor renames `inbox` to `inbox.closed`: what comes later is refused, and nothing
+that was accepted is lost. Standard library alone, because the supervisor imports this.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The questions of a CLI that nobody has answered yet: may this tool be used?
+"""The questions of a CLI that have no answer yet: may this tool be used?
 
 Every request of the CLI gets an answer, or the turn would wait for ever: from a client if the job
 asks (`ask`), else a denial. A question is a file in the job's folder, so that any worker shows it,

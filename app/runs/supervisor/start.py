@@ -19,7 +19,7 @@ from app.runs.supervisor.stdin_writer import StdinWriter
 from app.state import files
 from app.state.remove_tree import remove
 
-# The environment of a CLI that is spoken with. It reports when it is idle, and offers no timetable,
+# The environment of a run that talks. It reports when it is idle, and offers no timetable,
 # by which it would begin turns for as long as it lives (2.1.330).
 _TALKS = {b"CLAUDE_CODE_SDK_READS_SESSION_STATE": b"1", b"CLAUDE_CODE_DISABLE_CRON": b"1"}
 # Signals that Python or the gateway ignores or handles: the CLI gets their defaults.

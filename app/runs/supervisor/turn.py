@@ -1,4 +1,4 @@
-"""A turn: one job of a run that is spoken with, from its message to its end.
+"""A turn: one job of a run that talks, from its message to its end.
 
 The CLI begins turns on its own, too, so a `result` ends the job only if it names the job's message,
 and only once the CLI reports that it is idle: agents in the background wake the model, and these
