@@ -123,22 +123,26 @@ class Supervisor:
         self.kept = self.spare = None
         if kept is not None:
             watch = JobWatch(job, request, claim, kept.run.watch.started)
+            kept.prepare(request, run_start)
             try:
-                job.show(kept.run.watch.started.run)
-                kept.prepare(request, run_start)
                 self._serve_turn(kept, watch, report)
-            except (NotBegun, OSError):
+            except NotBegun:
                 self._end(kept)
                 claim = job.move_to(job.prepared, claim)
             else:
                 return
         elif spare is not None:
+            report("started")
             try:
-                self._serve_with_spare(spare, job, request, claim, run_start, report)
+                message = _claim_spare(spare, job, run_start)
             except (NotClaimed, OSError):
                 self.is_clean = spare.end() and self.is_clean
                 claim = job.move_to(job.prepared, claim)
             else:
+                watch = JobWatch(job, request, claim, spare.watch.started)
+                self._serve_plain(spare.watch, watch, message)
+                # The job has its own links to output and standard error.
+                remove(spare.run.path, _CLEANUP_AFTER)
                 return
         started, message = self._start(job, claim, run_start)
         run = RunWatch(started, self._wakeup)
@@ -150,34 +154,6 @@ class Supervisor:
             # Reported first, because a client waits for it.
             report("started")
             self._serve_plain(run, JobWatch(job, request, claim, started), message)
-
-    def _serve_with_spare(
-        self,
-        spare: Spare,
-        job: Job,
-        request: JobRequest,
-        claim: Claim,
-        run_start: RunStart,
-        report: Callable[[str], None],
-    ) -> None:
-        """Serve a plain job with a spare. Raises NotClaimed and OSError; then nothing has begun."""
-        report("started")
-        job.show(spare.run)
-        message = files.open_file(job.message)
-        try:
-            span_start = spare.claim(job, run_start)
-            job.begin(span_start)
-        except BaseException:
-            os.close(message)
-            raise
-        spare.forget()
-        spare.watch.set_grace(run_start.kill_grace)
-        job.wake_readers()
-        watch = JobWatch(job, request, claim, spare.watch.started)
-        self._serve_plain(spare.watch, watch, message)
-        with suppress(OSError):
-            # The job has its own links to output and standard error.
-            remove(spare.run.path, _CLEANUP_AFTER)
 
     def _serve_plain(self, run: RunWatch, job: JobWatch, message: int) -> None:
         """Serve a job that has its run to itself."""
@@ -193,7 +169,13 @@ class Supervisor:
         run = kept.run
         turn = Turn(run, job)
         kept.note_busy()
-        turn.begin()
+        try:
+            if job.job.prepared.id != run.id:
+                job.job.show(run.watch.started.run)
+            turn.begin()
+        except OSError as error:
+            # Any later error must not have another process serve the job once more.
+            raise NotBegun from error
         report("started")
         self._note_running(run.watch.started)
         turn.until_over()
@@ -283,6 +265,25 @@ def _claim(job: Job, run: Run | None) -> Claim:
         raise CannotStart("known") from None
     except OSError as error:
         raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
+
+
+def _claim_spare(spare: Spare, job: Job, run_start: RunStart) -> int:
+    """Claim a spare for a plain job; returns the job's open message.
+
+    Raises NotClaimed and OSError: then nothing has begun.
+    """
+    job.show(spare.run)
+    message = files.open_file(job.message)
+    try:
+        job.begin(spare.claim(job, run_start))
+    except BaseException:
+        os.close(message)
+        raise
+    spare.forget()
+    spare.watch.set_grace(run_start.kill_grace)
+    with suppress(OSError):
+        job.wake_readers()
+    return message
 
 
 def _discard_contents(job: Job) -> None:
