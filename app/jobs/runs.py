@@ -59,12 +59,12 @@ class Runs:
 
         Raises RunNotFound, RunNotEnded and JobNotEnded.
         """
-        found: _Found | None = self._find(run_id, user)
-        if found is not None and found.job is None:
+        if self._find(run_id, user).job is None:
             audit.run_ended(run_id, user.name)
         with _Watch(f"{self._spool.state}/{kept_run.FOLDER}/{run_id}") as watch:
             deadline = time.monotonic() + self._patience
-            while found is not None:
+            # It may have ended before the watch began.
+            while (found := self._look(run_id)) is not None:
                 if found.job is not None:
                     self._cancel(found.job, user)
                 elif found.kept is not None:
@@ -72,8 +72,6 @@ class Runs:
                     wake(found.kept.supervisor)
                     if not watch.wait(deadline - time.monotonic()):
                         raise RunNotEnded
-                # It may have got another job meanwhile.
-                found = self._look(run_id)
 
     def _cancel(self, job: Job, user: User) -> None:
         try:

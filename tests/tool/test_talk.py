@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,7 +12,6 @@ from tests.support.gateway import Gateway, Stream, eventually
 from tests.support.talk import lines_of, question_of, runs_of
 from tests.support.tool import Tool
 
-SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
 ASK = 'ask Bash {"command":"touch a\\u202e"}'
 CHOICES = '{"question":"Which?","options":[{"label":"a"},{"label":"b"}]}'
 CHOOSE = f'ask AskUserQuestion {{"questions":[{CHOICES}]}}'
@@ -162,7 +162,8 @@ def test_runs_are_listed(gateway: Gateway, tool: Tool) -> None:
     end_runs(gateway)
     done = tool.run("runs")
     assert (done.stdout, done.stderr) == (b"", b"there are no runs\n")
-    gateway.chat("say a", keep_alive=60, model="opus", new_session_id=SESSION).messages()
+    session = str(uuid4())
+    gateway.chat("say a", keep_alive=60, model="opus", new_session_id=session).messages()
     eventually(lambda: runs_of(gateway)[0]["state"] == "idle")
     (run,) = json.loads(tool.run("runs", "--json").stdout)["runs"]
     head, row = tool.run("runs").stdout.decode().splitlines()
@@ -172,7 +173,7 @@ def test_runs_are_listed(gateway: Gateway, tool: Tool) -> None:
     cells = re.split("  +", row)
     assert cells[:2] == [run["run_id"][:8], "idle"]
     assert re.fullmatch("[0-9]+ s", cells[2]) and re.fullmatch("[0-9]+ MB", cells[4])
-    assert cells[3] == "1" and cells[5:] == ["opus", "admin", SESSION, str(gateway.project)]
+    assert cells[3] == "1" and cells[5:] == ["opus", "admin", session, str(gateway.project)]
     end_runs(gateway)
 
 
