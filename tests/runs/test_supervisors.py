@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from app.runs.launcher.pool import JOBS_EACH
+from app.runs.supervisor.job_loop import JOBS_EACH
 from tests.support.gateway import Gateway
 
 

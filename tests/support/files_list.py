@@ -18,11 +18,11 @@ ENTRIES = {
     "master": ["app.master", "app.startup"],
     "worker": ["app"],
     "launcher": ["app.runs.launcher.server"],
-    "supervisor": ["app.runs.supervisor.supervise"],
+    "supervisor": ["app.runs.supervisor.job_loop"],
     "command": ["app.tool.main"],
 }
 # The launcher forks supervisors, and so it has loaded their code: but it runs none of it.
-FORKS = ("app.runs.launcher.pool", "app.runs.supervisor.supervise")
+FORKS = ("app.runs.launcher.pool", "app.runs.supervisor.job_loop")
 
 HEAD = """\
 # Files

@@ -6,7 +6,7 @@ Standard library alone, because the launcher imports this.
 import time
 from collections.abc import Callable
 
-from app.runs.launcher.pool import Pool
+from app.runs.launcher.children import Children
 
 
 class BackgroundTask:
@@ -15,8 +15,10 @@ class BackgroundTask:
     `interval` is the least number of seconds between the starts of two children.
     """
 
-    def __init__(self, pool: Pool, work: Callable[[], object], interval: float = 0.0) -> None:
-        self._pool = pool
+    def __init__(
+        self, children: Children, work: Callable[[], object], interval: float = 0.0
+    ) -> None:
+        self._children = children
         self._work = work
         self._interval = interval
         self._child: int | None = None
@@ -30,7 +32,7 @@ class BackgroundTask:
         if not self.is_due or self._child is not None or now < self._not_before:
             return
         try:
-            self._child = self._pool.fork(self._work)
+            self._child = self._children.fork(self._work)
         except OSError:
             # The fork failed; the task stays due.
             return

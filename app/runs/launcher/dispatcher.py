@@ -18,10 +18,12 @@ from app import processes
 from app.records.job import Job, is_job_id
 from app.records.kept_run import KeptRun, kept_runs
 from app.runs import temporary_folder
+from app.runs.answer_worker import answer_worker
 from app.runs.close_lost import close_kept, close_lost
 from app.runs.detect_dead import is_dead, supervisor_of
 from app.runs.launcher.background_task import BackgroundTask
-from app.runs.launcher.pool import SPARE_MEMORY, Pool, answer
+from app.runs.launcher.children import Children
+from app.runs.launcher.pool import SPARE_MEMORY, Pool
 from app.runs.launcher.queue import Queue
 from app.runs.launcher.spare_record import NONE as NO_SPARES
 from app.runs.launcher.spare_record import SpareRecord
@@ -60,6 +62,7 @@ class Dispatcher:
         self,
         state: str,
         queue: Queue,
+        children: Children,
         pool: Pool,
         poll: "select.poll",
         limits: StartLimits,
@@ -67,6 +70,7 @@ class Dispatcher:
     ) -> None:
         self._state = state
         self._queue = queue
+        self._children = children
         self._pool = pool
         self._poll = poll
         self._limits = limits._replace(min_free=max(limits.min_free, NO_ROOM))
@@ -85,11 +89,11 @@ class Dispatcher:
         self._unanswered: set[str] = set()
         #: Removes the temporary files of runs that have exited, also those from before a crash.
         self._cleanup = BackgroundTask(
-            pool, partial(temporary_folder.remove_for_exited_runs, state)
+            children, partial(temporary_folder.remove_for_exited_runs, state)
         )
         self._cleanup.is_due = True
         #: Makes the ends of jobs survive a power cut.
-        self._sync = BackgroundTask(pool, partial(sync, state), SYNC_INTERVAL)
+        self._sync = BackgroundTask(children, partial(sync, state), SYNC_INTERVAL)
         #: Runs that supervisors of an earlier launcher keep, by a descriptor of the supervisor.
         self._holding: dict[int, KeptRun] = {}
         #: The run that each child ends, by the child's pid.
@@ -182,7 +186,7 @@ class Dispatcher:
             self._on_idle(ended)
         if job_id in self._queue:
             # The worker asks again, because the answer was lost.
-            answer(connection, "queued" if self._queue.waits(job_id) else "known")
+            answer_worker(connection, "queued" if self._queue.waits(job_id) else "known")
             return
         self._queue.add(job_id, continues, spare)
         try:
@@ -190,14 +194,14 @@ class Dispatcher:
             if self._queue.waits(job_id):
                 if self._queue.is_overfull():
                     self._queue.forget(job_id)
-                    answer(connection, "full")
+                    answer_worker(connection, "full")
                     return
                 # Published before the answer, so that the next launcher knows of it.
                 self._queue.publish()
-                answer(connection, "queued")
+                answer_worker(connection, "queued")
         except OSError as error:
             self._queue.forget(job_id)
-            answer(connection, f"failed cannot start the job: {error.strerror}")
+            answer_worker(connection, f"failed cannot start the job: {error.strerror}")
         connection.close()
 
     def drop_cancelled(self) -> None:
@@ -233,7 +237,7 @@ class Dispatcher:
 
     def reap(self) -> None:
         """Reap the children that have exited, and close the jobs of supervisors that died."""
-        for child in self._pool.reap():
+        for child in self._children.reap():
             closed = self._closing.pop(child.pid, None)
             if closed is not None:
                 if closed.has_ended() or not closed.exists():
@@ -255,7 +259,7 @@ class Dispatcher:
             if child.status == 0:
                 self._forget_or_adopt(job)
             elif job.is_claimed() or job.id in self._retried:
-                self._pool.kill_orphans()
+                self._children.kill_orphans()
                 self._close(job)
             else:
                 self._retried.add(job.id)
@@ -345,7 +349,7 @@ class Dispatcher:
             self._queue.release(kept.id)
         else:
             try:
-                child = self._pool.fork(partial(close_kept, self._state, kept))
+                child = self._children.fork(partial(close_kept, self._state, kept))
             except OSError:
                 self._queue.release(kept.id)
                 return
@@ -369,7 +373,7 @@ class Dispatcher:
         Its slot and its session become free only when none of its processes is left.
         """
         try:
-            self._closing[self._pool.fork(partial(close_lost, job))] = job
+            self._closing[self._children.fork(partial(close_lost, job))] = job
         except OSError:
             # The fork failed.
             self._unclosed.append(job)

@@ -6,46 +6,21 @@ reused, and one is always ready. Standard library alone, because the launcher im
 
 import os
 import select
-import signal
 import socket
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
-from app import processes
-from app.records.job import Job
+from app.runs.launcher.children import Children
 from app.runs.launcher.spare_record import NONE as NO_SPARES
 from app.runs.launcher.spare_record import SpareStart
-from app.runs.signal_wakeup import watch_signals
-from app.runs.supervisor.supervise import Supervisor
+from app.runs.supervisor.job_loop import END_KEPT, IDLE, KEEPS, READY, SPARE, serve_jobs
 
 #: Bytes of memory of a spare (2.1.330: 88 to 112 MB).
 SPARE_MEMORY = 120 << 20
 #: How many idle supervisors are kept; 1 is always ready.
 MOST_IDLE = 8
-#: Jobs after which a supervisor is replaced, so that its memory does not grow for ever.
-JOBS_EACH = 500
-# The messages of a supervisor: before the end of a job, `keeps <session> <memory in bytes>` if it
-# keeps the run; `idle <job>` once a job has ended, `idle ` once what it kept has ended; `ready`
-# once its spare can be claimed. The launcher sends the ids of jobs, `SPARE` to have a spare
-# started, and `END_KEPT` for the end of the spare or the kept run.
-IDLE, KEEPS, READY = "idle", "keeps", "ready"
-SPARE, END_KEPT = b"spare", b"end"
-
-# How often to look for a dead supervisor's descendants: each look finds one more generation.
-_ORPHAN_ROUNDS = 200
-
-
-class ChildExit(NamedTuple):
-    """The exit of a child: the id of the job that it had, "" for none, and its wait status."""
-
-    pid: int
-    job_id: str
-    status: int
 
 
 @dataclass
@@ -59,13 +34,14 @@ class _Kept:
 
 
 class Pool:
-    """The launcher's children. Their control sockets are registered with `poll`."""
+    """The supervisors. Their control sockets are registered with `poll`."""
 
     def __init__(
         self,
         state: str,
         claude: str,
         environment: Mapping[bytes, bytes],
+        children: Children,
         poll: "select.poll",
         own_turns: int,
     ) -> None:
@@ -73,12 +49,13 @@ class Pool:
         self._claude = claude
         self._environment = environment
         self._poll = poll
+        #: The id of each supervisor's job, by the supervisor's pid; "" for none.
+        self._jobs = children.jobs
+        self._children = children
         self._own_turns = own_turns
         #: Each supervisor's control socket and pid, by the socket's descriptor.
         self._supervisors: dict[int, tuple[socket.socket, int]] = {}
         self._idle: list[int] = []
-        #: The id of each child's job, by the child's pid; "" for none.
-        self._jobs: dict[int, str] = {}
         #: The runs that supervisors keep, by their sessions; the one used last is the last.
         self._kept: dict[str, _Kept] = {}
         #: The supervisors that have a spare, the oldest first, and whether it can be claimed.
@@ -238,7 +215,7 @@ class Pool:
         """
         if self._kept_by(descriptor) is not None and pid in self._jobs:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-            self.kill_orphans()
+            self._children.kill_orphans()
 
     def _rest(self, descriptor: int) -> None:
         """Count a supervisor as idle."""
@@ -248,50 +225,6 @@ class Pool:
         self._idle.append(descriptor)
         if len(self._idle) > MOST_IDLE:
             self._release(self._idle.pop(0))
-
-    def reap(self) -> Iterator[ChildExit]:
-        """Reap every child that has exited."""
-        while self._jobs:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            yield ChildExit(pid, self._jobs.pop(pid, ""), status)
-
-    def kill_orphans(self) -> None:
-        """Kill a dead supervisor's descendants: they are now children of the launcher."""
-        for _ in range(_ORPHAN_ROUNDS):
-            children = processes.children_of(os.getpid())
-            orphans = [process for process in children if process.pid not in self._jobs]
-            if not orphans:
-                return
-            for process in orphans:
-                with suppress(PermissionError):
-                    processes.send_signal(process, signal.SIGKILL)
-            # Their children become the launcher's now.
-            time.sleep(0.002)
-
-    def fork(self, work: Callable[[], object], kept: int | None = None) -> int:
-        """Do some work in a child, which keeps the standard streams and the descriptor `kept`."""
-        pid = os.fork()
-        if pid:
-            self._jobs[pid] = ""
-            return pid
-        code = 1
-        try:
-            os.setsid()
-            # With the listening socket, it would accept requests and never answer. With the
-            # control sockets, other supervisors would not notice that the launcher has died.
-            signal.set_wakeup_fd(-1)
-            for name in os.listdir("/proc/self/fd"):
-                if int(name) > 2 and int(name) != kept:
-                    _close(int(name))
-            work()
-            code = 0
-        except BaseException:
-            # The launcher's frames are not unwound: they belong to the parent.
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(code)
 
     def _release(self, descriptor: int) -> None:
         """Close a supervisor's control socket, which ends it if it lives."""
@@ -304,86 +237,18 @@ class Pool:
 
     def _fork_supervisor(self) -> int:
         control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = self.fork(lambda: self._serve_jobs(remote), remote.fileno())
+        work = partial(
+            serve_jobs,
+            remote,
+            self._state,
+            self._claude,
+            self._environment,
+            self._own_turns,
+            self._spare.arguments,
+        )
+        pid = self._children.fork(work, remote.fileno())
         remote.close()
         control.setblocking(False)
         self._supervisors[control.fileno()] = (control, pid)
         self._poll.register(control, select.POLLIN)
         return control.fileno()
-
-    def _serve_jobs(self, control: socket.socket) -> None:
-        """Run in a supervisor: serve one job after the other, until the launcher exits."""
-        processes.become_subreaper()
-        supervisor = Supervisor(
-            self._claude,
-            self._environment,
-            watch_signals(),
-            partial(_send, control, KEEPS),
-            self._own_turns,
-        )
-        for left in reversed(range(JOBS_EACH)):
-            message, connection = _next_message(control, supervisor)
-            if not message:
-                break
-            if message == SPARE:
-                supervisor.start_spare(self._state, [*self._spare.arguments])
-                if supervisor.spare is not None:
-                    continue
-            job_id = "" if message in (SPARE, END_KEPT) else message.decode()
-            if job_id:
-                supervisor.serve(Job(self._state, job_id), partial(answer, connection))
-            else:
-                supervisor.end_waiting()
-            if not supervisor.is_clean or not left or not _send(control, IDLE, job_id):
-                break
-        supervisor.end_waiting()
-
-
-def _next_message(
-    control: socket.socket, supervisor: Supervisor
-) -> tuple[bytes, socket.socket | None]:
-    """The launcher's next message, with a worker's connection if it carries one.
-
-    The message is empty once the launcher is gone, and `END_KEPT` once a kept run has to end.
-    """
-    if not supervisor.wait(control, partial(_send, control, READY)):
-        return END_KEPT, None
-    try:
-        message, descriptors, _, _ = socket.recv_fds(control, 256, 1)
-    except ConnectionResetError:
-        # The launcher was killed before it read the last message.
-        return b"", None
-    connection = None
-    for descriptor in descriptors:
-        # The CLI must not inherit it: recv_fds ignores MSG_CMSG_CLOEXEC (Python 3.11).
-        os.set_inheritable(descriptor, False)
-        connection = socket.socket(fileno=descriptor)
-    return message, connection
-
-
-def _send(control: socket.socket, word: str, *rest: object) -> bool:
-    """Send the launcher a message; returns whether it is there to read that."""
-    try:
-        control.send(" ".join((word, *map(str, rest))).encode())
-    except OSError:
-        return False
-    return True
-
-
-def answer(connection: socket.socket | None, message: str) -> None:
-    """Answer a worker's request, if the worker is still there, and close the connection."""
-    if connection is None:
-        return
-    try:
-        connection.sendall(message.encode() + b"\n")
-    except OSError:
-        # The worker has died; the other workers read the job's folder.
-        return
-    finally:
-        connection.close()
-
-
-def _close(descriptor: int) -> None:
-    # The descriptor that listed the folder is closed already.
-    with suppress(OSError):
-        os.close(descriptor)

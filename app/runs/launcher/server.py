@@ -22,9 +22,11 @@ from app.processes import Process
 from app.records.job_records import JobEnd, JobRequest
 from app.records.kept_run import KeptRun
 from app.records.run import RunExit, RunStart
+from app.runs.answer_worker import answer_worker
 from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
+from app.runs.launcher.children import Children
 from app.runs.launcher.dispatcher import Dispatcher, StartLimits
-from app.runs.launcher.pool import Pool, answer
+from app.runs.launcher.pool import Pool
 from app.runs.launcher.protocol import parse_generation, parse_request
 from app.runs.launcher.queue import Queue
 from app.runs.signal_wakeup import handle_signals, watch_signals
@@ -69,7 +71,7 @@ def main(arguments: list[str]) -> None:
     if replaced_by is not None:
         # Before the answer: the worker then starts a launcher, which needs socket and lock.
         os.close(launcher.lock)
-        answer(replaced_by, "stale")
+        answer_worker(replaced_by, "stale")
 
 
 def listen(state: str) -> socket.socket:
@@ -110,8 +112,11 @@ class _Launcher:
         for descriptor in (master, self._wakeup):
             self._poll.register(descriptor, select.POLLIN)
         self._listen()
-        pool = Pool(state, claude, dict(os.environb), self._poll, limits.own_turns)
-        self._dispatcher = Dispatcher(state, queue, pool, self._poll, limits, self._send_event)
+        children = Children()
+        pool = Pool(state, claude, dict(os.environb), children, self._poll, limits.own_turns)
+        self._dispatcher = Dispatcher(
+            state, queue, children, pool, self._poll, limits, self._send_event
+        )
         #: Connections without a request so far, and their deadlines, by descriptor.
         self._pending: dict[int, tuple[socket.socket, float]] = {}
         #: Connections of workers that receive events, by descriptor.

@@ -1,9 +1,9 @@
 """The supervisor: a process that serves one job after the other, with the runs that they need.
 
-The launcher (`app/runs/launcher/pool.py`) forks it and gives it jobs. While it has a job it depends
-on no other process: it outlives the launcher and the gateway. Between two jobs it may keep a run,
-for the next job of the run's session. It imports little, and of the standard library alone, because
-each page of memory that it touches after its fork is copied.
+The launcher forks it and gives it jobs (`app.runs.supervisor.job_loop`). While it has a job it
+depends on no other process: it outlives the launcher and the gateway. Between two jobs it may keep
+a run, for the next job of the run's session. It imports little, and of the standard library alone,
+because each page of memory that it touches after its fork is copied.
 """
 
 import os
