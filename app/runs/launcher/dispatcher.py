@@ -12,42 +12,27 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
 
 from app import processes
 from app.records.job import Job, is_job_id
-from app.records.kept_run import KeptRun, kept_runs
 from app.runs import temporary_folder
 from app.runs.answer_worker import answer_worker
-from app.runs.close_lost import close_kept, close_lost
 from app.runs.detect_dead import is_dead, supervisor_of
 from app.runs.launcher.background_task import BackgroundTask
 from app.runs.launcher.children import Children
-from app.runs.launcher.pool import SPARE_MEMORY, Pool
+from app.runs.launcher.lost_jobs import LostJobs
+from app.runs.launcher.orphaned_runs import OrphanedRuns
+from app.runs.launcher.pool import Pool
 from app.runs.launcher.queue import Queue
-from app.runs.launcher.spare_record import NONE as NO_SPARES
-from app.runs.launcher.spare_record import SpareRecord
+from app.runs.launcher.spare_keeper import SPARE_INTERVAL, SpareKeeper
+from app.runs.launcher.start_limits import StartLimits
 from app.state.disk import NO_ROOM, free_bytes
 from app.state.files import make_folder, sync
 
 #: Milliseconds between two attempts at what no event announces.
 RETRY_AFTER = 100
-#: Milliseconds between two looks whether a spare is missing and a core idle.
-SPARE_INTERVAL = 300
 #: Seconds between two syncs of the ends of jobs to the disk.
 SYNC_INTERVAL = 5.0
-
-
-class StartLimits(NamedTuple):
-    """With less than `min_free` bytes of disk free, no job starts.
-
-    Kept runs and spares have at most `runs_memory` bytes of memory together, and each kept run may
-    begin `own_turns` turns by itself between two jobs.
-    """
-
-    min_free: int
-    runs_memory: int
-    own_turns: int
 
 
 class Dispatcher:
@@ -79,10 +64,7 @@ class Dispatcher:
         self._adopted: dict[int, Job] = {}
         #: Jobs that another process claims or closes at the moment; it is not known yet which.
         self._undetermined: list[Job] = []
-        #: Jobs without a supervisor that could not be closed yet.
-        self._unclosed: list[Job] = []
-        #: The job that each child closes, by the child's pid.
-        self._closing: dict[int, Job] = {}
+        self._lost_jobs = LostJobs(children)
         #: Jobs that were given to a supervisor that died before it claimed them.
         self._retried: set[str] = set()
         #: Jobs that were started from the queue: no worker waits for an answer.
@@ -94,17 +76,14 @@ class Dispatcher:
         self._cleanup.is_due = True
         #: Makes the ends of jobs survive a power cut.
         self._sync = BackgroundTask(children, partial(sync, state), SYNC_INTERVAL)
-        #: Runs that supervisors of an earlier launcher keep, by a descriptor of the supervisor.
-        self._holding: dict[int, KeptRun] = {}
-        #: The run that each child ends, by the child's pid.
-        self._ending: dict[int, str] = {}
-        self._spare_record = SpareRecord(state)
-        self._spare_at = 0.0
+        self._orphaned_runs = OrphanedRuns(state, queue, children, poll)
+        self._spares = SpareKeeper(state, queue, pool, limits.runs_memory)
         self._blocked = False
         self._retry_at = 0.0
 
     def __contains__(self, descriptor: int) -> bool:
-        return any(descriptor in group for group in (self._pool, self._adopted, self._holding))
+        groups = (self._pool, self._adopted, self._orphaned_runs)
+        return any(descriptor in group for group in groups)
 
     def recover(self) -> None:
         """Take over the jobs of an earlier launcher."""
@@ -114,8 +93,7 @@ class Dispatcher:
             job = Job(self._state, job_id)
             if job.is_claimed():
                 self._adopt(job)
-        for kept in kept_runs(self._state):
-            self._hold(kept)
+        self._orphaned_runs.recover()
         for job_id in self._queue.read_published():
             request = Job(self._state, job_id).request()
             if request is not None and job_id not in self._queue:
@@ -137,28 +115,14 @@ class Dispatcher:
             # No process, descriptor or disk space is free; a job that ends may free one.
             self._blocked = True
         must_retry = (
-            self._undetermined or self._unclosed or (self._blocked and not self._queue.is_empty())
+            self._undetermined
+            or self._lost_jobs.must_retry
+            or (self._blocked and not self._queue.is_empty())
         )
         self._blocked = False
         self._pool.limit_memory(self._limits.runs_memory)
-        is_missing = self._keep_spares()
+        is_missing = self._spares.keep()
         return RETRY_AFTER if must_retry else SPARE_INTERVAL if is_missing else None
-
-    def _keep_spares(self) -> bool:
-        """Start a spare if one is missing and a core is idle; returns whether one is missing."""
-        wanted = self._spare_record.read()
-        is_missing = self._pool.spare_count < wanted.number or wanted != self._pool.wanted_spare
-        moment = time.monotonic()
-        if not is_missing or moment < self._spare_at or not self._queue.is_empty():
-            return is_missing
-        if self._pool.memory() + SPARE_MEMORY > self._limits.runs_memory:
-            wanted = NO_SPARES
-        if processes.has_idle_core():
-            self._spare_at = moment + SPARE_INTERVAL / 1000
-            with suppress(OSError):
-                # No process or descriptor is free.
-                self._pool.keep_spares(wanted)
-        return True
 
     def retry(self) -> None:
         """Try again what could not be determined or done, at most every `RETRY_AFTER`."""
@@ -169,9 +133,7 @@ class Dispatcher:
         undetermined, self._undetermined = self._undetermined, []
         for job in undetermined:
             self._adopt(job)
-        unclosed, self._unclosed = self._unclosed, []
-        for job in unclosed:
-            self._close(job)
+        self._lost_jobs.retry()
 
     def publish(self) -> None:
         """Publish the queue for the last time."""
@@ -214,12 +176,10 @@ class Dispatcher:
         if descriptor in self._adopted:
             self._poll.unregister(descriptor)
             os.close(descriptor)
-            self._close(self._adopted.pop(descriptor))
+            self._lost_jobs.close(self._adopted.pop(descriptor))
             return
-        if descriptor in self._holding:
-            self._poll.unregister(descriptor)
-            os.close(descriptor)
-            self._hold(self._holding.pop(descriptor))
+        if descriptor in self._orphaned_runs:
+            self._orphaned_runs.on_exited(descriptor)
             return
         job_id = self._pool.on_readable(descriptor)
         if job_id:
@@ -238,20 +198,14 @@ class Dispatcher:
     def reap(self) -> None:
         """Reap the children that have exited, and close the jobs of supervisors that died."""
         for child in self._children.reap():
-            closed = self._closing.pop(child.pid, None)
-            if closed is not None:
-                if closed.has_ended() or not closed.exists():
-                    self._forget(closed)
-                else:
-                    # Another process closes it, or the disk is full.
-                    self._unclosed.append(closed)
+            if (closed := self._lost_jobs.on_child_exit(child.pid)) is not None:
+                self._forget(closed)
             for task in (self._cleanup, self._sync):
                 task.on_exit(child.pid)
-            if (run_id := self._ending.pop(child.pid, None)) is not None:
-                self._queue.release(run_id)
+            self._orphaned_runs.on_child_exit(child.pid)
             if not child.job_id:
                 if child.status != 0:
-                    self._hold_lost()
+                    self._orphaned_runs.end_dead()
                 continue
             # A supervisor that exits after its job may have left temporary files.
             self._cleanup.is_due = True
@@ -260,7 +214,7 @@ class Dispatcher:
                 self._forget_or_adopt(job)
             elif job.is_claimed() or job.id in self._retried:
                 self._children.kill_orphans()
-                self._close(job)
+                self._lost_jobs.close(job)
             else:
                 self._retried.add(job.id)
                 self._queue.put_back(job.id)
@@ -328,55 +282,7 @@ class Dispatcher:
         elif is_undetermined:
             self._undetermined.append(job)
         else:
-            self._close(job)
-
-    def _hold(self, kept: KeptRun) -> None:
-        """Let no job continue the session of a kept run before it has ended.
-
-        Its supervisor ends it if that lives, for it has lost its launcher; else a child does.
-        """
-        try:
-            descriptor = processes.open_process(kept.supervisor)
-        except OSError:
-            # Whether the supervisor lives cannot be determined: `close_kept` ends its CLI.
-            descriptor = None
-        self._queue.hold(kept.id, kept.session)
-        if descriptor is not None:
-            self._holding[descriptor] = kept
-            self._poll.register(descriptor, select.POLLIN)
-        elif Job(self._state, kept.id).is_live() and kept.state == "busy":
-            # It is closed with its job.
-            self._queue.release(kept.id)
-        else:
-            try:
-                child = self._children.fork(partial(close_kept, self._state, kept))
-            except OSError:
-                self._queue.release(kept.id)
-                return
-            self._ending[child] = kept.id
-
-    def _hold_lost(self) -> None:
-        """End what is left of kept runs whose supervisors have died."""
-        for kept in kept_runs(self._state):
-            if kept.id not in self._ending.values() and not self._lives(kept):
-                self._hold(kept)
-
-    def _lives(self, kept: KeptRun) -> bool:
-        try:
-            return processes.identify(kept.supervisor.pid) == kept.supervisor
-        except OSError:
-            return True
-
-    def _close(self, job: Job) -> None:
-        """Have a child close a job whose supervisor has died; nothing happens if it has ended.
-
-        Its slot and its session become free only when none of its processes is left.
-        """
-        try:
-            self._closing[self._children.fork(partial(close_lost, job))] = job
-        except OSError:
-            # The fork failed.
-            self._unclosed.append(job)
+            self._lost_jobs.close(job)
 
     def _forget(self, job: Job) -> None:
         self._queue.forget(job.id)

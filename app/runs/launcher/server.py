@@ -25,10 +25,11 @@ from app.records.run import RunExit, RunStart
 from app.runs.answer_worker import answer_worker
 from app.runs.launcher.address import LOCK, SOCKET, address, peer_of
 from app.runs.launcher.children import Children
-from app.runs.launcher.dispatcher import Dispatcher, StartLimits
+from app.runs.launcher.dispatcher import Dispatcher
 from app.runs.launcher.pool import Pool
 from app.runs.launcher.protocol import parse_generation, parse_request
 from app.runs.launcher.queue import Queue
+from app.runs.launcher.start_limits import StartLimits
 from app.runs.signal_wakeup import handle_signals, watch_signals
 from app.state.files import discard, is_same
 from app.state.process_lock import acquire
