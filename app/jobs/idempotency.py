@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from app.errors import IdempotencyKeyReused
-from app.records.job import Job, is_job_id
+from app.records.job import Job
+from app.records.job_id import is_job_id
 from app.state.files import discard
 from app.state.lock import LockTimeout, locked
 from app.state.record_file import read_record, write_record

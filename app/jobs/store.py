@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.records import kept_run, question_list, session_users
-from app.records.job import Job, is_job_id
+from app.records.job import Job
+from app.records.job_id import is_job_id
 from app.runs.close_lost import close_lost
 from app.runs.detect_dead import is_dead
 from app.state import files

@@ -25,21 +25,18 @@ library alone, because the supervisor imports this (see `app.records.run`).
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 
 from app import processes
 from app.cli.lines import read_session
-from app.processes import Process
 from app.records import session_users
+from app.records.claim import Claim, Role, parse_claim, text_of
 from app.records.inbox import Inbox
-from app.records.job_records import Claim, JobEnd, JobRequest, Role, Wish
+from app.records.job_records import JobEnd, JobRequest, Wish
 from app.records.output_file import open_output, ring, status_of
 from app.records.run import Run, RunStart, read_end
 from app.state import files, record_file
-
-_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Job:
@@ -117,8 +114,8 @@ class Job:
             return
         if self.has_ended():
             files.discard(f"{self.path}/ended")
-        if files.read_link(self.claim_link) != _text_of(claim):
-            files.replace_link(self.claim_link, _text_of(claim))
+        if files.read_link(self.claim_link) != text_of(claim):
+            files.replace_link(self.claim_link, text_of(claim))
         if self.request() != request:
             record_file.write_record(f"{self.path}/job.json", request._asdict())
             files.discard(self.live)
@@ -215,7 +212,7 @@ class Job:
         claim = Claim(role, processes.this_process(), self.prepared.id)
         if run is not None:
             claim = claim._replace(run=run.id, span_start=None)
-        files.make_link(self.claim_link, _text_of(claim))
+        files.make_link(self.claim_link, text_of(claim))
         return claim
 
     def move_to(self, run: Run, claim: Claim) -> Claim:
@@ -227,7 +224,7 @@ class Job:
         claim = claim._replace(run=run.id, span_start=0 if is_prepared else None)
         files.discard(self._span_link)
         self.show(run)
-        files.replace_link(self.claim_link, _text_of(claim))
+        files.replace_link(self.claim_link, text_of(claim))
         return claim
 
     def show(self, run: Run) -> None:
@@ -262,14 +259,7 @@ class Job:
 
     def claimed_by(self) -> Claim | None:
         """The claim, or None if there is none in this boot of the machine, or if it is damaged."""
-        text = files.read_link(self.claim_link) or ""
-        try:
-            role, pid, started, boot_id, run, start = text.split(" ")
-            span_start = None if start == "-" else int(start)
-            claim = Claim(role, Process(int(pid), int(started)), run, span_start)
-        except ValueError:
-            return None
-        return claim if boot_id == processes.boot_id() and is_job_id(run) else None
+        return parse_claim(files.read_link(self.claim_link) or "")
 
     def ask(self, wish: Wish) -> None:
         """Write a wish, which the supervisor reads when it gets a SIGTERM. Raises OSError.
@@ -327,14 +317,3 @@ class Job:
             return read_session(output, start or 0)
         finally:
             os.close(output)
-
-
-def is_job_id(text: str) -> bool:
-    """Whether this is a UUID in lower case with hyphens; any other text could name a path."""
-    return _ID.fullmatch(text) is not None
-
-
-def _text_of(claim: Claim) -> str:
-    pid, started = claim.process
-    start = "-" if claim.span_start is None else claim.span_start
-    return f"{claim.role} {pid} {started} {processes.boot_id()} {claim.run} {start}"

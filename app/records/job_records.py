@@ -1,4 +1,4 @@
-"""The records of a job: what was asked, which process has claimed it, how it ended.
+"""The records of a job: what was asked, how it ended.
 
 Standard library alone, because the supervisor imports this: see `app.records.run`.
 """
@@ -9,7 +9,6 @@ from app.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
 Wish = Literal["cancel", "interrupt"]
-Role = Literal["supervisor", "closer"]
 
 
 class JobRequest(NamedTuple):
@@ -45,19 +44,6 @@ class JobRequest(NamedTuple):
     keep_alive: float = 0.0
     background_wait: float = 30.0
     spare: bool = False
-
-
-class Claim(NamedTuple):
-    """The process that claimed a job, to run it (`supervisor`) or to close it (`closer`).
-
-    `run` is the id of the run that serves the job, `span_start` where the job begins in the
-    run's output; None means that the link `span` says it, once it is known.
-    """
-
-    role: str
-    process: Process
-    run: str
-    span_start: int | None = 0
 
 
 class JobEnd(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.processes import Process
-from app.records.job import is_job_id
+from app.records.job_id import is_job_id
 from app.state import files, record_file
 
 FOLDER = "kept"

@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 
 from app.records.inbox import is_item_id
-from app.records.job import is_job_id
+from app.records.job_id import is_job_id
 from app.state import files
 
 #: The folder in STATE_DIR.

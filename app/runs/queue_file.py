@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from app import processes
-from app.records.job import Job, is_job_id
+from app.records.job import Job
+from app.records.job_id import is_job_id
 from app.state.files import is_there
 from app.state.record_file import read_record
 

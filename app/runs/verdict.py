@@ -9,8 +9,9 @@ from typing import NamedTuple
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
 from app.cli.result_line import BACKGROUND_STOPPED, Outcome, outcome_of, sentence
+from app.records.claim import Claim
 from app.records.job import Job
-from app.records.job_records import Claim, JobEnd, JobRequest, Status
+from app.records.job_records import JobEnd, JobRequest, Status
 from app.records.output_file import open_output
 from app.records.run import RunExit
 from app.timestamps import now

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from app.jobs.store import Spool
 from app.processes import Process, this_process
+from app.records.claim import Claim
 from app.records.job import Job
-from app.records.job_records import Claim, JobEnd, JobRequest
+from app.records.job_records import JobEnd, JobRequest
 from app.records.run import RunStart
 from app.timestamps import now
 

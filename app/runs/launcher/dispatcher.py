@@ -14,7 +14,8 @@ from contextlib import suppress
 from functools import partial
 
 from app import processes
-from app.records.job import Job, is_job_id
+from app.records.job import Job
+from app.records.job_id import is_job_id
 from app.runs import temporary_folder
 from app.runs.answer_worker import answer_worker
 from app.runs.detect_dead import is_dead, supervisor_of

@@ -24,7 +24,7 @@ Standard library alone, because the launcher imports this.
 import json
 from typing import Literal, NamedTuple
 
-from app.records.job import is_job_id
+from app.records.job_id import is_job_id
 
 
 class Generation(NamedTuple):

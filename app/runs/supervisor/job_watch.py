@@ -6,8 +6,9 @@ Standard library alone, because the supervisor imports this.
 import time
 from contextlib import suppress
 
+from app.records.claim import Claim
 from app.records.job import Job
-from app.records.job_records import Claim, JobRequest
+from app.records.job_records import JobRequest
 from app.runs.supervisor.job_limits import JobLimits, ReachedLimit
 from app.runs.supervisor.start import StartedRun
 from app.state.disk import NO_ROOM, free_bytes

@@ -14,8 +14,9 @@ from contextlib import suppress
 
 from app import processes
 from app.cli.spare import Argument
+from app.records.claim import Claim
 from app.records.job import Job
-from app.records.job_records import Claim, JobEnd, JobRequest
+from app.records.job_records import JobEnd, JobRequest
 from app.records.run import Run, RunExit, RunStart
 from app.runs.end_processes import end_processes
 from app.runs.supervisor.job_watch import JobWatch
