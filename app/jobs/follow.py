@@ -136,7 +136,7 @@ class Watch:
     def end(self) -> JobEnd | None:
         """How the job ended, or None if it has not."""
         # A job can write such a record, too; its supervisor removes that.
-        if self._end is None and self._job.has_ended() and not self._job.is_live():
+        if self._end is None and self._job.has_ended() and not self._job.links.is_live():
             self._end = self._job.end()
         return self._end
 

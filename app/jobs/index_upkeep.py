@@ -65,7 +65,7 @@ class IndexUpkeep:
                 log.debug("ends of jobs are not in the index yet: %s", error)
                 return
             for entry in entries:
-                discard(Job(self._spool.state, entry.position.id).unindexed)
+                discard(Job(self._spool.state, entry.position.id).links.unindexed)
 
     def step(self) -> bool:
         """Do a small piece of the keeper's work; returns whether there is more to do now."""
@@ -140,7 +140,7 @@ class IndexUpkeep:
         for number, job in enumerate(self._spool.unindexed()):
             if number % _PORTION == _PORTION - 1:
                 yield
-            if _age(job.unindexed) < _LEFT_AFTER:
+            if _age(job.links.unindexed) < _LEFT_AFTER:
                 continue
             entry = entry_of(job)
             if entry is not None:
@@ -148,7 +148,7 @@ class IndexUpkeep:
             elif job.exists() and job.request() is not None:
                 # Its end is damaged: it stays here until it is closed.
                 continue
-            discard(job.unindexed)
+            discard(job.links.unindexed)
 
     def _add(self, jobs: Iterable[Job]) -> Iterator[None]:
         entries: list[Entry] = []

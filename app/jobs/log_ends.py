@@ -31,7 +31,7 @@ class EndLog:
     def add(self, job: Job) -> None:
         """Log and count a job's end, if it has ended and was not logged before."""
         request, end = job.request(), job.end()
-        if not job.take_unlogged() or request is None or end is None:
+        if not job.links.take_unlogged() or request is None or end is None:
             return
         log_end(request, end, self._name_of)
         self._metrics.count_end(end.status, _seconds(request, end), end.result)
@@ -52,7 +52,7 @@ def log_unlogged(spool: Spool, name_of: Callable[[str], str]) -> None:
     """
     for job in spool.unlogged():
         request, end = job.request(), job.end()
-        if job.take_unlogged() and request is not None and end is not None:
+        if job.links.take_unlogged() and request is not None and end is not None:
             log_end(request, end, name_of)
 
 

@@ -69,7 +69,7 @@ class Questions:
             inbox = Inbox(job.path)
             question = inbox.question(question_id)
             if question is None or not _is_open(job, inbox, question):
-                if not job.is_live():
+                if not job.links.is_live():
                     # Its supervisor was killed.
                     question_list.remove(self._spool.state, job_id, question_id)
                 continue

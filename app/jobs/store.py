@@ -189,8 +189,7 @@ class Spool:
 
         The job is gone at once; `tidy` removes what takes longer.
         """
-        for link in (job.live, job.unlogged, job.unindexed):
-            files.discard(link)
+        job.links.discard()
         for path, what in ((job.prepared.path, "run"), (job.path, "job")):
             removed = f"{self.state}/removed/{job.id}.{what}.{time.monotonic_ns()}"
             try:
@@ -239,7 +238,7 @@ class Spool:
             job = Job(self.state, job_id)
             if not job.has_ended():
                 with suppress(OSError):
-                    os.link(f"{job.path}/job.json", job.live)
+                    os.link(f"{job.path}/job.json", job.links.live)
 
 
 def _yield() -> None:

@@ -10,13 +10,11 @@
                         wish       a link that names what a client wants: `cancel`, `interrupt`
                         ended      how it ended; by the supervisor, or by the process that closes
                                    a job whose supervisor died
-    STATE_DIR/live/<id>            a link to job.json, until `ended` is written
-    STATE_DIR/unlogged/<id>        the same link from then on, until its end is logged
-    STATE_DIR/unindexed/<id>       the same link from then on, until it is in the index of jobs
 
 A job is one part of a run's output, from `span_start` to `span_end`. A record is written whole (a
 temporary file, then a rename), so that a reader sees all of it or none. A job has ended once
-`ended` is there and the link in `live/` is not; its readers are woken after that.
+`ended` is there and the link in `live/` is not (`app.records.job_links`); its readers are woken
+after that.
 
 A job's processes run as the gateway's user and can replace any of these files. So each is opened by
 `app.state.files`, and a damaged record is read as None. Links need no room on a full disk. Standard
@@ -33,6 +31,7 @@ from app.cli.lines import read_session
 from app.records import session_users
 from app.records.claim import Claim, Role, parse_claim, text_of
 from app.records.inbox import Inbox
+from app.records.job_links import JobLinks
 from app.records.job_records import JobEnd, JobRequest, Wish
 from app.records.output_file import open_output, ring, status_of
 from app.records.run import Run, RunStart, read_end
@@ -51,9 +50,8 @@ class Job:
         self.claim_link = f"{self.path}/claim"
         self._span_link = f"{self.path}/span"
         self.wish_link = f"{self.path}/wish"
-        self.live = f"{state}/live/{job_id}"
-        self.unlogged = f"{state}/unlogged/{job_id}"
-        self.unindexed = f"{state}/unindexed/{job_id}"
+        #: The job's links in the lists of jobs.
+        self.links = JobLinks(state, job_id)
         #: The run that was prepared for the job, with the job's id; another one may serve it.
         self.prepared = Run(state, job_id)
 
@@ -80,7 +78,7 @@ class Job:
         fields = request._replace(run=self.prepared.id)._asdict()
         files.write_file(f"{self.path}/job.json", json.dumps(fields).encode())
         # A link costs half of what a new file does.
-        os.link(f"{self.path}/job.json", self.live)
+        os.link(f"{self.path}/job.json", self.links.live)
 
     def request(self) -> JobRequest | None:
         """What the client asked for, or None if there is no such job."""
@@ -101,10 +99,6 @@ class Job:
         except OSError:
             return float("inf")
 
-    def is_live(self) -> bool:
-        """Whether the job is in `live/`, the list of the jobs that have not ended."""
-        return files.is_there(self.live)
-
     def restore(self, request: JobRequest, claim: Claim) -> None:
         """Restore the records of a running job, which may have damaged them. Raises OSError.
 
@@ -118,9 +112,9 @@ class Job:
             files.replace_link(self.claim_link, text_of(claim))
         if self.request() != request:
             record_file.write_record(f"{self.path}/job.json", request._asdict())
-            files.discard(self.live)
-        if not files.is_there(self.live):
-            os.link(f"{self.path}/job.json", self.live)
+            files.discard(self.links.live)
+        if not files.is_there(self.links.live):
+            os.link(f"{self.path}/job.json", self.links.live)
 
     def write_end(
         self, end: JobEnd, output: int | None = None, request: JobRequest | None = None
@@ -142,7 +136,7 @@ class Job:
 
     def _finish(self, output: int | None) -> None:
         """Move the job's link from `live/` to `unlogged/`, and wake the readers of its output."""
-        self._move_to_unlogged()
+        self.links.move_to_unlogged()
         if self.exists():
             ring(self.output, output)
 
@@ -156,40 +150,6 @@ class Job:
         with suppress(OSError):
             # If the disk is full, only the operator can continue the session.
             session_users.remember(self.state, str(end.session_id), request.user)
-
-    def _move_to_unlogged(self) -> None:
-        try:
-            os.rename(self.live, self.unlogged)
-        except OSError:
-            # Already moved, or the job or a folder was removed.
-            if files.is_there(self.live):
-                for folder in (self.live, self.unlogged):
-                    files.make_folder(os.path.dirname(folder))
-                with suppress(OSError):
-                    os.rename(self.live, self.unlogged)
-        # A rename does nothing if both are links to the same file.
-        files.discard(self.live)
-
-    def take_unlogged(self) -> bool:
-        """Remove the link in `unlogged/`; returns True to one caller, which logs the end."""
-        # Linked first: if the process dies in between, the index does not lack the job.
-        self._link_unindexed()
-        try:
-            os.unlink(self.unlogged)
-        except OSError:
-            files.discard(self.unlogged)
-            return False
-        return True
-
-    def _link_unindexed(self) -> None:
-        try:
-            os.link(self.unlogged, self.unindexed, follow_symlinks=False)
-        except OSError:
-            # Another process has linked it, or a job removed the folder.
-            if files.is_there(self.unlogged) and not files.is_there(self.unindexed):
-                with suppress(OSError):
-                    files.make_folder(os.path.dirname(self.unindexed))
-                    os.link(self.unlogged, self.unindexed, follow_symlinks=False)
 
     def exists(self) -> bool:
         """Whether the folder is there."""

@@ -170,9 +170,9 @@ def test_a_job_that_ended_just_now_is_listed_and_counted_once(spool: Spool) -> N
 
     job = end_job(spool)
     assert seen() == ([job.id], 1)
-    assert job.take_unlogged()
-    assert not job.take_unlogged()
-    assert Path(job.unindexed).exists()
+    assert job.links.take_unlogged()
+    assert not job.links.take_unlogged()
+    assert Path(job.links.unindexed).exists()
     assert seen() == ([job.id], 1)
     entry = entry_of(job)
     assert entry is not None
@@ -180,7 +180,7 @@ def test_a_job_that_ended_just_now_is_listed_and_counted_once(spool: Spool) -> N
     assert seen() == ([job.id], 1)
     upkeep.note(entry)
     upkeep.write_noted()
-    assert not Path(job.unindexed).exists()
+    assert not Path(job.links.unindexed).exists()
     assert seen() == ([job.id], 1)
     spool.remove(job)
     index.remove([job.id], [entry])
@@ -194,9 +194,9 @@ def test_an_end_whose_worker_died_is_added_by_the_keeper(
     upkeep = IndexUpkeep(spool, index)
     fill(spool, index)
     job = end_job(spool)
-    job.take_unlogged()
+    job.links.take_unlogged()
     monkeypatch.setattr("app.jobs.index_upkeep._LEFT_AFTER", -1.0)
-    eventually(lambda: not upkeep.step() and not Path(job.unindexed).exists())
+    eventually(lambda: not upkeep.step() and not Path(job.links.unindexed).exists())
     assert [each.id for each in index.newest(Filter(), None, 10)] == [job.id]
 
 
@@ -425,8 +425,8 @@ def test_the_cost_of_a_request_does_not_grow_with_the_kept_jobs(
     for count in (60, 400):
         random_jobs(spool, count, count)
         for job in spool.recent().values():
-            job.take_unlogged()
-            Path(job.unindexed).unlink()
+            job.links.take_unlogged()
+            Path(job.links.unindexed).unlink()
         fill(spool, index)
         costs.append([])
         for ask in (

@@ -112,7 +112,7 @@ def test_a_new_job_is_live_and_not_claimed(spool: Spool) -> None:
     assert ids(spool) == {job.id}
     assert job.run.running() is None
     assert job.end() is None
-    assert job.is_live()
+    assert job.links.is_live()
     assert job.claimed_by() is None
     assert job.wish() is None
     assert job.read_stderr(10) == b""
@@ -176,17 +176,17 @@ def test_finishing_a_job_may_be_repeated(spool: Spool) -> None:
     job.finish()
     job.write_end(ENDED)
     assert job.end() == ENDED
-    assert not job.is_live()
+    assert not job.links.is_live()
 
 
 def test_a_job_whose_end_was_written_twice_is_not_live(spool: Spool) -> None:
     job = create(spool)
     job.write_end(ENDED)
     # As a supervisor does when it mends what looks damaged.
-    os.link(f"{job.path}/job.json", job.live)
+    os.link(f"{job.path}/job.json", job.links.live)
     job.write_end(ENDED)
     assert ids(spool) == set()
-    assert job.take_unlogged()
+    assert job.links.take_unlogged()
 
 
 def test_readers_are_woken_last_of_all(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,8 +42,8 @@ def end_job(
         os.utime(f"{job.path}/job.json", (started, started))
     job.write_end(JobEnd(status, ended_at, **fields))
     if is_logged:
-        job.take_unlogged()
-        Path(job.unindexed).unlink()
+        job.links.take_unlogged()
+        Path(job.links.unindexed).unlink()
     return job
 
 

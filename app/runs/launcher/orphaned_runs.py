@@ -71,7 +71,7 @@ class OrphanedRuns:
         if descriptor is not None:
             self._supervised[descriptor] = kept
             self._poll.register(descriptor, select.POLLIN)
-        elif Job(self._state, kept.id).is_live() and kept.state == "busy":
+        elif Job(self._state, kept.id).links.is_live() and kept.state == "busy":
             # It is closed with its job.
             self._queue.release(kept.id)
         else:
