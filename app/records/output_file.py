@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 
 from app.state import files
+from app.state.file_rights import change_mode
 
 # The least size of a hole that the CLI cannot have written, in bytes.
 _HOLE = 1 << 24
@@ -56,7 +57,7 @@ def ring(path: str, descriptor: int | None = None) -> None:
         files.replace_file(path, b"")
         status = status_of(path)
     if status is not None:
-        files.change_mode(path, _next_mode(status.st_mode))
+        change_mode(path, _next_mode(status.st_mode))
 
 
 def cut_holes(path: str) -> None:

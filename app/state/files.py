@@ -7,23 +7,19 @@ following a link in the last two parts of its path, and only if it is a regular 
 Standard library alone, because the launcher and the supervisors import this.
 """
 
-import ctypes
 import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+
+from app.state.file_rights import PRIVATE_FOLDER, change_mode_of_folder, with_rights
 
 #: Bytes of the largest file that `read_file` reads by default.
 LARGEST = 8 << 20
 
-Result = TypeVar("Result")
-
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PRIVATE_FOLDER = 0o700
-_PRIVATE_FILE = 0o600
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -34,7 +30,7 @@ def open_file(path: str, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
     removed, they are restored. Raises OSError: ELOOP for a link, EINVAL for anything else that is
     not a regular file.
     """
-    return _with_rights(path, lambda: _open(path, flags, mode))
+    return with_rights(path, lambda: _open(path, flags, mode))
 
 
 def is_there(path: str) -> bool:
@@ -150,7 +146,7 @@ def make_link(path: str, text: str) -> None:
         with _folder_of(path) as (folder, name):
             os.symlink(text, name, dir_fd=folder)
 
-    _with_rights(path, make)
+    with_rights(path, make)
 
 
 def replace_link(path: str, text: str) -> None:
@@ -190,41 +186,23 @@ def move_aside(path: str) -> None:
         os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def change_mode(path: str, mode: int) -> None:
-    """Change the mode of a regular file, even of one that cannot be read. Raises OSError."""
-    _change_mode(path, mode, stat.S_ISREG)
-
-
 def make_folder(path: str) -> bool:
     """Ensure that this is a folder that its user can use; returns whether it was missing.
 
     Anything else at this path, a link too, is moved aside. Raises OSError.
     """
     try:
-        os.mkdir(path, mode=_PRIVATE_FOLDER)
+        os.mkdir(path, mode=PRIVATE_FOLDER)
         return True
     except FileExistsError:
         mode = os.lstat(path).st_mode
     if not stat.S_ISDIR(mode):
         move_aside(path)
-        os.mkdir(path, mode=_PRIVATE_FOLDER)
+        os.mkdir(path, mode=PRIVATE_FOLDER)
         return True
-    if mode & _PRIVATE_FOLDER != _PRIVATE_FOLDER:
-        _change_mode(path, _PRIVATE_FOLDER, stat.S_ISDIR)
+    if mode & PRIVATE_FOLDER != PRIVATE_FOLDER:
+        change_mode_of_folder(path, PRIVATE_FOLDER)
     return False
-
-
-def sync(folder: str) -> None:
-    """Write a folder's file system to the disk (syncfs(2)).
-
-    This can take long: call it where nothing else waits. Raises OSError.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
-    finally:
-        os.close(descriptor)
 
 
 def discard(path: str) -> None:
@@ -272,16 +250,6 @@ def _folder_of(path: str) -> Iterator[tuple[int, str]]:
         os.close(parent)
 
 
-def _with_rights(path: str, act: Callable[[], Result]) -> Result:
-    """Call `act`; after a PermissionError, restore the user's rights and call it again."""
-    try:
-        return act()
-    except PermissionError:
-        if not _restore_rights(path):
-            raise
-        return act()
-
-
 def _open(path: str, flags: int, mode: int) -> int:
     with _folder_of(path) as (folder, name):
         descriptor = os.open(name, flags | _SAFE, mode, dir_fd=folder)
@@ -289,29 +257,3 @@ def _open(path: str, flags: int, mode: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "Not a regular file", path)
     return descriptor
-
-
-def _restore_rights(path: str) -> bool:
-    """Restore the user's rights to a file and its folder; returns whether that may have helped."""
-    try:
-        _change_mode(os.path.dirname(path), _PRIVATE_FOLDER, stat.S_ISDIR)
-        mode = os.lstat(path).st_mode
-        # The gateway makes files read-only itself.
-        if stat.S_ISREG(mode) and not mode & stat.S_IRUSR:
-            _change_mode(path, _PRIVATE_FILE, stat.S_ISREG)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _change_mode(path: str, mode: int, is_kind: Callable[[int], bool]) -> None:
-    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if not is_kind(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Neither a regular file nor a folder", path)
-        # fchmod(2) does not work with O_PATH.
-        os.chmod(f"/proc/self/fd/{descriptor}", mode)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,8 @@ import struct
 import time
 
 from app import processes
-from app.state.files import change_mode, move_aside, open_file
+from app.state.file_rights import change_mode
+from app.state.files import move_aside, open_file
 
 #: Seconds to wait until a killed job has released the lock.
 _PATIENCE = 5.0

@@ -27,8 +27,8 @@ from app.runs.launcher.pool import Pool
 from app.runs.launcher.queue import Queue
 from app.runs.launcher.spare_keeper import SPARE_INTERVAL, SpareKeeper
 from app.runs.launcher.start_limits import StartLimits
-from app.state.disk import NO_ROOM, free_bytes
-from app.state.files import make_folder, sync
+from app.state.disk import NO_ROOM, free_bytes, sync
+from app.state.files import make_folder
 
 #: Milliseconds between two attempts at what no event announces.
 RETRY_AFTER = 100
