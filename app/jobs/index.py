@@ -6,23 +6,23 @@ results are hints that are checked in the job's folder, except the sums.
 
 `STATE_DIR/index/` contains the database and its stamp (`app.state.stamp`). Each use of the database
 takes the folder's lock and checks the stamp, so a file that a job has changed is never read. SQLite
-works in a native thread, without its locks and journals: an interrupted write leaves a file that
-does not fit its stamp. An index that cannot be used raises IndexUnusable; the caller reads the
-folders then, and `app.jobs.index_upkeep` makes a new index.
+works in a native thread (`app.jobs.index_database`). An index that cannot be used raises
+IndexUnusable; the caller reads the folders then, and `app.jobs.index_upkeep` makes a new index.
 """
 
 import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
-from urllib.parse import quote
 from uuid import UUID
 
+from app.jobs import index_database
 from app.jobs import index_tables as tables
+from app.jobs.index_database import PATIENCE
 from app.jobs.index_entry import NOTHING, Amounts, Entry, Group
 from app.jobs.index_tables import Filter
 from app.jobs.store import INDEX_STAMP, Position
@@ -35,11 +35,8 @@ from app.state.stamp import Stamp, read_stamp, write_stamp
 FOLDER = "index"
 DATABASE = "jobs.sqlite"
 
-# Seconds for the lock and for SQLite. Only a job or a very slow disk takes that long.
+# Seconds for the lock. Only a job or a very slow disk takes that long.
 _LOCK_PATIENCE = 0.5
-_PATIENCE = 5.0
-# SQLite's instructions between two looks at the clock.
-_INSTRUCTIONS = 100_000
 
 Found = TypeVar("Found")
 
@@ -155,15 +152,16 @@ class JobIndex:
         """Put an empty, incomplete index in place; it keeps the sums of removed jobs."""
         try:
             if self._carried is None:
-                self._carried = self._threads.call(partial(_salvage, self._database), _PATIENCE)
+                salvage = partial(index_database.salvage, self._database)
+                self._carried = self._threads.call(salvage, PATIENCE)
             with suppress(FileNotFoundError):
                 aside = f"{self._state}/removed/{FOLDER}.{time.monotonic_ns()}"
                 os.rename(self._folder, aside)
             files.make_folder(self._folder)
             with self._lock(shared=False):
                 files.write_file(self._database, b"")
-                create = partial(_create, self._database, self._carried)
-                self._threads.call(create, _PATIENCE)
+                create = partial(index_database.create, self._database, self._carried)
+                self._threads.call(create, PATIENCE)
                 write_stamp(self._stamp, self._database, is_complete=False)
             self._carried = None
         except (OSError, sqlite3.Error) as error:
@@ -175,7 +173,7 @@ class JobIndex:
             stamp = self._fitting_stamp()
             if not (stamp.is_complete or partly):
                 raise IndexUnusable("the index is not complete yet")
-            found = self._use(partial(_with_reader, self._database, work))
+            found = self._use(partial(index_database.read, self._database, work))
             if self._fitting_stamp() != stamp:
                 raise IndexUnusable("the index changed while it was read")
         return found
@@ -192,7 +190,7 @@ class JobIndex:
                     self.distrust()
                     raise IndexUnusable(f"there is a file {DATABASE}{suffix}")
             try:
-                self._use(partial(_with_writer, self._database, work))
+                self._use(partial(index_database.write, self._database, work))
             except IndexUnusable:
                 # The disk is full, and SQLite undid it; other errors leave no stamp.
                 if files.is_there(self._stamp):
@@ -216,7 +214,7 @@ class JobIndex:
 
     def _use(self, work: Callable[[], Found]) -> Found:
         try:
-            return self._threads.call(work, _PATIENCE)
+            return self._threads.call(work, PATIENCE)
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
                 self.distrust()
@@ -232,75 +230,3 @@ class JobIndex:
         except OSError as error:
             return error.errno not in (errno.ENOENT, errno.ENOTDIR)
         return True
-
-
-def _with_reader(path: str, work: Callable[[sqlite3.Connection], Found]) -> Found:
-    # Immutable: SQLite takes no lock and ignores journals, which a job could have made.
-    with closing(_connect(path, "mode=ro&immutable=1")) as database:
-        _check_version(database)
-        return work(database)
-
-
-def _with_writer(path: str, work: Callable[[sqlite3.Connection], object]) -> None:
-    # Without SQLite's lock, which a job can hold: the folder's lock is enough.
-    with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
-        database.execute("PRAGMA journal_mode = MEMORY")
-        database.execute("PRAGMA synchronous = OFF")
-        # Nothing of a removed job stays in the file.
-        database.execute("PRAGMA secure_delete = ON")
-        database.execute("BEGIN IMMEDIATE")
-        _check_version(database)
-        try:
-            work(database)
-            database.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                database.execute("ROLLBACK")
-            raise
-
-
-def _check_version(database: sqlite3.Connection) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version != tables.VERSION:
-        raise sqlite3.DatabaseError(f"it is of version {version}")
-
-
-def _connect(path: str, options: str, patience: float = _PATIENCE) -> sqlite3.Connection:
-    database = sqlite3.connect(
-        f"file:{quote(path)}?{options}",
-        timeout=0,
-        isolation_level=None,
-        check_same_thread=False,
-        uri=True,
-    )
-    deadline = time.monotonic() + patience
-    database.set_progress_handler(lambda: time.monotonic() > deadline, _INSTRUCTIONS)
-    for pragma in ("mmap_size = 0", "trusted_schema = OFF", "temp_store = MEMORY"):
-        database.execute(f"PRAGMA {pragma}")
-    return database
-
-
-def _create(path: str, removed: Mapping[Group, Amounts]) -> None:
-    """Make the tables, with these sums of removed jobs."""
-    with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
-        database.execute("PRAGMA journal_mode = MEMORY")
-        database.execute("PRAGMA synchronous = OFF")
-        database.executescript(tables.SCHEMA)
-        tables.change_sums(database, 1, removed, 1)
-
-
-def _salvage(path: str) -> dict[Group, Amounts]:
-    """The sums of removed jobs that can be read from a damaged index."""
-    found: dict[Group, Amounts] = {}
-    try:
-        # Raises OSError if it is not a regular file.
-        os.close(files.open_file(path))
-        with closing(_connect(path, "mode=ro&immutable=1", _PATIENCE / 2)) as database:
-            _check_version(database)
-            for row in database.execute("SELECT * FROM sums WHERE removed = 1"):
-                if row[-1] == tables.checksum(row[:-1]):
-                    found[Group(*row[1:5])] = Amounts(*row[5:-1])
-    except (OSError, sqlite3.Error):
-        # What was read until then is used.
-        pass
-    return found
