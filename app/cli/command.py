@@ -33,10 +33,14 @@ _ALWAYS: tuple[Argument, ...] = (
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, as plain data that depends on no machine and no binary."""
+    """What to run, as plain data that depends on no machine and no binary.
+
+    `history` has the lines of the conversation before the message in `input`.
+    """
 
     arguments: list[Argument]
     input: bytes
+    history: bytes = b""
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -56,12 +60,14 @@ class Defaults:
 class Extras:
     """Options for which `POST /chat` has no field.
 
-    `content` is the user's message in blocks of the Messages API, in place of the prompt.
+    `content` is the user's message in blocks of the Messages API, in place of the prompt, and
+    `history` the conversation before it, in lines of `app.cli.control`.
     `new_session` is the id (a UUID) for a new session. With `partial_messages` the CLI also
     prints the answer while it is generated, as lines of type `stream_event`.
     """
 
     content: list[dict[str, Any]] | None = None
+    history: bytes = b""
     new_session: str | None = None
     partial_messages: bool = False
 
@@ -90,7 +96,8 @@ def build(
         raise InvalidRequest.of(
             "too_long", ("body",), f"The options exceed {LONGEST_COMMAND} bytes together"
         )
-    return Command(arguments, control.message(extras.content or request.prompt), files)
+    message = control.message(extras.content or request.prompt)
+    return Command(arguments, message, extras.history, files)
 
 
 def _options(

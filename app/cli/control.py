@@ -55,6 +55,24 @@ def message(content: str | list[Any], **fields: Any) -> bytes:
     return _line({"type": "user", **fields, "message": {"role": "user", "content": content}})
 
 
+def answer(content: list[Any]) -> bytes:
+    r"""An answer of the model that was given before, as a line: it needs no acknowledgement.
+
+    >>> answer([])
+    b'{"type": "assistant", "message": {"role": "assistant", "content": []}}\n'
+    """
+    return _line({"type": "assistant", "message": {"role": "assistant", "content": content}})
+
+
+def history_head(message_id: str) -> bytes:
+    """What replaces `MESSAGE_HEAD` in a line of `message` to have it known without an answer.
+
+    The CLI acknowledges the message in a `command_lifecycle` line. Its text is no command.
+    """
+    head = {"type": "user", "uuid": message_id, "shouldQuery": False, "client_composed": True}
+    return json.dumps(head).encode()[:-1]
+
+
 def turn_head(message_id: str) -> bytes:
     """What replaces `MESSAGE_HEAD` in a line of `message` to make a turn of it.
 

@@ -44,6 +44,8 @@ def _content(message: Message) -> list[object]:
             content.append("".join(part.text for part in parts if isinstance(part, TextPart)))
         else:
             content += [{"image": part.url} for part in parts if isinstance(part, ImagePart)]
+    if message.call_id is not None:
+        content.append({"result of": message.call_id})
     if message.tool_calls:
         content.append({"calls": [call.source for call in message.tool_calls]})
     return content

@@ -21,21 +21,27 @@ class ImagePart(NamedTuple):
 class ToolCall(NamedTuple):
     """A tool call in an assistant's message. Without a `name` it has no known form.
 
-    `source` is the JSON object of the client's request, by which conversations are compared.
+    `arguments` is JSON. `source` is the JSON object of the client's request, by which conversations
+    are compared.
     """
 
     name: str | None
     arguments: str
     source: Mapping[str, Any]
+    id: str | None = None
 
 
 class Message(NamedTuple):
-    """One message. `role` and `name` are those of the client's request."""
+    """One message. `role` and `name` are those of the client's request.
+
+    `call_id` is the id of the tool call of which this is the result.
+    """
 
     role: str
     parts: Sequence[TextPart | ImagePart]
     name: str | None = None
     tool_calls: Sequence[ToolCall] = ()
+    call_id: str | None = None
 
     def text(self) -> str:
         """All its text, without images."""

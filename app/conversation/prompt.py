@@ -1,19 +1,16 @@
-"""The prompt for the CLI: the messages of a conversation as one user message. Pure."""
+"""The messages of a conversation as one user message, for a CLI that takes only one. Pure."""
 
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from app.conversation.messages import Message, TextPart
-
-Block = dict[str, Any]
+from app.conversation.model_messages import CONTINUE, Block
 
 _HISTORY = (
     "This conversation has taken place so far. Go on with it: what comes after it is to be"
     " answered now."
 )
-_CONTINUE = "Go on from there."
 
 
 def compose(
@@ -41,7 +38,7 @@ def compose(
             blocks.add_tagged(tag, message)
         blocks.end_block()
     if not any(message.role == "user" for message in new):
-        blocks.add_text(_CONTINUE)
+        blocks.add_text(CONTINUE)
     blocks.end_block()
     return blocks.blocks
 

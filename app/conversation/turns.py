@@ -22,6 +22,7 @@ from app.conversation.messages import (
     image_urls,
     split_system_prompt,
 )
+from app.conversation.model_messages import history_lines, model_messages
 from app.conversation.models import DEFAULT, Models
 from app.conversation.options import Options
 from app.conversation.prompt import compose, plain_text
@@ -156,9 +157,11 @@ class Turns:
         user: User,
         key: Key | None,
     ) -> JobSpec:
-        new = first_unanswered(unsent)
         images = self.images.load(image_urls(unsent))
-        content = compose(unsent[:new], unsent[new:], images)
+        history, content = model_messages(unsent, images)
+        if history and not self.requests.has_turns():
+            new = first_unanswered(unsent)
+            history, content = [], compose(unsent[:new], unsent[new:], images)
         if not content:
             raise BadParameter("messages", "There is no text or image to answer")
         options = request.options
@@ -176,7 +179,12 @@ class Turns:
         }
         # Text without images may be a command of the CLI, such as /compact.
         is_text = len(content) == 1 and content[0]["type"] == "text"
-        extras = Extras(None if is_text else content, choice.new, partial_messages=True)
+        extras = Extras(
+            None if is_text else content,
+            history_lines(history),
+            choice.new,
+            partial_messages=True,
+        )
         try:
             spec = self.requests.spec_for(read_fields(fields), user, key, extras)
         except InvalidRequest as error:

@@ -85,6 +85,13 @@ class ChatRequests:
             raise UnsupportedMediaType
         return self.spec_for(chat_request, user, idempotency_key_of(request, body))
 
+    def has_turns(self) -> bool:
+        """Whether the CLI can be given several messages, one after the other."""
+        capabilities = self.claude.capabilities
+        if capabilities is None:
+            capabilities = self.claude.wait_for_capabilities(PROBE_PATIENCE)
+        return capabilities is not None and "turns" in capabilities
+
     def spec_for(
         self,
         chat_request: ChatRequest,
@@ -106,6 +113,8 @@ class ChatRequests:
             chat_request = chat_request.model_copy(update={"settings": settings})
         self._check_env(chat_request, user)
         options = turn_options(chat_request, self.turn_defaults, capabilities, self.claude.version)
+        if extras.history:
+            options = options._replace(talks=True)
         return JobSpec(
             build(chat_request, self.defaults, self.claude.number, extras),
             cwd=chat_request.cwd,

@@ -184,7 +184,7 @@ class JobStarter:
 
         def make() -> Job:
             try:
-                job.create(request, start, command.input, command.files)
+                job.create(request, start, command.input, command.files, command.history)
             except OSError:
                 self._spool.remove(job)
                 raise

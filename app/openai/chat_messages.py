@@ -62,6 +62,7 @@ class Message(BaseModel):
         BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None),
     ] = []
     name: str | None = None
+    tool_call_id: str | None = None
     tool_calls: (
         Annotated[list[dict[str, Any]], Field(max_length=MOST_MESSAGES, fail_fast=True)] | None
     ) = None
@@ -73,6 +74,7 @@ class Message(BaseModel):
             [_neutral_part(part) for part in self.content],
             self.name,
             [_neutral_call(call) for call in self.tool_calls or []],
+            self.tool_call_id,
         )
 
 
@@ -88,4 +90,10 @@ def _neutral_call(call: Mapping[str, Any]) -> messages.ToolCall:
     function = call.get("function")
     if not isinstance(function, dict):
         return messages.ToolCall(None, "", call)
-    return messages.ToolCall(str(function.get("name")), str(function.get("arguments")), call)
+    call_id = call.get("id")
+    return messages.ToolCall(
+        str(function.get("name")),
+        str(function.get("arguments")),
+        call,
+        call_id if isinstance(call_id, str) else None,
+    )

@@ -1,7 +1,8 @@
 """A job's folder with its records: request, claim, wish, end.
 
     STATE_DIR/jobs/<id>/job.json   the request; by the worker that accepted it
-                        message    what is written to the CLI's standard input: stream-json lines
+                        message    what is written to the CLI's standard input: a stream-json line
+                        history    the conversation before that, in such lines, if there was one
                         output     the output of the run that serves it, by a hard link
                         stderr     likewise, if that is not the run that was prepared for it
                         claim      a link that names the process that runs or closes the job
@@ -46,6 +47,7 @@ class Job:
         self.state = state
         self.path = f"{state}/jobs/{job_id}"
         self.message = f"{self.path}/message"
+        self.history = f"{self.path}/history"
         self.output = f"{self.path}/output"
         self.claim_link = f"{self.path}/claim"
         self._span_link = f"{self.path}/span"
@@ -62,16 +64,24 @@ class Job:
         return self.prepared if claim is None else Run(self.state, claim.run)
 
     def create(
-        self, request: JobRequest, start: RunStart, message: bytes, contents: Mapping[str, bytes]
+        self,
+        request: JobRequest,
+        start: RunStart,
+        message: bytes,
+        contents: Mapping[str, bytes],
+        history: bytes = b"",
     ) -> None:
         """Make the job and the run that is prepared for it.
 
-        Raises OSError; the caller removes what was made.
+        Only a run that talks can be given a history. Raises OSError; the caller removes what was
+        made.
         """
         os.mkdir(self.path, mode=0o700)
         self.prepared.create(start, contents)
         os.link(self.prepared.output, self.output)
         files.write_file(self.message, message)
+        if history:
+            files.write_file(self.history, history)
         if start.talks:
             Inbox(self.path).create()
         # No process reads the job before its link in `live/` exists.

@@ -50,10 +50,10 @@ def test_a_history_that_a_session_knows_goes_on_in_it(
     second = talk(face, "one", content(first), "two")
     assert second["session_id"] == first["session_id"]
     assert turns(model) == ["user", "assistant", "user"]
-    # The session has gone on since: the same history begins another one, which gets it as a text.
+    # The session has gone on since: the same history begins another one, which gets all of it.
     again = talk(face, "one", content(first), "another")
     assert again["session_id"] != first["session_id"]
-    assert turns(model) == ["user"]
+    assert turns(model) == ["user", "assistant", "user"]
     assert "You said: one" in json.dumps(model.asked[-1]["messages"])
     # So has one that was continued by other means.
     face.chat("three", session_id=again["session_id"], cwd=str(face.state / "workspaces/shared"))
@@ -125,10 +125,46 @@ def test_images_and_system_prompts_reach_the_model(
     ]
     assert ask(face, messages=messages).status_code == 200
     asked = model.asked[-1]
-    kinds = [block["type"] for block in asked["messages"][0]["content"]]
-    assert kinds.count("image") == 2
+    shown = [m["content"] for m in asked["messages"] if m["role"] == "user"]
+    kinds = [[block["type"] for block in blocks] for blocks in shown]
+    assert [found.count("image") for found in kinds] == [1, 1]
     assert "an-instruction" in json.dumps(asked["system"])
     assert "Claude Code" in json.dumps(asked["system"]) or len(json.dumps(asked["system"])) > 2000
+
+
+def test_a_history_reaches_the_model_as_its_own_messages(
+    face: Gateway,
+    model: model_api.Server,
+) -> None:
+    call = {"id": "call_abc", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "/cost"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_abc", "content": "/compact"},
+        {"role": "assistant", "content": "an answer"},
+        {"role": "user", "content": "a question"},
+    ]
+    assert content(ask(face, messages=messages).json()) == "You said: a question"
+    asked = [m for m in model.asked[-1]["messages"] if m["role"] != "system"]
+    assert [m["role"] for m in asked] == ["user", "assistant", "user", "assistant", "user"]
+    assert "/cost" in json.dumps(asked[0])
+    (use,), (given,) = asked[1]["content"], asked[2]["content"]
+    assert use["id"] == given["tool_use_id"] == "call_abc"
+    assert "/compact" in json.dumps(given)
+
+
+def test_a_history_goes_on_with_the_result_of_a_tool(
+    face: Gateway,
+    model: model_api.Server,
+) -> None:
+    call = {"id": "call_abc", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "a question"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_abc", "content": "42"},
+    ]
+    answer = content(ask(face, messages=messages).json())
+    assert answer.startswith("The tool said: ") and "42" in answer
 
 
 @pytest.mark.parametrize(

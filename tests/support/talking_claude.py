@@ -8,6 +8,10 @@ the verbs of `fake_claude.py`, a message can have
     final <path>         write the turn's last words until there is such a file: a message that
                          comes in meanwhile gets a turn of its own
     own <seconds>        after the turn, begin one without a message of the client
+
+A message that is to be known without an answer is printed in a line of type `known`, and so is an
+answer that was given before. Of its verbs, only `await` is obeyed. If the client does not await the
+acknowledgement, the fake CLI exits.
 """
 
 import json
@@ -52,6 +56,7 @@ class Talk:
         self._answers: dict[str, Fields] = {}
         self._asked: str | None = None
         self._is_in_turn = False
+        self._is_noting = False
         self._folds = True
         self._has_ended = False
         self._cost = 0.0
@@ -71,7 +76,10 @@ class Talk:
                 messages = self._take("later") if self._waiting else []
             if not messages:
                 os._exit(0)
-            self._turn(messages)
+            if messages[0].get("shouldQuery", True):
+                self._turn(messages)
+            else:
+                self._note(messages[0])
 
     def _take(self, last: str) -> list[Fields]:
         """The messages for one turn: those of the same priority together, `later` each alone."""
@@ -84,6 +92,20 @@ class Talk:
             count = sum(each.get("priority", "next") == first for each in self._waiting)
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return taken
+
+    def _note(self, message: Fields) -> None:
+        """Take in a message without an answer."""
+        self._state("running")
+        _lifecycle(message["uuid"], "started")
+        verb, _, rest = _text(message).partition(" ")
+        if verb == "await":
+            self._verbs[verb](rest)
+        _print({"type": "known", "message": message["message"]})
+        _print({"type": "result", "subtype": "success", "is_error": False, "num_turns": 0})
+        with self._changed:
+            self._is_noting = False
+        _lifecycle(message["uuid"], "completed")
+        self._state("idle")
 
     def _turn(self, messages: list[Fields]) -> None:
         uuids = [each["uuid"] for each in messages if "uuid" in each]
@@ -163,10 +185,17 @@ class Talk:
     def _read(self) -> None:
         for text in sys.stdin:
             fields = json.loads(text)
+            if fields["type"] in ("user", "assistant") and self._is_noting:
+                sys.stderr.write("a message came before its time\n")
+                sys.stderr.flush()
+                os._exit(3)
             if fields["type"] == "user":
+                self._is_noting = not fields.get("shouldQuery", True)
                 if "uuid" in fields:
                     _lifecycle(fields["uuid"], "queued")
                 self._put(fields)
+            elif fields["type"] == "assistant":
+                _print({"type": "known", "message": fields["message"]})
             elif fields["type"] == "control_request":
                 self._on_request(fields["request_id"], fields["request"])
             elif fields["type"] == "control_response":

@@ -5,14 +5,11 @@ and only once the CLI reports that it is idle: agents in the background wake the
 turns belong to the job. Standard library alone, because the supervisor imports this.
 """
 
-import os
 import signal
 import time
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
-from app.cli import control
 from app.records.inbox import SETTLED
 from app.records.job_records import JobEnd, Status
 from app.records.output_file import cut_holes
@@ -24,8 +21,8 @@ from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.open_questions import OpenQuestions
 from app.runs.supervisor.output_scanner import Line
 from app.runs.supervisor.talking_run import TalkingRun
+from app.runs.supervisor.turn_message import TurnMessage
 from app.runs.verdict import TurnOutcome, judge, judge_turn, with_full_disk
-from app.state import files
 
 #: Seconds that a kept run has to begin a job's turn.
 BEGIN_PATIENCE = 2.0
@@ -45,8 +42,7 @@ class Turn:
     def __init__(self, run: TalkingRun, job: JobWatch) -> None:
         self._run = run
         self._job = job
-        #: The id of the job's message, by which the CLI names it.
-        self.message_id = str(uuid4())
+        self._message = TurnMessage(run, job.job)
         self._span_start = job.job.span_start()
         self._cost_before = run.cost
         self._questions = OpenQuestions(run, job)
@@ -73,11 +69,8 @@ class Turn:
         return self._spoils_run or self._inbox.spoils_run
 
     def begin(self) -> None:
-        """Send the job's message to the CLI. Raises OSError."""
-        message = files.open_file(self._job.job.message)
-        # It can be long, so it is not read here.
-        os.lseek(message, len(control.MESSAGE_HEAD), os.SEEK_SET)
-        self._run.say(control.turn_head(self.message_id), message)
+        """Begin to send the job's message to the CLI. Raises OSError."""
+        self._message.begin()
 
     def until_over(self) -> None:
         """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
@@ -105,6 +98,7 @@ class Turn:
         if self._span_start is None and self._ending_at is None:
             raise NotBegun
         self._begin_span(run.position)
+        self._message.withdraw()
         self._inbox.stop()
         self._inbox.discard_rest()
 
@@ -175,7 +169,7 @@ class Turn:
         if kind == "command_lifecycle":
             self._on_lifecycle(fields, line.start)
         elif kind == "result":
-            if self.message_id in _list(fields.get("user_message_uuids")):
+            if self._message.id in _list(fields.get("user_message_uuids")):
                 self._result, self._result_at = fields, time.monotonic()
             self._is_idle = False
             if self._result is not None:
@@ -193,7 +187,9 @@ class Turn:
 
     def _on_lifecycle(self, fields: dict[str, Any], start: int) -> None:
         message_id, state = str(fields.get("command_uuid")), str(fields.get("state"))
-        if message_id != self.message_id:
+        if self._message.on_lifecycle(message_id, state):
+            self._begin_until = time.monotonic() + BEGIN_PATIENCE
+        elif message_id != self._message.id:
             self._inbox.on_lifecycle(message_id, state)
         elif state == "started":
             self._has_started = True
@@ -282,6 +278,11 @@ class Turn:
         if self._ending_at is not None:
             return
         self._inbox.stop()
+        if self._message.is_pending:
+            # It will have no turn.
+            self._message.withdraw()
+            self._begin_span(self._run.position)
+            self._is_withdrawn = self._spoils_run = True
         self._ending_at = time.monotonic() + self._run.watch.started.start.kill_grace / 4
         self._run.request("interrupt", cancel_queued=True)
         for task_id in self._run.tasks.ids:
