@@ -46,10 +46,16 @@ def test_a_long_history_is_not_cut(gateway: Gateway) -> None:
     assert {len(blocks[0]["text"]) for role, blocks in found if role == "user"} == {50_000}
 
 
-def test_a_cli_that_dies_in_the_history_is_a_failure(gateway: Gateway) -> None:
-    pair = [{"role": "user", "content": "exit 3"}, {"role": "assistant", "content": "ok"}]
-    answer = ask(gateway, messages=[*pair, {"role": "user", "content": "exit 3"}])
-    assert refused(answer)[0] == 424
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_cli_that_exits_in_the_history_is_a_failure(gateway: Gateway, code: int) -> None:
+    messages = [
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "ok"},
+        {"role": "user", "content": f"exit {code}"},
+        {"role": "assistant", "content": "ok"},
+        {"role": "user", "content": ANSWER},
+    ]
+    assert refused(ask(gateway, messages=messages)) == (424, "cli_failed", None)
 
 
 @pytest.mark.parametrize("how", ["cancel", "interrupt"])

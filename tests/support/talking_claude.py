@@ -10,8 +10,8 @@ the verbs of `fake_claude.py`, a message can have
     own <seconds>        after the turn, begin one without a message of the client
 
 A message that is to be known without an answer is printed in a line of type `known`, and so is an
-answer that was given before. Of its verbs, only `await` is obeyed. If the client does not await the
-acknowledgement, the fake CLI exits.
+answer that was given before. Of its verbs, only `await` and `exit` are obeyed. If the client does
+not await the acknowledgement, the fake CLI exits.
 """
 
 import json
@@ -98,7 +98,7 @@ class Talk:
         self._state("running")
         _lifecycle(message["uuid"], "started")
         verb, _, rest = _text(message).partition(" ")
-        if verb == "await":
+        if verb in ("await", "exit"):
             self._verbs[verb](rest)
         _print({"type": "known", "message": message["message"]})
         _print({"type": "result", "subtype": "success", "is_error": False, "num_turns": 0})

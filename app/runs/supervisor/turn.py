@@ -149,7 +149,7 @@ class Turn:
         end = judge(
             job.job,
             run_exit or RunExit(),
-            known or (None if run_exit else "failed"),
+            known or ("failed" if run_exit is None or self._message.has_history else None),
             reason=reason,
             request=job.request,
             claim=job.claim,

@@ -28,6 +28,8 @@ class TurnMessage:
         self._history: BinaryIO | None = None
         self._message: int | None = None
         self._awaited: str | None = None
+        #: Whether a conversation comes before the message; its acknowledgements are results, too.
+        self.has_history = False
 
     def begin(self) -> None:
         """Send as much as the CLI may have before it acknowledges something. Raises OSError."""
@@ -37,6 +39,7 @@ class TurnMessage:
         with suppress(FileNotFoundError):
             # Closed by `withdraw`.
             self._history = open(files.open_file(self._job.history), "rb")  # noqa: SIM115
+            self.has_history = True
         self._send_next()
 
     @property
