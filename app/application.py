@@ -1,6 +1,7 @@
 """The WSGI application, made of all parts of the gateway. No other module knows all of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Blueprint, Flask
@@ -199,6 +200,8 @@ def _openai_blueprints(
     conversations = Conversations(settings.state_dir)
     histories = Histories(settings.state_dir, Transcripts(environment))
     images = Images(settings.cwd_roots)
+    defaults = requests.turn_defaults._replace(keep_alive=settings.keep_alive_chat)
+    requests = replace(requests, turn_defaults=defaults)
     turns = Turns(requests, models, images, histories, conversations, workspaces)
     completions = openai_chat.blueprint(service, turns, options_in_prompts=settings.prompt_options)
     # The names are in /openapi.json: in the ids of operations, and by the package's docstring.

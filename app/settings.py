@@ -54,6 +54,7 @@ class Settings:
     job_retention: float
     ask_timeout: float
     keep_alive: float
+    keep_alive_chat: float
     max_keep_alive: float
     runs_memory: int
     spares: int
@@ -158,6 +159,7 @@ _TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], obje
     "JOB_RETENTION": (_is("86400"), parse.seconds(0, 315_360_000)),
     "ASK_TIMEOUT": (_is("600"), parse.seconds(1, 31_536_000)),
     "KEEP_ALIVE": (_is("0"), parse.seconds(0, 31_536_000)),
+    "KEEP_ALIVE_CHAT": (_is("300"), parse.seconds(0, 31_536_000)),
     "MAX_KEEP_ALIVE": (_is("3600"), parse.seconds(0, 31_536_000)),
     "RUNS_MEMORY": (_is(""), parse.runs_memory),
     "SPARES": (_is(""), parse.spare_count),

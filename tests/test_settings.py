@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "job_retention": 86400.0,
     "ask_timeout": 600.0,
     "keep_alive": 0.0,
+    "keep_alive_chat": 300.0,
     "max_keep_alive": 3600.0,
     "runs_memory": memory() // 4,
     "spares": int(memory() >= 4_000_000_000),

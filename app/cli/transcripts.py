@@ -4,14 +4,19 @@ As in the versions 2.1.197 to 2.1.330. Callers must work without a transcript, t
 may store them elsewhere.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from uuid import UUID
 
+from app.state.files import read_at
+
 #: The CLI shortens the name of a folder that is longer than this.
 _LONGEST_NAME = 200
 _LENGTH = 36
+# Bytes of what the CLI adds to a transcript at its exit (707 in 2.1.330), at most.
+_MOST_NOTES = 1 << 16
 
 
 class Transcripts:
@@ -27,31 +32,65 @@ class Transcripts:
 
         It grows with each message of the session, whichever program sends it.
         """
+        path = self._path(session_id, cwd)
+        try:
+            return os.stat(path or "").st_size  # noqa: PTH116
+        except OSError:
+            return None
+
+    def has_more(self, session_id: str, cwd: str, since: int) -> bool:
+        """Whether anything was said in a session since its transcript had this size.
+
+        What the CLI notes at its exit is no message. True if this cannot be found out.
+        """
+        size = self.size(session_id, cwd)
+        if size is None or not since <= size <= since + _MOST_NOTES:
+            return True
+        if size == since:
+            return False
+        try:
+            added = read_at(self._path(session_id, cwd) or "", _MOST_NOTES, since)
+        except OSError:
+            return True
+        *lines, rest = added.split(b"\n")
+        return bool(rest) or not all(map(_is_note, lines))
+
+    def exist(self, session_id: str) -> bool:
+        """Whether a session has a transcript, in any working directory."""
+        try:
+            return is_session_id(session_id) and self._path_somewhere(session_id) is not None
+        except OSError:
+            return False
+
+    def _path(self, session_id: str, cwd: str) -> str | None:
+        """The transcript of a session in this working directory, which may be missing."""
         if not is_session_id(session_id):
             return None
         try:
             name = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(cwd))
             if len(name) <= _LONGEST_NAME:
-                return os.stat(f"{self._projects}/{name}/{session_id}.jsonl").st_size  # noqa: PTH116
-            return self._size_somewhere(session_id)
+                return f"{self._projects}/{name}/{session_id}.jsonl"
+            return self._path_somewhere(session_id)
         except (OSError, ValueError):
             # ValueError: the path contains a NUL.
             return None
 
-    def exist(self, session_id: str) -> bool:
-        """Whether a session has a transcript, in any working directory."""
-        try:
-            return is_session_id(session_id) and self._size_somewhere(session_id) is not None
-        except OSError:
-            return False
-
-    def _size_somewhere(self, session_id: str) -> int | None:
+    def _path_somewhere(self, session_id: str) -> str | None:
         with os.scandir(self._projects) as folders:
             for folder in folders:
                 path = f"{folder.path}/{session_id}.jsonl"
                 if os.access(path, os.F_OK):
-                    return os.stat(path).st_size  # noqa: PTH116
+                    return path
         return None
+
+
+def _is_note(line: bytes) -> bool:
+    """Whether a line is no message: those have a `uuid`, by which they are chained."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and "uuid" not in fields
 
 
 def session_id_in(text: str) -> str | None:

@@ -48,15 +48,19 @@ def turn_options(
     return TurnOptions(
         ask,
         defaults.ask_timeout if request.ask_timeout is None else request.ask_timeout,
-        keep_alive,
+        # The CLI counts what all its jobs cost: the next one would pay for this one.
+        0.0 if request.max_budget_usd else keep_alive,
         request.background_wait,
         talks=ask or keep_alive > 0,
     )
 
 
-def wants_to_stay(request: ChatRequest, defaults: TurnDefaults) -> bool:
-    """Whether the request asks for what only some CLIs can do: questions, or further jobs."""
-    return bool(request.ask) or _keep_alive(request, defaults) > 0
+def wants_to_stay(request: ChatRequest) -> bool:
+    """Whether the request asks for what only some CLIs can do: questions, or further jobs.
+
+    A default of the operator's is not worth a wait.
+    """
+    return bool(request.ask or request.keep_alive)
 
 
 def _keep_alive(request: ChatRequest, defaults: TurnDefaults) -> float:

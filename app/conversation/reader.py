@@ -35,12 +35,13 @@ def read_events(
     environ: Mapping[str, Any],
     *,
     cancel_on_disconnect: bool,
+    end_run_at_cut: bool,
 ) -> Generator[list[Event]]:
     """The events of a job until its end. Raises AnswerFailed and JobContinuesAfterShutdown.
 
     Events that can be sent together come in one list. Where the answer is cut, the job is
-    cancelled, and its usage is still reported. If the client disconnects, the events end, and
-    with `cancel_on_disconnect` the job is cancelled.
+    cancelled, with `end_run_at_cut` also its run, and its usage is still reported. If the client
+    disconnects, the events end, and with `cancel_on_disconnect` the job is cancelled.
     """
     was_cut = False
     with follow_for_client(
@@ -64,7 +65,8 @@ def read_events(
                 was_cut = cut.reason is not None
                 if cut.reason is not None:
                     yield [AnswerEnd(cut.reason, is_complete=False)]
-                    jobs.abandon(job, "the answer has reached its stop or its length limit")
+                    why = "the answer has reached its stop or its length limit"
+                    jobs.abandon(job, why, ends_run=end_run_at_cut)
     if follower.stopped_by is None:
         yield list(_last_events(jobs, job, parser, cut))
     elif follower.stopped_by != DISCONNECTED:

@@ -129,14 +129,19 @@ class Turns:
         """Undo `prepare`: no job is started for this turn."""
         self._unclaim(turn.claimed)
 
-    def record(self, turn: Turn, user: User, session_id: str | None, answer: str | None) -> None:
-        """Record a session's answer, None if the client did not get all of it. Raises OSError."""
+    def record(
+        self, turn: Turn, user: User, session_id: str | None, run: str, answer: str | None
+    ) -> None:
+        """Record a session's answer, None if the client did not get all of it.
+
+        `run` is the id of the job's run. Raises OSError.
+        """
         if session_id is None:
             return
         cwd = turn.spec.cwd
         self.conversations.record_turn(session_id, user, cwd, turn.spec.model)
         if answer is not None:
-            self.histories.record(add_answer(turn.digest, answer), session_id, cwd)
+            self.histories.record(add_answer(turn.digest, answer), session_id, cwd, run)
 
     def _unclaim(self, session: HistorySession | None) -> None:
         if session is None:

@@ -27,12 +27,13 @@ class TokenUsage(NamedTuple):
 def usage_of(result: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> TokenUsage:
     """The usage in the CLI's last `result`; if it has none, the sum over the `messages`.
 
-    The result of an interrupted turn has zeros in `usage`, and the numbers in `modelUsage`.
+    The result of an interrupted turn has zeros in `usage`, and the numbers by models. Those in
+    `modelUsage` count from the start of the process, which may have had other turns.
 
     >>> usage_of({"usage": {"input_tokens": 5, "output_tokens": 2}}, []).input_tokens
     5
     """
-    by_model = result.get("modelUsage")
+    by_model = result.get("model_usage_since_last_result") or result.get("modelUsage")
     models = by_model.values() if isinstance(by_model, dict) else ()
     renamed = [
         {_BY_MODEL.get(name, name): n for name, n in as_object(model).items()} for model in models

@@ -105,7 +105,7 @@ class ChatRequests:
         """
         check_working_directory(chat_request.cwd, self.cwd_roots)
         capabilities = self.claude.capabilities
-        if capabilities is None and wants_to_stay(chat_request, self.turn_defaults):
+        if capabilities is None and wants_to_stay(chat_request):
             capabilities = self.claude.wait_for_capabilities(PROBE_PATIENCE)
         check_supported(chat_request, capabilities, self.claude.version)
         settings = inline_settings(chat_request.settings, chat_request.cwd)

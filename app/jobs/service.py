@@ -112,13 +112,18 @@ class JobService:
         for waiting in self._waiting:
             waiting.stop(reason)
 
-    def abandon(self, job: Job, why: str = "its client went away") -> None:
-        """Cancel a job without waiting for its end; does nothing if it has ended."""
+    def abandon(
+        self, job: Job, why: str = "its client went away", *, ends_run: bool = False
+    ) -> None:
+        """Cancel a job without waiting for its end; does nothing if it has ended.
+
+        A run that is kept goes on for the session's next job, unless this `ends_run`.
+        """
         request = job.request()
         if request is not None and job.end() is None:
             audit.cancelled(job.id, self._users.name_of(request.user), why)
-            # A run that is kept goes on for the session's next job.
-            self._ask_to_end(job, "interrupt" if request.keep_alive else "cancel")
+            is_kept = request.keep_alive and not ends_run
+            self._ask_to_end(job, "interrupt" if is_kept else "cancel")
 
     def cancel(self, job_id: str, user: User) -> JobEnd:
         """Cancel a job for this user; returns its end once none of its processes is left.

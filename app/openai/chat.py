@@ -57,6 +57,8 @@ def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Bl
             Cut(completion.stop, completion.token_limit()),
             request.environ,
             cancel_on_disconnect=started.cancel_on_disconnect,
+            # No history leads to a session whose answer was cut.
+            end_run_at_cut=turn_request.session is None,
         )
         answer = CompletionResponse(
             turns, turn, g.user, started.job, completion, jobs.metrics, started.is_new

@@ -149,7 +149,8 @@ class CompletionResponse:
             # Before the client sees the end: its next request may come at once.
             answer = "".join(self._texts) if event.is_complete else None
             try:
-                self._turns.record(self._turn, self._user, self.session_id, answer)
+                run = self._job.run.id
+                self._turns.record(self._turn, self._user, self.session_id, run, answer)
             except OSError as error:
                 # The answer is complete; the next turn begins a new session.
                 log.error("cannot record the session of job %s: %s", self._job.id, error)

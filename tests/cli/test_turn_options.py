@@ -59,6 +59,11 @@ def test_a_cli_that_cannot_stay_ends_with_its_job(capabilities: Capabilities) ->
     assert options({"background_wait": 5}, capabilities).background_wait == 5
 
 
+def test_a_process_with_a_budget_serves_no_further_job() -> None:
+    found = options({"keep_alive": "5m", "max_budget_usd": 1})
+    assert found == TurnOptions(False, 600, 0, None, talks=True)
+
+
 def test_who_asks_is_spoken_with() -> None:
     assert options({"ask": True}) == TurnOptions(True, 600, 0, None, talks=True)
     assert options({"ask": True, "ask_timeout": 2.5}).ask_timeout == 2.5

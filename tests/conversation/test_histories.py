@@ -12,6 +12,10 @@ from app.auth.users import User
 from app.cli.transcripts import Transcripts
 from app.conversation.conversations import Conversations
 from app.conversation.histories import KEPT, Histories, HistorySession
+from app.processes import this_process
+from app.records import kept_run
+from app.records.kept_run import KeptRun
+from app.state.files import make_folder
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"
@@ -56,6 +60,57 @@ def test_a_session_in_which_something_was_said_since_is_not_taken(
     with transcript.open("a") as more:
         more.write("more\n")
     assert histories.claim("d", CWD) is None
+
+
+@pytest.mark.parametrize(
+    ("added", "is_taken"),
+    [
+        ("", True),
+        ('{"type":"last-prompt"}\n{"type":"cost-state","n":1}\n', True),
+        ('{"type":"last-prompt"}\n{"type":"user","uuid":"u"}\n', False),
+        ('{"type":"last-prompt"}', False),
+        ("[]\n", False),
+        ("\n", False),
+        (f'{{"type":"{"x" * (1 << 16)}"}}\n', False),
+    ],
+)
+def test_what_the_cli_notes_at_its_exit_is_no_message(
+    histories: Histories, transcript: Path, added: str, is_taken: bool
+) -> None:
+    histories.record("d", SESSION, CWD)
+    with transcript.open("a") as more:
+        more.write(added)
+    assert (histories.claim("d", CWD) is not None) is is_taken
+
+
+def test_a_session_whose_transcript_was_cut_is_not_taken(
+    histories: Histories, transcript: Path
+) -> None:
+    histories.record("d", SESSION, CWD)
+    transcript.write_text("s\n", encoding="ascii")
+    assert histories.claim("d", CWD) is None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "own_turns", "is_taken"), [(2, 1, True), (2, 0, False), (3, 1, False)]
+)
+def test_turns_of_a_kept_runs_own_do_not_take_its_session_away(
+    histories: Histories,
+    transcript: Path,
+    tmp_path: Path,
+    jobs: int,
+    own_turns: int,
+    is_taken: bool,
+) -> None:
+    state, run = str(tmp_path / "state"), "c57ed2ea-8df2-48f9-b325-0fe5770aed00"
+    kept = KeptRun(run, this_process(), "idle", SESSION, CWD, None, "", 2, None, 0)
+    make_folder(f"{state}/kept")
+    kept_run.write(state, kept)
+    histories.record("d", SESSION, CWD, run)
+    with transcript.open("a") as more:
+        more.write('{"type":"user","uuid":"u"}\n')
+    kept_run.write(state, kept._replace(jobs=jobs, own_turns=own_turns))
+    assert (histories.claim("d", CWD) is not None) is is_taken
 
 
 def test_a_session_without_a_transcript_is_not_kept(histories: Histories) -> None:

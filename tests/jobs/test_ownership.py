@@ -193,7 +193,8 @@ def named(gateway: Gateway, key: str, name: str, **headers: str) -> list[str]:
     """The CLI's arguments about the session, for a conversation with this name."""
     sent = {**by(key)["headers"], "X-Session-ID": name, **headers}
     body = {"messages": [{"role": "user", "content": "arguments\nresult ok"}]}
-    body["claude"] = {"events": True}  # type: ignore[assignment]
+    # A process that stays keeps the arguments of its first turn.
+    body["claude"] = {"events": True, "keep_alive": 0}  # type: ignore[assignment]
     answer = gateway.ask("POST", "/v1/chat/completions", json=body, auth=None, headers=sent)
     lines: list[dict[str, Any]] = answer.json()["choices"][0]["message"]["claude"]
     (argv,) = [line["argv"] for line in lines if "argv" in line]

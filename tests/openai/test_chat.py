@@ -68,8 +68,9 @@ def test_lines_of_a_prompt_are_options_only_if_the_operator_says_so(
     gateway: Gateway, start_gateway: Callable[..., Gateway]
 ) -> None:
     lines = ["workspace=mine", 'allowed-tools=["Bash"]', "dangerously-skip-permissions=true", ""]
-    answer = ask(gateway, *lines, "arguments")
-    assert answer.status_code == 424
+    told = received(gateway, *lines)
+    assert told["cwd"].endswith("/workspaces/shared")
+    assert "--allowed-tools=Bash" not in told["argv"]
     willing = start_gateway(PROMPT_OPTIONS="true")
     told = received(willing, *lines)
     assert told["cwd"].endswith("/workspaces/mine")
@@ -206,10 +207,12 @@ def test_a_cancelled_completion_is_an_error(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_hanging_up_cancels_the_job(gateway: Gateway, stream: bool) -> None:
+@pytest.mark.parametrize("keep_alive", [0, 60])
+def test_hanging_up_cancels_the_job(gateway: Gateway, stream: bool, keep_alive: int) -> None:
     body = {
         "messages": [{"role": "user", "content": f"{BEGIN}\n{DELTA}\nsilent"}],
         "stream": stream,
+        "claude": {"keep_alive": keep_alive},
     }
     with requests.Session() as session:
         session.trust_env = False
@@ -221,7 +224,10 @@ def test_hanging_up_cancels_the_job(gateway: Gateway, stream: bool) -> None:
                 timeout=1,
             ).content.decode()
     eventually(lambda: not gateway.running())
-    assert not marked_in(gateway.state)
+    (job,) = gateway.ask("GET", "/jobs?limit=1").json()["jobs"]
+    assert job["status"] == "cancelled"
+    # A run that is kept has been interrupted, and goes on.
+    assert bool(marked_in(gateway.state)) == (keep_alive > 0)
 
 
 def test_a_silent_stream_begins_and_pings(start_gateway: Callable[..., Gateway]) -> None:

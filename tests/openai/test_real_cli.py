@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from app import processes
 from tests.support import model_api
 from tests.support.completions import ask, refused
-from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.gateway import Gateway, eventually
 from tests.support.real_cli import fields_of, openai_settings, without_network
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -92,6 +93,52 @@ def test_a_session_is_known_after_a_restart(
     assert second["session_id"] == first["session_id"]
     listed = gateway.ask("GET", "/v1/conversations").json()["data"]
     assert [(row["id"], row["turns"]) for row in listed] == [(first["session_id"], 2)]
+
+
+def job_of(gateway: Gateway, completion: dict[str, Any]) -> dict[str, Any]:
+    """The record of a completion's job."""
+    job = completion["id"].removeprefix("chatcmpl-")
+    record: dict[str, Any] = gateway.ask("GET", f"/jobs/{job}").json()
+    return record
+
+
+def test_a_conversation_goes_on_in_the_process_that_was_kept_for_it(
+    face: Gateway, model: model_api.Server
+) -> None:
+    texts = ["first"]
+    found = []
+    for number in range(5):
+        # A worker that does not know yet what the CLI can do waits for that.
+        found.append(talk(face, *texts, claude={"keep_alive": 300}))
+        texts += [content(found[-1]), f"again {number}"]
+    assert {each["session_id"] for each in found} == {found[0]["session_id"]}
+    jobs = [job_of(face, each) for each in found]
+    assert {each["run_id"] for each in jobs} == {jobs[0]["process_id"]}
+    assert turns(model) == ["user", "assistant"] * 4 + ["user"]
+    # The usage is that of each turn alone.
+    assert len({each["usage"]["completion_tokens"] for each in found[1:]}) == 1
+
+
+def test_a_conversation_goes_on_after_the_end_of_its_kept_process(
+    face: Gateway, model: model_api.Server
+) -> None:
+    first = talk(face, "one at last", claude={"keep_alive": 300})
+    run = job_of(face, first)["run_id"]
+    assert face.ask("DELETE", f"/runs/{run}").status_code == 200
+    second = talk(face, "one at last", content(first), "two")
+    assert second["session_id"] == first["session_id"]
+    assert job_of(face, second)["run_id"] != run
+    assert turns(model) == ["user", "assistant", "user"]
+
+
+def test_a_cut_turn_of_a_kept_process_counts_its_own_tokens(face: Gateway) -> None:
+    named = {"conversation_id": "counted", "claude": {"keep_alive": 300}}
+    before = talk(face, "x" * 5000, **named)
+    cut = talk(face, "slow: 2000 0.02", stop=["word-7"], **named)
+    assert job_of(face, cut)["run_id"] == job_of(face, before)["run_id"]
+    assert before["usage"]["prompt_tokens"] >= 5000
+    assert cut["usage"]["prompt_tokens"] < 1000
+    assert talk(face, "and now?", **named)["session_id"] == cut["session_id"]
 
 
 def test_a_session_is_named_in_each_way(face: Gateway, model: model_api.Server) -> None:
@@ -194,7 +241,8 @@ def test_a_cut_ends_the_job_early(
     assert 0 < usage["completion_tokens"] < 1000
     job = answer.headers["X-Process-ID"]
     eventually(lambda: face.ask("GET", f"/jobs/{job}").json()["status"] == "cancelled")
-    assert not marked_in(face.state)
+    # So has its run: no history leads to what was cut.
+    eventually(lambda: not list(processes.marked(job)))
 
 
 def test_api_claude_has_its_own_names(face: Gateway) -> None:

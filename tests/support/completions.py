@@ -33,8 +33,8 @@ def received(gateway: Gateway, *before: str, **named: Any) -> dict[str, Any]:
     answer = ask(gateway, *before, "arguments", ANSWER, **named)
     assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"] == "done"
-    first, *_ = gateway.resume(answer.headers["X-Process-ID"]).messages()
-    told: dict[str, Any] = json.loads(first)
+    lines = map(json.loads, gateway.resume(answer.headers["X-Process-ID"]).messages())
+    told: dict[str, Any] = next(line for line in lines if "argv" in line)
     return told
 
 

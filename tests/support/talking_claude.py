@@ -1,8 +1,9 @@
 """The fake CLI while its standard input stays open: a turn for each message, and questions.
 
 Its lines have the shapes of the CLI's version 2.1.330: `command_lifecycle` for each message with a
-uuid, `session_state_changed`, one `result` for each turn, the answers to control requests. Besides
-the verbs of `fake_claude.py`, a message can have
+uuid, `session_state_changed`, one `result` for each turn, the answers to control requests. A line
+of type `result` that a message has printed is its turn's. Besides the verbs of `fake_claude.py`, a
+message can have
 
     ask <tool> <json>    ask whether the tool may be used, and print the answer
     final <path>         write the turn's last words until there is such a file: a message that
@@ -50,7 +51,16 @@ class Talk:
     """The conversation. One thread reads the input, the main thread carries out the turns."""
 
     def __init__(self, verbs: dict[str, Verb]) -> None:
-        self._verbs = {**verbs, "ask": self._ask, "final": self._end_turn, "own": self._begin_own}
+        self._verbs = {
+            **verbs,
+            "ask": self._ask,
+            "final": self._end_turn,
+            "line": self._line,
+            "own": self._begin_own,
+        }
+        self._print_line = verbs["line"]
+        self._uuids: list[str] = []
+        self._has_result = False
         self._changed = threading.Condition()
         self._waiting: list[Fields] = []
         self._answers: dict[str, Fields] = {}
@@ -109,8 +119,8 @@ class Talk:
 
     def _turn(self, messages: list[Fields]) -> None:
         uuids = [each["uuid"] for each in messages if "uuid" in each]
-        folded: list[str] = []
         ending: Fields = {"subtype": "success", "is_error": False, "result": "carried out"}
+        self._uuids, self._has_result = [*uuids], False
         try:
             self._is_in_turn = self._folds = True
             self._state("running")
@@ -119,21 +129,13 @@ class Talk:
             init = {"type": "system", "subtype": "init", "session_id": self._session}
             _print({**init, "permissionMode": self._mode, "capabilities": ["msg_lifecycle_v1"]})
             for message in messages:
-                self._carry_out(message, folded)
+                self._carry_out(message)
             self._is_in_turn = False
         except Interrupted:
             ending = {"subtype": "error_during_execution", "is_error": True}
             ending["terminal_reason"] = "aborted_tools"
-        self._cost += 0.25
-        _print(
-            {
-                **ending,
-                "type": "result",
-                "session_id": self._session,
-                "total_cost_usd": self._cost,
-                "user_message_uuids": [*uuids, *folded],
-            }
-        )
+        if not self._has_result:
+            self._print_result(ending)
         for uuid in uuids:
             _lifecycle(uuid, "cancelled" if ending["is_error"] else "completed")
         if not self._waiting:
@@ -141,7 +143,13 @@ class Talk:
         if self._has_ended and ending["is_error"]:
             os._exit(1)
 
-    def _carry_out(self, message: Fields, folded: list[str]) -> None:
+    def _print_result(self, fields: Fields) -> None:
+        self._has_result = True
+        self._cost += 0.25
+        own = {"type": "result", "session_id": self._session, "total_cost_usd": self._cost}
+        _print({**fields, **own, "user_message_uuids": self._uuids})
+
+    def _carry_out(self, message: Fields) -> None:
         """Obey a message, and between its verbs what comes in meanwhile."""
         for said in _text(message).split("\n"):
             verb, _, rest = said.partition(" ")
@@ -150,9 +158,15 @@ class Talk:
                 more = self._take("next") if self._folds else []
             for each in more:
                 _lifecycle(each["uuid"], "started")
-                folded.append(each["uuid"])
-                self._carry_out(each, folded)
+                self._uuids.append(each["uuid"])
+                self._carry_out(each)
                 _lifecycle(each["uuid"], "completed")
+
+    def _line(self, text: str) -> None:
+        if text.replace(" ", "").startswith('{"type":"result"'):
+            self._print_result(json.loads(text))
+        else:
+            self._print_line(text)
 
     def _ask(self, rest: str) -> None:
         tool, _, given = rest.partition(" ")

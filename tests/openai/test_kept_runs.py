@@ -1,0 +1,133 @@
+"""Chat completions whose CLI stays for the conversation's next turn (`KEEP_ALIVE_CHAT`)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from tests.openai.test_sessions import KEY, TURN, conversation
+from tests.support.completions import ANSWER, BEGIN, DELTA, ask
+from tests.support.gateway import Gateway, eventually, marked_in
+
+
+@pytest.fixture
+def talking(gateway_with: Callable[..., Gateway]) -> Gateway:
+    """A gateway with two users, once its worker knows that the CLI stays for further turns."""
+    gateway = gateway_with(API_KEYS="another-users-key", WORKERS="1")
+    await_turns(gateway)
+    return gateway
+
+
+def await_turns(gateway: Gateway) -> None:
+    """Wait until the gateway knows that its CLI stays for further turns."""
+    eventually(lambda: "turns" in (gateway.ask("GET", "/health").json()["capabilities"] or []))
+
+
+def job_of(gateway: Gateway, answer: requests.Response) -> dict[str, Any]:
+    """The record of a completion's job."""
+    assert answer.status_code == 200, answer.text
+    record: dict[str, Any] = gateway.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
+    return record
+
+
+def runs(gateway: Gateway) -> list[str]:
+    """The runs that are there now."""
+    return [row["run_id"] for row in gateway.ask("GET", "/runs").json()["runs"] if row["jobs"]]
+
+
+def test_a_conversation_goes_on_in_its_kept_run(talking: Gateway) -> None:
+    first = job_of(talking, ask(talking, TURN))
+    second = job_of(talking, ask(talking, messages=conversation(TURN, "done", TURN)))
+    history = conversation(TURN, "done", TURN, "done", TURN)
+    third = job_of(talking, ask(talking, messages=history))
+    assert {each["run_id"] for each in (first, second, third)} == {first["process_id"]}
+    assert {each["session_id"] for each in (first, second, third)} == {first["session_id"]}
+    assert runs(talking) == [first["run_id"]]
+
+
+def test_a_named_conversation_goes_on_in_its_kept_run(talking: Gateway) -> None:
+    answers = [ask(talking, TURN, conversation_id="a-name") for _ in range(3)]
+    assert len({job_of(talking, each)["run_id"] for each in answers}) == 1
+    # The same name is another conversation for another user.
+    other = ask(talking, TURN, conversation_id="a-name", **KEY)
+    assert job_of(talking, other)["run_id"] != job_of(talking, answers[0])["run_id"]
+
+
+def test_another_system_prompt_gets_another_run(talking: Gateway) -> None:
+    found = []
+    for prompt in ("be brief", "be brief", "be long"):
+        messages = [{"role": "system", "content": prompt}, *conversation(TURN)]
+        answer = ask(talking, messages=messages, conversation_id="changing")
+        found.append(job_of(talking, answer)["run_id"])
+    assert found[0] == found[1] != found[2]
+    # One session never has two processes.
+    assert runs(talking) == [found[2]]
+
+
+@pytest.mark.parametrize(
+    "named", [{"KEEP_ALIVE_CHAT": "0"}, {"MAX_KEEP_ALIVE": "0"}], ids=["chat", "most"]
+)
+def test_the_operator_can_have_each_process_end_with_its_turn(
+    start_gateway: Callable[..., Gateway], named: dict[str, str]
+) -> None:
+    gateway = start_gateway(SPARES="0", WORKERS="1", **named)
+    await_turns(gateway)
+    first = job_of(gateway, ask(gateway, TURN))
+    second = job_of(gateway, ask(gateway, messages=conversation(TURN, "done", TURN)))
+    assert second["session_id"] == first["session_id"]
+    assert "run_id" not in first
+    assert "run_id" not in second
+    assert not marked_in(gateway.state)
+
+
+def test_a_request_chooses_for_itself(talking: Gateway) -> None:
+    assert "run_id" not in job_of(talking, ask(talking, TURN, claude={"keep_alive": 0}))
+    assert runs(talking) == []
+
+
+def test_a_budget_is_not_shared_with_the_next_turn(talking: Gateway) -> None:
+    options = {"max_budget_usd": 0.5}
+    first = job_of(talking, ask(talking, TURN, claude=options))
+    assert runs(talking) == []
+    history = conversation(TURN, "done", TURN)
+    second = job_of(talking, ask(talking, messages=history, claude=options))
+    assert second["session_id"] == first["session_id"]
+    assert second["run_id"] != first["run_id"]
+
+
+def test_a_cut_answer_ends_a_run_to_which_no_history_leads(talking: Gateway) -> None:
+    answer = ask(talking, BEGIN, DELTA, "silent", max_tokens=1)
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+    assert runs(talking) == []
+    named = ask(talking, BEGIN, DELTA, "silent", max_tokens=1, conversation_id="cut")
+    assert job_of(talking, named)["status"] == "cancelled"
+    again = ask(talking, ANSWER, conversation_id="cut")
+    assert job_of(talking, again)["run_id"] == job_of(talking, named)["run_id"]
+
+
+def test_a_conversation_goes_on_after_a_turn_of_the_clis_own(talking: Gateway) -> None:
+    start = f"own 0.3\n{TURN}"
+    first = job_of(talking, ask(talking, start))
+    session = first["session_id"]
+
+    def own_turns() -> int:
+        (row,) = talking.ask("GET", "/runs").json()["runs"]
+        count: int = row["own_turns"]
+        return count
+
+    eventually(own_turns)
+    (transcript,) = talking.home.glob(f".claude/projects/*/{session}.jsonl")
+    with transcript.open("a", encoding="utf-8") as more:
+        more.write('{"type":"assistant","uuid":"the CLI\'s own"}\n')
+    second = job_of(talking, ask(talking, messages=conversation(start, "done", TURN)))
+    assert (second["session_id"], second["run_id"]) == (session, first["run_id"])
+
+
+def test_a_session_that_another_client_went_on_with_is_not_taken(talking: Gateway) -> None:
+    start = f"own 0.3\n{TURN}\n"
+    first = job_of(talking, ask(talking, start))
+    other = ask(talking, TURN, conversation_id=first["session_id"])
+    assert job_of(talking, other)["run_id"] == first["run_id"]
+    second = job_of(talking, ask(talking, messages=conversation(start, "done", TURN)))
+    assert second["session_id"] != first["session_id"]
