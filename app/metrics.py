@@ -36,8 +36,10 @@ for module in (multiprocess, values):
     setattr(module, "MmapedDict", CounterFile)  # noqa: B010 - they do not export it
 
 _STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
+_START_KINDS = ("cold", "resumed", "kept", "spare")
 _REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
 _DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
+_RUN_FIRST_LINES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 600)
 _FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
 
 
@@ -83,6 +85,17 @@ class Metrics:
             "Seconds from a job's request until its first client got its first line.",
             buckets=_FIRST_LINES,
         )
+        self._run_starts = counter(
+            "claudecode2api_run_starts",
+            "How the jobs that ended got their process of the CLI.",
+            ["kind"],
+        )
+        self._run_first_lines = histogram(
+            "claudecode2api_run_first_line_seconds",
+            "Seconds from a job's request to its first line, by the way it got its process.",
+            ["kind"],
+            buckets=_RUN_FIRST_LINES,
+        )
         self._lines = counter("claudecode2api_forwarded_lines", "Lines sent to clients.")
         self._bytes = counter(
             "claudecode2api_forwarded_bytes",
@@ -123,6 +136,14 @@ class Metrics:
     def count_first_line(self, seconds: float) -> None:
         """Count the time until the client that started a job got its first line."""
         self._first_lines.observe(seconds)
+
+    def count_run_start(self, kind: str) -> None:
+        """Count how a job got its process (`app.jobs.start_kind`), once it has ended."""
+        self._run_starts.labels(kind).inc()
+
+    def count_run_first_line(self, kind: str, seconds: float) -> None:
+        """Count the time until the client of a job with such a process got its first line."""
+        self._run_first_lines.labels(kind).observe(seconds)
 
     def count_forwarded(self, lines: int, size: int) -> None:
         """Count lines and bytes of output that were sent to a client."""
@@ -175,6 +196,9 @@ class Metrics:
             self._durations.labels(status)
         for kind in TOKEN_KINDS:
             self._tokens.labels(kind)
+        for kind in _START_KINDS:
+            self._run_starts.labels(kind)
+            self._run_first_lines.labels(kind)
         for reason in _REFUSALS:
             self._refused.labels(reason)
 

@@ -11,6 +11,7 @@ from app.errors import JobNotFound, JobNotStarted
 from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.jobs.follow import END
 from app.jobs.service import JobService
+from app.jobs.start_kind import count_first_line
 from app.records.job import Job
 from app.runs.queue_file import Place
 
@@ -168,7 +169,9 @@ def stream(
                         has_begun = True
                         form.begin(follower.chunk_at)
                     if requested_at is not None:
-                        metrics.count_first_line(time.monotonic() - requested_at)
+                        seconds = time.monotonic() - requested_at
+                        metrics.count_first_line(seconds)
+                        count_first_line(metrics, job, seconds)
                         requested_at = None
                     before = form.lines
                     frames = form.feed(chunk)

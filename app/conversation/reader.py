@@ -20,6 +20,7 @@ from app.conversation.usage import usage_of
 from app.errors import JobContinuesAfterShutdown
 from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.jobs.service import JobService
+from app.jobs.start_kind import count_first_line
 from app.records.job import Job
 from app.runs.queue_file import Place
 
@@ -36,12 +37,14 @@ def read_events(
     *,
     cancel_on_disconnect: bool,
     end_run_at_cut: bool,
+    requested_at: float | None = None,
 ) -> Generator[list[Event]]:
     """The events of a job until its end. Raises AnswerFailed and JobContinuesAfterShutdown.
 
     Events that can be sent together come in one list. Where the answer is cut, the job is
     cancelled, with `end_run_at_cut` also its run, and its usage is still reported. If the client
     disconnects, the events end, and with `cancel_on_disconnect` the job is cancelled.
+    `requested_at` is when a new job was requested, by the monotonic clock.
     """
     was_cut = False
     with follow_for_client(
@@ -53,6 +56,9 @@ def read_events(
             elif not chunk:
                 yield [Comment("ping")]
             elif not was_cut:
+                if requested_at is not None:
+                    count_first_line(jobs.metrics, job, time.monotonic() - requested_at)
+                    requested_at = None
                 for start in range(0, len(chunk), PIECE):
                     piece = chunk[start : start + PIECE]
                     events = list(_until_cut(parser.feed(piece), cut))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from app.jobs.index_entry import Entry, entry_of
 from app.jobs.job_json import seconds_between
+from app.jobs.start_kind import start_kind
 from app.jobs.store import Spool
 from app.metrics import Metrics
 from app.records.job import Job
@@ -35,6 +36,8 @@ class EndLog:
             return
         log_end(request, end, self._name_of)
         self._metrics.count_end(end.status, _seconds(request, end), end.result)
+        if (kind := start_kind(job)) is not None and not end.never_started:
+            self._metrics.count_run_start(kind)
         entry = entry_of(job, request, end)
         if entry is not None:
             self._note(entry)

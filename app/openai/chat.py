@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`."""
 
+import time
 from collections.abc import Generator
 from functools import partial
 from itertools import chain
@@ -40,6 +41,7 @@ def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Bl
         error_body=openapi_models.OpenAIError,
     )
     def complete() -> Response:
+        requested_at = time.monotonic()
         body = turns.requests.bodies.read_json_bytes(request)
         completion = read_completion(body)
         key = idempotency_key_of(request, body)
@@ -59,6 +61,7 @@ def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Bl
             cancel_on_disconnect=started.cancel_on_disconnect,
             # No history leads to a session whose answer was cut.
             end_run_at_cut=turn_request.session is None,
+            requested_at=requested_at if started.is_new else None,
         )
         answer = CompletionResponse(
             turns, turn, g.user, started.job, completion, jobs.metrics, started.is_new

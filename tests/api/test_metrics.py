@@ -15,6 +15,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import metrics
+from app.jobs.start_kind import StartKind
 from app.metrics import Metrics
 from app.records.job_records import Status
 from app.version import VERSION
@@ -95,6 +96,35 @@ def test_what_jobs_do_is_counted_over_all_workers(start_gateway: Callable[..., G
     info = f'claudecode2api_build_info{{claude_version="9.9.9 (Fake Code)",version="{VERSION}"}}'
     assert now[info] == 1
     assert abs(now["claudecode2api_start_time_seconds"] - time.time()) < 120
+
+
+def test_it_is_counted_how_jobs_got_their_process(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(WORKERS="1", MAX_JOBS="1")
+
+    def counts(name: str) -> dict[str, float]:
+        found = scraped(gateway)
+        return {kind: found[f'{name}{{kind="{kind}"}}'] for kind in get_args(StartKind)}
+
+    assert set(counts("claudecode2api_run_starts_total").values()) == {0}
+    assert set(counts("claudecode2api_run_first_line_seconds_count").values()) == {0}
+    first = gateway.chat("line a", keep_alive=60, model="cold").done()
+    session = first["session_id"]
+    gateway.chat("line a", keep_alive=60, model="cold", session_id=session).done()
+    gateway.chat("line a", EXPENSIVE, session_id=session).done()
+    running = gateway.chat("line a", "silent")
+    # A job that has never had a process does not count.
+    gateway.chat("line a")
+    running.next()
+    gateway.close_streams()
+    wanted = {"cold": 2, "resumed": 1, "kept": 1, "spare": 0}
+    eventually(lambda: counts("claudecode2api_run_starts_total") == wanted)
+    assert counts("claudecode2api_run_first_line_seconds_count") == wanted
+    body = {"messages": [{"role": "user", "content": EXPENSIVE}], "session_id": "a-name"}
+    for _ in range(2):
+        assert gateway.ask("POST", "/v1/chat/completions", json=body).status_code == 200
+    wanted |= {"cold": 3, "kept": 2}
+    eventually(lambda: counts("claudecode2api_run_starts_total") == wanted)
+    assert counts("claudecode2api_run_first_line_seconds_count") == wanted
 
 
 def test_jobs_that_wait_are_told_apart(start_gateway: Callable[..., Gateway]) -> None:

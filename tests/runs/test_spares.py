@@ -62,6 +62,10 @@ def test_a_job_without_options_gets_the_spare_and_streams_its_own_lines(ahead: G
     assert fields_of(lines, "control_response") == []
     again = [event.data for event in ahead.resume(stream.job_id) if event.name == "message"]
     assert again == lines
+    counted = 'claudecode2api_run_starts_total{kind="spare"} 1.0'
+    eventually(lambda: counted in ahead.ask("GET", "/metrics").text)
+    first_lines = 'claudecode2api_run_first_line_seconds_count{kind="spare"} 1.0'
+    assert first_lines in ahead.ask("GET", "/metrics").text
     # The run's own folder is gone with it; the job has its output.
     eventually(lambda: not (ahead.state / "runs" / waiting.id).exists())
 
