@@ -112,7 +112,7 @@ def test_too_large_a_body_is_refused(start_gateway: Callable[..., Gateway], chun
     assert "1000" in answer.json()["detail"]
 
 
-def test_a_cli_that_cannot_be_started_is_told_before_the_first_byte(
+def test_a_cli_that_cannot_be_started_is_an_error_before_the_first_byte(
     start_gateway: Callable[..., Gateway], fake_claude: Path, tmp_path: Path
 ) -> None:
     claude = tmp_path / "claude"
@@ -123,7 +123,8 @@ def test_a_cli_that_cannot_be_started_is_told_before_the_first_byte(
     answer = gateway.post("result ok")
     assert answer.status_code == 503
     assert answer.json()["code"] == "job_not_started"
-    assert str(claude) in answer.json()["detail"]
+    assert f"cannot start {claude} in" in answer.json()["detail"]
+    assert "No such file or directory" in answer.json()["detail"]
     assert gateway.running() == []
 
 

@@ -1,6 +1,5 @@
 """Each run's folder for temporary files: a short path, private, removed at the end."""
 
-import json
 import os
 import re
 import signal
@@ -203,17 +202,3 @@ def test_a_start_waits_for_a_cli_that_an_update_replaces(
     away = claude.rename(tmp_path / "away")
     with subprocess.Popen(["sh", "-c", f"sleep 0.5; mv {away} {claude}"]):
         assert gateway.chat("result ok").done()["status"] == "succeeded"
-
-
-def test_a_job_fails_with_an_error_if_the_cli_stays_away(
-    start_gateway: Callable[..., Gateway], fake_claude: Path, tmp_path: Path
-) -> None:
-    claude = tmp_path / "claude"
-    claude.write_bytes(fake_claude.read_bytes())
-    claude.chmod(0o755)
-    gateway = start_gateway(claude)
-    claude.unlink()
-    answer = gateway.post("result ok")
-    assert answer.status_code == 503
-    assert f"cannot start {claude} in" in answer.json()["detail"]
-    assert "No such file or directory" in json.dumps(answer.json())

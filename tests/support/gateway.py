@@ -341,15 +341,7 @@ class Gateway:
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log()
-        # It is often asked in vain, which costs other clients much more.
-        client = HTTPConnection(self.url.removeprefix("http://"), timeout=PATIENCE)
-        try:
-            client.request("GET", "/health")
-            return client.getresponse().status in (200, 503)
-        except OSError:
-            return False
-        finally:
-            client.close()
+        return answers(self.url)
 
 
 @contextlib.contextmanager
@@ -369,6 +361,19 @@ def running_gateway(folder: Path, claude: Path, *prefix: str, **settings: str) -
             gateway.kill()
     left = marked_in(gateway.state)
     assert not left, f"these outlived their gateway: {left}"
+
+
+def answers(url: str) -> bool:
+    """Whether a gateway at this address responds to /health."""
+    # Until it does, this client costs much less than others.
+    client = HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
+    try:
+        client.request("GET", "/health")
+        return client.getresponse().status in (200, 503)
+    except OSError:
+        return False
+    finally:
+        client.close()
 
 
 def write_fake(folder: Path, program: Path = ROOT / "tests/support/fake_claude.py") -> Path:

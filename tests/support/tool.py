@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from app.settings import setting_names
-from tests.support.gateway import ROOT, Gateway
+from tests.support.gateway import PATIENCE, ROOT, Gateway, answers, eventually, free_port
 
 _LINKED = ("app", "vendored", "gunicorn.conf.py", "requirements.txt", ".env.example")
 # Nobody's setting: the process's own.
@@ -77,3 +79,22 @@ def tool_of(gateway: Gateway, folder: Path) -> Tool:
         if name in setting_names() or name not in _ITS_OWN
     }
     return Tool(folder, gateway.home).configure(**settings)
+
+
+@contextmanager
+def serving(tool: Tool, claude: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """`claudecode2api serve`, which responds and has the password "old"."""
+    port = str(free_port())
+    tool.configure(
+        AUTH_PASSWORD="old",  # noqa: S106 - no user has it
+        PORT=port,
+        CLAUDE_PATH=str(claude),
+        STATE_DIR=str(tool.folder.parent / "state"),
+    )
+    with tool.start("serve", stderr=subprocess.DEVNULL) as served:
+        try:
+            eventually(lambda: answers(f"http://127.0.0.1:{port}"))
+            yield served
+        finally:
+            served.terminate()
+            served.wait(PATIENCE)

@@ -12,8 +12,8 @@ import pytest
 from app.auth.api_keys import hashed
 from app.env_file import read_env_file
 from app.settings import Settings
-from tests.support.gateway import eventually, free_port
-from tests.support.tool import POWERLESS, Tool
+from tests.support.gateway import eventually
+from tests.support.tool import POWERLESS, Tool, serving
 
 BARE = "key-without-a-name-of-1.0"
 SECRET = re.compile("c2a_[0-9a-f]{48}")
@@ -190,33 +190,23 @@ def test_another_users_file_stays_as_it_is(alone: Tool) -> None:
 
 
 def test_the_gateway_takes_a_key_when_it_is_reloaded_as_it_says(
-    alone: Tool, fake_claude: Path, tmp_path: Path
+    alone: Tool, fake_claude: Path
 ) -> None:
-    alone.configure(
-        AUTH_PASSWORD="pass",  # noqa: S106 - nobody's
-        PORT=str(free_port()),
-        CLAUDE_PATH=str(fake_claude),
-        STATE_DIR=str(tmp_path / "state"),
-    )
-    with alone.start("serve", stderr=subprocess.DEVNULL) as served:
-        try:
-            eventually(lambda: alone.run("ps").returncode == 0)
-            done = alone.run("key", "add", "--print", "alice")
-            key = done.stdout.decode().strip()
-            assert done.stderr.decode().endswith(f"kill -HUP {served.pid}\n")
-            url = re.search("base URL (.*)", done.stderr.decode())
-            assert url is not None
+    with serving(alone, fake_claude) as served:
+        done = alone.run("key", "add", "--print", "alice")
+        key = done.stdout.decode().strip()
+        assert done.stderr.decode().endswith(f"kill -HUP {served.pid}\n")
+        url = re.search("base URL (.*)", done.stderr.decode())
+        assert url is not None
 
-            def is_taken() -> bool:
-                asked = subprocess.run(
-                    ["curl", "-sf", "-H", f"Authorization: Bearer {key}", f"{url[1]}/models"],
-                    capture_output=True,
-                    check=False,
-                )
-                return asked.returncode == 0
+        def is_taken() -> bool:
+            asked = subprocess.run(
+                ["curl", "-sf", "-H", f"Authorization: Bearer {key}", f"{url[1]}/models"],
+                capture_output=True,
+                check=False,
+            )
+            return asked.returncode == 0
 
-            assert not is_taken()
-            served.send_signal(signal.SIGHUP)
-            eventually(is_taken)
-        finally:
-            served.terminate()
+        assert not is_taken()
+        served.send_signal(signal.SIGHUP)
+        eventually(is_taken)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from app.settings import Settings
 from app.tool.env_file import with_setting
-from tests.support.gateway import eventually, free_port
-from tests.support.tool import POWERLESS, Tool
+from tests.support.gateway import eventually
+from tests.support.tool import POWERLESS, Tool, serving
 
 TEXT = """\
 # Mine.
@@ -114,24 +114,14 @@ def test_the_file_of_another_user_stays_theirs_when_root_changes_it(alone: Tool)
 
 
 def test_the_gateway_takes_it_when_it_is_reloaded_as_it_says(
-    alone: Tool, fake_claude: Path, tmp_path: Path
+    alone: Tool, fake_claude: Path
 ) -> None:
-    alone.configure(
-        AUTH_PASSWORD="old",  # noqa: S106 - nobody's
-        PORT=str(free_port()),
-        CLAUDE_PATH=str(fake_claude),
-        STATE_DIR=str(tmp_path / "state"),
-    )
-    with alone.start("serve", stderr=subprocess.DEVNULL) as served:
-        try:
-            eventually(lambda: alone.run("ps").returncode == 0)
-            told = alone.run("password").stderr.decode()
-            assert alone.run("ps").stderr.startswith(b"cannot sign in as admin")
-            assert told.endswith(f"kill -HUP {served.pid}\n")
-            served.send_signal(signal.SIGHUP)
-            eventually(lambda: alone.run("ps").returncode == 0)
-        finally:
-            served.terminate()
+    with serving(alone, fake_claude) as served:
+        printed = alone.run("password").stderr.decode()
+        assert alone.run("ps").stderr.startswith(b"cannot sign in as admin")
+        assert printed.endswith(f"kill -HUP {served.pid}\n")
+        served.send_signal(signal.SIGHUP)
+        eventually(lambda: alone.run("ps").returncode == 0)
 
 
 @given(st.text(st.sampled_from("AB_=PASWORDUTH'\"# \n\r\tx\\"), max_size=60))

@@ -1,27 +1,16 @@
 """`claudecode2api serve`: the gateway in the foreground."""
 
 import signal
-import subprocess
 from pathlib import Path
 
-from tests.support.gateway import eventually, free_port, write_fake
-from tests.support.tool import Tool
+from tests.support.tool import Tool, serving
 
 
-def test_serve_is_the_gateway_in_the_foreground(tool: Tool, tmp_path: Path) -> None:
-    port = str(free_port())
-    tool.configure(
-        AUTH_PASSWORD="x",  # noqa: S106 - nobody's
-        PORT=port,
-        CLAUDE_PATH=str(write_fake(tmp_path)),
-        STATE_DIR=str(tmp_path / "state"),
-    )
-    with tool.start("serve", stderr=subprocess.DEVNULL) as served:
-        try:
-            eventually(lambda: tool.run("ps").returncode == 0)
-            assert Path(f"/proc/{served.pid}/cwd").readlink() == tool.folder
-        finally:
-            served.send_signal(signal.SIGINT)
+def test_serve_is_the_gateway_in_the_foreground(tool: Tool, fake_claude: Path) -> None:
+    with serving(tool, fake_claude) as served:
+        assert tool.run("ps").returncode == 0
+        assert Path(f"/proc/{served.pid}/cwd").readlink() == tool.folder
+        served.send_signal(signal.SIGINT)
         assert served.wait(20) == 0
 
 
