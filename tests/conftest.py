@@ -31,14 +31,25 @@ _KEPT = {
 }
 
 
-# Their files take longest. They run first, so that no process has a long one left at the end.
+#: The files that take longest, longest first. They begin first, so that no process has a long one
+#: left at the end.
+LONGEST = (
+    *("install/test_service.py", "install/test_installer.py", "state/test_hostile_jobs.py"),
+    *("openai/test_clients.py", "cli/test_real_cli.py", "runs/test_queue_trouble.py"),
+    *("runs/test_queue.py", "openapi/test_oracles.py", "runs/test_true_end.py"),
+    *("runs/test_kept_runs.py", "jobs/test_ownership.py", "api/test_browser.py"),
+    *("openai/test_real_cli.py", "runs/test_crashes.py", "jobs/test_index.py"),
+    *("jobs/test_cancel.py", "server/test_pressure.py", "tool/test_run.py"),
+)
+# Files with such tests take longer than most.
 _LONG = ("root", "real", "oracles", "browser", "proxy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with long tests first."""
+    """Put the files that take longest first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     long = {item.path for item in items for name in _LONG if item.get_closest_marker(name)}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in long))
 
 
 @pytest.fixture(autouse=True)

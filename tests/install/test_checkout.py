@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
 from tests.support.gateway import ROOT
 
 
@@ -40,3 +41,7 @@ def test_signals_that_are_ignored_where_the_tests_were_started_reach_what_they_s
     )
     expected = [(name, -signal.Signals[f"SIG{name}"]) for name in ("HUP", "INT", "QUIT")]
     assert done.stdout == "".join(f"{name} {status}\n" for name, status in expected)
+
+
+def test_the_files_that_take_longest_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
