@@ -151,7 +151,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     options = "size=2m,nr_inodes=200"
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", state], check=False)
     if mount.returncode != 0:
-        pytest.skip("this machine lets nobody mount")
+        pytest.skip("no process may mount on this machine")
     try:
         yield state
     finally:

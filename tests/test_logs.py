@@ -41,8 +41,8 @@ def lines_of(gateway: Gateway, *words: str) -> list[str]:
 
 
 def objects_of(gateway: Gateway, **fields: object) -> list[dict[str, Any]]:
-    told = [json.loads(line) for line in gateway.log().splitlines()]
-    return [each for each in told if fields.items() <= each.items()]
+    logged = [json.loads(line) for line in gateway.log().splitlines()]
+    return [each for each in logged if fields.items() <= each.items()]
 
 
 @given(st.text())
@@ -77,7 +77,7 @@ def test_the_credentials_of_a_url_are_masked_and_its_host_is_not() -> None:
     assert line.endswith("proxy https://***@proxy.example:3128/x")
 
 
-def test_the_secrets_of_an_environment_are_told_by_their_names() -> None:
+def test_the_secrets_of_an_environment_are_known_by_their_names() -> None:
     environment = {"ANTHROPIC_API_KEY": "a", "MY_TOKEN": "b", "DB_PASSWORD": "c", "PATH": "d"}
     assert secrets_in(environment) == ["a", "b", "c"]
 
@@ -93,8 +93,8 @@ def test_a_traceback_is_indented_and_in_the_journal_as_grave_as_its_message() ->
     assert all(line.startswith("    ") for line in others)
     assert "key-of-a-client" not in "".join(others)
     assert all(line.startswith("<3>") for line in JournalFormatter([]).format(made).split("\n"))
-    told = json.loads(JsonFormatter(SECRETS).format(made))
-    assert told["exception"][-1].startswith("lines")
+    logged = json.loads(JsonFormatter(SECRETS).format(made))
+    assert logged["exception"][-1].startswith("lines")
 
 
 @pytest.mark.parametrize("is_journal", [True, False])
@@ -123,7 +123,7 @@ def test_json_is_written_if_it_is_asked_for() -> None:
     assert configuration("json", "INFO", [])["formatters"]["line"]["()"] is JsonFormatter
 
 
-def test_a_request_and_the_life_of_its_job_can_be_told_by_one_id(
+def test_a_request_and_the_life_of_its_job_have_one_id_in_the_log(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(LOG_FORMAT="json")
@@ -132,10 +132,10 @@ def test_a_request_and_the_life_of_its_job_can_be_told_by_one_id(
     job = response.headers["X-Process-ID"]
     assert response.headers["X-Request-ID"] == "my-id.1"
     eventually(lambda: len(objects_of(gateway, request_id="my-id.1")) == 3)
-    told = objects_of(gateway, request_id="my-id.1")
-    assert {each["job"] for each in told} == {job}
-    assert {each["user"] for each in told} == {"admin"}
-    started, *others = told
+    logged = objects_of(gateway, request_id="my-id.1")
+    assert {each["job"] for each in logged} == {job}
+    assert {each["user"] for each in logged} == {"admin"}
+    started, *others = logged
     ended, answered = sorted(others, key=lambda each: "path" in each)
     assert "started for admin" in started["message"]
     assert ended["job_status"] == "succeeded"
@@ -160,7 +160,7 @@ def test_what_is_refused_before_it_is_a_request_has_an_id_too(gateway: Gateway) 
     eventually(lambda: lines_of(gateway, identity))
 
 
-def test_nobody_forges_a_line_or_has_a_secret_logged(
+def test_no_client_forges_a_line_or_has_a_secret_logged(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(
@@ -212,7 +212,7 @@ def test_nobody_forges_a_line_or_has_a_secret_logged(
         assert secret not in log, secret
 
 
-def test_a_job_that_waited_is_told_of_when_its_turn_comes(
+def test_a_job_that_waited_is_logged_when_its_turn_comes(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     gateway = start_gateway(MAX_JOBS="1")
@@ -230,7 +230,7 @@ def ends_of(gateway: Gateway, job_id: str) -> list[str]:
     return lines_of(gateway, f"job {job_id} ", " after ")
 
 
-def test_each_end_is_told_once_whatever_it_is(gateway: Gateway) -> None:
+def test_each_end_is_logged_once_whatever_it_is(gateway: Gateway) -> None:
     ends = {}
     for verbs in (["result ok"], ["exit 3"], ["die 9"]):
         stream = gateway.chat(*verbs)
@@ -256,7 +256,7 @@ def test_each_end_is_told_once_whatever_it_is(gateway: Gateway) -> None:
     assert not list((gateway.state / "unlogged").iterdir())
 
 
-def test_a_job_that_cannot_start_is_told_of(gateway: Gateway) -> None:
+def test_a_job_that_cannot_start_is_logged(gateway: Gateway) -> None:
     claude = Path(gateway.environment["CLAUDE_PATH"])
     claude.chmod(0o644)
     try:
@@ -266,7 +266,7 @@ def test_a_job_that_cannot_start_is_told_of(gateway: Gateway) -> None:
     eventually(lambda: lines_of(gateway, " failed after ", "cannot start"))
 
 
-def test_ends_that_nobody_saw_are_told_by_the_next_gateway(
+def test_ends_without_a_gateway_are_logged_by_the_next_one(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     gateway = start_gateway()
@@ -292,7 +292,7 @@ def test_ends_that_nobody_saw_are_told_by_the_next_gateway(
         assert len(ends_of(gateway, job_id)) == 1
 
 
-def test_ends_during_reloads_are_told_once(
+def test_ends_during_reloads_are_logged_once(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     gateway = start_gateway()

@@ -77,7 +77,7 @@ def test_a_process_is_its_number_and_its_start(start: Start) -> None:
     assert identify(os.getpid()) == this_process()
 
 
-def test_a_process_that_was_waited_for_is_nobody(start: Start) -> None:
+def test_a_process_that_was_waited_for_is_none(start: Start) -> None:
     program = start("true")
     program.wait()
     assert identify(program.pid) is None
@@ -85,7 +85,7 @@ def test_a_process_that_was_waited_for_is_nobody(start: Start) -> None:
         child(program.pid)
 
 
-def test_a_zombie_is_nobody_but_still_its_parents_child(start: Start) -> None:
+def test_a_zombie_is_no_process_but_still_its_parents_child(start: Start) -> None:
     program = start("sleep", "60")
     alive = child(program.pid)
     program.kill()
@@ -109,7 +109,7 @@ def test_the_name_of_a_program_confuses_nothing(name: str, start: Start, tmp_pat
 
 
 @pytest.mark.parametrize("number", [0, -1, 1 << 30])
-def test_numbers_that_no_process_has_are_nobody(number: int) -> None:
+def test_numbers_that_no_process_has_are_none(number: int) -> None:
     assert identify(number) is None
     assert open_process(Process(number, 1)) is None
     assert not send_signal(Process(number, 1), signal.SIGKILL)

@@ -283,7 +283,7 @@ def test_a_tilde_is_the_home_of_who_runs_the_gateway(
     assert found.cwd_roots == (tmp_path.resolve(),)
 
 
-def test_roots_are_told_without_links(tmp_path: Path) -> None:
+def test_roots_are_shown_without_links(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     found = Settings.load({**LEAST, "CWD_ROOTS": f"{tmp_path}/link,{tmp_path}"})

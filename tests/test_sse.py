@@ -110,7 +110,7 @@ LONGEST_HELD = st.sampled_from([0, 1, 5, 20, 1 << 16])
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "events"),
     [
         (["data: YHOO", "data: +2", "data: 10", ""], [Event(b"message", b"YHOO\n+2\n10", b"")]),
         (
@@ -126,9 +126,9 @@ LONGEST_HELD = st.sampled_from([0, 1, 5, 20, 1 << 16])
     ],
 )
 def test_the_parser_of_these_tests_reads_the_examples_of_the_standard(
-    written: list[str], told: list[Event], end: bytes
+    written: list[str], events: list[Event], end: bytes
 ) -> None:
-    assert parse(b"".join(line.encode() + end for line in written)) == told
+    assert parse(b"".join(line.encode() + end for line in written)) == events
 
 
 @given(OUTPUTS, SIZES, LONGEST_HELD)
@@ -193,7 +193,7 @@ def test_a_ping_between_two_chunks_disturbs_nothing_unless_an_event_is_open(
 
 
 @pytest.mark.parametrize(
-    ("output", "told"),
+    ("output", "events"),
     [
         (b"", []),
         (b"\n\n\n", []),
@@ -213,11 +213,11 @@ def test_a_ping_between_two_chunks_disturbs_nothing_unless_an_event_is_open(
         (b"event: done\ndata: {}\n\n", [b"event: done", b"data: {}"]),
     ],
 )
-def test_bytes_pass_as_they_are(output: bytes, told: list[bytes]) -> None:
-    assert [each.data for each in parse(frames(output))] == told
+def test_bytes_pass_as_they_are(output: bytes, events: list[bytes]) -> None:
+    assert [each.data for each in parse(frames(output))] == events
 
 
-def test_a_line_is_told_as_soon_as_its_newline_comes() -> None:
+def test_a_line_is_an_event_as_soon_as_its_newline_comes() -> None:
     framer = Framer(0)
     assert framer.feed(b"half a li") == b""
     assert parse(framer.feed(b"ne\nnext")) == [Event(b"message", b"half a line", b"12")]
@@ -234,8 +234,8 @@ def test_a_long_line_is_passed_on_before_its_end_comes(monkeypatch: pytest.Monke
     assert framer.feed(b"") == b""
     ended = framer.feed(b"\nnext\n")
     assert not framer.inside
-    told = parse(begun + b"678" + ended)
-    assert told == [Event(b"message", b"12345678", b"9"), Event(b"message", b"next", b"14")]
+    events = parse(begun + b"678" + ended)
+    assert events == [Event(b"message", b"12345678", b"9"), Event(b"message", b"next", b"14")]
 
 
 def test_a_line_of_100_mb_is_framed_in_bounded_memory() -> None:
@@ -266,10 +266,10 @@ def test_a_line_of_100_mb_is_framed_in_bounded_memory() -> None:
 def test_an_event_of_our_own_is_one_event_whatever_its_data(
     data: dict[str, object], position: str | None
 ) -> None:
-    (told,) = parse(event("done", data, position))
-    assert told.name == b"done"
-    assert json.loads(told.data) == data
-    assert told.id == (position or "").encode()
+    (found,) = parse(event("done", data, position))
+    assert found.name == b"done"
+    assert json.loads(found.data) == data
+    assert found.id == (position or "").encode()
 
 
 def test_a_ping_is_no_event() -> None:

@@ -257,7 +257,7 @@ def test_a_page_that_is_not_named_reads_nothing_and_starts_nothing(
     assert job["process_id"] == stream.job_id
 
 
-def test_a_page_of_another_site_that_posts_large_bodies_holds_up_nobody(
+def test_a_page_of_another_site_that_posts_large_bodies_holds_up_no_other(
     start_gateway: Callable[..., Gateway], page: Page, other_port: int, tmp_path: Path
 ) -> None:
     gateway = start_gateway(AUTH_PASSWORD=PASSWORD)

@@ -22,7 +22,7 @@ from tests.support.gateway import (
 WANTED = "f9645fec-cdad-4505-8f73-2b22a415a890"
 
 
-def test_the_head_is_sent_before_the_cli_says_anything(gateway: Gateway) -> None:
+def test_the_head_is_sent_before_the_cli_prints_anything(gateway: Gateway) -> None:
     stream = gateway.chat("silent")
     headers = stream.response.headers
     assert headers["Content-Type"] == "text/event-stream; charset=utf-8"
@@ -42,7 +42,7 @@ def test_each_line_is_an_event_and_done_is_the_last(gateway: Gateway) -> None:
     assert all(identities)
 
 
-def test_done_tells_a_success_with_what_the_result_said(gateway: Gateway) -> None:
+def test_done_reports_a_success_with_fields_of_the_result(gateway: Gateway) -> None:
     stream = gateway.chat("system s1", "result ok")
     assert stream.done() == {
         "process_id": stream.job_id,
@@ -69,7 +69,7 @@ def test_done_tells_a_success_with_what_the_result_said(gateway: Gateway) -> Non
         (["system s2", "exit 1"], {"session_id": "s2"}),
     ],
 )
-def test_a_failure_is_never_told_as_success(
+def test_a_failure_is_never_reported_as_success(
     gateway: Gateway, verbs: list[str], expected: dict[str, object]
 ) -> None:
     done = gateway.chat(*verbs).done()
@@ -77,7 +77,7 @@ def test_a_failure_is_never_told_as_success(
     assert {key: done[key] for key in expected} == expected
 
 
-def test_only_the_last_4_kib_of_standard_error_are_told(gateway: Gateway) -> None:
+def test_only_the_last_4_kib_of_standard_error_are_reported(gateway: Gateway) -> None:
     done = gateway.chat(f"complain {'a' * 5000}", "complain the end", "exit 1").done()
     assert len(done["stderr"]) == 4096
     assert done["stderr"].endswith("a\nthe end\n")

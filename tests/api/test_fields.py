@@ -28,14 +28,14 @@ ALWAYS = [
 def received(gateway: Gateway, **fields: Any) -> dict[str, Any]:
     """What the fake CLI was given: argv, cwd, and the files that argv names."""
     (line,) = gateway.chat("arguments", **fields).messages()
-    told: dict[str, Any] = json.loads(line)
-    return told
+    seen: dict[str, Any] = json.loads(line)
+    return seen
 
 
 def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: Gateway) -> None:
-    told = received(gateway)
-    assert told["argv"] == ALWAYS
-    assert told["cwd"] == str(gateway.project)
+    seen = received(gateway)
+    assert seen["argv"] == ALWAYS
+    assert seen["cwd"] == str(gateway.project)
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ def test_a_prompt_as_text_has_the_other_fields_in_the_query(gateway: Gateway) ->
     answer = gateway.ask(
         "POST", "/chat", params=query, data=b"arguments", headers=headers, stream=True
     )
-    told = json.loads(gateway.opened(answer).messages()[0])
+    seen = json.loads(gateway.opened(answer).messages()[0])
     expected = [
         *("--max-turns=3", "--max-budget-usd=0.5", "--effort=high", "--betas=a", "--betas=b"),
         *("--restricted", "--no-session-persistence", "--setting-sources=user"),
     ]
-    assert set(expected) <= set(told["argv"])
-    assert told["files"] == {"--settings": ENV}
+    assert set(expected) <= set(seen["argv"])
+    assert seen["files"] == {"--settings": ENV}
 
 
 @pytest.mark.parametrize(

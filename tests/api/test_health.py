@@ -24,17 +24,17 @@ def answers(gateway: Gateway, path: str) -> int:
     return gateway.ask("GET", path, auth=None).status_code
 
 
-def test_a_well_gateway_says_so_to_everybody(gateway: Gateway) -> None:
+def test_a_healthy_gateway_reports_so_to_every_client(gateway: Gateway) -> None:
     eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)
     answer = gateway.ask("GET", "/health", auth=None)
     assert answer.status_code == 200
-    told = answer.json()
+    body = answer.json()
     path = gateway.environment["CLAUDE_PATH"]
     version = "9.9.9 (Fake Code)"
-    state = told["checks"].pop("state")
+    state = body["checks"].pop("state")
     # tests/cli/test_capabilities.py has what they are.
-    told.pop("capabilities")
-    assert told == {
+    body.pop("capabilities")
+    assert body == {
         "status": "ok",
         "claude_path": path,
         "claude_version": version,
@@ -57,16 +57,16 @@ def test_with_too_little_of_the_disk_left_no_job_can_run(
     gateway = start_gateway(MIN_FREE_DISK=str(1 << 50))
     for path in ("/health", "/ready"):
         answer = gateway.ask("GET", path, auth=None)
-        told = answer.json()
-        assert (answer.status_code, told["status"]) == (503, "unavailable")
-        assert (told["detail"], told["code"]) == ("Jobs cannot run: state", "unavailable")
-        assert told["request_id"] == answer.headers["X-Request-ID"]
+        body = answer.json()
+        assert (answer.status_code, body["status"]) == (503, "unavailable")
+        assert (body["detail"], body["code"]) == ("Jobs cannot run: state", "unavailable")
+        assert body["request_id"] == answer.headers["X-Request-ID"]
     assert gateway.ask("GET", "/health").json()["checks"]["state"]["ok"] is False
     # Who looks at it from outside restarts nothing for it.
     assert answers(gateway, "/") == 200
 
 
-def test_a_cli_that_went_away_is_told_and_one_that_comes_back_too(
+def test_a_cli_that_went_away_is_reported_and_one_that_comes_back_too(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     folder = tmp_path / "cli"
@@ -75,9 +75,9 @@ def test_a_cli_that_went_away_is_told_and_one_that_comes_back_too(
     gateway = start_gateway(claude)
     assert (answers(gateway, "/health"), answers(gateway, "/ready")) == (200, 200)
     claude.rename(folder / "away")
-    told = gateway.ask("GET", "/health").json()
-    assert told["status"] == "unavailable"
-    assert [name for name, check in told["checks"].items() if not check["ok"]] == ["claude"]
+    body = gateway.ask("GET", "/health").json()
+    assert body["status"] == "unavailable"
+    assert [name for name, check in body["checks"].items() if not check["ok"]] == ["claude"]
     assert answers(gateway, "/ready") == 503
     (folder / "away").rename(claude)
     assert (answers(gateway, "/health"), answers(gateway, "/ready")) == (200, 200)
@@ -97,14 +97,14 @@ def test_a_part_of_the_state_folder_that_went_away_is_reported(name: str, tmp_pa
     assert checks.results()["state"].ok
 
 
-def test_a_state_folder_that_cannot_be_written_to_is_told(
+def test_a_state_folder_that_cannot_be_written_to_is_reported(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway()
     jobs = str(gateway.state / "jobs")
     # Root may write to everything but this.
     if subprocess.run(["mount", "--bind", jobs, jobs], check=False).returncode != 0:
-        pytest.skip("this machine lets nobody mount")
+        pytest.skip("no process may mount on this machine")
     try:
         assert answers(gateway, "/health") == 200
         subprocess.run(["mount", "-o", "remount,bind,ro", jobs], check=True)
@@ -114,7 +114,7 @@ def test_a_state_folder_that_cannot_be_written_to_is_told(
     assert answers(gateway, "/health") == 200
 
 
-def test_a_launcher_that_cannot_be_had_is_told_and_one_that_dies_is_no_alarm(
+def test_a_launcher_that_cannot_start_is_reported_and_one_that_dies_is_no_alarm(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(WORKERS="1")
@@ -161,8 +161,8 @@ def test_neither_waits_or_starts_a_process(
 
 def test_the_readme_shows_what_health_answers(gateway: Gateway) -> None:
     section = README.partition("### `GET /health`")[2].partition("\n### ")[0]
-    told = gateway.ask("GET", "/health").json()
-    for name in (*told, *told["checks"], *told["checks"]["state"]):
+    body = gateway.ask("GET", "/health").json()
+    for name in (*body, *body["checks"], *body["checks"]["state"]):
         assert f'"{name}"' in section
 
 
@@ -193,7 +193,7 @@ def test_root_and_health(gateway: Gateway) -> None:
     assert Path(health["claude_path"]).name == "claude"
 
 
-def test_a_cli_that_tells_its_login_in_no_time_is_heard(
+def test_a_cli_that_reports_its_login_at_once_is_read(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
     claude = tmp_path / "quick"
@@ -208,5 +208,5 @@ def test_a_cli_that_tells_its_login_in_no_time_is_heard(
     assert gateway.ask("GET", "/health", auth=None).json()["logged_in"] is False
 
 
-def test_health_tells_whether_the_cli_is_logged_in(gateway: Gateway) -> None:
+def test_health_reports_whether_the_cli_is_logged_in(gateway: Gateway) -> None:
     eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)

@@ -12,7 +12,7 @@ import pytest
 from app.jobs.talk import MOST_ITEMS
 from app.records.inbox import Inbox
 from tests.support.gateway import Gateway, eventually
-from tests.support.talk import ASK, answered, asking, said, states_of, texts_of
+from tests.support.talk import ASK, answered, asking, send_message, states_of, texts_of
 from tests.support.waiting import begin, flag
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n and more").decode()
@@ -21,7 +21,7 @@ SECRET = "the-secret-of-the-message"  # noqa: S105
 
 def test_a_message_is_taken_in_between_two_steps_of_the_turn(gateway: Gateway) -> None:
     stream, question = asking(gateway, ASK, "line after")
-    response = said(gateway, stream.job_id, "line said")
+    response = send_message(gateway, stream.job_id, "line said")
     assert response.status_code == 202
     eventually(lambda: states_of(gateway, stream.job_id) == ["queued"])
     assert answered(gateway, question).status_code == 200
@@ -37,7 +37,7 @@ def test_a_job_does_not_end_before_its_last_message_is_answered(
 ) -> None:
     stream = gateway.chat(f"final {tmp_path / 'go'}", keep_alive=1)
     for number in range(5):
-        assert said(gateway, stream.job_id, f"line {number}").status_code == 202
+        assert send_message(gateway, stream.job_id, f"line {number}").status_code == 202
     eventually(lambda: states_of(gateway, stream.job_id) == ["queued"] * 5)
     (tmp_path / "go").touch()
     messages = stream.messages()
@@ -53,7 +53,7 @@ def test_the_message_of_a_queued_job_is_held_until_its_turn_has_begun(
     gateway = gateway_with(MAX_JOBS="1")
     first = begin(gateway, f"await {flag(gateway, 'go')}")
     queued = gateway.chat("line prompt", f"await {flag(gateway, 'end')}", keep_alive=1)
-    assert said(gateway, queued.job_id, "line message").status_code == 202
+    assert send_message(gateway, queued.job_id, "line message").status_code == 202
     assert states_of(gateway, queued.job_id) == ["held"]
     flag(gateway, "go").touch()
     first.done()
@@ -80,7 +80,7 @@ def test_content_blocks_reach_the_cli_as_they_are(gateway: Gateway) -> None:
 
 def test_messages_of_a_cancelled_job_are_discarded(gateway: Gateway) -> None:
     stream, _ = asking(gateway)
-    said(gateway, stream.job_id, "line said")
+    send_message(gateway, stream.job_id, "line said")
     gateway.ask("DELETE", f"/chat/{stream.job_id}")
     assert stream.done()["status"] == "cancelled"
     assert states_of(gateway, stream.job_id) in (["cancelled"], ["discarded"])
@@ -88,7 +88,7 @@ def test_messages_of_a_cancelled_job_are_discarded(gateway: Gateway) -> None:
 
 def test_an_interrupt_cancels_what_waits(gateway: Gateway) -> None:
     stream, _ = asking(gateway)
-    said(gateway, stream.job_id, "line said")
+    send_message(gateway, stream.job_id, "line said")
     eventually(lambda: states_of(gateway, stream.job_id) == ["queued"])
     assert gateway.ask("POST", f"/jobs/{stream.job_id}/interrupt").status_code == 202
     assert stream.done()["status"] == "cancelled"
@@ -97,15 +97,15 @@ def test_an_interrupt_cancels_what_waits(gateway: Gateway) -> None:
 
 def test_a_job_that_takes_no_messages_says_why(gateway: Gateway) -> None:
     plain = begin(gateway, "silent")
-    response = said(gateway, plain.job_id, "line said")
+    response = send_message(gateway, plain.job_id, "line said")
     assert (response.status_code, response.json()["code"]) == (409, "plain_job")
     assert "keep_alive" in response.json()["detail"]
     for fields in ({}, {"keep_alive": 30}):
         ended = gateway.chat("line x", **fields)
         ended.done()
-        response = said(gateway, ended.job_id, "line said")
+        response = send_message(gateway, ended.job_id, "line said")
         assert (response.status_code, response.json()["code"]) == (409, "job_ended")
-    assert said(gateway, str(uuid4()), "line said").status_code == 404
+    assert send_message(gateway, str(uuid4()), "line said").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_one_job_takes_so_many_messages(gateway: Gateway) -> None:
     inbox = gateway.state / "jobs" / stream.job_id / "inbox"
     for number in range(MOST_ITEMS):
         (inbox / f"control.{number}").touch()
-    response = said(gateway, stream.job_id, "line said")
+    response = send_message(gateway, stream.job_id, "line said")
     assert (response.status_code, response.json()["code"]) == (409, "too_many_messages")
     for item in inbox.iterdir():
         item.unlink()

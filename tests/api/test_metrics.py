@@ -127,7 +127,7 @@ def test_it_is_counted_how_jobs_got_their_process(start_gateway: Callable[..., G
     assert counts("claudecode2api_run_first_line_seconds_count") == wanted
 
 
-def test_jobs_that_wait_are_told_apart(start_gateway: Callable[..., Gateway]) -> None:
+def test_jobs_that_wait_are_counted_apart(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(MAX_JOBS="1")
     for _ in range(3):
         gateway.chat("silent")
@@ -185,7 +185,7 @@ def test_no_counter_falls_and_no_gauge_lies_when_workers_change(
     assert len(list((gateway.state / "metrics").glob("counter_*.db"))) <= 4
 
 
-def test_ends_that_nobody_saw_are_counted_by_the_next_gateway(
+def test_ends_without_a_gateway_are_counted_by_the_next_one(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway()
@@ -207,7 +207,7 @@ def test_a_full_disk_costs_no_worker_its_life(
     state.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(state)]
     if subprocess.run(mount, check=False).returncode != 0:
-        pytest.skip("this machine lets nobody mount")
+        pytest.skip("no process may mount on this machine")
     try:
         gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0", AUTH_MAX_FAILURES="0")
         gateway.state = state
@@ -294,13 +294,13 @@ def prometheus(gateway: Gateway, tmp_path: Path) -> Iterator[str]:
     """A Prometheus that scrapes the gateway as examples/prometheus.yml has it; its address."""
     text = (ROOT / "examples/prometheus.yml").read_text(encoding="utf-8")
     (tmp_path / "password").write_text(PASSWORD, encoding="utf-8")
-    for said, meant in (
+    for written, meant in (
         ("/etc/prometheus/claudecode2api.password", str(tmp_path / "password")),
         ("127.0.0.1:9876", f"127.0.0.1:{gateway.port}"),
         ("scrape_interval: 15s", "scrape_interval: 200ms\n    scrape_timeout: 200ms"),
     ):
-        assert text.count(said) == 1
-        text = text.replace(said, meant)
+        assert text.count(written) == 1
+        text = text.replace(written, meant)
     (tmp_path / "prometheus.yml").write_text(text, encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
     with (tmp_path / "log").open("wb") as log:

@@ -13,7 +13,7 @@ from tests.support.talk import (
     question_of,
     questions_of,
     runs_of,
-    said,
+    send_message,
     states_of,
 )
 
@@ -28,7 +28,7 @@ CHOICE = {
 
 
 def tool_results(stream: Stream) -> str:
-    """What the model was told of its tools."""
+    """The tools that the model was given."""
     users = [line for line in lines_of(stream) if line["type"] == "user"]
     return json.dumps([line["message"]["content"] for line in users])
 
@@ -94,7 +94,7 @@ def test_claude_asks_and_gets_an_answer(real: Gateway) -> None:
 def test_a_message_is_taken_in_after_the_tool(real: Gateway, model: Server) -> None:
     stream = real.chat("bash: touch message.txt", ask=True)
     question = question_of(real, stream.job_id)
-    assert said(real, stream.job_id, "/clear is only a word").status_code == 202
+    assert send_message(real, stream.job_id, "/clear is only a word").status_code == 202
     eventually(lambda: states_of(real, stream.job_id) == ["queued"])
     answered(real, question)
     assert stream.done()["status"] == "succeeded"
@@ -106,7 +106,7 @@ def test_a_message_after_the_last_tool_gets_an_answer_in_the_same_job(real: Gate
     stream = real.chat("slow: 20 0.2", keep_alive=30)
     while b'"init"' not in stream.next().data:
         continue
-    assert said(real, stream.job_id, "the last message").status_code == 202
+    assert send_message(real, stream.job_id, "the last message").status_code == 202
     lines = lines_of(stream)
     results = [line for line in lines if line["type"] == "result"]
     assert [line["num_turns"] for line in results] == [1, 1]
@@ -119,7 +119,7 @@ def test_the_message_of_a_job_that_has_just_been_requested_comes_after_its_promp
     real: Gateway, model: Server
 ) -> None:
     stream = real.chat("bash: touch early.txt", ask=True)
-    assert said(real, stream.job_id, "an early message").status_code == 202
+    assert send_message(real, stream.job_id, "an early message").status_code == 202
     answered(real, question_of(real, stream.job_id))
     assert stream.done()["status"] == "succeeded"
     assert (real.project / "early.txt").exists()

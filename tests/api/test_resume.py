@@ -34,7 +34,7 @@ def test_after_the_last_line_without_a_newline_only_the_end_is_left(gateway: Gat
     assert [event.name for event in gateway.resume(job_id, after=last.id)] == ["done"]
 
 
-def test_who_has_seen_the_end_is_told_not_to_come_back(gateway: Gateway) -> None:
+def test_a_client_that_has_seen_the_end_must_not_come_back(gateway: Gateway) -> None:
     *_, done = gateway.chat("result ok")
     job_id = json.loads(done.data)["process_id"]
     headers = {"Last-Event-ID": str(done.id)}
@@ -81,7 +81,7 @@ def test_an_unknown_job_is_not_found(gateway: Gateway) -> None:
         assert gateway.ask("GET", f"/chat/{job_id}").status_code == 404
 
 
-def test_the_first_event_tells_a_browser_when_to_come_back(gateway: Gateway) -> None:
+def test_the_first_event_has_the_time_after_which_a_browser_comes_back(gateway: Gateway) -> None:
     """Not a block of its own: that is an event without data to some clients."""
     for verbs in ("line one\nline two", "exit 0"):
         blocks = gateway.post(verbs).content.split(b"\n\n")
@@ -208,9 +208,9 @@ def test_a_waiting_answer_fails_if_the_job_did(gateway: Gateway, accept: str, ve
     assert answer.status_code == 424
     assert answer.headers["Content-Type"].startswith(accept)
     if accept == "application/json":
-        told = answer.json()
-        assert (told["code"], told["detail"]) == ("job_failed", told["error"])
-        assert told["request_id"] == answer.headers["X-Request-ID"]
+        body = answer.json()
+        assert (body["code"], body["detail"]) == ("job_failed", body["error"])
+        assert body["request_id"] == answer.headers["X-Request-ID"]
     else:
         assert answer.text.endswith("why\n")
 
@@ -232,11 +232,11 @@ def test_a_job_that_was_cancelled_or_lost_has_a_code_of_its_own(gateway: Gateway
 @pytest.mark.parametrize("accept", ["application/json", "text/plain"])
 def test_curl_does_not_repeat_a_job_that_failed(gateway: Gateway, accept: str) -> None:
     before = set((gateway.state / "jobs").iterdir())
-    told = {"prompt": "exit 1", "cwd": str(gateway.project)}
+    body = {"prompt": "exit 1", "cwd": str(gateway.project)}
     done = subprocess.run(
         [
             *("curl", "--silent", "--fail", "--retry", "2", "--retry-delay", "1"),
-            *("--noproxy", "*", "--user", f"admin:{PASSWORD}", "--json", json.dumps(told)),
+            *("--noproxy", "*", "--user", f"admin:{PASSWORD}", "--json", json.dumps(body)),
             *("--header", f"Accept: {accept}", f"{gateway.url}/chat"),
         ],
         timeout=PATIENCE,
@@ -272,12 +272,12 @@ def test_a_job_that_outlives_its_waiting_answer_is_not_to_be_started_again(
 
 
 def test_a_text_ends_with_a_newline_and_holds_no_half_character(gateway: Gateway) -> None:
-    told = '{"type":"result","is_error":false,"result":"caf\\u00e9 \\ud83d"}'
+    line = '{"type":"result","is_error":false,"result":"caf\\u00e9 \\ud83d"}'
     for accept, body in (("text/plain", "café \ufffd\n"), ("application/json", "caf\u00e9 \ud83d")):
         answer = gateway.ask(
             "POST",
             "/chat",
-            json={"prompt": f"line {told}", "cwd": str(gateway.project)},
+            json={"prompt": f"line {line}", "cwd": str(gateway.project)},
             headers={"Accept": accept},
         )
         assert answer.status_code == 200
@@ -294,7 +294,7 @@ def test_a_text_ends_with_a_newline_and_holds_no_half_character(gateway: Gateway
         ("application/json, text/event-stream; charset=utf-8", "text/event-stream"),
     ],
 )
-def test_parameters_of_an_accepted_type_say_nothing(
+def test_parameters_of_an_accepted_type_do_not_matter(
     gateway: Gateway, accept: str, kind: str
 ) -> None:
     body = {"prompt": "result ok", "cwd": str(gateway.project)}
@@ -319,8 +319,8 @@ def test_the_prompt_may_come_as_text_with_the_rest_in_the_query(gateway: Gateway
         data=b"arguments\nresult ok",
         headers={"Content-Type": "text/plain", "Accept": "application/x-ndjson"},
     )
-    told = json.loads(answer.content.split(b"\n")[0])
-    assert {"--model=opus", "--add-dir=/a", "--add-dir=/b"} <= set(told["argv"])
+    seen = json.loads(answer.content.split(b"\n")[0])
+    assert {"--model=opus", "--add-dir=/a", "--add-dir=/b"} <= set(seen["argv"])
     page = {"Content-Type": "text/plain", "Origin": "https://evil.example"}
     assert gateway.ask("POST", "/chat", data=b"x", headers=page).status_code == 403
 
@@ -363,7 +363,7 @@ def test_an_interrupt_is_one_sigint_and_the_job_is_cancelled(gateway: Gateway) -
     assert gateway.ask("POST", f"/jobs/{stream.job_id}/interrupt").status_code == 404
 
 
-def test_a_result_line_that_is_not_utf_8_can_be_told(gateway: Gateway) -> None:
+def test_a_result_line_that_is_not_utf_8_can_be_read(gateway: Gateway) -> None:
     content = b'{"type":"result","is_error":false,"result":"\xff","n":' + b"9" * 5000 + b"}\n"
     done = gateway.chat(f"raw {content.hex()}").done()
     assert done["status"] == "succeeded"

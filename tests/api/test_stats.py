@@ -35,14 +35,14 @@ def test_jobs_are_summed_up_by_day_model_and_user(start_gateway: Callable[..., G
     gateway.ask("POST", "/chat", json=body, headers=key, auth=None)
     gateway.chat("silent")
     days = {datetime.now(UTC).date().isoformat()}
-    told = gateway.ask("GET", "/stats").json()
+    stats = gateway.ask("GET", "/stats").json()
     days.add(datetime.now(UTC).date().isoformat())
-    assert told["version"] == VERSION
-    assert told["claude_version"] == "9.9.9 (Fake Code)"
-    assert told["jobs"] == {"failed": 1, "succeeded": 3, "running": 1, "queued": 0}
-    assert {row["day"] for row in told["days"]} <= days
-    assert sum(row["cost_usd"] for row in told["days"]) == pytest.approx(0.6)
-    models = {row.pop("model"): row for row in told["models"]}
+    assert stats["version"] == VERSION
+    assert stats["claude_version"] == "9.9.9 (Fake Code)"
+    assert stats["jobs"] == {"failed": 1, "succeeded": 3, "running": 1, "queued": 0}
+    assert {row["day"] for row in stats["days"]} <= days
+    assert sum(row["cost_usd"] for row in stats["days"]) == pytest.approx(0.6)
+    models = {row.pop("model"): row for row in stats["models"]}
     assert models["opus"] == {
         "jobs": 1,
         "cost_usd": 0.25,
@@ -50,7 +50,7 @@ def test_jobs_are_summed_up_by_day_model_and_user(start_gateway: Callable[..., G
     }
     assert models[""] == {"jobs": 1, "cost_usd": 0, "tokens": NOTHING}
     assert models["sonnet"]["cost_usd"] == 0.35
-    users = {row["user"]: row for row in told["users"]}
+    users = {row["user"]: row for row in stats["users"]}
     assert users["admin"]["jobs"] == 3
     assert users["key-1"]["tokens"]["cache_read"] == 5
 
@@ -65,15 +65,15 @@ def test_the_uptime_is_the_gateways_not_the_workers(start_gateway: Callable[...,
     assert 1 < uptime < time.monotonic() - begun + 1
 
 
-def test_both_workers_say_the_same(start_gateway: Callable[..., Gateway]) -> None:
+def test_both_workers_report_the_same(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     for _ in range(4):
         gateway.chat(f"line {result(0.25)}").done()
 
     def sums() -> str:
-        told = gateway.ask("GET", "/stats").json()
-        del told["uptime_seconds"]
-        return json.dumps(told)
+        stats = gateway.ask("GET", "/stats").json()
+        del stats["uptime_seconds"]
+        return json.dumps(stats)
 
     assert len({sums() for _ in range(20)}) == 1
 
@@ -87,8 +87,8 @@ def test_the_readme_names_every_key(gateway: Gateway) -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8")
     section = section.partition("### `GET /stats`")[2].partition("\n### ")[0]
     gateway.chat(f"line {result(0.25)}").done()
-    told = gateway.ask("GET", "/stats").json()
-    for name in (*told, *told["days"][0], *NOTHING):
+    stats = gateway.ask("GET", "/stats").json()
+    for name in (*stats, *stats["days"][0], *NOTHING):
         assert f'"{name}"' in section
 
 
@@ -113,12 +113,12 @@ def sums_of(statistics: Statistics) -> dict[str, Any]:
     return statistics.sums(may_see=lambda _: True, name_of=str)
 
 
-def end_one(spool: Spool, number: int, said: dict[str, Any] | None) -> None:
-    end_job(spool, f"00000000-0000-4000-8000-{number:012}", result=said)
+def end_one(spool: Spool, number: int, result: dict[str, Any] | None) -> None:
+    end_job(spool, f"00000000-0000-4000-8000-{number:012}", result=result)
 
 
 def test_what_the_cli_wrote_may_be_anything(spool: Spool, statistics: Statistics) -> None:
-    for number, said in enumerate(
+    for number, result in enumerate(
         [
             None,
             {},
@@ -128,16 +128,16 @@ def test_what_the_cli_wrote_may_be_anything(spool: Spool, statistics: Statistics
             {"total_cost_usd": True, "usage": {"input_tokens": 1.5}},
         ]
     ):
-        end_one(spool, number, said)
-    told = sums_of(statistics)
-    (day,) = told["days"]
+        end_one(spool, number, result)
+    stats = sums_of(statistics)
+    (day,) = stats["days"]
     assert day == {
         "day": "2026-03-01",
         "jobs": 6,
         "cost_usd": 0,
         "tokens": {**NOTHING, "input": 1},
     }
-    json.dumps(told, allow_nan=False)
+    json.dumps(stats, allow_nan=False)
 
 
 def test_jobs_that_were_removed_count_no_more(spool: Spool, statistics: Statistics) -> None:

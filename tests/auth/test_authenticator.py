@@ -110,7 +110,7 @@ def test_a_header_that_holds_no_credentials_is_no_attempt(
         "Bearer der-zweite-schlüssel",
     ],
 )
-def test_wrong_credentials_are_told_as_such(header: str, tmp_path: Path) -> None:
+def test_wrong_credentials_are_refused_as_wrong(header: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidCredentials) as refused:
         authenticator(tmp_path).check(header, HERE)
     assert (refused.value.status, refused.value.detail) == (401, "Invalid credentials")
@@ -121,7 +121,7 @@ def test_wrong_credentials_are_told_as_such(header: str, tmp_path: Path) -> None
     st.text(min_size=1).filter(lambda user: ":" not in user),
     st.text(min_size=1),
 )
-def test_any_user_and_password_are_told_from_any_other_as_bytes(user: str, password: str) -> None:
+def test_any_user_and_password_differ_from_any_other_as_bytes(user: str, password: str) -> None:
     found = signing_in(user, password, "", Throttle(Path("/nonexistent"), 0))
     assert found.check(basic(f"{user}:{password}"), HERE).name == user
     for wrong in (f"{user}:{password}x", f"x{user}:{password}", f"{user}::{password}"):

@@ -270,7 +270,7 @@ def test_the_minute_begins_with_the_first_failure(tmp_path: Path, clock: Clock) 
     found.check(HERE)
 
 
-def test_a_clock_that_was_set_back_locks_nobody_out(tmp_path: Path, clock: Clock) -> None:
+def test_a_clock_that_was_set_back_locks_out_no_user(tmp_path: Path, clock: Clock) -> None:
     found = Throttle(tmp_path, 1)
     fail(found, 1)
     clock.now -= 3600

@@ -59,7 +59,7 @@ def test_a_key_keeps_its_data_when_it_gets_a_name_and_a_name_when_it_gets_a_key(
     assert ids(users_of(f"eve:{K1},alice:{K3}", rotated))["eve"] == new(K1)
 
 
-def test_a_user_keeps_an_id_under_another_name_and_nobody_else_gets_it() -> None:
+def test_a_user_keeps_an_id_under_another_name_and_no_other_gets_it() -> None:
     first = assign("admin", read_keys(f"alice:{K1}"), False, None, has_data=False)
     renamed = users_of(f"eve:{K1}", first)
     assert ids(renamed) == {"eve": new(K1)}
@@ -213,7 +213,7 @@ def test_what_a_job_removes_or_damages_is_written_again(tmp_path: Path) -> None:
         assert path.read_bytes() == written
 
 
-def test_users_are_told_apart(start_gateway: Callable[..., Gateway]) -> None:
+def test_users_are_kept_apart(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(API_KEYS="a-key-for-this-test")
     body = {"prompt": "silent", "cwd": str(gateway.project)}
     answer = gateway.ask(

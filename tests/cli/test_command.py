@@ -45,14 +45,14 @@ def command(
 
 def flags(found: Command) -> list[str]:
     """The arguments beyond those of every command; `=<…>` stands for a file's content."""
-    told = [
+    arguments = [
         argument
         if isinstance(argument, str)
         else f"{argument['flag']}=<{found.files[argument['file']].decode()}>"
         for argument in found.arguments
     ]
-    assert told[: len(ALWAYS)] == ALWAYS
-    return [argument for argument in told[len(ALWAYS) :] if argument not in (SKIP, QUIET)]
+    assert arguments[: len(ALWAYS)] == ALWAYS
+    return [argument for argument in arguments[len(ALWAYS) :] if argument not in (SKIP, QUIET)]
 
 
 def refusal(fields: dict[str, Any], version: tuple[int, ...] = NEW) -> list[str | int]:
@@ -441,7 +441,7 @@ def test_settings_that_cannot_be_used_are_refused(
     assert refusal(fields) == ["body", *location]
 
 
-def test_nobody_reads_words_or_secrets_on_the_command_line() -> None:
+def test_no_process_can_read_words_or_secrets_on_the_command_line() -> None:
     found = command(
         {
             "prompt": PRIVATE,

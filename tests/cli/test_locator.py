@@ -147,7 +147,7 @@ def test_a_relative_claude_path_is_a_file_of_the_current_folder(
     ["~nobody-of-this-name/claude", "/" + "x" * 300, "/dev/null/claude", "/a\0b"],
     ids=["no such user", "name too long", "below a file", "NUL"],
 )
-def test_a_claude_path_that_cannot_be_a_path_is_told_as_such(
+def test_a_claude_path_that_cannot_be_a_path_is_reported_as_such(
     claude_path: str, machine: Machine
 ) -> None:
     assert "CLAUDE_PATH" in machine.refusal(claude_path)
@@ -167,7 +167,7 @@ def test_a_link_stays_a_link_because_updates_change_it(machine: Machine) -> None
     assert machine.locate().path == str(link)
 
 
-def test_every_place_is_told_with_why_it_was_not_used(machine: Machine) -> None:
+def test_every_place_is_reported_with_why_it_was_not_used(machine: Machine) -> None:
     machine.install_npm()
     script(machine.files["~/.local/bin"], "exit 3")
     machine.files["~/.claude/local"].mkdir(parents=True)
@@ -189,11 +189,11 @@ def test_an_empty_environment_has_no_claude(machine: Machine) -> None:
     assert all(place in message for place in PLACES)
 
 
-def test_a_file_that_is_missing_is_told_as_such(machine: Machine) -> None:
+def test_a_file_that_is_missing_is_reported_as_such(machine: Machine) -> None:
     assert "nope: no such file" in machine.refusal(str(machine.root / "nope"))
 
 
-def test_a_dangling_link_is_told_as_missing(machine: Machine) -> None:
+def test_a_dangling_link_is_reported_as_missing(machine: Machine) -> None:
     (machine.root / "link").symlink_to("nowhere")
     assert "link: no such file" in machine.refusal(str(machine.root / "link"))
 
@@ -202,7 +202,7 @@ def test_a_folder_is_not_a_binary(machine: Machine) -> None:
     assert "home: not a file" in machine.refusal(str(machine.home))
 
 
-def test_a_file_that_is_not_executable_is_told_as_such(machine: Machine) -> None:
+def test_a_file_that_is_not_executable_is_reported_as_such(machine: Machine) -> None:
     path = machine.install("~/.local/bin")
     path.chmod(0o644)
     assert "claude: not executable" in machine.refusal()
@@ -213,27 +213,27 @@ def test_a_file_that_is_not_executable_is_not_found_in_path(machine: Machine) ->
     assert "PATH (none)" in machine.refusal()
 
 
-def test_a_file_that_is_no_program_is_told_as_such(machine: Machine) -> None:
+def test_a_file_that_is_no_program_is_reported_as_such(machine: Machine) -> None:
     path = machine.root / "text"
     path.write_bytes(b"\x7fELF but not really")
     path.chmod(0o755)
     assert "text: cannot be run: Exec format error" in machine.refusal(str(path))
 
 
-def test_a_script_without_its_interpreter_is_told_as_such(machine: Machine) -> None:
+def test_a_script_without_its_interpreter_is_reported_as_such(machine: Machine) -> None:
     path = machine.root / "script"
     path.write_text("#!/no/such/node\n")
     path.chmod(0o755)
     assert "script: cannot be run: No such file or directory" in machine.refusal(str(path))
 
 
-def test_a_binary_that_fails_is_told_with_its_exit(machine: Machine) -> None:
+def test_a_binary_that_fails_is_reported_with_its_exit(machine: Machine) -> None:
     path = script(machine.root / "failing", "echo 'no node here'", "exit 7")
     message = machine.refusal(str(path))
     assert "failing: --version exited with status 7: no node here" in message
 
 
-def test_a_binary_that_crashes_is_told_with_its_signal(machine: Machine) -> None:
+def test_a_binary_that_crashes_is_reported_with_its_signal(machine: Machine) -> None:
     path = script(machine.root / "crashing", "kill -SEGV $$")
     assert "crashing: --version was killed by signal 11 and printed nothing" in machine.refusal(
         str(path)
@@ -255,7 +255,7 @@ def test_a_binary_that_prints_no_version_is_not_used(
     assert f"silent: --version exited with status 0{words}" in machine.refusal(str(path))
 
 
-def test_a_binary_whose_interpreter_is_missing_is_told_with_its_words(machine: Machine) -> None:
+def test_a_binary_whose_interpreter_is_missing_is_reported_with_its_words(machine: Machine) -> None:
     path = machine.root / "claude"
     path.write_text("#!/usr/bin/env no-such-node\n")
     path.chmod(0o755)

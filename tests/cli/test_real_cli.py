@@ -130,14 +130,14 @@ def test_a_prompt_of_1_mb_arrives_whole(real: Gateway, model: model_api.Server) 
     assert any(text in json.dumps(asked["messages"]) for asked in model.asked)
 
 
-def test_a_prompt_beyond_the_models_context_is_told_as_a_failure(real: Gateway) -> None:
+def test_a_prompt_beyond_the_models_context_is_reported_as_a_failure(real: Gateway) -> None:
     # The whole of it reaches the CLI, which refuses it in its own words.
     events = list(real.chat("x" * 11_000_000))
     assert json.loads(events[-2].data)["is_error"] is True
     assert json.loads(events[-1].data)["status"] == "failed"
 
 
-def test_an_unknown_value_is_told_as_a_failure_with_the_clis_words(real: Gateway) -> None:
+def test_an_unknown_value_is_reported_as_a_failure_with_the_clis_words(real: Gateway) -> None:
     done = real.chat("hello", permission_mode="no-such-mode").done()
     assert done["status"] == "failed"
     assert "no-such-mode" in done["stderr"]
@@ -189,7 +189,7 @@ def test_hanging_up_while_the_cli_is_silent_ends_it(real: Gateway) -> None:
 
 
 @pytest.mark.parametrize(("moment", "prompt"), list(zip(MOMENTS, cycle(["hello", "wait: 60"]))))
-def test_a_cancelled_start_is_never_told_as_success(
+def test_a_cancelled_start_is_never_reported_as_success(
     real: Gateway, moment: float, prompt: str
 ) -> None:
     # One of the prompts is answered within that second, the other is not.
@@ -254,18 +254,18 @@ def test_no_job_can_put_a_message_into_the_conversation_of_another(
     seen = len(model.asked)
     flag.touch()
     assert working.done()["status"] == "succeeded"
-    told = json.dumps(model.asked[seen:])
-    assert (json.dumps(marker)[1:-1] in told or marker in told) is arrives
+    received = json.dumps(model.asked[seen:])
+    assert (json.dumps(marker)[1:-1] in received or marker in received) is arrives
 
 
 def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(real: Gateway) -> None:
     shared = Path("/tmp")  # noqa: S108
     stream = real.chat("bash: echo x >$TMPDIR/x; mktemp; (sleep 100 &) ; find $TMPDIR")
-    said = b"".join(stream.messages()).decode()
+    output = b"".join(stream.messages()).decode()
     cli = real.processes_of(stream.job_id).cli.pid
-    found = re.search(rf"{shared}/cc2-[0-9a-f]{{12}}", said)
+    found = re.search(rf"{shared}/cc2-[0-9a-f]{{12}}", output)
     assert found is not None
-    assert f"{found[0]}/cc-socks/{cli}.sock" in said
+    assert f"{found[0]}/cc-socks/{cli}.sock" in output
     assert not Path(found[0]).exists()
     # Where the CLI would have it without a folder of its own.
     assert not (shared / f"cc-socks/{cli}.sock").exists()

@@ -55,13 +55,13 @@ def test_variables_reach_the_tools_and_win_over_other_settings(real: Gateway) ->
     command = "bash: printenv A B C FROM_FILE"
     value = "x'\"$(echo no)\\ ü"
     env = {"A": "field", "C": value}
-    said = results(real.chat(command, env=env, settings=settings).messages())
-    assert json.dumps(f"field\nsettings\n{value}")[1:-1] in said
+    answer = results(real.chat(command, env=env, settings=settings).messages())
+    assert json.dumps(f"field\nsettings\n{value}")[1:-1] in answer
     # As the path of a file: an `env` beside it is added to a copy.
     path = real.project / "its settings.json"
     path.write_text('{"env": {"FROM_FILE": "file", "A": "file"}}')
-    said = results(real.chat(command, env=env, settings=path.name).messages())
-    assert json.dumps(f"field\n{value}\nfile")[1:-1] in said
+    answer = results(real.chat(command, env=env, settings=path.name).messages())
+    assert json.dumps(f"field\n{value}\nfile")[1:-1] in answer
     assert "field" not in path.read_text()
 
 
@@ -75,9 +75,9 @@ def test_a_session_is_continued_after_one_of_its_messages(
     fields = {"session_id": session, "resume_session_at": answer, "fork_session": True}
     assert real.chat("the third", **fields).done()["status"] == "succeeded"
     asked = next(each for each in reversed(model.asked) if "the third" in json.dumps(each))
-    said = json.dumps(asked["messages"])
-    assert "the first" in said
-    assert "the second" not in said
+    answer = json.dumps(asked["messages"])
+    assert "the first" in answer
+    assert "the second" not in answer
     fields["resume_session_at"] = str(uuid4())
     done = real.chat("the fourth", **fields).done()
     assert done["status"] == "failed"

@@ -93,7 +93,7 @@ def test_an_unknown_field_with_no_near_one_is_refused_too(name: str) -> None:
     assert error["loc"] == ["body", name]
 
 
-def test_every_wrong_field_is_told_at_once() -> None:
+def test_every_wrong_field_is_reported_at_once() -> None:
     errors = errors_of({"prompt": 1, "tools": "Bash", "xyzzy": True})
     assert {tuple(error["loc"]) for error in errors} == {
         ("body", "prompt"),
@@ -427,13 +427,13 @@ def test_no_error_repeats_a_value(fields: dict[str, Any]) -> None:
     try:
         read_request(json.dumps(fields).encode())
     except InvalidRequest as refused:
-        told = [
+        errors = [
             # A key of a nested object is part of the error's location.
             {"type": error["type"], "msg": error["msg"], "loc": error["loc"][:2]}
             for error in refused.detail
             if not isinstance(error, str)
         ]
-        assert PRIVATE not in json.dumps(told)
+        assert PRIVATE not in json.dumps(errors)
         assert PRIVATE not in repr(refused.__cause__)
 
 

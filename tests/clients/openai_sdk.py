@@ -227,16 +227,16 @@ STORIES: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     """Tell the stories."""
-    told = {}
+    errors = {}
     alone = "a_full_gateway_is_asked_again"
     for name in sys.argv[1:] or [name for name in STORIES if name != alone]:
         try:
             STORIES[name]()
         except Exception:
-            told[name] = traceback.format_exc()
+            errors[name] = traceback.format_exc()
         else:
-            told[name] = None
-    sys.stdout.write(json.dumps(told) + os.linesep)
+            errors[name] = None
+    sys.stdout.write(json.dumps(errors) + os.linesep)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ def whole(identity: str, text: str, **more: Any) -> bytes:
 def text_of(lines: list[bytes], **named: Any) -> str:
     """All text that these lines make."""
     answer = AnswerParser(named.get("structured", False), named.get("with_lines", False))
-    said = list(answer.feed(b"".join(line + b"\n" for line in lines)))
-    return "".join(each.text for each in said if isinstance(each, TextDelta))
+    events = list(answer.feed(b"".join(line + b"\n" for line in lines)))
+    return "".join(each.text for each in events if isinstance(each, TextDelta))
 
 
 def test_pieces_come_once() -> None:
@@ -62,7 +62,7 @@ def test_an_answer_without_streaming_counts() -> None:
     assert text_of([whole("m9", "ab")]) == "ab"
 
 
-def test_after_a_broken_stream_only_the_rest_is_said() -> None:
+def test_after_a_broken_stream_only_the_rest_is_sent() -> None:
     assert text_of([*begin(), delta("a "), delta("b"), whole("m2", "a b c")]) == "a b c"
     assert text_of([*begin(), delta("a"), whole("m2", "x")]) == "a\n\nx"
 
@@ -79,8 +79,8 @@ def test_subagents_are_not_heard() -> None:
 
 def test_a_structured_answer_is_the_end_alone() -> None:
     answer = AnswerParser(structured=True, with_lines=False)
-    said = list(answer.feed(b"\n".join([*begin(), delta("I think"), b""])))
-    assert not any(isinstance(each, TextDelta) for each in said)
+    events = list(answer.feed(b"\n".join([*begin(), delta("I think"), b""])))
+    assert not any(isinstance(each, TextDelta) for each in events)
     assert TextDelta('{"n":3}') in answer.finish(
         {"result": '{"n":3}', "structured_output": {"n": 3}}
     )
@@ -90,9 +90,9 @@ def test_lines_wait_for_the_beginning() -> None:
     answer = AnswerParser(structured=False, with_lines=True)
     init = b'{"type":"system","subtype":"init","model":"m","session_id":"s"}\n'
     assert list(answer.feed(init)) == []
-    said = list(answer.feed(b"\n".join([*begin(), b""])))
-    assert said[0] == AnswerStart("m", "s")
-    assert isinstance(said[1], AgentLine)
+    events = list(answer.feed(b"\n".join([*begin(), b""])))
+    assert events[0] == AnswerStart("m", "s")
+    assert isinstance(events[1], AgentLine)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_chunks_may_end_anywhere(sizes: list[int], text: str) -> None:
         yield stream[at:]
 
     answer = AnswerParser(structured=False, with_lines=False)
-    said = [each for piece in pieces() for each in answer.feed(piece)]
-    assert "".join(each.text for each in said if isinstance(each, TextDelta)) == text + "."
+    events = [each for piece in pieces() for each in answer.feed(piece)]
+    assert "".join(each.text for each in events if isinstance(each, TextDelta)) == text + "."
 
 
 def test_what_comes_before_the_answer_begins_is_not_all_kept() -> None:

@@ -3,22 +3,22 @@
 from typing import Any
 
 from app.conversation import digests
-from tests.support.messages import said
+from tests.support.messages import messages_of
 
 # History
 
 
 def test_a_text_counts_the_same_in_however_many_parts() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert digests.add_message("", said(("user", "ab"))[0]) == digests.add_message(
-        "", said(("user", parts))[0]
+    assert digests.add_message("", messages_of(("user", "ab"))[0]) == digests.add_message(
+        "", messages_of(("user", parts))[0]
     )
 
 
 def test_an_answer_counts_as_the_client_sends_it_back() -> None:
     start = digests.start_digest("u", "/", "")
-    assert digests.digests_of(start, said(("user", "a"), ("assistant", "b")))[-1] == (
-        digests.add_answer(digests.add_message(start, said(("user", "a"))[0]), "b")
+    assert digests.digests_of(start, messages_of(("user", "a"), ("assistant", "b")))[-1] == (
+        digests.add_answer(digests.add_message(start, messages_of(("user", "a"))[0]), "b")
     )
 
 
@@ -30,6 +30,6 @@ def test_every_difference_is_another_history() -> None:
     seen = {
         digests.add_message(digests.start_digest(*start), message)
         for start in starts
-        for message in said(*contents)
+        for message in messages_of(*contents)
     }
     assert len(seen) == 16

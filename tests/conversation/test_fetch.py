@@ -94,7 +94,7 @@ def test_what_is_no_url_of_the_internet_is_refused(url: str) -> None:
         fetch(url, 10)
 
 
-def test_a_status_that_is_no_success_is_told(site: str) -> None:
+def test_a_status_that_is_no_success_is_an_error(site: str) -> None:
     with pytest.raises(CannotFetch, match="has status 404"):
         fetch(f"{site}/status/404", 10, is_loopback)
 

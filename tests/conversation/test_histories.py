@@ -53,7 +53,7 @@ def test_a_history_is_taken_once(histories: Histories, transcript: Path) -> None
     assert histories.claim("d", CWD) == left
 
 
-def test_a_session_in_which_something_was_said_since_is_not_taken(
+def test_a_session_that_has_gone_on_since_is_not_taken(
     histories: Histories, transcript: Path
 ) -> None:
     histories.record("d", SESSION, CWD)

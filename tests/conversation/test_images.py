@@ -36,13 +36,13 @@ def test_a_circle_of_links_is_no_image(tmp_path: Path) -> None:
         Images([tmp_path]).load([str(circle)])
 
 
-def test_what_lies_outside_is_not_told_from_what_is_not_there(tmp_path: Path) -> None:
-    told = []
+def test_what_lies_outside_is_refused_as_what_is_not_there(tmp_path: Path) -> None:
+    details = []
     for path in ("/etc/passwd", "/etc/no-such-file"):
         with pytest.raises(BadParameter) as refusal:
             Images([tmp_path]).load([path])
-        told.append(str(refusal.value.detail).replace(path, ""))
-    assert told[0] == told[1]
+        details.append(str(refusal.value.detail).replace(path, ""))
+    assert details[0] == details[1]
 
 
 @contextmanager

@@ -19,9 +19,9 @@ def converted(*sent: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     return [*((each.role, each.blocks) for each in history), ("user", last)]
 
 
-def text(said: str) -> dict[str, Any]:
+def text(content: str) -> dict[str, Any]:
     """A block of text."""
-    return {"type": "text", "text": said}
+    return {"type": "text", "text": content}
 
 
 def calls(*names: str) -> dict[str, Any]:
@@ -33,9 +33,9 @@ def calls(*names: str) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": found}
 
 
-def result(name: str, said: str) -> dict[str, Any]:
+def result(name: str, content: str) -> dict[str, Any]:
     """The result of a call."""
-    return {"role": "tool", "tool_call_id": f"id-{name}", "content": said}
+    return {"role": "tool", "tool_call_id": f"id-{name}", "content": content}
 
 
 def used(name: str) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def used(name: str) -> dict[str, Any]:
     return {"type": "tool_use", "id": f"id-{name}", "name": name, "input": {"a": 1}}
 
 
-def given(name: str, said: str) -> dict[str, Any]:
+def given(name: str, content: str) -> dict[str, Any]:
     """The block of a result."""
-    return {"type": "tool_result", "tool_use_id": f"id-{name}", "content": [text(said)]}
+    return {"type": "tool_result", "tool_use_id": f"id-{name}", "content": [text(content)]}
 
 
 def test_user_and_assistant_take_turns() -> None:

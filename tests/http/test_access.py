@@ -34,7 +34,7 @@ def basic(pair: str) -> dict[str, str]:
         {"Authorization": "Digest username=x"},
     ],
 )
-def test_unusable_credentials_are_told_as_none(
+def test_unusable_credentials_are_refused_as_none(
     gateway: Gateway, method: str, path: str, headers: dict[str, str]
 ) -> None:
     answer = gateway.ask(method, path, auth=None, headers=headers)
@@ -44,7 +44,7 @@ def test_unusable_credentials_are_told_as_none(
     assert answer.headers["WWW-Authenticate"] == BASIC
 
 
-def test_a_wrong_password_is_told_as_wrong(start_gateway: Callable[..., Gateway]) -> None:
+def test_a_wrong_password_is_refused_as_wrong(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     for pair in ("admin:wrong", "root:" + PASSWORD, ":", "admin:" + PASSWORD + " "):
         answer = gateway.ask("GET", "/processes", auth=None, headers=basic(pair))
@@ -100,7 +100,9 @@ def test_the_minute_over_the_address_may_try_again(start_gateway: Callable[..., 
     assert gateway.ask("GET", "/processes").status_code == 200
 
 
-def test_who_nobody_trusts_cannot_choose_an_address(start_gateway: Callable[..., Gateway]) -> None:
+def test_a_client_that_is_not_trusted_cannot_choose_an_address(
+    start_gateway: Callable[..., Gateway],
+) -> None:
     gateway = start_gateway(AUTH_MAX_FAILURES="1")
     for number in range(3):
         headers = {**basic("admin:no"), "X-Forwarded-For": f"192.0.2.{number}"}
@@ -290,7 +292,9 @@ def test_credentials_may_come_from_any_client(gateway: Gateway) -> None:
         assert session.get(gateway.url + "/processes", auth=AUTH, timeout=5).status_code == 200
 
 
-def test_many_wrong_passwords_at_once_hold_nobody_up(start_gateway: Callable[..., Gateway]) -> None:
+def test_many_wrong_passwords_at_once_hold_up_no_other(
+    start_gateway: Callable[..., Gateway],
+) -> None:
     gateway = start_gateway(WORKERS="1")
 
     def attempt(number: int) -> int:

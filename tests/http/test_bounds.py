@@ -229,9 +229,9 @@ def test_a_compressed_body_is_not_supported(gateway: Gateway, path: str) -> None
 
 
 def test_a_history_with_half_a_character_in_it_goes_on(gateway: Gateway) -> None:
-    said = '{"type":"assistant","message":{"content":[{"type":"text","text":"a\\ud83d"}]}}'
+    answer = '{"type":"assistant","message":{"content":[{"type":"text","text":"a\\ud83d"}]}}'
     ended = '{"type":"result","is_error":false,"result":"a\\ud83d"}'
-    messages = [{"role": "user", "content": f"line {said}\nline {ended}"}]
+    messages = [{"role": "user", "content": f"line {answer}\nline {ended}"}]
     answer = gateway.ask("POST", "/v1/chat/completions", json={"messages": messages})
     assert answer.status_code == 200
     message = json.loads(answer.content)["choices"][0]["message"]

@@ -79,7 +79,7 @@ def test_only_folders_below_the_roots_are_allowed(
         (b'{"prompt":"a\\u0000b","cwd":"/tmp"}', "nul_character", ["body", "prompt"]),
     ],
 )
-def test_bad_bodies_are_told_by_field(
+def test_bad_bodies_are_refused_by_field(
     gateway: Gateway, body: bytes, kind: str, location: list[str]
 ) -> None:
     headers = {"Content-Type": "application/json"}
@@ -236,12 +236,12 @@ def test_a_client_with_another_base_url_is_shown_the_right_one_in_its_own_shape(
     gateway: Gateway, method: str, path: str, status: int, hint: str
 ) -> None:
     answer = gateway.ask(method, path, json={})
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == status
-    assert told["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
-    assert hint in told["hint"]
-    assert told["error"]["message"] == f"{told['detail']}. {told['hint']}"
-    assert told["error"]["code"] == told["code"]
+    assert body["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
+    assert hint in body["hint"]
+    assert body["error"]["message"] == f"{body['detail']}. {body['hint']}"
+    assert body["error"]["code"] == body["code"]
     assert ("Allow" in answer.headers) == (status == 405)
 
 
@@ -281,15 +281,15 @@ def test_a_path_of_v1_that_is_not_there_is_no_model_that_is_not(
         ("GET", "/x/models", 404, "GET /docs"),
     ],
 )
-def test_where_nothing_is_a_hint_says_what_there_is(
+def test_a_path_that_does_not_exist_has_a_hint_to_those_that_do(
     gateway: Gateway, method: str, path: str, status: int, hint: str
 ) -> None:
     answer = gateway.ask(method, path)
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == status
-    assert told["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
-    assert hint in told["hint"] and len(told["hint"]) < 300
-    assert "error" not in told
+    assert body["detail"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
+    assert hint in body["hint"] and len(body["hint"]) < 300
+    assert "error" not in body
 
 
 @pytest.mark.parametrize(
@@ -302,8 +302,8 @@ def test_a_path_with_too_many_slashes_is_no_redirect(
     answer = gateway.ask(method, path, auth=None, allow_redirects=False)
     assert answer.status_code == 404
     assert "Location" not in answer.headers
-    told = answer.json()
-    code = told["error"]["code"] if path.startswith("/v1/") else told["code"]
+    body = answer.json()
+    code = body["error"]["code"] if path.startswith("/v1/") else body["code"]
     assert code == "not_found"
 
 

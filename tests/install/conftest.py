@@ -12,8 +12,8 @@ from tests.support.systemd import (
     SERVICE,
     USER,
     Machine,
+    output_of,
     running_machine,
-    told,
 )
 
 
@@ -21,8 +21,8 @@ from tests.support.systemd import (
 def _installed() -> Iterator[Machine]:
     with running_machine() as machine:
         done = machine.install()
-        assert done.returncode == 0, told(done)
-        machine.write("/srv/said", done.stdout)
+        assert done.returncode == 0, output_of(done)
+        machine.write("/srv/printed", done.stdout)
         yield machine
 
 

@@ -213,8 +213,8 @@ def test_bodies_up_to_the_gateways_own_limit_pass(proxy: Proxy) -> None:
     options = ["-H", "Content-Type: text/plain", "--data-binary", "@-", "-H", "Expect:"]
     path = f"/chat?cwd={proxy.gateway.project}"
     verbs = b"result ok\n"
-    told = proxy.curl(path, *options, body=verbs + b"#" * ((32 << 20) - len(verbs)))
-    assert '"status":"succeeded"' in told
+    answer = proxy.curl(path, *options, body=verbs + b"#" * ((32 << 20) - len(verbs)))
+    assert '"status":"succeeded"' in answer
 
 
 @pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Accept: */*"])
@@ -225,18 +225,18 @@ def test_a_large_body_that_the_gateway_refuses_shows_why(proxy: Proxy, framing: 
     unsigned = ["--http1.1", *headers, "--data-binary", "@-"]
     body = b"x" * (30 << 20)
     for path in ("/chat?cwd=/", "/v1/chat/completions"):
-        told = json.loads(proxy.curl(path, *unsigned, body=body))
-        assert "Not authenticated" in json.dumps(told)
+        answer = json.loads(proxy.curl(path, *unsigned, body=body))
+        assert "Not authenticated" in json.dumps(answer)
     # Refused without a look at credentials.
-    told = json.loads(proxy.curl("/nowhere", *unsigned, body=body))
-    assert told["code"] == "not_found"
+    answer = json.loads(proxy.curl("/nowhere", *unsigned, body=body))
+    assert answer["code"] == "not_found"
 
 
 @NGINX_ALONE
 def test_what_is_larger_is_refused(proxy: Proxy) -> None:
     options = ["-H", "Content-Type: text/plain", "--data-binary", "@-", "-H", "Expect:"]
-    told = proxy.curl("/chat?cwd=/", *options, body=b"x" * ((32 << 20) + 1))
-    assert "413 Request Entity Too Large" in told
+    answer = proxy.curl("/chat?cwd=/", *options, body=b"x" * ((32 << 20) + 1))
+    assert "413 Request Entity Too Large" in answer
 
 
 def test_failed_attempts_count_for_the_client_that_made_them(proxy: Proxy) -> None:

@@ -14,7 +14,7 @@ from tests.support.systemd import (
     USER,
     Machine,
     copy_checkout,
-    told,
+    output_of,
     write_wheel,
 )
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.root
 def test_a_dry_run_changes_nothing(fresh: Machine) -> None:
     before = state_of(fresh)
     done = fresh.install("--dry-run")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert done.stderr == ""
     for word in ("-m venv venv", "systemctl start", "daemon-reload", "write .env"):
         assert word in done.stdout
@@ -40,13 +40,15 @@ def test_a_machine_without_a_cli_gets_the_one_of_the_wheel(packed: Machine) -> N
     write_wheel(packed.folder() / "srv/more", requirement)
     packed.run("rm", f"{HOME}/.local/bin/claude")
     done = packed.install(PIP_FIND_LINKS="/srv/wheels /srv/more")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert "_bundled/claude" in done.stdout
     job_id = packed.start_job("result ok")
     assert packed.job(job_id, wait=20)["status"] == "succeeded"
 
 
-def test_a_cli_that_cannot_be_had_is_told_and_the_service_is_not_touched(packed: Machine) -> None:
+def test_a_cli_that_cannot_be_installed_is_reported_and_the_service_is_not_touched(
+    packed: Machine,
+) -> None:
     packed.run("rm", f"{HOME}/.local/bin/claude")
     done = packed.install()
     assert done.returncode == 1
@@ -58,12 +60,12 @@ def test_a_cli_that_cannot_be_had_is_told_and_the_service_is_not_touched(packed:
 def test_a_cli_of_the_users_own_path_is_named_in_the_settings(packed: Machine) -> None:
     packed.sh(f"mkdir {HOME}/tools; mv {HOME}/.local/bin/claude {HOME}/tools", user=USER)
     done = packed.install(PATH=f"{HOME}/tools:/usr/bin:/bin")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert f"CLAUDE_PATH={HOME}/tools/claude\n" in packed.run("cat", f"{CHECKOUT}/.env")
     assert packed.answers()
 
 
-def test_a_machine_without_venv_is_told_what_to_install(fresh: Machine) -> None:
+def test_on_a_machine_without_venv_the_package_to_install_is_named(fresh: Machine) -> None:
     fresh.run("dpkg", "--remove", "python3-venv", "python3.11-venv")
     assert_refused(fresh, state_of(fresh), "has no venv", "apt-get install", "python3-venv")
 
@@ -71,7 +73,7 @@ def test_a_machine_without_venv_is_told_what_to_install(fresh: Machine) -> None:
 def test_venv_is_installed_when_that_is_allowed(fresh: Machine) -> None:
     fresh.run("dpkg", "--remove", "python3-venv", "python3.11-venv")
     done = fresh.install("--yes", "--no-start")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     fresh.run("dpkg", "--status", "python3-venv")
 
 
@@ -88,7 +90,7 @@ def test_an_old_python_is_named(fresh: Machine) -> None:
     )
 
 
-def test_a_port_that_is_taken_is_told_before_the_service_is_touched(packed: Machine) -> None:
+def test_a_port_that_is_taken_is_reported_before_the_service_is_touched(packed: Machine) -> None:
     other = "import socket, time; s = socket.create_server(('127.0.0.1', 9876)); time.sleep(1000)"
     packed.run("systemd-run", "--unit=other", "python3", "-c", other)
     eventually(lambda: packed.try_("curl", "-sm", "1", "127.0.0.1:9876").returncode == 28)
@@ -97,11 +99,11 @@ def test_a_port_that_is_taken_is_told_before_the_service_is_touched(packed: Mach
     assert "cannot listen on 127.0.0.1, port 9876: the port is in use" in done.stderr
     packed.sh(f"! ls {UNIT} {COMMAND} {CHECKOUT}/.env {STATE} 2>/dev/null")
     done = packed.install("--port", "9877")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert "http://127.0.0.1:9877" in done.stdout
 
 
-def test_a_start_that_fails_is_told_with_the_journal_and_not_tried_for_ever(
+def test_a_start_that_fails_is_reported_with_the_journal_and_not_tried_for_ever(
     packed: Machine,
 ) -> None:
     packed.write(
@@ -114,11 +116,11 @@ def test_a_start_that_fails_is_told_with_the_journal_and_not_tried_for_ever(
     assert packed.show("ActiveState") in ("failed", "inactive")
     packed.run("rm", "-r", f"{UNIT}.d")
     done = packed.install()
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
 
 
 @pytest.mark.parametrize(
-    "content, told_of",
+    "content, words",
     [
         ("AUTH_PASSWORD='open\n", "line 1"),
         ("AUTH_PASSWORD=x\nPORT=many\n", "cannot use PORT"),
@@ -126,12 +128,14 @@ def test_a_start_that_fails_is_told_with_the_journal_and_not_tried_for_ever(
         ("AUTH_PASSWORD=x\nCLAUDE_PATH=/nowhere\n", "cannot find claude; correct CLAUDE_PATH"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told(packed: Machine, content: str, told_of: str) -> None:
+def test_settings_that_cannot_be_used_are_reported(
+    packed: Machine, content: str, words: str
+) -> None:
     packed.write(f"{CHECKOUT}/.env", content, "600", USER)
     done = packed.install()
     assert done.returncode == 1
-    assert told_of in done.stderr
-    assert "Traceback" not in told(done)
+    assert words in done.stderr
+    assert "Traceback" not in output_of(done)
     assert packed.run("cat", f"{CHECKOUT}/.env") == content
     packed.sh(f"! ls {UNIT} {COMMAND} {STATE} 2>/dev/null")
 
@@ -141,7 +145,7 @@ def test_existing_settings_are_used_and_never_touched(packed: Machine) -> None:
     packed.write(f"{CHECKOUT}/.env", content, "600", USER)
     assert "cannot set PORT to 9001" in packed.install("--port", "9001").stderr
     done = packed.install()
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     # The password is none that a shell could take from the file, so curl asks for it.
     assert "curl -N -u somebody -H" in done.stdout
     assert "http://127.0.0.1:9000/chat" in done.stdout
@@ -157,10 +161,11 @@ def test_root_installs_nothing_from_a_checkout_that_others_can_write(fresh: Mach
     for options in (["--dry-run"], []):
         done = fresh.try_(f"{CHECKOUT}/install.sh", "--user", USER, *options)
         assert done.returncode == 1
-        assert f"cannot install as root: {USER} can write {HOME}, and root would run it" in told(
-            done
+        assert (
+            f"cannot install as root: {USER} can write {HOME}, and root would run it"
+            in output_of(done)
         )
-        assert "chown -R root:" in told(done)
+        assert "chown -R root:" in output_of(done)
     assert state_of(fresh) == before
     fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
     fresh.sh("chmod o+w /opt/gateway/app/sse.py")
@@ -191,8 +196,8 @@ def test_root_installs_for_another_user_and_runs_nothing_that_it_has_written(
     named = {**PIP, "SECRET_OF_ROOT": "x"}
     for options in (["--dry-run"], []):
         done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", *options, **named)
-        assert done.returncode == 0, told(done)
-        assert "a whole checkout" not in told(done)
+        assert done.returncode == 0, output_of(done)
+        assert "a whole checkout" not in output_of(done)
     worker = fresh.run("id", "-u", "worker").strip()
     assert set(fresh.run("cat", "/srv/spied").split()) <= {worker}
     assert fresh.show("User") == "worker"
@@ -216,8 +221,8 @@ def test_without_systemd_it_says_how_to_start(packed: Machine) -> None:
     hidden = "mount -t tmpfs tmpfs /run/systemd && rmdir /run/systemd/system 2>/dev/null; "
     install = f"{CHECKOUT}/install.sh"
     become = f"runuser -u {USER} -- env PIP_NO_INDEX=1 PIP_FIND_LINKS=/srv/wheels HOME={HOME}"
-    said = packed.sh(f"unshare --mount sh -c {shlex.quote(f'{hidden}{become} {install}')}")
-    assert f"cd {CHECKOUT} && venv/bin/gunicorn" in said
+    printed = packed.sh(f"unshare --mount sh -c {shlex.quote(f'{hidden}{become} {install}')}")
+    assert f"cd {CHECKOUT} && venv/bin/gunicorn" in printed
     packed.sh(f"! ls {UNIT} {COMMAND} 2>/dev/null")
     packed.run(
         "systemd-run",
@@ -236,10 +241,10 @@ def test_uninstalling_keeps_the_settings_and_the_state(packed: Machine) -> None:
     assert packed.job(job_id, wait=20)["status"] == "succeeded"
     before = state_of(packed)
     done = packed.install("--uninstall", "--dry-run")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert state_of(packed) == before
     done = packed.install("--uninstall")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     packed.sh(f"! ls -d {UNIT} {COMMAND} {CHECKOUT}/venv 2>/dev/null")
     assert packed.try_("systemctl", "cat", SERVICE).returncode != 0
     packed.run("ls", f"{CHECKOUT}/.env", f"{STATE}/jobs/{job_id}")
@@ -268,7 +273,7 @@ def test_a_second_checkout_does_not_take_the_service_over(packed: Machine) -> No
         (["--what"], "cannot use --what"),
     ],
 )
-def test_options_that_cannot_be_used_are_told(
+def test_options_that_cannot_be_used_are_reported(
     machine: Machine, options: list[str], word: str
 ) -> None:
     done = machine.install(*options)

@@ -15,7 +15,7 @@ from tests.support.systemd import (
     SERVICE,
     USER,
     Machine,
-    told,
+    output_of,
 )
 
 pytestmark = pytest.mark.root
@@ -31,7 +31,7 @@ def drop_in(machine: Machine, *lines: str) -> None:
 
 
 def test_the_unit_is_valid(machine: Machine) -> None:
-    assert told(machine.try_("systemd-analyze", "verify", UNIT)) == ""
+    assert output_of(machine.try_("systemd-analyze", "verify", UNIT)) == ""
 
 
 def test_what_the_service_exposes_is_bounded(machine: Machine) -> None:
@@ -53,12 +53,12 @@ def test_the_unit_allows_a_stop_its_time() -> None:
 # --- After the installation ---
 
 
-def test_it_runs_at_once_and_is_told_how_to_be_used(machine: Machine) -> None:
-    said = machine.run("cat", "/srv/said")
-    assert "http://127.0.0.1:9876" in said
-    assert re.search(r"user +admin$", said, re.MULTILINE)
-    assert f"{CHECKOUT}/.env" in said
-    assert machine.password() not in said
+def test_it_runs_at_once_and_its_use_is_printed(machine: Machine) -> None:
+    printed = machine.run("cat", "/srv/printed")
+    assert "http://127.0.0.1:9876" in printed
+    assert re.search(r"user +admin$", printed, re.MULTILINE)
+    assert f"{CHECKOUT}/.env" in printed
+    assert machine.password() not in printed
     assert machine.run("systemctl", "is-active", SERVICE) == "active\n"
     assert machine.run("systemctl", "is-enabled", SERVICE) == "enabled\n"
     assert f"\ncheckout='{CHECKOUT}'\n" in machine.run("cat", COMMAND)
@@ -67,17 +67,17 @@ def test_it_runs_at_once_and_is_told_how_to_be_used(machine: Machine) -> None:
 
 
 def test_no_key_is_shown_where_there_is_no_terminal(machine: Machine) -> None:
-    said = machine.run("cat", "/srv/said")
-    assert f"In a terminal: {CHECKOUT}/scripts/claudecode2api key add default" in said
+    printed = machine.run("cat", "/srv/printed")
+    assert f"In a terminal: {CHECKOUT}/scripts/claudecode2api key add default" in printed
     assert "API_KEYS=" not in machine.sh(f"grep -v ^# {CHECKOUT}/.env")
 
 
 def test_in_a_terminal_a_first_key_is_made_and_shown_once(packed: Machine) -> None:
     install = f"env PIP_NO_INDEX=1 PIP_FIND_LINKS=/srv/wheels {CHECKOUT}/install.sh"
-    said = packed.run("script", "-qec", install, "/dev/null", user=USER)
-    found = re.search(r"^(cc2_\S+|sk-\S+|\S{32,})\r?$", said, re.MULTILINE)
-    assert found is not None, said
-    assert "http://127.0.0.1:9876/v1" in said
+    printed = packed.run("script", "-qec", install, "/dev/null", user=USER)
+    found = re.search(r"^(cc2_\S+|sk-\S+|\S{32,})\r?$", printed, re.MULTILINE)
+    assert found is not None, printed
+    assert "http://127.0.0.1:9876/v1" in printed
     key = found[1]
     url = "http://127.0.0.1:9876/v1/models"
     code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
@@ -93,7 +93,7 @@ def test_root_does_not_run_the_command_of_a_checkout_that_jobs_can_change(machin
 
 
 def test_the_curl_line_that_is_printed_works(machine: Machine) -> None:
-    line = re.search(r"try it +(curl .*)", machine.run("cat", "/srv/said"))
+    line = re.search(r"try it +(curl .*)", machine.run("cat", "/srv/printed"))
     assert line is not None
     answer = machine.sh(line[1], user=USER)
     assert "event: done" in answer
@@ -181,7 +181,7 @@ def test_the_real_cli_and_its_tools_work_in_the_service(packed: Machine, strict:
     settings += "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1\n"
     packed.write(f"{CHECKOUT}/.env", settings, "600", USER)
     done = packed.install()
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     job_id = packed.start_job("bash: echo from the tool >file; cat file", cwd=f"{HOME}/project")
     record = packed.job(job_id, wait=40)
     assert (record["status"], record["result"]) == ("succeeded", 'The tool said: "from the tool"')
@@ -218,7 +218,7 @@ def test_it_is_not_ready_while_no_worker_answers(machine: Machine) -> None:
         machine.sh(f"cp /srv/worker.py {CHECKOUT}/app/server/worker.py")
 
 
-def test_the_status_tells_how_many_jobs_there_are(machine: Machine) -> None:
+def test_the_status_shows_how_many_jobs_there_are(machine: Machine) -> None:
     drop_in(machine, "Environment=MAX_JOBS=1")
     assert machine.show("StatusText") == "Jobs: 0 running, 0 queued"
     for _ in range(2):
@@ -285,7 +285,7 @@ def test_a_reload_that_cannot_work_fails_and_says_why(
         assert machine.workers() == workers
         done = machine.install()
         assert done.returncode == 1
-        assert reason in told(done)
+        assert reason in output_of(done)
     finally:
         machine.sh(f"cd {CHECKOUT}; cp -p /srv/.env .; cp -p /srv/sse.py app")
     machine.run("systemctl", "reload", SERVICE)
@@ -300,7 +300,7 @@ def test_a_job_survives_an_update(machine: Machine) -> None:
     master = machine.show("MainPID")
     machine.sh(f"sed -i 's/Claude Code API Gateway/Updated/' {CHECKOUT}/app/api/root.py")
     done = machine.install()
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert "running jobs go on" in done.stdout
     assert json.loads(machine.curl("/"))["message"] == "Updated"
     assert machine.show("MainPID") == master
@@ -316,7 +316,7 @@ def test_an_update_of_the_unit_restarts_nothing_while_a_job_runs(machine: Machin
     eventually(lambda: machine.sh("date +%s") > machine.sh(f"date -d '{since(machine)}' +%s"))
     for _ in range(2):
         done = machine.install()
-        assert done.returncode == 0, told(done)
+        assert done.returncode == 0, output_of(done)
         assert f"sudo systemctl restart {SERVICE.removesuffix('.service')}" in done.stdout
         assert machine.show("MainPID") == master
     machine.run("touch", "/srv/unit")
@@ -337,7 +337,7 @@ def test_an_update_of_the_packages_waits_until_no_job_runs(machine: Machine) -> 
     machine.run("touch", "/srv/packages")
     assert machine.job(job_id, wait=20)["status"] == "succeeded"
     done = machine.install()
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert "restarting" in done.stdout
 
 
@@ -357,7 +357,7 @@ def test_an_update_to_another_layout_of_the_state_waits_until_no_job_runs(
         machine.run("touch", "/srv/layout")
         assert machine.job(job_id, wait=20)["status"] == "succeeded"
         done = machine.install()
-        assert done.returncode == 0, told(done)
+        assert done.returncode == 0, output_of(done)
         assert "restarting" in done.stdout
     finally:
         machine.sh(f"systemctl stop {SERVICE}; cp -p /srv/version.py {version}")
@@ -368,7 +368,7 @@ def test_a_second_installation_changes_nothing(machine: Machine) -> None:
     machine.install()
     before = state_of(machine)
     done = machine.install()
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert "nothing has changed" in done.stdout
     assert state_of(machine) == before
 
@@ -377,7 +377,7 @@ def test_a_dry_run_of_an_update_changes_nothing(machine: Machine) -> None:
     machine.sh(f"echo >>{CHECKOUT}/app/sse.py; echo >>{CHECKOUT}/{SERVICE}")
     before = state_of(machine)
     done = machine.install("--dry-run")
-    assert done.returncode == 0, told(done)
+    assert done.returncode == 0, output_of(done)
     assert "systemctl daemon-reload" in done.stdout
     assert state_of(machine) == before
     machine.install()
@@ -441,7 +441,7 @@ def test_settings_that_cannot_be_used_end_it_for_good(machine: Machine) -> None:
     assert "cannot use PORT" in machine.journal()
 
 
-def test_the_journal_tells_of_each_job_and_no_secret(machine: Machine) -> None:
+def test_the_journal_has_each_job_and_no_secret(machine: Machine) -> None:
     job_id = machine.start_job("line what-was-printed", "result ok")
     assert machine.job(job_id, wait=20)["status"] == "succeeded"
     machine.curl("/processes", "-u", "admin:a-wrong-password")

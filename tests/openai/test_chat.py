@@ -17,16 +17,16 @@ from tests.support.gateway import PATIENCE, Gateway, eventually, marked_in
 
 
 def test_without_a_folder_the_shared_workspace_is_used(gateway: Gateway) -> None:
-    told = received(gateway)
-    assert told["cwd"] == str(gateway.state / "workspaces/shared")
-    assert "--include-partial-messages" in told["argv"]
-    assert "--model=sonnet" in told["argv"]
-    assert any(argument.startswith("--session-id=") for argument in told["argv"])
+    seen = received(gateway)
+    assert seen["cwd"] == str(gateway.state / "workspaces/shared")
+    assert "--include-partial-messages" in seen["argv"]
+    assert "--model=sonnet" in seen["argv"]
+    assert any(argument.startswith("--session-id=") for argument in seen["argv"])
 
 
 def test_a_workspace_is_made_on_first_use(gateway: Gateway) -> None:
-    told = received(gateway, claude={"workspace": "päge-1.x"})
-    assert told["cwd"] == str(gateway.state / "workspaces/päge-1.x")
+    seen = received(gateway, claude={"workspace": "päge-1.x"})
+    assert seen["cwd"] == str(gateway.state / "workspaces/päge-1.x")
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "/srv", "", ".hidden", "a\nb", "x" * 101, "-x"])
@@ -48,20 +48,20 @@ def test_a_link_out_of_the_workspaces_is_refused(gateway: Gateway, tmp_path: Pat
 
 def test_options_in_headers_and_in_the_body(gateway: Gateway) -> None:
     headers = {"X-Claude-Cwd": str(gateway.project), "X-Claude-Allowed-Tools": "Read, Bash(a, b)"}
-    told = received(gateway, headers=headers, claude={"fallback_model": "haiku"}, model="opus")
-    assert told["cwd"] == str(gateway.project)
+    seen = received(gateway, headers=headers, claude={"fallback_model": "haiku"}, model="opus")
+    assert seen["cwd"] == str(gateway.project)
     for argument in (
         *("--allowed-tools=Read", "--allowed-tools=Bash(a, b)"),
         *("--fallback-model=haiku", "--model=opus"),
     ):
-        assert argument in told["argv"]
-    assert "--dangerously-skip-permissions" not in told["argv"]
+        assert argument in seen["argv"]
+    assert "--dangerously-skip-permissions" not in seen["argv"]
 
 
 def test_the_body_wins_over_headers(gateway: Gateway) -> None:
     headers = {"X-Claude-Permission-Mode": "plan"}
-    told = received(gateway, headers=headers, claude={"permission-mode": "acceptEdits"})
-    assert "--permission-mode=acceptEdits" in told["argv"]
+    seen = received(gateway, headers=headers, claude={"permission-mode": "acceptEdits"})
+    assert "--permission-mode=acceptEdits" in seen["argv"]
 
 
 def test_lines_of_a_prompt_are_options_only_if_the_operator_says_so(
@@ -72,9 +72,9 @@ def test_lines_of_a_prompt_are_options_only_if_the_operator_says_so(
     assert told["cwd"].endswith("/workspaces/shared")
     assert "--allowed-tools=Bash" not in told["argv"]
     willing = start_gateway(PROMPT_OPTIONS="true")
-    told = received(willing, *lines)
-    assert told["cwd"].endswith("/workspaces/mine")
-    assert {"--allowed-tools=Bash", "--permission-mode=bypassPermissions"} <= set(told["argv"])
+    seen = received(willing, *lines)
+    assert seen["cwd"].endswith("/workspaces/mine")
+    assert {"--allowed-tools=Bash", "--permission-mode=bypassPermissions"} <= set(seen["argv"])
     # They hold for what comes after.
     messages = [
         {"role": "user", "content": "workspace=mine\n\nhello"},
@@ -93,10 +93,10 @@ def test_system_messages_are_appended_or_replace(gateway: Gateway) -> None:
         {"role": "system", "content": "be brief"},
         {"role": "user", "content": f"arguments\n{ANSWER}"},
     ]
-    told = received(gateway, messages=messages)
-    assert told["files"]["--append-system-prompt-file"] == "be brief"
-    told = received(gateway, messages=messages, headers={"X-Claude-System": "replace"})
-    assert told["files"]["--system-prompt-file"] == "be brief"
+    seen = received(gateway, messages=messages)
+    assert seen["files"]["--append-system-prompt-file"] == "be brief"
+    seen = received(gateway, messages=messages, headers={"X-Claude-System": "replace"})
+    assert seen["files"]["--system-prompt-file"] == "be brief"
 
 
 def test_folders_are_bounded_by_the_operator(
@@ -122,8 +122,8 @@ def test_folders_are_bounded_by_the_operator(
         answer = ask(gateway, messages=[{"role": "user", "content": parts}])
         assert answer.status_code == status, (path, answer.text)
     newest = gateway.ask("GET", "/jobs?limit=1").json()["jobs"][0]
-    said = json.loads((gateway.state / "jobs" / newest["process_id"] / "message").read_bytes())
-    block = said["message"]["content"][1]
+    message = json.loads((gateway.state / "jobs" / newest["process_id"] / "message").read_bytes())
+    block = message["message"]["content"][1]
     assert block["source"]["media_type"] == "image/png"
     assert base64.b64decode(block["source"]["data"]) == PNG
 
@@ -180,8 +180,8 @@ def test_a_failure_of_the_cli_has_its_words(gateway: Gateway, stream: bool) -> N
 def test_what_the_models_api_refused_is_passed_on_until_a_tool_has_run(
     gateway: Gateway, upstream: int
 ) -> None:
-    told = {"type": "result", "is_error": True, "api_error_status": upstream, "result": "No."}
-    failure = f"line {json.dumps(told)}"
+    seen = {"type": "result", "is_error": True, "api_error_status": upstream, "result": "No."}
+    failure = f"line {json.dumps(seen)}"
     call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
     ran = f"line {json.dumps({'type': 'assistant', 'message': {'content': [call]}})}"
     answer = ask(gateway, failure, "exit 1")

@@ -27,7 +27,7 @@ def test_what_the_cli_cannot_do_is_refused_by_name(more: dict[str, Any]) -> None
     assert [refused.value.param] == list(more)
 
 
-def test_what_asks_for_nothing_passes_and_what_is_ignored_is_told() -> None:
+def test_what_asks_for_nothing_passes_and_what_is_ignored_is_reported() -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "n": 1, "tools": [], "seed": 3}
     asked = read_completion(json.dumps({**body, "logprobs": False, "user": None}).encode())
     assert asked.ignored_parameters() == ["seed"]

@@ -60,7 +60,7 @@ def run(command: list[str], gateway: Gateway, home: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+def errors(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """What went wrong in each of the SDK's stories."""
     home = tmp_path_factory.mktemp("home")
     stories: dict[str, str | None] = json.loads(run([str(PYTHON), str(SDK)], face, home))
@@ -68,8 +68,8 @@ def told(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_python_sdk(told: dict[str, str | None], story: str) -> None:
-    assert told[story] is None, told[story]
+def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
+    assert errors[story] is None, errors[story]
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
@@ -124,8 +124,8 @@ def test_httpx_sse_finds_data_in_every_event(
     first = gateway.chat("silent")
     # It waits for its turn, then it is silent, then it speaks.
     job = gateway.post("chatter 3 0.5\nresult ok", detach=True)
-    told = iter(job.raw.stream(10))
-    assert next(told).startswith(b": queued 1")
+    stream = iter(job.raw.stream(10))
+    assert next(stream).startswith(b": queued 1")
     job.close()
     first.close()
     program = f"""
@@ -189,6 +189,6 @@ def test_a_full_gateway_is_asked_again_by_the_sdk(
     gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
     stream = gateway.chat("wait: 4")
     eventually(gateway.running)
-    told = json.loads(run([str(PYTHON), str(SDK), BUSY], gateway, tmp_path))
-    assert told == {BUSY: None}
+    errors = json.loads(run([str(PYTHON), str(SDK), BUSY], gateway, tmp_path))
+    assert errors == {BUSY: None}
     assert stream.done()["status"] == "succeeded"

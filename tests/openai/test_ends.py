@@ -71,7 +71,7 @@ def test_a_stop_that_comes_in_pieces_ends_the_answer(gateway: Gateway) -> None:
     assert chunks[-1]["choices"] == [] or chunks[-1]["choices"][0]["finish_reason"] == "stop"
 
 
-def test_numbers_of_any_size_are_told(gateway: Gateway) -> None:
+def test_numbers_of_any_size_are_passed_on(gateway: Gateway) -> None:
     result = json.loads(ANSWER.removeprefix("line "))
     result["usage"] = {
         "input_tokens": 10**350,
@@ -93,7 +93,7 @@ def test_a_structured_answer_without_its_text_is_not_none(gateway: Gateway) -> N
     assert json.loads(answer.json()["choices"][0]["message"]["content"]) == {"a": 1}
 
 
-def test_deleting_a_completion_is_told_in_one_piece_too(gateway: Gateway) -> None:
+def test_a_deleted_completion_is_reported_in_one_piece_too(gateway: Gateway) -> None:
     answers: list[requests.Response] = []
     thread = threading.Thread(target=lambda: answers.append(ask(gateway, BEGIN, DELTA, "silent")))
     thread.start()

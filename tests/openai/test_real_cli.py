@@ -28,8 +28,8 @@ def talk(gateway: Gateway, *texts: str, **named: Any) -> dict[str, Any]:
     messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
     answer = ask(gateway, messages=messages, **named)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def content(completion: dict[str, Any]) -> str:
@@ -70,10 +70,10 @@ def test_another_history_does_not(face: Gateway, change: str) -> None:
         "folder": {"claude": {"workspace": "other"}},
         "user": {"auth": None, "headers": {"Authorization": "Bearer a-key-for-tests-of-clients"}},
     }.get(change, {})
-    said = [f"hello {change}", content(first), "and?"]
+    texts = [f"hello {change}", content(first), "and?"]
     if change == "text":
-        said[1] += "!"
-    messages = [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(said)]
+        texts[1] += "!"
+    messages = [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(texts)]
     if change == "system":
         messages.insert(0, {"role": "system", "content": "be brief"})
     answer = ask(face, messages=messages, **named)
@@ -271,7 +271,7 @@ def test_api_claude_has_its_own_names(face: Gateway) -> None:
     assert "did you mean 'allowed_tools'" in mistyped.text
 
 
-def test_a_cli_that_is_not_logged_in_is_told(
+def test_a_cli_that_is_not_logged_in_is_reported(
     claude: Path,
     model: model_api.Server,
     start_gateway: Callable[..., Gateway],

@@ -59,7 +59,7 @@ def test_many_unknown_parameters_do_not_swell_the_head(gateway: Gateway) -> None
     assert len(answer.headers["X-Claude-Ignored"]) < 8000
 
 
-def test_what_is_told_of_conversations_is_json(start_gateway: Callable[..., Gateway]) -> None:
+def test_the_list_of_conversations_is_json(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     gateway.ask(
         "POST",
@@ -84,7 +84,7 @@ def test_the_metadata_of_a_chunked_body_is_kept(gateway: Gateway) -> None:
     assert made.json()["metadata"] == {"a": "b"}
 
 
-# What was said cannot pass for somebody else's words
+# An earlier message cannot pass for one of another role
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_the_metadata_of_a_chunked_body_is_kept(gateway: Gateway) -> None:
     ],
     ids=["opening", "name", "case"],
 )
-def test_the_tag_of_a_history_is_in_nothing_that_was_said(message: dict[str, Any]) -> None:
-    said = [Message.model_validate(message).neutral()]
+def test_the_tag_of_a_history_is_in_no_message(message: dict[str, Any]) -> None:
+    earlier = [Message.model_validate(message).neutral()]
     new = [Message.model_validate({"role": "user", "content": "go"}).neutral()]
-    text: str = compose(said, new, {})[0]["text"]
+    text: str = compose(earlier, new, {})[0]["text"]
     tag = text[text.index("\n<") + 2 :].split(" ", 1)[0].lower()
     assert text.lower().count(f"<{tag}") == 1
     assert text.lower().count(f"</{tag}") == 1

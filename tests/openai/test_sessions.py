@@ -46,8 +46,8 @@ def test_of_two_that_go_on_at_once_one_gets_the_session(gateway: Gateway) -> Non
     found: list[str] = []
 
     def go_on() -> None:
-        told = ask(gateway, messages=conversation(TURN + "\n", "done", TURN)).json()
-        found.append(told["session_id"])
+        body = ask(gateway, messages=conversation(TURN + "\n", "done", TURN)).json()
+        found.append(body["session_id"])
 
     threads = [threading.Thread(target=go_on) for _ in range(6)]
     for thread in threads:
@@ -78,7 +78,7 @@ def test_a_request_that_is_sent_again_is_no_further_turn(gateway: Gateway) -> No
     assert gateway.ask("GET", f"/v1/conversations/{session}").json()["turns"] == 1
 
 
-def test_nobody_takes_a_conversation_from_another_user(two_users: Gateway) -> None:
+def test_no_user_takes_a_conversation_from_another(two_users: Gateway) -> None:
     made = two_users.ask("POST", "/v1/conversations", json={"metadata": {"title": "mine"}}).json()
     ask(two_users, TURN, conversation_id=made["id"])
     ask(two_users, TURN, conversation_id=made["id"], **KEY)
@@ -87,7 +87,7 @@ def test_nobody_takes_a_conversation_from_another_user(two_users: Gateway) -> No
     assert mine.json()["metadata"] == {"title": "mine"}
 
 
-def test_nobody_goes_on_with_another_users_conversation(two_users: Gateway) -> None:
+def test_no_user_continues_another_users_conversation(two_users: Gateway) -> None:
     made = ask(two_users, TURN).json()
     other = ask(two_users, TURN, conversation_id=made["session_id"], **KEY)
     assert refused(other)[:2] in {(404, "session_not_found"), (404, "conversation_not_found")}
@@ -132,6 +132,6 @@ def test_a_replayed_stream_is_the_same(gateway: Gateway) -> None:
     )
     assert first.headers["X-Process-ID"] == second.headers["X-Process-ID"]
     assert first.headers.get("X-Session-ID") == second.headers.get("X-Session-ID")
-    told = [[chunk["choices"] for chunk in events(answer)[:-1]] for answer in (first, second)]
-    assert told[0] == told[1]
+    body = [[chunk["choices"] for chunk in events(answer)[:-1]] for answer in (first, second)]
+    assert body[0] == body[1]
     assert events(second)[-1] == "[DONE]"

@@ -48,12 +48,12 @@ def error_classes() -> set[type[GatewayError]]:
 
 
 def test_every_route_is_in_the_document(document: dict[str, Any]) -> None:
-    told = {
+    described = {
         (method.upper(), operation["operationId"])
         for path in document["paths"].values()
         for method, operation in path.items()
     }
-    assert told == {
+    assert described == {
         (method, rule.endpoint.replace(".", "_"))
         for rule in application().url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
@@ -76,9 +76,9 @@ def test_a_path_parameter_without_words_is_refused() -> None:
 
 def test_every_error_is_some_operations(document: dict[str, Any]) -> None:
     # Some can happen anywhere, and are described once.
-    told = json.dumps(document)
+    described = json.dumps(document)
     for error in error_classes():
-        assert f'"{error.code}"' in told or f"`{error.code}`" in told
+        assert f'"{error.code}"' in described or f"`{error.code}`" in described
         assert error.__doc__
 
 
@@ -128,13 +128,13 @@ def test_the_example_of_a_stream_is_one() -> None:
 
 
 def test_every_header_is_some_answers(document: dict[str, Any]) -> None:
-    told = {
+    described = {
         name
         for operation in operations(document)
         for response in operation["responses"].values()
         for name in response["headers"]
     }
-    assert told == set(HEADERS)
+    assert described == set(HEADERS)
 
 
 def test_it_is_served_to_all_and_kept_by_clients(gateway: Gateway) -> None:

@@ -64,7 +64,7 @@ def test_nothing_else_is_served(gateway: Gateway, name: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_who_loads_a_large_file_slowly_holds_up_nobody(
+def test_a_client_that_loads_a_large_file_slowly_holds_up_no_other(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(WORKERS="1")

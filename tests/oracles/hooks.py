@@ -53,8 +53,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.body = b"\xff"
     prompt = PROMPTS[number // 3]
     if isinstance(case.body, dict) and prompt is not None:
-        said = case.body.get("prompt")
-        if isinstance(said, str) and said.strip():
+        given = case.body.get("prompt")
+        if isinstance(given, str) and given.strip():
             case.body["prompt"] = prompt
             if "chatter" in prompt:
                 case.headers["Prefer"] = "respond-async"

@@ -81,7 +81,7 @@ def test_a_client_that_ends_its_sending_half_gets_its_whole_answer(
 
 
 @pytest.mark.parametrize("accept", ["application/x-ndjson", "text/event-stream", "text/plain"])
-def test_an_answer_that_cannot_be_told_from_a_whole_one_ends_with_a_reset(
+def test_an_answer_that_looks_like_a_whole_one_ends_with_a_reset(
     gateway: Gateway, accept: str
 ) -> None:
     # HTTP/1.0 has nothing to send that means nothing, and no other end than the connection's.

@@ -1,4 +1,4 @@
-"""A flood without credentials slows down nobody else; one with credentials stops nobody else."""
+"""A flood without credentials slows down no other client; one with credentials stops none."""
 
 import base64
 import subprocess
@@ -36,7 +36,7 @@ def flood(gateway: Gateway, kind: str, *token: str) -> Iterator[None]:
             process.kill()
 
 
-def holds_up_nobody(gateway: Gateway, kind: str, *token: str) -> None:
+def assert_others_are_served(gateway: Gateway, kind: str, *token: str) -> None:
     bound = QUICK_BESIDE_A_USER if token else QUICK
     flag = gateway.folder / f"flag-{kind}"
     innocent = gateway.chat("line a", f"await {flag}", "line b", "result ok")
@@ -48,16 +48,16 @@ def holds_up_nobody(gateway: Gateway, kind: str, *token: str) -> None:
 
 
 @pytest.mark.parametrize("kind", WITHOUT_CREDENTIALS)
-def test_a_flood_without_credentials_holds_up_nobody(gateway: Gateway, kind: str) -> None:
-    holds_up_nobody(gateway, kind)
+def test_a_flood_without_credentials_holds_up_no_other(gateway: Gateway, kind: str) -> None:
+    assert_others_are_served(gateway, kind)
 
 
-def test_wrong_passwords_hold_up_nobody(start_gateway: Callable[..., Gateway]) -> None:
+def test_wrong_passwords_hold_up_no_other(start_gateway: Callable[..., Gateway]) -> None:
     # Without the throttle, which would keep this test's own requests out, too.
-    holds_up_nobody(start_gateway(AUTH_MAX_FAILURES="0"), "wrong_passwords")
+    assert_others_are_served(start_gateway(AUTH_MAX_FAILURES="0"), "wrong_passwords")
 
 
 @pytest.mark.parametrize("kind", WITH_CREDENTIALS)
-def test_a_flood_with_credentials_holds_up_nobody(gateway: Gateway, kind: str) -> None:
+def test_a_flood_with_credentials_holds_up_no_other(gateway: Gateway, kind: str) -> None:
     pair = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
-    holds_up_nobody(gateway, kind, f"Basic {pair}")
+    assert_others_are_served(gateway, kind, f"Basic {pair}")

@@ -36,7 +36,7 @@ def test_50_writers_at_once_lose_no_line(start_gateway: Callable[..., Gateway]) 
 
 
 @pytest.mark.alone
-def test_a_stalled_reader_holds_up_nobody_and_gets_every_line(
+def test_a_stalled_reader_holds_up_no_other_and_gets_every_line(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     # One worker, so that the stalled reader and the quiet one share it.

@@ -13,7 +13,7 @@ from tests.support.gateway import EX_CONFIG, ROOT, Gateway, eventually, free_por
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "complaint"),
     [
         ({"AUTH_PASSWORD": ""}, "cannot use AUTH_PASSWORD: it is not set"),
         ({"AUTH_PASSWORD": "changeme"}, "cannot use AUTH_PASSWORD: it is still the placeholder"),
@@ -32,12 +32,12 @@ from tests.support.gateway import EX_CONFIG, ROOT, Gateway, eventually, free_por
     ],
 )
 def test_it_refuses_to_start_with_one_plain_line(
-    tmp_path: Path, fake_claude: Path, settings: dict[str, str], said: str
+    tmp_path: Path, fake_claude: Path, settings: dict[str, str], complaint: str
 ) -> None:
     gateway = Gateway(tmp_path, fake_claude, **settings)
     assert gateway.launch().wait(20) == EX_CONFIG
     (line,) = gateway.log().splitlines()
-    assert said in line
+    assert complaint in line
 
 
 def test_a_port_in_use_ends_the_start_with_one_line_that_says_what_helps(

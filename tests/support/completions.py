@@ -34,8 +34,8 @@ def received(gateway: Gateway, *before: str, **named: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"] == "done"
     lines = map(json.loads, gateway.resume(answer.headers["X-Process-ID"]).messages())
-    told: dict[str, Any] = next(line for line in lines if "argv" in line)
-    return told
+    found: dict[str, Any] = next(line for line in lines if "argv" in line)
+    return found
 
 
 def refused(answer: requests.Response) -> tuple[int, str, str | None]:
@@ -47,5 +47,5 @@ def refused(answer: requests.Response) -> tuple[int, str, str | None]:
 
 def events(answer: requests.Response) -> list[Any]:
     """The data of a stream's events, parsed but for [DONE]."""
-    told = [line[6:] for line in answer.content.split(b"\n") if line.startswith(b"data: ")]
-    return [data.decode() if data == b"[DONE]" else json.loads(data) for data in told]
+    found = [line[6:] for line in answer.content.split(b"\n") if line.startswith(b"data: ")]
+    return [data.decode() if data == b"[DONE]" else json.loads(data) for data in found]

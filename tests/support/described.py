@@ -72,31 +72,31 @@ def check_answer(answer: requests.Response, whole: bool) -> None:
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     # As WSGI does it, before the views are looked for.
     view = view_of(method, unquote(url.partition("?")[0]))
-    told = answer.json() if whole and kind == "application/json" else {}
+    body = answer.json() if whole and kind == "application/json" else {}
     status = answer.status_code
-    where = f"{method} {url} answers {status} {kind} {told}"
+    where = f"{method} {url} answers {status} {kind} {body}"
     names = {name for name in HEADERS if name in answer.headers}
     if view is None:
-        code = told.get("code") or told.get("error", {}).get("code")
+        code = body.get("code") or body.get("error", {}).get("code")
         assert code in (NOWHERE.get(status), "host_not_allowed"), where
         assert names == {"X-Request-ID"}, where
         return
     errors = view.errors.get(status, {})
-    if view.description.error_body is not ErrorBody and "error" in told:
+    if view.description.error_body is not ErrorBody and "error" in body:
         # Another face's shape, whose codes are its own.
         check_body(view.description.error_body, answer.content)
         assert errors or status in view.description.responses, where
         return
     described = view.description.responses.get(status)
-    if told.get("code") in errors:
+    if body.get("code") in errors:
         check_body(view.description.error_body, answer.content)
-        assert names == {"X-Request-ID", *errors[told["code"]]}, where
-        assert answer.headers["X-Request-ID"] == told["request_id"]
+        assert names == {"X-Request-ID", *errors[body["code"]]}, where
+        assert answer.headers["X-Request-ID"] == body["request_id"]
     elif described is not None:
         assert names - set(described.sometimes) == {"X-Request-ID", *described.headers}, where
         held = described.content.get(kind)
         assert kind in described.content or not described.content, where
-        if told and held is not None and not isinstance(held, Text):
+        if body and held is not None and not isinstance(held, Text):
             check_body(held, answer.content)
     else:
         assert errors and not whole, where

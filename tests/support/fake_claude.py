@@ -290,8 +290,8 @@ def main() -> None:
     content = json.loads(sys.stdin.readline())["message"]["content"]
     if isinstance(content, list):
         content = "\n".join(block["text"] for block in content if block["type"] == "text")
-    for said in content.split("\n"):
-        verb, _, rest = said.partition(" ")
+    for order in content.split("\n"):
+        verb, _, rest = order.partition(" ")
         if verb:
             VERBS.get(verb, lambda _: None)(rest)
 

@@ -70,8 +70,8 @@ class Stream:
         last = list(self._events)[-1]
         assert last.name == "done", last
         check_body(Done, last.data)
-        told: dict[str, Any] = json.loads(last.data)
-        return told
+        fields: dict[str, Any] = json.loads(last.data)
+        return fields
 
     def close(self) -> None:
         """Hang up."""

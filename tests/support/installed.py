@@ -1,6 +1,6 @@
 """What the tests of an installed gateway check."""
 
-from tests.support.systemd import CHECKOUT, HOME, SERVICE, Machine, told
+from tests.support.systemd import CHECKOUT, HOME, SERVICE, Machine, output_of
 
 UNIT = f"/etc/systemd/system/{SERVICE}"
 COMMAND = "/usr/local/bin/claudecode2api"
@@ -18,8 +18,8 @@ def state_of(machine: Machine) -> str:
 def assert_refused(machine: Machine, before: str, *words: str, **named: str) -> None:
     """The installer fails, prints these words, and has changed nothing."""
     done = machine.install(**named)
-    assert done.returncode == 1, told(done)
+    assert done.returncode == 1, output_of(done)
     for word in words:
-        assert word in told(done)
-    assert "Traceback" not in told(done)
+        assert word in output_of(done)
+    assert "Traceback" not in output_of(done)
     assert state_of(machine) == before

@@ -40,8 +40,8 @@ def main() -> None:
         asked = json.loads(line)
         if "id" in asked and "method" in asked:
             result = answer(asked["method"], asked.get("params") or {})
-            told = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
-            sys.stdout.write(json.dumps(told) + "\n")
+            response = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
+            sys.stdout.write(json.dumps(response) + "\n")
             sys.stdout.flush()
 
 

@@ -1,14 +1,14 @@
 """A small stand-in for the model's API: `POST /v1/messages`, streamed, with no account.
 
-It does what the last thing said to it asks, one verb at a line's beginning:
+It does what the last message asks, one verb at a line's beginning:
 
     bash: <command>   say so, call the Bash tool with it, report its result afterwards
     call: <tool> <json>        the same with any tool that the CLI offers
     json: <json>               the same with the CLI's tool for structured answers
     wait: <seconds>   say nothing for so long, then answer
     slow: <count> <seconds>    answer so many words, with so many seconds before each
-    cached: <read> <written>   answer, and tell so many tokens of the cache
-    cut: <reason>              answer, and tell this as the reason why the answer ends
+    cached: <read> <written>   answer, and report so many tokens of the cache
+    cut: <reason>              answer, and report this as the reason why the answer ends
     fail: <status> <type> <message>   answer with an error instead
     break: <text>              begin an answer, and end it with an error
     anything else     answer "You said: …"
@@ -58,7 +58,7 @@ class ModelApi(BaseHTTPRequestHandler):
             return
         if isinstance(self.server, Server):
             self.server.asked.append(asked)
-        verb, _, rest = _last_said(asked.get("messages", []))[0].partition(": ")
+        verb, _, rest = _last_message(asked.get("messages", []))[0].partition(": ")
         if verb == "fail":
             status, kind, message = rest.split(" ", 2)
             error = {"type": kind, "message": message}
@@ -91,21 +91,21 @@ class ModelApi(BaseHTTPRequestHandler):
 
 def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The events that answer a request."""
-    text, results = _last_said(asked.get("messages", []))
+    text, results = _last_message(asked.get("messages", []))
     verb, _, rest = text.partition(": ")
     call = None if results else _call(verb, rest, [tool["name"] for tool in asked.get("tools", [])])
     if results:
-        said = "The tool said: " + " ".join(results)
+        reply = "The tool said: " + " ".join(results)
     elif call:
-        said = "I run it."
+        reply = "I run it."
     elif verb == "slow":
-        said = " ".join(f"word-{number}" for number in range(int(rest.split()[0])))
+        reply = " ".join(f"word-{number}" for number in range(int(rest.split()[0])))
     else:
-        said = f"You said: {text}"
+        reply = f"You said: {text}"
     pause = float(rest.split()[1]) if verb == "slow" else 0.0
     if verb == "wait":
         time.sleep(float(rest))
-    words = [{"type": "text_delta", "text": word} for word in _words(said)]
+    words = [{"type": "text_delta", "text": word} for word in _words(reply)]
     blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
         ({"type": "text", "text": ""}, words)
     ]
@@ -165,7 +165,7 @@ def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]
     return (name, given) if is_there else None
 
 
-def _last_said(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:
+def _last_message(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:
     """The user's last words, and the tool results that came after them."""
     users = [message for message in messages if message.get("role") == "user"]
     if not users:

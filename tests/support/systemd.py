@@ -147,7 +147,7 @@ class Machine:
     def run(self, *command: str, **named: Any) -> str:
         """The same, of a command that must succeed; its output."""
         done = self.try_(*command, **named)
-        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{told(done)}"
+        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{output_of(done)}"
         return done.stdout
 
     def sh(self, script: str, **named: Any) -> str:
@@ -249,7 +249,7 @@ def _child_of(pid: int) -> int:
     return int(children[0]) if children else 0
 
 
-def told(done: "subprocess.CompletedProcess[str]") -> str:
+def output_of(done: "subprocess.CompletedProcess[str]") -> str:
     """The output of a command."""
     return done.stdout + done.stderr
 
@@ -409,7 +409,7 @@ print("%d.%d" % sys.version_info[:2], *platform_tags())
 def _logged(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
-        sys.exit(f"{told(done)}\ncannot go on: this command failed: {' '.join(command)}")
+        sys.exit(f"{output_of(done)}\ncannot go on: this command failed: {' '.join(command)}")
     return done.stdout
 
 

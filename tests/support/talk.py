@@ -49,7 +49,7 @@ def answered(
     return gateway.ask("POST", path, json={"behavior": behavior, **fields})
 
 
-def said(gateway: Gateway, job_id: str, text: str) -> requests.Response:
+def send_message(gateway: Gateway, job_id: str, text: str) -> requests.Response:
     """The response to a message."""
     return gateway.ask("POST", f"/jobs/{job_id}/messages", json={"text": text})
 

@@ -151,8 +151,8 @@ class Talk:
 
     def _carry_out(self, message: Fields) -> None:
         """Obey a message, and between its verbs what comes in meanwhile."""
-        for said in _text(message).split("\n"):
-            verb, _, rest = said.partition(" ")
+        for order in _text(message).split("\n"):
+            verb, _, rest = order.partition(" ")
             self._verbs.get(verb, lambda _: None)(rest)
             with self._changed:
                 more = self._take("next") if self._folds else []

@@ -52,14 +52,14 @@ class Tool:
         return subprocess.Popen([self.program, *arguments], **options)
 
     def run(
-        self, *arguments: str, said: bytes = b"", program: Path | None = None, **more: str
+        self, *arguments: str, stdin: bytes = b"", program: Path | None = None, **more: str
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run the command to its end; `more` is what else its environment holds."""
         return subprocess.run(
             [program or self.program, *arguments],
             cwd=self.project,
             env=self.environment(**more),
-            input=said,
+            input=stdin,
             capture_output=True,
             timeout=50,
             check=False,

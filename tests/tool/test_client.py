@@ -30,15 +30,15 @@ def test_settings_that_cannot_be_used(tool: Tool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "complaint"),
     [(["--cwd", "/nowhere"], b"Directory does not exist"), (["--timeout", "-1"], b"timeout: ")],
 )
-def test_what_the_gateway_refuses_is_told_in_its_words(
-    tool: Tool, fields: list[str], said: bytes
+def test_what_the_gateway_refuses_is_printed_in_its_words(
+    tool: Tool, fields: list[str], complaint: bytes
 ) -> None:
     done = tool.run("run", *fields, "hello")
     assert done.returncode == 1
-    assert done.stderr.startswith(b"the gateway refused the request: " + said)
+    assert done.stderr.startswith(b"the gateway refused the request: " + complaint)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_the_gateway_refuses_is_told_in_its_words(
         (302, "text/html", b""),
     ],
 )
-def test_what_is_no_gateway_is_told_apart(tool: Tool, status: int, kind: str, body: bytes) -> None:
+def test_what_is_no_gateway_is_recognised(tool: Tool, status: int, kind: str, body: bytes) -> None:
     with Other(status, kind, body) as other:
         for arguments in (["ps"], ["run", "hello"]):
             done = tool.run(*arguments, "--url", other.url)

@@ -32,9 +32,9 @@ NAMES = [
 def rows_of(tool: Tool, *options: str, status: int = 1, **more: str) -> Rows:
     """What the doctor finds, by name."""
     done = tool.run("doctor", "--json", *options, **more)
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"]) == (status, status == 0), done.stdout
-    return {check["name"]: check for check in told["checks"]}
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["ok"]) == (status, status == 0), done.stdout
+    return {check["name"]: check for check in report["checks"]}
 
 
 def not_well(rows: Rows) -> set[str]:
@@ -57,12 +57,12 @@ def test_a_gateway_that_is_well(gateway: Gateway, tool: Tool) -> None:
 
 def test_rows_for_people(tool: Tool) -> None:
     tool.env_file.chmod(0o644)
-    told = tool.run("doctor").stdout.decode()
+    report = tool.run("doctor").stdout.decode()
     path = tool.env_file
-    assert f"warning  .env          {path} has mode 0644: other users can read" in told
-    assert f"\n                       fix: chmod 600 {path}\n" in told
-    assert "\nok       job           '/cost'" in told
-    assert told.endswith("\n\nall is well\n")
+    assert f"warning  .env          {path} has mode 0644: other users can read" in report
+    assert f"\n                       fix: chmod 600 {path}\n" in report
+    assert "\nok       job           '/cost'" in report
+    assert report.endswith("\n\nall is well\n")
     tool.env_file.write_text("AUTH_PASSWORD=changeme\n", encoding="utf-8")
     assert tool.run("doctor").stdout.decode().endswith("\n\n1 check failed\n")
 
@@ -89,7 +89,7 @@ def test_a_copy_of_the_example_needs_a_password_alone(gateway: Gateway, tool: To
     assert rows[".env"]["status"] == "ok"
 
 
-def test_root_is_told_that_default_requests_fail(tool: Tool) -> None:
+def test_root_is_warned_that_default_requests_fail(tool: Tool) -> None:
     rows = rows_of(tool, status=0)
     if os.geteuid():
         assert "root" not in rows
@@ -253,7 +253,7 @@ def units(checkout: Checkout, booted: Path) -> dict[str, tuple[str, str]]:
     return {row.name: (row.status, row.detail) for row in service.check(checkout, booted)}
 
 
-def test_an_installed_unit_is_the_repositorys_whoever_it_runs_as(
+def test_an_installed_unit_is_the_repositorys_for_any_user(
     installed: Checkout, tmp_path: Path
 ) -> None:
     rows = units(installed, tmp_path)
@@ -261,7 +261,9 @@ def test_an_installed_unit_is_the_repositorys_whoever_it_runs_as(
     assert rows["unit"][1].endswith(", as me")
 
 
-def test_a_unit_that_differs_is_told_with_its_lines(installed: Checkout, tmp_path: Path) -> None:
+def test_a_unit_that_differs_is_reported_with_its_lines(
+    installed: Checkout, tmp_path: Path
+) -> None:
     text = installed.unit.path.read_text(encoding="utf-8")
     installed.unit.path.write_text(text.replace("on-failure", "no \\\n  # Why.\n"), "utf-8")
     status, detail = units(installed, tmp_path)["unit current"]

@@ -13,9 +13,9 @@ def test_every_command_has_help_with_examples(tool: Tool) -> None:
     whole = tool.run("--help").stdout.decode()
     for name in COMMANDS:
         assert f"\n    {name} " in whole
-        told = tool.run(name, "--help").stdout.decode()
-        assert f"claudecode2api {name}" in told.partition("examples:")[2]
-        assert all(len(line) <= 100 for line in told.splitlines())
+        text = tool.run(name, "--help").stdout.decode()
+        assert f"claudecode2api {name}" in text.partition("examples:")[2]
+        assert all(len(line) <= 100 for line in text.splitlines())
 
 
 def test_examples_of_the_help_are_understood() -> None:

@@ -61,7 +61,7 @@ def test_logs_of_an_ended_job(gateway: Gateway, tool: Tool, ended: str) -> None:
     assert raw == (gateway.state / "jobs" / ended / "output").read_bytes()
 
 
-def test_logs_of_a_running_job_are_what_it_has_said_so_far(gateway: Gateway, tool: Tool) -> None:
+def test_logs_of_a_running_job_are_what_it_has_printed_so_far(gateway: Gateway, tool: Tool) -> None:
     stream = gateway.chat("lines 100000", "silent")
     done = tool.run("logs", "--raw", stream.job_id)
     assert done.stdout.count(b"\n") == 100_000
@@ -71,7 +71,7 @@ def test_logs_of_a_running_job_are_what_it_has_said_so_far(gateway: Gateway, too
     assert gateway.running()
 
 
-def test_following_goes_on_to_the_end_and_tells_it(gateway: Gateway, tool: Tool) -> None:
+def test_following_goes_on_to_the_end_and_reports_it(gateway: Gateway, tool: Tool) -> None:
     flag = tool.folder / "flag"
     stream = gateway.chat("say one", f"await {flag}", "say two", "exit 3")
     with tool.start("logs", "--follow", stream.job_id) as logs:
@@ -100,11 +100,11 @@ def test_a_stream_that_breaks_anywhere_is_put_together(gateway: Gateway, tool: T
         # It never comes whole through this one, so it must be put together from 70 kB at a time.
         with tool.start("logs", "--url", url, "--raw", "--follow", stream.job_id) as logs:
             assert logs.stdout is not None
-            told = logs.stdout.read(len(b"".join(output.partition(b"line 1999\n")[:2])))
+            shown = logs.stdout.read(len(b"".join(output.partition(b"line 1999\n")[:2])))
             eventually(lambda: proxy.cuts > 5)
             proxy.most = 1 << 30
-            told += logs.communicate()[0]
-    assert told == output
+            shown += logs.communicate()[0]
+    assert shown == output
     assert logs.returncode == 0
 
 

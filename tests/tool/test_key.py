@@ -169,7 +169,7 @@ def test_a_file_that_is_read_only_stays_as_it_is(alone: Tool) -> None:
     assert entries(alone) == []
 
 
-def test_keys_of_the_environment_are_told_of(alone: Tool) -> None:
+def test_keys_of_the_environment_are_reported(alone: Tool) -> None:
     done = alone.run("key", "add", "--print", "alice", API_KEYS="")
     assert b"API_KEYS is also set in the environment" in done.stderr
 

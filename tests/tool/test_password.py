@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_read_stays_as_it_is(alone: Tool) -> None:
     assert alone.env_file.read_text(encoding="utf-8") == "AUTH_PASSWORD='x\n"
 
 
-def test_a_password_of_the_environment_is_told_of(alone: Tool) -> None:
+def test_a_password_of_the_environment_is_reported(alone: Tool) -> None:
     done = alone.run("password", AUTH_PASSWORD="wins")  # noqa: S106 - nobody's
     assert b"also set in the environment" in done.stderr
 

@@ -38,7 +38,7 @@ def test_without_its_packages_it_says_what_to_do(tool: Tool) -> None:
 def test_another_users_settings(tool: Tool) -> None:
     os.chown(tool.env_file, 65534, 65534)
     whose = "only nobody can use it; run this as nobody (sudo -u nobody claudecode2api …)"
-    for more, status, said in (
+    for more, status, complaint in (
         ({}, 78, f"cannot read {tool.env_file}, which has the password: {whose}, or set"),
         ({"AUTH_PASSWORD": "x", "PORT": "1"}, 69, "cannot reach the gateway at "),
     ):
@@ -49,7 +49,7 @@ def test_another_users_settings(tool: Tool) -> None:
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stderr[: len(said)]) == (status, said)
+        assert (done.returncode, done.stderr[: len(complaint)]) == (status, complaint)
 
 
 def test_requests_is_a_requirement_of_the_gateway_itself() -> None:

@@ -49,11 +49,11 @@ def output_of(gateway: Gateway, stderr: bytes) -> bytes:
 def test_the_answer_is_on_standard_output_and_its_end_on_standard_error(tool: Tool) -> None:
     done = tool.run("run", prompt("system s1", "say Hello", "say wörld\\n2", "result ok"))
     assert (done.returncode, done.stdout.decode()) == (0, "Hello\nwörld\n2\n")
-    said = done.stderr.decode()
-    assert said.startswith("succeeded, 0.0 s, $0.2500, session session-of-result, job ")
+    report = done.stderr.decode()
+    assert report.startswith("succeeded, 0.0 s, $0.2500, session session-of-result, job ")
 
 
-def test_the_result_counts_if_nothing_else_was_said(tool: Tool) -> None:
+def test_the_result_counts_if_there_is_no_other_text(tool: Tool) -> None:
     line = '{"type":"result","is_error":false,"result":"all of it"}'
     assert tool.run("run", f"line {line}").stdout == b"all of it\n"
 
@@ -99,7 +99,7 @@ def test_raw_lines_are_the_bytes_of_the_cli(gateway: Gateway, tool: Tool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("verbs", "options", "status", "said"),
+    ("verbs", "options", "status", "report"),
     [
         (["say a", "result error"], [], 1, "failed"),
         (["complain it broke", "exit 3"], [], 1, "it broke\nfailed"),
@@ -107,15 +107,17 @@ def test_raw_lines_are_the_bytes_of_the_cli(gateway: Gateway, tool: Tool) -> Non
         (["silent"], ["--timeout", "0.3"], 124, "timed out, job"),
     ],
 )
-def test_the_exit_status_tells_how_the_job_ended(
-    tool: Tool, verbs: list[str], options: list[str], status: int, said: str
+def test_the_exit_status_shows_how_the_job_ended(
+    tool: Tool, verbs: list[str], options: list[str], status: int, report: str
 ) -> None:
     done = tool.run("run", *options, prompt(*verbs))
     assert done.returncode == status
-    assert said in done.stderr.decode()
+    assert report in done.stderr.decode()
 
 
-def test_who_cancels_it_elsewhere_is_told_apart(gateway: Gateway, tool: Tool) -> None:
+def test_a_cancellation_by_another_client_has_a_status_of_its_own(
+    gateway: Gateway, tool: Tool
+) -> None:
     with tool.start("run", prompt("say a", "silent")) as run:
         gateway.ask("DELETE", f"/chat/{the_job(gateway)}")
         assert b"cancelled" in run.communicate()[1]
@@ -232,7 +234,7 @@ def test_it_goes_on_when_a_killed_gateway_comes_back(
 def test_the_prompt_may_come_from_standard_input(tool: Tool) -> None:
     verbs = prompt("say ünï", "result ok").encode()
     for arguments in ([], ["-"]):
-        assert tool.run("run", *arguments, said=verbs).stdout.decode() == "ünï\n"
+        assert tool.run("run", *arguments, stdin=verbs).stdout.decode() == "ünï\n"
 
 
 def test_a_prompt_may_look_like_an_option(tool: Tool) -> None:
@@ -240,9 +242,9 @@ def test_a_prompt_may_look_like_an_option(tool: Tool) -> None:
     assert (done.returncode, done.stdout) == (0, b"a\n")
 
 
-@pytest.mark.parametrize("said", [b"", b" \n", b"\xff"])
-def test_no_prompt_is_a_mistake_of_the_command_line(tool: Tool, said: bytes) -> None:
-    done = tool.run("run", said=said)
+@pytest.mark.parametrize("stdin", [b"", b" \n", b"\xff"])
+def test_no_prompt_is_a_mistake_of_the_command_line(tool: Tool, stdin: bytes) -> None:
+    done = tool.run("run", stdin=stdin)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"cannot ")
 
@@ -253,20 +255,20 @@ SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
 def test_options_reach_the_cli(tool: Tool) -> None:
     options = ["--model", "opus", "--session", SESSION, "--cwd", ".."]
     done = tool.run("run", "--raw", *options, "arguments\nresult ok")
-    told = done.stdout.decode()
-    assert '"--model=opus"' in told and f'"--resume={SESSION}"' in told
-    assert f'"cwd": "{tool.folder}"' in told
+    arguments = done.stdout.decode()
+    assert '"--model=opus"' in arguments and f'"--resume={SESSION}"' in arguments
+    assert f'"cwd": "{tool.folder}"' in arguments
 
 
 def test_the_current_folder_is_where_it_works(tool: Tool) -> None:
     assert f'"cwd": "{tool.project}"' in tool.run("run", "--raw", "arguments").stdout.decode()
 
 
-def test_the_place_in_a_queue_is_told_beside_the_answer(
+def test_the_place_in_a_queue_is_printed_beside_the_answer(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     screen = Screen(Shown.TEXT)
-    assert [screen.show(Event("", said, None)) for said in (b"queued 3", b"ping")] == [None, None]
+    assert [screen.show(Event("", data, None)) for data in (b"queued 3", b"ping")] == [None, None]
     assert capfdbinary.readouterr() == (b"", b"queued 3\n")
 
 

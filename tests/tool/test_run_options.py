@@ -33,9 +33,9 @@ def test_the_permission_mode_and_the_allowed_tools_reach_the_cli(tool: Tool) -> 
         "Read,Edit",
         "--allowed-tools=Bash(a b)",
     ]
-    told = received(tool, *options)
-    assert "--permission-mode=plan" in told
-    assert told[told.index("--allowed-tools=Read,Edit") + 1] == "--allowed-tools=Bash(a b)"
+    argv = received(tool, *options)
+    assert "--permission-mode=plan" in argv
+    assert argv[argv.index("--allowed-tools=Read,Edit") + 1] == "--allowed-tools=Bash(a b)"
 
 
 def test_pieces_of_the_answer_are_requested_where_its_text_is_shown(tool: Tool) -> None:

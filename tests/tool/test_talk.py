@@ -39,15 +39,15 @@ def test_a_message_reaches_a_job_that_runs(gateway: Gateway, tool: Tool) -> None
     done = tool.run("say", stream.job_id[:8], "say", "two")
     assert done.returncode == 0, done
     assert re.fullmatch(rb"sent message [-0-9a-f]{36} to job [-0-9a-f]{36}\n", done.stdout)
-    assert tool.run("say", stream.job_id, said=b"say f\xc3\xbcnf").returncode == 0
+    assert tool.run("say", stream.job_id, stdin=b"say f\xc3\xbcnf").returncode == 0
     flag.touch()
     text = json.dumps(lines_of(stream), ensure_ascii=False)
     assert '"two"' in text and '"fünf"' in text
 
 
-@pytest.mark.parametrize("said", [b"", b" \n", b"\xff"])
-def test_no_message_is_a_mistake_of_the_command_line(tool: Tool, said: bytes) -> None:
-    done = tool.run("say", "1234", said=said)
+@pytest.mark.parametrize("stdin", [b"", b" \n", b"\xff"])
+def test_no_message_is_a_mistake_of_the_command_line(tool: Tool, stdin: bytes) -> None:
+    done = tool.run("say", "1234", stdin=stdin)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"cannot ")
 
