@@ -101,4 +101,5 @@ def test_single_tools_are_opened(with_servers: Gateway, allowed: bool) -> None:
     answer = with_servers.ask("POST", "/v1/chat/completions", json=body)
     message = answer.json()["choices"][0]["message"]
     assert ("the sum is 42" in message["content"]) is allowed
-    assert bool(message["claude"][-1]["permission_denials"]) is not allowed
+    (result,) = (line for line in message["claude"] if line["type"] == "result")
+    assert bool(result["permission_denials"]) is not allowed

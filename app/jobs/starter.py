@@ -21,6 +21,7 @@ from app.records import session_users
 from app.records.job import Job
 from app.records.job_records import JobRequest
 from app.records.run import RunStart
+from app.records.start_stamps import stamps_of
 from app.runs.cancel import ask_to_end
 from app.runs.close_lost import claim_to_close
 from app.runs.detect_dead import supervisor_of
@@ -180,7 +181,11 @@ class JobStarter:
         )
         command = spec.command
         roots = [str(root) for root in self._limits.roots]
-        start = RunStart(spec.cwd, command.arguments, self._limits.kill_grace, roots, spec.talks)
+        may_share = spec.talks or request.spare
+        stamps = stamps_of(command.arguments, spec.cwd) if may_share else []
+        start = RunStart(
+            spec.cwd, command.arguments, self._limits.kill_grace, roots, spec.talks, stamps
+        )
 
         def make() -> Job:
             try:

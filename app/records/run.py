@@ -31,7 +31,8 @@ class RunStart(NamedTuple):
     `arguments` are the CLI's, without its path; one of the form `{"flag": …, "file": …}` stands
     for `flag=<the run's folder>/file`. `roots` are the folders that `cwd` must be in at the
     start; without any, it may be anywhere. `kill_grace` is in seconds. With `talks`, the supervisor
-    speaks with the CLI, which stays for further turns.
+    speaks with the CLI, which stays for further turns. `stamps` are those of the files that the
+    arguments name (`app.records.start_stamps`), where another job's process may be used.
     """
 
     cwd: str
@@ -39,6 +40,7 @@ class RunStart(NamedTuple):
     kill_grace: float
     roots: list[str] = []  # noqa: RUF012 - of a named tuple
     talks: bool = False
+    stamps: list[str] = []  # noqa: RUF012 - of a named tuple
 
 
 class Running(NamedTuple):

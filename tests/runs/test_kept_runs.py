@@ -113,6 +113,27 @@ def test_a_job_with_another_command_line_gets_another_run(talking: Gateway) -> N
     assert second["run_id"] == second["process_id"] != first["run_id"]
 
 
+@pytest.mark.parametrize("field", ["mcp_config", "plugin_dir", "settings"])
+def test_a_job_with_a_file_that_has_changed_gets_another_run(
+    talking: Gateway, tmp_path: Path, field: str
+) -> None:
+    file = tmp_path / ("file" if field == "settings" else "folder/file")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{}", encoding="ascii")
+    named = {
+        "mcp_config": [str(file)],
+        "plugin_dir": [str(file.parent)],
+        "settings": str(file),
+    }[field]
+    ends = [turn(talking, "line one", **{field: named})]
+    session = ends[0]["session_id"]
+    ends.append(turn(talking, "line two", session_id=session, **{field: named}))
+    file.write_text('{"model":"x"}', encoding="ascii")
+    ends.append(turn(talking, "line three", session_id=session, **{field: named}))
+    assert [end["status"] for end in ends] == ["succeeded"] * 3
+    assert ends[0]["run_id"] == ends[1]["run_id"] != ends[2]["run_id"]
+
+
 def test_a_plain_job_of_the_session_gets_another_run(talking: Gateway) -> None:
     first = turn(talking, "line one")
     second = talking.chat("line two", "result ok", session_id=first["session_id"]).done()

@@ -114,6 +114,25 @@ def test_a_project_that_refuses_claims_starts_cold(ahead: Gateway) -> None:
     assert waiting.id not in {each.id for each in spares(ahead)}
 
 
+def test_a_spare_with_servers_that_have_changed_is_not_used(
+    claude: Path, model: model_api.Server, tmp_path: Path
+) -> None:
+    servers = tmp_path / "servers.json"
+    servers.write_text('{"mcpServers": {}}', encoding="ascii")
+    settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "SPARES": "1"}
+    settings["MCP_CONFIG"] = str(servers)
+    with running_gateway(tmp_path / "gateway", claude, **settings) as gateway:
+        waiting = spare(gateway)
+        done = gateway.chat("hello").done()
+        assert served_by(gateway, done["process_id"]) == waiting.id
+        waiting = spare(gateway)
+        servers.write_text('{"mcpServers": {}} ', encoding="ascii")
+        done = gateway.chat("hello").done()
+        assert done["status"] == "succeeded"
+        assert served_by(gateway, done["process_id"]) == done["process_id"]
+        eventually(lambda: waiting.id not in {each.id for each in spares(gateway)})
+
+
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "killed"])
 def test_a_spare_that_does_not_answer_costs_no_job(ahead: Gateway, stopped: bool) -> None:
     waiting = spare(ahead)

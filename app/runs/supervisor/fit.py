@@ -1,8 +1,9 @@
 """The comparison of a job with a run that is kept: may it serve the job?
 
 A run serves a job only if all that is fixed at the start of a process is the same: the command
-line but for model and permission mode, the folder, the contents of the files that are handed over.
-Standard library alone, because the supervisor imports this.
+line but for model and permission mode, the folder, the contents of the files that are handed over,
+and the files that the command line names. Standard library alone, because the supervisor imports
+this.
 """
 
 from app.records.run import Run, RunStart
@@ -15,6 +16,8 @@ _CHANGEABLE = ("--model=", "--resume=", "--session-id=")
 def fits(run: Run, run_start: RunStart, prepared: Run, wanted: RunStart) -> bool:
     """Whether a run that was started so is as good as the one that was prepared for a job."""
     if (run_start.cwd, run_start.roots) != (wanted.cwd, wanted.roots):
+        return False
+    if run_start.stamps != wanted.stamps:
         return False
     found = _fixed(run, run_start)
     return found is not None and found == _fixed(prepared, wanted)

@@ -17,6 +17,7 @@ from app.records import kept_run
 from app.records.job import Job
 from app.records.kept_run import KeptRun
 from app.records.run import Run, RunStart
+from app.records.start_stamps import stamps_of
 from app.runs.supervisor.growth import Growth
 from app.runs.supervisor.output_scanner import Line, OutputScanner
 from app.runs.supervisor.run_watch import RunWatch
@@ -56,6 +57,7 @@ class Spare:
         # Its own folder is neutral: no project's settings are above it.
         run_start = RunStart(self.run.path, arguments, 1.0)
         self.run.create(run_start, {})
+        self._stamps = stamps_of(arguments, self.run.path)
         self.watch = RunWatch(start(self.run, run_start, claude, environment, supervisor), wakeup)
         self._output = files.open_file(self.run.output)
         self._scanner = OutputScanner(self._output)
@@ -88,6 +90,8 @@ class Spare:
 
         Raises NotClaimed.
         """
+        if run_start.stamps != self._stamps:
+            raise NotClaimed
         try:
             check_folder(run_start)
             fields = claim_fields(
