@@ -1,3 +1,3 @@
-"""The gateway's own version (semver.org); what is public is named in the README."""
+"""The gateway's own version (semver.org); the pages in docs/ say what is public."""
 
 VERSION = "1.0.0"

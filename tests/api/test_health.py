@@ -15,9 +15,8 @@ from app.jobs.health import HealthChecks
 from app.jobs.service import JobService
 from app.jobs.store import Spool
 from app.version import VERSION
-from tests.support.gateway import ROOT, Gateway, eventually, write_fake
-
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from tests.support.gateway import Gateway, eventually, write_fake
+from tests.support.pages import page
 
 
 def answers(gateway: Gateway, path: str) -> int:
@@ -159,8 +158,8 @@ def test_neither_waits_or_starts_a_process(
     assert asked.read_text().count("x") == 1
 
 
-def test_the_readme_shows_what_health_answers(gateway: Gateway) -> None:
-    section = README.partition("### `GET /health`")[2].partition("\n### ")[0]
+def test_the_api_page_shows_what_health_answers(gateway: Gateway) -> None:
+    section = page("docs/api.md").section("`GET /health`")
     body = gateway.ask("GET", "/health").json()
     for name in (*body, *body["checks"], *body["checks"]["state"]):
         assert f'"{name}"' in section

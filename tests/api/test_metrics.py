@@ -20,6 +20,7 @@ from app.metrics import Metrics
 from app.records.job_records import Status
 from app.version import VERSION
 from tests.support.gateway import PASSWORD, ROOT, Gateway, eventually, free_port
+from tests.support.pages import page
 
 USAGE = {
     "input_tokens": 10,
@@ -29,7 +30,6 @@ USAGE = {
 }
 RESULT = {"type": "result", "is_error": False, "total_cost_usd": 0.25, "usage": USAGE}
 EXPENSIVE = f"line {json.dumps(RESULT)}"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 DASHBOARD = json.loads((ROOT / "examples/grafana.json").read_text(encoding="utf-8"))
 
 Samples = dict[str, float]
@@ -259,7 +259,7 @@ def _used(file: Path) -> int:
 
 
 def test_the_table_of_metrics_is_complete(gateway: Gateway) -> None:
-    section = README.partition("### `GET /metrics`")[2].partition("\n### ")[0]
+    section = page("docs/operations.md").section("Metrics")
     rows = set(re.findall(r"^\| `(claudecode2api_\w+)", section, re.MULTILINE))
     names = re.findall(r"^# TYPE (\w+) ", gateway.ask("GET", "/metrics").text, re.MULTILINE)
     assert rows == set(names)

@@ -14,7 +14,8 @@ from app.jobs.store import Spool
 from app.records.job import Job
 from app.version import VERSION
 from tests.support.ended_jobs import end_job, fill
-from tests.support.gateway import AUTH, ROOT, Gateway, eventually
+from tests.support.gateway import AUTH, Gateway, eventually
+from tests.support.pages import page
 
 NOTHING = {"input": 0, "output": 0, "cache_read": 0, "cache_creation": 0}
 
@@ -83,9 +84,8 @@ def test_it_is_not_public(gateway: Gateway) -> None:
     assert gateway.ask("GET", "/stats", auth=AUTH).status_code == 200
 
 
-def test_the_readme_names_every_key(gateway: Gateway) -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = section.partition("### `GET /stats`")[2].partition("\n### ")[0]
+def test_the_api_page_names_every_key(gateway: Gateway) -> None:
+    section = page("docs/api.md").section("`GET /stats`")
     gateway.chat(f"line {result(0.25)}").done()
     stats = gateway.ask("GET", "/stats").json()
     for name in (*stats, *stats["days"][0], *NOTHING):

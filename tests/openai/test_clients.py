@@ -2,7 +2,7 @@
 
 import ast
 import json
-import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -23,19 +23,13 @@ STORIES = [
     for node in ast.parse(SDK.read_text(encoding="utf-8")).body
     if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1 and node.name != BUSY
 ]
-EXAMPLES = re.findall(
-    r"^```(bash|python|javascript)\n(.*?)^```$",
-    (ROOT / "README.md")
-    .read_text(encoding="utf-8")
-    .partition("\n## OpenAI\n")[2]
-    .partition("\n### ")[0],
-    re.MULTILINE | re.DOTALL,
+#: The examples that use the OpenAI API.
+EXAMPLES = sorted(
+    path
+    for path in (ROOT / "examples").iterdir()
+    if path.suffix in (".py", ".sh", ".mjs")
+    and "OPENAI_BASE_URL" in path.read_text(encoding="utf-8")
 )
-RUNNERS: dict[str, Callable[[Path], list[str]]] = {
-    "bash": lambda path: ["bash", str(path)],
-    "python": lambda path: [str(PYTHON), str(path)],
-    "javascript": lambda path: ["node", str(path)],
-}
 
 
 def run(command: list[str], gateway: Gateway, home: Path) -> str:
@@ -72,18 +66,19 @@ def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
     assert errors[story] is None, errors[story]
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_an_example_runs_as_it_is_written(face: Gateway, number: int, tmp_path: Path) -> None:
-    language, text = EXAMPLES[number]
-    program = tmp_path / {"bash": "x.sh", "python": "x.py", "javascript": "x.mjs"}[language]
-    program.write_text(text, encoding="utf-8")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs(face: Gateway, example: Path, tmp_path: Path) -> None:
+    # Node looks for packages beside the program.
+    program = tmp_path / example.name
+    shutil.copy(example, program)
     (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
-    output = run(RUNNERS[language](program), face, tmp_path)
+    runners = {".sh": ["bash"], ".py": [str(PYTHON)], ".mjs": ["node"]}
+    output = run([*runners[example.suffix], str(program)], face, tmp_path)
     assert "said" in output, output
 
 
 def test_every_client_has_an_example() -> None:
-    text = "\n".join(example for _, example in EXAMPLES)
+    text = "\n".join(example.read_text(encoding="utf-8") for example in EXAMPLES)
     for name in ("from openai", 'from "openai"', "langchain_openai", "litellm", "llm ", "curl"):
         assert name in text
 

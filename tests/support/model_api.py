@@ -21,15 +21,23 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Tools of the CLI's own that it does not offer, and that can be called all the same (2.1.330).
 SEARCHED = {"SendMessage"}
 
 _numbers = count(1)
+
+
+class Scene(NamedTuple):
+    """The answer to one prompt: a text, a command for Bash, and a text about its result."""
+
+    plan: str
+    command: str
+    report: str
 
 
 class ModelApi(BaseHTTPRequestHandler):
@@ -69,7 +77,7 @@ class ModelApi(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         try:
             self.end_headers()
-            for event in answer(asked):
+            for event in answer(asked, getattr(self.server, "scenes", {})):
                 frame = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
                 self.wfile.write(b"%X\r\n%b\r\n" % (len(frame), frame))
                 self.wfile.flush()
@@ -89,12 +97,17 @@ class ModelApi(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The events that answer a request."""
+def answer(
+    asked: dict[str, Any], scenes: Mapping[str, Scene] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The events that answer a request; `scenes` are for prompts that are no verb."""
     text, results = _last_message(asked.get("messages", []))
-    verb, _, rest = text.partition(": ")
+    scene = _scene(asked.get("messages", []), scenes or {})
+    verb, _, rest = (f"bash: {scene.command}" if scene else text).partition(": ")
     call = None if results else _call(verb, rest, [tool["name"] for tool in asked.get("tools", [])])
-    if results:
+    if scene:
+        reply = scene.report if results else scene.plan
+    elif results:
         reply = "The tool said: " + " ".join(results)
     elif call:
         reply = "I run it."
@@ -150,6 +163,12 @@ def answer(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "message_stop"}
 
 
+def _scene(messages: list[dict[str, Any]], scenes: Mapping[str, Scene]) -> Scene | None:
+    """The scene of the last prompt that has one."""
+    texts = [_last_message(messages[: end + 1])[0] for end in range(len(messages))]
+    return next((scenes[text] for text in reversed(texts) if text in scenes), None)
+
+
 def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]] | None:
     """The tool that shall be called and what it is given, if the CLI offers it."""
     name, given = "", {}
@@ -189,13 +208,17 @@ def _words(text: str) -> list[str]:
 
 
 class Server(ThreadingHTTPServer):
-    """A server on the loopback address. `asked` holds every conversation that it was sent."""
+    """A server on the loopback address.
+
+    `asked` holds every conversation that it was sent, `scenes` the answers to some prompts.
+    """
 
     daemon_threads = True
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), ModelApi)
         self.asked: list[dict[str, Any]] = []
+        self.scenes: dict[str, Scene] = {}
 
 
 def serve(port: int = 0) -> Server:

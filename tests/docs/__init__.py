@@ -1,0 +1,1 @@
+"""The documentation: its links, its code and its names, held to the gateway."""
