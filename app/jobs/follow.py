@@ -102,12 +102,13 @@ class Watch:
 
         A hole is the end, too: only a job makes one, never the CLI.
         """
-        length = CHUNK
-        if self._end is not None and self._end.span_end is not None:
-            length = max(0, min(length, self._end.span_end - position))
-        chunk = os.pread(self._output, length, position)
+        chunk = os.pread(self._output, CHUNK, position)
         if len(chunk) == CHUNK and not any(chunk):
-            return chunk[: data_end(self._output, position) - position]
+            chunk = chunk[: data_end(self._output, position) - position]
+        # Looked at after the read: since the job's end, its run may have printed for the next one.
+        end = self.end() if chunk else None
+        if end is not None and end.span_end is not None:
+            return chunk[: max(0, end.span_end - position)]
         return chunk
 
     def exists(self) -> bool:

@@ -4,15 +4,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import processes
+from app.records.job import Job
 from app.records.kept_run import KeptRun, kept_runs
 from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
+from tests.support.waiting import stopped
 
 
 @pytest.fixture
@@ -96,6 +98,24 @@ def test_a_job_of_a_kept_run_has_only_its_own_lines(talking: Gateway) -> None:
     assert [each.data for each in middle] == [each.data for each in events[2:]]
     text = talking.ask("GET", f"/chat/{stream.job_id}", headers={"Accept": "application/x-ndjson"})
     assert text.content.splitlines() == lines
+
+
+def test_a_slow_reader_gets_nothing_that_the_run_prints_after_the_job(talking: Gateway) -> None:
+    gate = talking.folder / "gate"
+    stream = talking.chat("line one", f"await {gate}", "own 0.3", keep_alive=60)
+    _await_line(stream, b"one")
+    job = Job(str(talking.state), stream.job_id)
+    with ExitStack() as stack:
+        for worker in talking.workers():
+            stack.enter_context(stopped(worker))
+        gate.touch()
+        eventually(lambda: job.end() is not None)
+        end = job.end()
+        assert end is not None
+        assert end.span_end is not None
+        eventually(lambda: job.size() > int(end.span_end or 0))
+    printed = Path(job.output).read_bytes()[: end.span_end].splitlines()
+    assert stream.messages() == printed[printed.index(b"one") + 1 :]
 
 
 def test_a_run_ends_when_its_time_is_over(talking: Gateway) -> None:
