@@ -43,6 +43,9 @@ class Keys:
     def find_or_create(self, user: str, key: Key, create: Callable[[], Job]) -> tuple[Job, bool]:
         """The job of this user's key, and whether `create` made it.
 
+        A job that was lost before any process could start it counts as none: its worker died
+        before the client got a response.
+
         Raises IdempotencyKeyReused if the key was sent with another request, OSError, and what
         `create` raises.
         """
@@ -51,7 +54,7 @@ class Keys:
         with locked(self._folder):
             record = read_record(path) or {}
             job = self._job(record)
-            if job is not None:
+            if job is not None and not _was_lost_before_its_start(job):
                 if record.get("request") != key.request:
                     raise IdempotencyKeyReused
                 return job, False
@@ -88,3 +91,9 @@ class Keys:
             return None
         job = Job(self._state, job_id)
         return job if job.exists() else None
+
+
+def _was_lost_before_its_start(job: Job) -> bool:
+    end, claim = job.end(), job.claimed_by()
+    is_lost = end is not None and end.status == "lost"
+    return is_lost and claim is not None and claim.role == "closer"

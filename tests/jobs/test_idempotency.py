@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from app.records.job_records import JobRequest
 from app.records.run import RunStart
 from app.timestamps import now
 from tests.support.gateway import Gateway, eventually
+from tests.support.hostile import create_job
 from tests.support.waiting import Start, begin, flag, post, stopped
 
 
@@ -182,6 +184,28 @@ def test_a_damaged_key_counts_as_missing(gateway: Gateway, record: dict[str, obj
         path.write_text(json.dumps(record), encoding="utf-8")
     again = gateway.opened(post(gateway, key, "result ok"))
     assert again.done()["status"] == "succeeded"
+
+
+def test_a_job_that_was_lost_before_its_start_is_started_by_the_repeat(gateway: Gateway) -> None:
+    key = str(uuid4())
+    spool = Spool(gateway.state)
+    # As a worker leaves it that dies before it has asked for the start.
+    left = subprocess.Popen(["true"])
+    starter = processes.child(left.pid)
+    left.wait()
+    job = create_job(spool, starter)
+    first = gateway.opened(post(gateway, key, "result ok"))
+    assert first.done()["status"] == "succeeded"
+    keys = (gateway.state / "keys").iterdir()
+    (record,) = (each for each in keys if first.job_id in each.read_text())
+    record.write_text(record.read_text().replace(first.job_id, job.id), encoding="utf-8")
+    eventually(lambda: gateway.running() == [])
+    assert job.end() is not None
+    again = gateway.opened(post(gateway, key, "result ok"))
+    assert again.done()["status"] == "succeeded"
+    assert again.job_id not in (first.job_id, job.id)
+    # From now on it is the one of the key.
+    assert gateway.opened(post(gateway, key, "result ok")).job_id == again.job_id
 
 
 def test_a_damaged_key_does_not_prevent_the_removal_of_others(tmp_path: Path) -> None:
