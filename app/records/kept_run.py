@@ -48,6 +48,13 @@ def remove(state: str, run_id: str) -> None:
     files.discard(f"{state}/{FOLDER}/{run_id}")
 
 
+def remove_left(state: str, run_id: str) -> None:
+    """Remove the record of a run whose supervisor has died, perhaps while it was writing that."""
+    for name in _names(state):
+        if name.partition(".")[0] == run_id:
+            remove(state, name)
+
+
 def read(state: str, run_id: str) -> KeptRun | None:
     """The record of a run, or None."""
     return record_file.read_as(KeptRun, f"{state}/{FOLDER}/{run_id}") if is_job_id(run_id) else None
@@ -55,11 +62,14 @@ def read(state: str, run_id: str) -> KeptRun | None:
 
 def kept_runs(state: str) -> Iterator[KeptRun]:
     """The records of all kept runs, in any order."""
-    try:
-        names = os.listdir(f"{state}/{FOLDER}")
-    except OSError:
-        return
-    for name in names:
+    for name in _names(state):
         found = read(state, name)
         if found is not None and found.id == name:
             yield found
+
+
+def _names(state: str) -> list[str]:
+    try:
+        return os.listdir(f"{state}/{FOLDER}")
+    except OSError:
+        return []

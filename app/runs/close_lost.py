@@ -62,7 +62,7 @@ def close_kept(state: str, kept: KeptRun) -> None:
         # The run's folder was removed, or the disk is full.
         run.write_exit(RunExit(None, None, highest, len(result.ended), len(result.left)))
     temporary_folder.remove_for_run(run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
-    kept_run.remove(state, kept.id)
+    kept_run.remove_left(state, kept.id)
 
 
 def claim_to_close(job: Job) -> bool:
@@ -97,7 +97,7 @@ def _close(job: Job) -> None:
     job.write_end(judge(job, run_exit, "cancelled" if is_cancelled else "lost"))
     if (run_start := job.prepared.start()) is not None:
         job.prepared.discard_contents(run_start)
-    kept_run.remove(job.state, job.run.id)
+    kept_run.remove_left(job.state, job.run.id)
     temporary_folder.remove_for_run(job.run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
 
 

@@ -3,14 +3,17 @@
 import errno
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from app import processes
 from app.jobs.store import Spool
 from app.processes import Process
+from app.records import kept_run
+from app.records.kept_run import KeptRun
 from app.records.run import Running
-from app.runs.close_lost import close_lost
+from app.runs.close_lost import close_kept, close_lost
 from app.runs.detect_dead import is_dead
 from tests.support.hostile import create_job
 
@@ -88,3 +91,20 @@ def test_an_interrupt_is_taken_once_and_replaces_no_cancellation(
     job.ask("interrupt")
     assert job.is_to_be_cancelled()
     assert not job.take_interrupt()
+
+
+def test_what_a_dead_supervisor_has_written_of_a_kept_run_is_removed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    dead = Process(1 << 30, 1)
+    job, other = create_job(spool, dead), create_job(spool)
+    Path(job.claim_link).symlink_to(f"supervisor {1 << 30} 1 {processes.boot_id()} {job.id} 0")
+    lost = KeptRun(str(uuid4()), dead, "idle", "", "/", None, "admin", 1, None, 0)
+    folder = tmp_path / kept_run.FOLDER
+    for run_id in (job.id, lost.id, other.id):
+        kept_run.write(spool.state, lost._replace(id=run_id))
+        # It was killed before the rename.
+        (folder / f"{run_id}.4711.12345").write_text("{", encoding="utf-8")
+    assert close_lost(job)
+    close_kept(spool.state, lost)
+    assert {each.name.partition(".")[0] for each in folder.iterdir()} == {other.id}
