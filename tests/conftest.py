@@ -45,6 +45,13 @@ LONGEST = (
 _LONG = ("root", "real", "oracles", "browser", "proxy")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of these tests."""
+    parser.addoption(
+        "--rounds", type=int, default=2, help="how often each crash comes to kept runs (2)"
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
@@ -59,6 +66,13 @@ def scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name not in _KEPT and not name.startswith("PYTEST_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def rounds(pytestconfig: pytest.Config) -> int:
+    """How often each crash comes to kept runs."""
+    number: int = pytestconfig.getoption("rounds")
+    return number
 
 
 @pytest.fixture(scope="session")

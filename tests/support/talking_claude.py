@@ -9,6 +9,7 @@ message can have
     final <path>         write the turn's last words until there is such a file: a message that
                          comes in meanwhile gets a turn of its own
     own <seconds>        after the turn, begin one without a message of the client
+    note <path> <word>   add the word to a file, so that a test can count what was carried out
 
 A message that is to be known without an answer is printed in a line of type `known`, and so is an
 answer that was given before. Of its verbs, only `await` and `exit` are obeyed. If the client does
@@ -56,6 +57,7 @@ class Talk:
             "ask": self._ask,
             "final": self._end_turn,
             "line": self._line,
+            "note": _note,
             "own": self._begin_own,
         }
         self._print_line = verbs["line"]
@@ -79,6 +81,7 @@ class Talk:
     def serve(self) -> None:
         """Carry out turns until the input is closed or `end_session` comes."""
         signal.signal(signal.SIGUSR1, self._on_interrupt)
+        threading.excepthook = lambda _: os._exit(1)  # On a full disk, the CLI exits, too.
         threading.Thread(target=self._read, daemon=True).start()
         while True:
             with self._changed:
@@ -213,8 +216,11 @@ class Talk:
             elif fields["type"] == "control_request":
                 self._on_request(fields["request_id"], fields["request"])
             elif fields["type"] == "control_response":
+                answer = fields["response"]
+                if answer["request_id"] in self._answers:
+                    _print({"type": "answered again", "answer": answer})
                 with self._changed:
-                    self._answers[fields["response"]["request_id"]] = fields["response"]
+                    self._answers[answer["request_id"]] = answer
                     self._changed.notify()
         self._end()
 
@@ -266,7 +272,15 @@ class Talk:
 
 
 def _print(fields: Fields) -> None:
-    os.write(1, json.dumps(fields, separators=(",", ":")).encode() + b"\n")
+    content = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+    while content:
+        content = content[os.write(1, content) :]
+
+
+def _note(rest: str) -> None:
+    path, _, word = rest.partition(" ")
+    with open(path, "a") as file:  # noqa: PTH123 - pathlib takes time to import
+        file.write(f"{word}\n")
 
 
 def _lifecycle(uuid: str, state: str) -> None:
