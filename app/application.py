@@ -27,8 +27,10 @@ from app.cli.login import Login
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
 from app.conversation.conversations import Conversations
+from app.conversation.held_runs import HeldRuns
 from app.conversation.histories import Histories
 from app.conversation.images import Images
+from app.conversation.model_turns import ModelTurns
 from app.conversation.models import Models
 from app.conversation.turns import Turns
 from app.conversation.workspaces import Workspaces
@@ -203,7 +205,11 @@ def _openai_blueprints(
     defaults = requests.turn_defaults._replace(keep_alive=settings.keep_alive_chat)
     requests = replace(requests, turn_defaults=defaults)
     turns = Turns(requests, models, images, histories, conversations, workspaces)
-    completions = openai_chat.blueprint(service, turns, options_in_prompts=settings.prompt_options)
+    held = HeldRuns(settings.state_dir, settings.max_held)
+    model_turns = ModelTurns(requests, models, images, held, workspaces, settings.hold_seconds)
+    completions = openai_chat.blueprint(
+        service, turns, model_turns, options_in_prompts=settings.prompt_options
+    )
     # The names are in /openapi.json: in the ids of operations, and by the package's docstring.
     catalog = Blueprint("catalog", openai.__name__)
     openai_models.add_routes(catalog, models)

@@ -55,6 +55,8 @@ class Settings:
     ask_timeout: float
     keep_alive: float
     keep_alive_chat: float
+    hold_seconds: float
+    max_held: int
     max_keep_alive: float
     runs_memory: int
     spares: int
@@ -160,6 +162,8 @@ _TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], obje
     "ASK_TIMEOUT": (_is("600"), parse.seconds(1, 31_536_000)),
     "KEEP_ALIVE": (_is("0"), parse.seconds(0, 31_536_000)),
     "KEEP_ALIVE_CHAT": (_is("300"), parse.seconds(0, 31_536_000)),
+    "HOLD_SECONDS": (_is("120"), parse.seconds(0, 3600)),
+    "MAX_HELD": (_is("4"), parse.whole(0, 1000)),
     "MAX_KEEP_ALIVE": (_is("3600"), parse.seconds(0, 31_536_000)),
     "RUNS_MEMORY": (_is(""), parse.runs_memory),
     "SPARES": (_is(""), parse.spare_count),

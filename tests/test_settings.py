@@ -45,6 +45,8 @@ DEFAULTS: dict[str, Any] = {
     "ask_timeout": 600.0,
     "keep_alive": 0.0,
     "keep_alive_chat": 300.0,
+    "hold_seconds": 120.0,
+    "max_held": 4,
     "max_keep_alive": 3600.0,
     "runs_memory": memory() // 4,
     "spares": int(memory() >= 4_000_000_000),

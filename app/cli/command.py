@@ -6,7 +6,7 @@ What may contain a secret or a user's text is passed in a file or on standard in
 user of the machine can read a command line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ from app.errors import InvalidRequest
 LONGEST_ARGUMENT = 128 * 1024
 #: Bytes of all arguments together; the kernel's own limit is a quarter of the stack's limit.
 LONGEST_COMMAND = 1024 * 1024
+
+#: The name of the command's file with the tools of the client.
+CLIENT_TOOLS = "client_tools"
 
 #: An argument; or a flag, with the name of the command's file whose path is its value.
 Argument = str | dict[str, str]
@@ -35,13 +38,15 @@ _ALWAYS: tuple[Argument, ...] = (
 class Command:
     """What to run, as plain data that depends on no machine and no binary.
 
-    `history` has the lines of the conversation before the message in `input`.
+    `history` has the lines of the conversation before the message in `input`. `variables` are added
+    to the environment.
     """
 
     arguments: list[Argument]
     input: bytes
     history: bytes = b""
     files: dict[str, bytes] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,18 @@ class Extras:
     `content` is the user's message in blocks of the Messages API, in place of the prompt, and
     `history` the conversation before it, in lines of `app.cli.control`.
     `new_session` is the id (a UUID) for a new session. With `partial_messages` the CLI also
-    prints the answer while it is generated, as lines of type `stream_event`.
+    prints the answer while it is generated, as lines of type `stream_event`. `client_tools` are
+    tools that the client carries out, as JSON for `app.runs.supervisor.client_tools`. `variables`
+    are added to the environment. With `is_alone`, the operator's MCP servers are left out.
     """
 
     content: list[dict[str, Any]] | None = None
     history: bytes = b""
     new_session: str | None = None
     partial_messages: bool = False
+    client_tools: bytes | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    is_alone: bool = False
 
 
 def build(
@@ -96,8 +106,10 @@ def build(
         raise InvalidRequest.of(
             "too_long", ("body",), f"The options exceed {LONGEST_COMMAND} bytes together"
         )
+    if extras.client_tools is not None:
+        files[CLIENT_TOOLS] = extras.client_tools
     message = control.message(extras.content or request.prompt)
-    return Command(arguments, message, extras.history, files)
+    return Command(arguments, message, extras.history, files, extras.variables)
 
 
 def _options(
@@ -111,7 +123,7 @@ def _options(
     yield "settings", _settings(request)
     for option in _permission(request, defaults):
         yield "permission_mode", option
-    if defaults.mcp_config:
+    if defaults.mcp_config and not extras.is_alone:
         yield "mcp_config", f"--mcp-config={defaults.mcp_config}"
     if extras.new_session:
         yield "new_session_id", f"--session-id={extras.new_session}"

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.cli.lines import as_object, parse
-from app.conversation.events import AgentLine, AnswerEvent, AnswerStart, TextDelta
+from app.conversation.client_tools import ClientTools
+from app.conversation.events import (
+    AgentLine,
+    AnswerEvent,
+    AnswerStart,
+    CallDelta,
+    CallStart,
+    TextDelta,
+)
 
 #: Longer lines, in bytes, have nothing that the parser needs: they are skipped.
 LONGEST_LINE = 1 << 20
@@ -28,11 +36,20 @@ class AnswerParser:
     """Parses the chunks of a job's output.
 
     `structured`: the answer is only the structured output, which is in the result.
-    `with_lines`: the events include the CLI's lines.
+    `with_lines`: the events include the CLI's lines. `tools`: the client's tools, if it brings
+    some; the model then has no others.
     """
 
-    def __init__(self, structured: bool, with_lines: bool) -> None:
+    def __init__(
+        self, structured: bool, with_lines: bool, tools: ClientTools | None = None
+    ) -> None:
         self.structured = structured
+        self._tools = tools
+        self._names = tools.names() if tools else frozenset[str]()
+        # Whether a call of the client's tools has begun, and its arguments are streamed now.
+        self.has_calls = self._in_call = self._call_is_empty = False
+        # The texts of the present message that are held back until it calls a tool.
+        self._held_texts: list[str] = []
         self._with_lines = with_lines
         self._partial_line = b""
         self._skipping = False
@@ -51,6 +68,16 @@ class AnswerParser:
         #: The usage of each of the model's messages, for a job without a result.
         self.usage: dict[str, dict[str, Any]] = {}
 
+    @property
+    def has_client_tools(self) -> bool:
+        """Whether the client brings tools."""
+        return self._tools is not None
+
+    @property
+    def must_call(self) -> bool:
+        """Whether an answer without a call of the client's tools is no answer."""
+        return self._tools is not None and self._tools.choice.must_call
+
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
         """The events of a chunk. An incomplete line is kept for the next one."""
         *lines, rest = chunk.split(b"\n")
@@ -64,7 +91,7 @@ class AnswerParser:
         if len(self._partial_line) > LONGEST_LINE:
             self._partial_line, self._skipping = b"", True
             # The line is not parsed, so it may be a tool call.
-            self.used_tools = True
+            self.used_tools = self._tools is None
 
     def finish(self, result: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """The events of the CLI's last result line, after a success."""
@@ -79,7 +106,8 @@ class AnswerParser:
             yield from self._text(result["result"])
 
     def _parse_line(self, line: bytes) -> Iterator[AnswerEvent]:
-        self.used_tools = self.used_tools or _TOOL.search(line) is not None
+        if self._tools is None:
+            self.used_tools = self.used_tools or _TOOL.search(line) is not None
         fields = parse(line) if any(needle in line for needle in _NEEDLES) else {}
         kind = fields.get("type")
         if kind == "stream_event":
@@ -110,14 +138,24 @@ class AnswerParser:
                 text = text if isinstance(text, str) else ""
                 self._streamed.append(text)
                 yield from self._text(text)
+            elif delta.get("type") == "input_json_delta" and self._in_call:
+                text = str(delta.get("partial_json", ""))
+                self._call_is_empty = self._call_is_empty and not text
+                yield CallDelta(text)
+        elif kind == "content_block_stop" and self._in_call:
+            if self._call_is_empty:
+                yield CallDelta("{}")
+            self._in_call = False
         elif kind == "message_start":
             message = as_object(event.get("message"))
             self._message_id = str(message.get("id"))
             self.usage[self._message_id] = dict(as_object(message.get("usage")))
+            self._held_texts = []
             yield from self._start()
         elif kind == "content_block_start":
             self._streamed = []
             self._needs_separator = self._has_text
+            yield from self._begin_call(as_object(event.get("content_block")))
         elif kind == "message_delta":
             counts = {name: n for name, n in as_object(event.get("usage")).items() if n}
             self.usage.setdefault(self._message_id, {}).update(counts)
@@ -126,9 +164,14 @@ class AnswerParser:
         """A finished block, which was streamed unless the CLI asked without streaming."""
         message = as_object(fields.get("message"))
         content = message.get("content")
-        blocks = content if isinstance(content, list) else []
-        texts = [str(block.get("text")) for block in map(as_object, blocks) if "text" in block]
+        blocks = [as_object(block) for block in content] if isinstance(content, list) else []
+        texts = [str(block.get("text")) for block in blocks if "text" in block]
         was_streamed = message.get("id") == self._message_id
+        for block in () if was_streamed else blocks:
+            yield from self._begin_call(block)
+            if self._in_call:
+                yield CallDelta(json.dumps(block.get("input")))
+                self._in_call = False
         if not texts or was_streamed or fields.get("error") or self.structured:
             return
         text = _BLOCK_SEPARATOR.join(texts)
@@ -139,6 +182,22 @@ class AnswerParser:
         else:
             self._needs_separator = self._has_text
             yield from self._text(text)
+
+    def _begin_call(self, block: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        """The beginning of a block, which may be a call of one of the client's tools."""
+        self._in_call = block.get("type") == "tool_use" and block.get("name") in self._names
+        if self._tools is None or not self._in_call:
+            return
+        if self.has_calls and not self._tools.parallel:
+            # The client asks for one call at a time; it gets the others later, if ever.
+            self._in_call = False
+            return
+        self.has_calls = self._call_is_empty = True
+        held, self._held_texts = self._held_texts, []
+        for text in held:
+            yield from self._text(text)
+        yield from self._start()
+        yield CallStart(str(block.get("id")), str(block.get("name")))
 
     def _start(self) -> Iterator[AnswerEvent]:
         if not self._started:
@@ -152,6 +211,9 @@ class AnswerParser:
 
     def _text(self, text: str) -> Iterator[AnswerEvent]:
         if not text:
+            return
+        if self.must_call and not self.has_calls:
+            self._held_texts.append(text)
             return
         yield from self._start()
         separator = _BLOCK_SEPARATOR if self._needs_separator else ""

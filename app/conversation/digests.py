@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from itertools import groupby
 
-from app.conversation.messages import ImagePart, Message, TextPart
+from app.conversation.messages import ImagePart, Message, TextPart, ToolCall
 
 
 def start_digest(user: str, cwd: str, system: str) -> str:
@@ -22,9 +22,10 @@ def add_message(digest: str, message: Message) -> str:
     return _digest(digest, _content(message))
 
 
-def add_answer(digest: str, answer: str) -> str:
+def add_answer(digest: str, answer: str, calls: Sequence[ToolCall] = ()) -> str:
     """The digest after the gateway's answer, as the client will send it back."""
-    return add_message(digest, Message("assistant", [TextPart(answer)] if answer else []))
+    parts = [TextPart(answer)] if answer else []
+    return add_message(digest, Message("assistant", parts, None, calls))
 
 
 def digests_of(digest: str, messages: Sequence[Message]) -> list[str]:
@@ -47,8 +48,19 @@ def _content(message: Message) -> list[object]:
     if message.call_id is not None:
         content.append({"result of": message.call_id})
     if message.tool_calls:
-        content.append({"calls": [call.source for call in message.tool_calls]})
+        content.append({"calls": [_call(call) for call in message.tool_calls]})
     return content
+
+
+def _call(call: ToolCall) -> object:
+    """What is compared of a call: clients write the arguments' JSON anew."""
+    if call.name is None:
+        return call.source
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError:
+        arguments = call.arguments
+    return [call.id, call.name, arguments]
 
 
 def _digest(before: str, fact: object) -> str:

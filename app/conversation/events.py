@@ -18,6 +18,19 @@ class TextDelta(NamedTuple):
     text: str
 
 
+class CallStart(NamedTuple):
+    """The model begins to call a tool of the client."""
+
+    id: str
+    name: str
+
+
+class CallDelta(NamedTuple):
+    """A piece of the arguments of the call that began last, which are JSON."""
+
+    json: str
+
+
 class AgentLine(NamedTuple):
     """A line of the CLI's output: one JSON object."""
 
@@ -48,6 +61,6 @@ class UsageReport(NamedTuple):
 
 
 #: What the lines of the CLI are parsed into.
-AnswerEvent = AnswerStart | TextDelta | AgentLine
+AnswerEvent = AnswerStart | TextDelta | CallStart | CallDelta | AgentLine
 #: What a reader of a job gets.
 Event = AnswerEvent | Comment | AnswerEnd | UsageReport

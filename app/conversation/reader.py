@@ -85,17 +85,24 @@ def _last_events(jobs: JobService, job: Job, parser: AnswerParser, cut: Cut) -> 
         failure = failure_of(end, result, parser.used_tools)
         if failure is not None:
             raise failure
-        if parser.structured and "structured_output" not in result:
+        is_structured = parser.structured and not parser.has_calls
+        if is_structured and "structured_output" not in result:
             raise AnswerFailed(
                 "no_structured_output", "The model's answer has no structured output"
             )
-        yield from _until_cut(parser.finish(result), cut)
+        if parser.must_call and not parser.has_calls:
+            raise AnswerFailed("tool_not_called", "The model has called none of the tools")
+        if not parser.has_calls:
+            yield from _until_cut(parser.finish(result), cut)
         held_back = cut.finish()
         if held_back:
             yield TextDelta(held_back)
-        stop_reason = cut.reason or str(result.get("stop_reason"))
+        ended = "tool_use" if parser.has_calls else str(result.get("stop_reason"))
+        stop_reason = cut.reason or ended
         yield AnswerEnd(stop_reason, is_complete=cut.reason is None)
-    yield UsageReport(usage_of(result, parser.usage.values()))
+    # The result of a model with the client's tools is that of several answers.
+    counted = {} if parser.has_client_tools else result
+    yield UsageReport(usage_of(counted, parser.usage.values()))
 
 
 def _until_cut(events: Iterator[AnswerEvent], cut: Cut) -> Iterator[Event]:

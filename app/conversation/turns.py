@@ -11,6 +11,7 @@ from app.auth.users import User
 from app.cli.command import Extras
 from app.cli.request_fields import read_fields, title_of
 from app.cli.transcripts import session_id_in
+from app.conversation.client_tools import ClientTools
 from app.conversation.conversations import Conversations
 from app.conversation.digests import add_answer, digests_of, start_digest
 from app.conversation.errors import BadParameter
@@ -48,7 +49,8 @@ class TurnRequest(NamedTuple):
 
     `messages` is the whole conversation as the client sent it, and `prompt_messages` the same
     without options in prompts. `session` is a session's id or a client's own name for one.
-    `schema` is the JSON Schema of a structured answer.
+    `schema` is the JSON Schema of a structured answer. With `tools`, which may be none, the model
+    has these alone. An answer has at most `max_tokens`.
     """
 
     model: str | None
@@ -57,13 +59,15 @@ class TurnRequest(NamedTuple):
     options: Options
     session: str | None
     schema: Mapping[str, Any] | None
+    tools: ClientTools | None = None
+    max_tokens: int | None = None
 
 
 class Turn(NamedTuple):
     """A turn before its job is started.
 
     `digest` is that of the conversation up to the answer. `claimed` is the session that was found
-    by its history, if one was.
+    by its history, if one was. `tools` are those of the client, if it brings some.
     """
 
     spec: JobSpec
@@ -71,6 +75,7 @@ class Turn(NamedTuple):
     claimed: HistorySession | None
     structured: bool
     with_lines: bool
+    tools: ClientTools | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,7 @@ class Turns:
             raise BadParameter("new_session_id", "Give either new_session_id or a session's name")
         fields = {
             **_model_field(request.model),
-            "title": _title(unsent),
+            "title": title_of_messages(unsent),
             **options.fields,
             **_system_prompt_field(system, options.system, options.fields),
             **({"json_schema": request.schema} if request.schema else {}),
@@ -193,7 +198,7 @@ class Turns:
         try:
             spec = self.requests.spec_for(read_fields(fields), user, key, extras)
         except InvalidRequest as error:
-            raise error.relocated(_place) from None
+            raise error.relocated(place_of) from None
         is_own = choice.new is not None or choice.claimed is not None
         return spec._replace(is_own_session=is_own)
 
@@ -207,7 +212,7 @@ def _model_field(name: str | None) -> dict[str, Any]:
     return {} if name in (None, "", DEFAULT) else {"model": name}
 
 
-def _title(messages: Sequence[Message]) -> str | None:
+def title_of_messages(messages: Sequence[Message]) -> str | None:
     """The job's title: the first line of the last user message with a text."""
     texts = (message.text() for message in reversed(messages) if message.role == "user")
     return next((title_of(text) for text in texts if text.strip()), None)
@@ -225,7 +230,7 @@ def _system_prompt_field(text: str, mode: str, fields: Mapping[str, Any]) -> dic
     return {name: f"{before}\n\n{text}" if before else text}
 
 
-def _place(location: Sequence[str | int]) -> list[str | int]:
+def place_of(location: Sequence[str | int]) -> list[str | int]:
     """The place in a chat API's request for a place in a chat request."""
     _, *rest = location
     place = ["messages"] if rest == ["prompt"] else ["claude", *rest] if rest else []

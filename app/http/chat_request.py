@@ -113,7 +113,7 @@ class ChatRequests:
             chat_request = chat_request.model_copy(update={"settings": settings})
         self._check_env(chat_request, user)
         options = turn_options(chat_request, self.turn_defaults, capabilities, self.claude.version)
-        if extras.history:
+        if extras.history or extras.client_tools is not None:
             options = options._replace(talks=True)
         return JobSpec(
             build(chat_request, self.defaults, self.claude.number, extras),

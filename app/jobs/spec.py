@@ -14,7 +14,9 @@ class JobSpec(NamedTuple):
     not exist yet. `title` is the job's name for people. With `talks`, the run is spoken with: it
     asks its client (`ask`, for `ask_timeout` seconds a question), or is kept for `keep_alive`
     seconds. `background_wait` is how long commands in the background may outlive the last result,
-    in seconds; None leaves it to the operator.
+    in seconds; None leaves it to the operator. `answers` is the run that is held for the results of
+    tools in the message. If the model calls tools of the client, the run is held for `hold`
+    seconds.
     """
 
     command: Command
@@ -36,6 +38,8 @@ class JobSpec(NamedTuple):
     ask_timeout: float = 600.0
     keep_alive: float = 0.0
     background_wait: float | None = None
+    answers: str | None = None
+    hold: float = 0.0
 
     @property
     def continues(self) -> str | None:

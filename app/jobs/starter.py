@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from app import audit, processes
 from app.auth.users import User
+from app.cli.command import CLIENT_TOOLS
 from app.cli.transcripts import Transcripts
 from app.errors import DiskFull, JobNotStarted, QueueFull, SessionExists, SessionNotFound
 from app.jobs.idempotency import Keys
@@ -93,7 +94,9 @@ class JobStarter:
         return job, is_new
 
     def _launch_and_log(self, job: Job, spec: JobSpec, user: User) -> None:
-        is_running = self._launcher.start(job.id, spec.continues, self._spares.fit(spec))
+        is_running = self._launcher.start(
+            job.id, spec.answers or spec.continues, self._spares.fit(spec)
+        )
         log.info(
             "job %s %s for %s in %r",
             job.id,
@@ -178,13 +181,20 @@ class JobStarter:
             keep_alive=spec.keep_alive,
             background_wait=self._background_wait(spec),
             spare=self._spares.fit(spec),
+            answers=spec.answers,
+            hold=spec.hold,
         )
         command = spec.command
-        roots = [str(root) for root in self._limits.roots]
         may_share = spec.talks or request.spare
-        stamps = stamps_of(command.arguments, spec.cwd) if may_share else []
         start = RunStart(
-            spec.cwd, command.arguments, self._limits.kill_grace, roots, spec.talks, stamps
+            spec.cwd,
+            command.arguments,
+            self._limits.kill_grace,
+            [str(root) for root in self._limits.roots],
+            spec.talks,
+            stamps_of(command.arguments, spec.cwd) if may_share else [],
+            dict(command.variables),
+            CLIENT_TOOLS in command.files,
         )
 
         def make() -> Job:

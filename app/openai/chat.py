@@ -1,15 +1,18 @@
 """`POST /v1/chat/completions`."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 from itertools import chain
 
 from flask import Blueprint, Response, after_this_request, g, request
 
+from app.auth.users import User
 from app.conversation.answer import AnswerParser
 from app.conversation.cut import Cut
 from app.conversation.events import Event
+from app.conversation.messages import ToolCall
+from app.conversation.model_turns import ModelTurns
 from app.conversation.reader import read_events
 from app.conversation.turns import Turn, Turns
 from app.http.idempotency_header import idempotency_key_of
@@ -18,7 +21,7 @@ from app.http.stream_response import stream_response
 from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
-from app.openai.completion_response import CompletionResponse
+from app.openai.completion_response import CompletionResponse, RecordAnswer
 from app.openai.turn_request import to_turn_request
 from app.openapi.describe import Body, describes
 from app.records.job import Job
@@ -27,7 +30,9 @@ from app.records.job import Job
 MOST_IGNORED = 1000
 
 
-def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Blueprint:
+def blueprint(
+    jobs: JobService, turns: Turns, model_turns: ModelTurns, *, options_in_prompts: bool
+) -> Blueprint:
     """The view."""
     views = Blueprint("completions", __name__)
 
@@ -48,29 +53,50 @@ def blueprint(jobs: JobService, turns: Turns, *, options_in_prompts: bool) -> Bl
         turn_request = to_turn_request(
             completion, request.headers, options_in_prompts=options_in_prompts
         )
-        turn = turns.prepare(turn_request, g.user, key)
+        if turn_request.tools is None:
+            turn = turns.prepare(turn_request, g.user, key)
+        else:
+            turn = model_turns.prepare(turn_request, turn_request.tools, g.user, key)
         started = _start(jobs, turns, turn)
         # Error responses have it, too.
         after_this_request(partial(_add_job_header, started.job.id))
         events = read_events(
             jobs,
             started.job,
-            AnswerParser(turn.structured, turn.with_lines),
-            Cut(completion.stop, completion.token_limit()),
+            AnswerParser(turn.structured, turn.with_lines, turn.tools),
+            Cut(completion.stop, None if turn.tools else completion.token_limit()),
             request.environ,
             cancel_on_disconnect=started.cancel_on_disconnect,
             # No history leads to a session whose answer was cut.
             end_run_at_cut=turn_request.session is None,
             requested_at=requested_at if started.is_new else None,
         )
+        record = _recorder(turns, model_turns, turn, started.job, g.user)
         answer = CompletionResponse(
-            turns, turn, g.user, started.job, completion, jobs.metrics, started.is_new
+            turn,
+            started.job,
+            completion,
+            jobs.metrics,
+            turns.requests.claude.version,
+            record if started.is_new else None,
         )
         response = _respond(answer, events, started.job, bool(completion.stream))
         _add_headers(response, answer, completion)
         return response
 
     return views
+
+
+def _recorder(
+    turns: Turns, model_turns: ModelTurns, turn: Turn, job: Job, user: User
+) -> RecordAnswer:
+    def record(session: str | None, answer: str | None, calls: Sequence[ToolCall]) -> None:
+        if turn.tools is None:
+            turns.record(turn, user, session, job.run.id, answer)
+        elif answer is not None and calls:
+            model_turns.record(turn, job.run.id, answer, calls)
+
+    return record
 
 
 def _start(jobs: JobService, turns: Turns, turn: Turn) -> StartedJob:

@@ -11,6 +11,13 @@ from pydantic import (
     StrictBool,
 )
 
+from app.conversation.client_tools import (
+    MOST,
+    ClientTool,
+    ClientTools,
+    ToolChoice,
+    check_tools,
+)
 from app.conversation.errors import BadParameter
 from app.errors import InvalidRequest
 from app.json_body import read_object, validate
@@ -21,8 +28,6 @@ _UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "n": (1,),
     "logprobs": (False,),
     "top_logprobs": (0,),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
     "modalities": (["text"],),
@@ -45,6 +50,42 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     include_usage: StrictBool = False
+
+
+class FunctionTool(BaseModel):
+    """A function that the client carries out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class Tool(BaseModel):
+    """A tool of the client."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["function"]
+    function: FunctionTool
+
+
+class NamedFunction(BaseModel):
+    """The name of a function."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+
+
+class NamedToolChoice(BaseModel):
+    """The tool that the model must call."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["function"]
+    function: NamedFunction
 
 
 class JsonSchema(BaseModel):
@@ -95,6 +136,9 @@ class CompletionRequest(BaseModel):
     max_tokens: int | None = Field(None, gt=0, strict=True)
     max_completion_tokens: int | None = Field(None, gt=0, strict=True)
     response_format: ResponseFormat | None = None
+    tools: list[Tool] | None = Field(None, max_length=MOST, fail_fast=True)
+    tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
+    parallel_tool_calls: StrictBool | None = None
     metadata: dict[str, Any] | None = None
     conversation_id: str | None = None
     session_id: str | None = None
@@ -106,6 +150,27 @@ class CompletionRequest(BaseModel):
             number for number in (self.max_tokens, self.max_completion_tokens) if number is not None
         ]
         return min(given, default=None)
+
+    def client_tools(self) -> ClientTools | None:
+        """The client's tools, if the request has some, or its history has calls.
+
+        Raises BadParameter.
+        """
+        has_calls = any(message.tool_calls for message in self.messages)
+        if self.tools is None and self.tool_choice is None and not has_calls:
+            return None
+        tools = [
+            ClientTool(tool.function.name, tool.function.description, tool.function.parameters)
+            for tool in self.tools or []
+        ]
+        found = ClientTools(tools, self._tool_choice(), self.parallel_tool_calls is not False)
+        check_tools(found, "tools")
+        return found
+
+    def _tool_choice(self) -> ToolChoice:
+        if isinstance(self.tool_choice, NamedToolChoice):
+            return ToolChoice("named", self.tool_choice.function.name)
+        return ToolChoice(self.tool_choice or "auto")
 
     def ignored_parameters(self) -> list[str]:
         """The names of the parameters without an effect, sorted."""

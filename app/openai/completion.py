@@ -1,9 +1,10 @@
 """The wire format of a completion: chunks of an event stream, or one object. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from app.conversation.messages import ToolCall
 from app.conversation.usage import TokenUsage
 
 # OpenAI's finish reasons for the stop reasons of the model's API; any other one is "stop".
@@ -11,6 +12,7 @@ _FINISH_REASONS = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
+    "tool_use": "tool_calls",
 }
 #: The last event of a complete stream.
 DONE = b"data: [DONE]\n\n"
@@ -58,6 +60,21 @@ class ChunkWriter:
         """A piece of the answer."""
         return self._before + b'{"content":%b}' % json.dumps(text).encode() + self._after + b"}\n\n"
 
+    def call(self, index: int, call_id: str, name: str) -> bytes:
+        """The beginning of the call with this index in the answer."""
+        function = {"name": name, "arguments": ""}
+        return self._calls(
+            {"index": index, "id": call_id, "type": "function", "function": function}
+        )
+
+    def arguments(self, index: int, text: str) -> bytes:
+        """A piece of a call's arguments."""
+        return self._calls({"index": index, "function": {"arguments": text}})
+
+    def _calls(self, call: Mapping[str, Any]) -> bytes:
+        delta = json.dumps({"tool_calls": [call]}, separators=(",", ":")).encode()
+        return self._before + delta + self._after + b"}\n\n"
+
     def line(self, fields: Mapping[str, Any]) -> bytes:
         """A line of the CLI, in the field `claude`."""
         line = json.dumps(fields, separators=(",", ":")).encode()
@@ -75,10 +92,25 @@ class ChunkWriter:
 
 
 def completion_object(
-    head: CompletionHead, text: str, reason: str, usage: Mapping[str, Any], lines: list[Any] | None
+    head: CompletionHead,
+    text: str,
+    calls: Sequence[ToolCall],
+    reason: str,
+    usage: Mapping[str, Any],
+    lines: list[Any] | None,
 ) -> dict[str, Any]:
     """The whole completion. `lines` are the CLI's lines, if the client asked for them."""
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+    if calls:
+        message["content"] = text or None
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in calls
+        ]
     if lines is not None:
         message["claude"] = lines
     return {

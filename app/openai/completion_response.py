@@ -2,23 +2,25 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from flask import Response, jsonify
 
 from app import sse
-from app.auth.users import User
 from app.conversation.events import (
     AgentLine,
     AnswerEnd,
     AnswerStart,
+    CallDelta,
+    CallStart,
     Comment,
     Event,
     TextDelta,
     UsageReport,
 )
-from app.conversation.turns import Turn, Turns
+from app.conversation.messages import ToolCall
+from app.conversation.turns import Turn
 from app.errors import GatewayError
 from app.metrics import Metrics
 from app.openai.chat_body import CompletionRequest
@@ -40,39 +42,43 @@ log = logging.getLogger(__name__)
 MOST_LINES = 8 << 20
 
 
-class CompletionResponse:
-    """The response of one completion, streamed or not. It also records the answer.
+#: Records an answer: its session, if it has one, its text, None if it is not complete, its calls.
+RecordAnswer = Callable[[str | None, str | None, Sequence[ToolCall]], None]
 
-    `is_new`: this request started the job; the answer of an older one is recorded already.
+
+class CompletionResponse:
+    """The response of one completion, streamed or not.
+
+    `record` is called with the answer; it is None for an older job, whose answer is recorded
+    already. `version` is the CLI's.
     """
 
     def __init__(
         self,
-        turns: Turns,
         turn: Turn,
-        user: User,
         job: Job,
         completion: CompletionRequest,
         metrics: Metrics,
-        is_new: bool,
+        version: str,
+        record: RecordAnswer | None,
     ) -> None:
-        self._is_new = is_new
+        self._record_answer = record
         self._metrics = metrics
-        self._turns = turns
         self._turn = turn
-        self._user = user
         self._job = job
-        version = turns.requests.claude.version
         self._fingerprint = f"claude-code-{version.split()[0]}"
         self._model = completion.model or turn.spec.model or ""
         options = completion.stream_options
         self._with_usage = bool(options and options.include_usage)
         self._texts: list[str] = []
+        # The id and name of each call, and the pieces of its arguments.
+        self._calls: list[tuple[str, str, list[str]]] = []
         self._writer: ChunkWriter | None = None
         self._created = int(time.time())
         #: The session, as far as it is known.
-        self.session_id = None if turn.spec.fork_session else turn.spec.session_id
-        if not is_new:
+        has_session = turn.tools is None and not turn.spec.fork_session
+        self.session_id = turn.spec.session_id if has_session else None
+        if record is None:
             # The turn has a new session; the job's record has that of the first request.
             first_request = job.request()
             self.session_id = first_request and first_request.session_id
@@ -114,6 +120,7 @@ class CompletionResponse:
             completion_object(
                 self._head(),
                 "".join(self._texts),
+                self._tool_calls(),
                 finish_reason(stop_reason),
                 usage_object(usage) if usage else {},
                 lines,
@@ -132,6 +139,10 @@ class CompletionResponse:
                 yield writer.begin()
             if isinstance(event, TextDelta):
                 yield writer.text(event.text)
+            elif isinstance(event, CallStart):
+                yield writer.call(len(self._calls) - 1, event.id, event.name)
+            elif isinstance(event, CallDelta):
+                yield writer.arguments(len(self._calls) - 1, event.json)
             elif isinstance(event, AgentLine):
                 yield writer.line(event.fields)
             elif isinstance(event, AnswerEnd):
@@ -142,18 +153,25 @@ class CompletionResponse:
     def _record(self, event: Event) -> None:
         if isinstance(event, AnswerStart):
             self._model = event.model or self._model
-            self.session_id = event.session_id or self.session_id
+            if self._turn.tools is None:
+                self.session_id = event.session_id or self.session_id
         elif isinstance(event, TextDelta):
             self._texts.append(event.text)
-        elif isinstance(event, AnswerEnd) and self._is_new:
+        elif isinstance(event, CallStart):
+            self._calls.append((event.id, event.name, []))
+        elif isinstance(event, CallDelta):
+            self._calls[-1][2].append(event.json)
+        elif isinstance(event, AnswerEnd) and self._record_answer is not None:
             # Before the client sees the end: its next request may come at once.
             answer = "".join(self._texts) if event.is_complete else None
             try:
-                run = self._job.run.id
-                self._turns.record(self._turn, self._user, self.session_id, run, answer)
+                self._record_answer(self.session_id, answer, self._tool_calls())
             except OSError as error:
-                # The answer is complete; the next turn begins a new session.
-                log.error("cannot record the session of job %s: %s", self._job.id, error)
+                # The answer is complete; the next turn begins anew.
+                log.error("cannot record the answer of job %s: %s", self._job.id, error)
+
+    def _tool_calls(self) -> list[ToolCall]:
+        return [ToolCall(name, "".join(texts), {}, id) for id, name, texts in self._calls]
 
     def _head(self) -> CompletionHead:
         return CompletionHead(

@@ -40,11 +40,29 @@ class OpenAIError(ResponseModel):
     error: OpenAIErrorObject
 
 
+class CalledFunction(ResponseModel):
+    """What to carry out."""
+
+    name: str
+    arguments: str = Field(description="An object as JSON.")
+
+
+class CompletionToolCall(ResponseModel):
+    """A call of one of the client's tools."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
 class CompletionMessage(ResponseModel):
     """The answer."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
+    tool_calls: list[CompletionToolCall] | None = Field(
+        None, description="The calls of the client's tools, if there are any."
+    )
     refusal: None
     claude: list[Any] | None = Field(
         None, description="The CLI's lines, if the option `events` asks for them."
@@ -57,7 +75,7 @@ class Choice(ResponseModel):
     index: Literal[0]
     message: CompletionMessage
     logprobs: None
-    finish_reason: Literal["stop", "length", "content_filter"]
+    finish_reason: Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 class Completion(ResponseModel):

@@ -42,6 +42,8 @@ def to_turn_request(
         resolved,
         session,
         None if answer_format is None else answer_format.answer_schema(),
+        completion.client_tools(),
+        completion.token_limit(),
     )
 
 

@@ -20,7 +20,8 @@ class JobRequest(NamedTuple):
     unless it is forked. `title` is the job's name for people. With `ask`, the CLI's questions are
     for the client, each for `ask_timeout` seconds. The run is kept for `keep_alive` seconds after
     the job. Commands in the background may outlive the last result for `background_wait` seconds.
-    `spare` means that a spare can serve the job.
+    `spare` means that a spare can serve the job. `answers` is the run that waits for the results of
+    tools in the job's message. A run that waits for such results is held for `hold` seconds.
     """
 
     id: str
@@ -44,6 +45,8 @@ class JobRequest(NamedTuple):
     keep_alive: float = 0.0
     background_wait: float = 30.0
     spare: bool = False
+    answers: str | None = None
+    hold: float = 0.0
 
 
 class JobEnd(NamedTuple):

@@ -33,6 +33,8 @@ class RunStart(NamedTuple):
     start; without any, it may be anywhere. `kill_grace` is in seconds. With `talks`, the supervisor
     speaks with the CLI, which stays for further turns. `stamps` are those of the files that the
     arguments name (`app.records.start_stamps`), where another job's process may be used.
+    `variables` are added to the CLI's environment. With `client_tools`, the run's folder has the
+    file of that name: tools of the client (`app.runs.supervisor.client_tools`).
     """
 
     cwd: str
@@ -41,6 +43,8 @@ class RunStart(NamedTuple):
     roots: list[str] = []  # noqa: RUF012 - of a named tuple
     talks: bool = False
     stamps: list[str] = []  # noqa: RUF012 - of a named tuple
+    variables: dict[str, str] = {}  # noqa: RUF012 - of a named tuple
+    client_tools: bool = False
 
 
 class Running(NamedTuple):
@@ -74,6 +78,7 @@ class Run:
         self.path = f"{state}/runs/{run_id}"
         self.output = f"{self.path}/output"
         self.stderr = f"{self.path}/stderr"
+        self.client_tools = f"{self.path}/client_tools"
         self._running = f"{self.path}/running"
         self._wish = f"{self.path}/wish"
 
@@ -98,6 +103,8 @@ class Run:
         for argument in start.arguments:
             if not isinstance(argument, str):
                 files.discard(f"{self.path}/{argument['file']}")
+        if start.client_tools:
+            files.discard(self.client_tools)
 
     def open_stderr(self) -> int:
         """Create and open standard error. Raises OSError, and FileExistsError if it exists."""

@@ -39,6 +39,8 @@ _STATUS_ERRORS = {
     "lost": "The process that supervised the job was killed",
 }
 _NO_REASON = "The CLI's result reports an error without a message"
+#: The reason of a job that has ended because the client has to carry out tools.
+CLIENT_TOOLS = "client_tools"
 # How many bytes at the end of standard error are searched for the CLI's error.
 _STDERR_READ = 4096
 
@@ -180,6 +182,20 @@ def judge_turn(
         span_end=turn.span_end,
         background=turn.background,
         earlier_results_at=turn.results_at[:-1],
+    )
+
+
+def judge_calls(turn: TurnOutcome, *, request: JobRequest, claim: Claim) -> JobEnd:
+    """The record of the end of a job whose model has called tools of the client, as of now."""
+    return JobEnd(
+        status="succeeded",
+        ended_at=now(),
+        session_id=turn.session_id or request.session_id,
+        result={"stop_reason": "tool_use", "total_cost_usd": round(turn.cost, 10)},
+        reason=CLIENT_TOOLS,
+        run=claim.run,
+        span_start=turn.span_start,
+        span_end=turn.span_end,
     )
 
 

@@ -14,8 +14,7 @@ from app.openai.chat_body import read_completion
     [
         {"n": 2},
         {"logprobs": True},
-        {"tools": [{"type": "function"}]},
-        {"tool_choice": "required"},
+        {"functions": [{"name": "f"}]},
         {"modalities": ["text", "audio"]},
         {"audio": {}},
     ],

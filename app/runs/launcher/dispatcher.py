@@ -98,7 +98,7 @@ class Dispatcher:
         for job_id in self._queue.read_published():
             request = Job(self._state, job_id).request()
             if request is not None and job_id not in self._queue:
-                self._queue.add(job_id, request.continues, request.spare)
+                self._queue.add(job_id, request.answers or request.continues, request.spare)
         self.drop_cancelled()
         self._cleanup.start_if_due()
 
@@ -268,7 +268,7 @@ class Dispatcher:
         """Count a job of an earlier launcher as running until its supervisor exits."""
         if job.id not in self._queue:
             request = job.request()
-            self._queue.add_running(job.id, request and request.continues)
+            self._queue.add_running(job.id, request and (request.answers or request.continues))
         try:
             supervisor = supervisor_of(job)
             descriptor = supervisor and processes.open_process(supervisor)

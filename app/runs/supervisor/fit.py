@@ -15,10 +15,9 @@ _CHANGEABLE = ("--model=", "--resume=", "--session-id=")
 
 def fits(run: Run, run_start: RunStart, prepared: Run, wanted: RunStart) -> bool:
     """Whether a run that was started so is as good as the one that was prepared for a job."""
-    if (run_start.cwd, run_start.roots) != (wanted.cwd, wanted.roots):
-        return False
-    if run_start.stamps != wanted.stamps:
-        return False
+    for name in ("cwd", "roots", "stamps", "variables", "client_tools"):
+        if getattr(run_start, name) != getattr(wanted, name):
+            return False
     found = _fixed(run, run_start)
     return found is not None and found == _fixed(prepared, wanted)
 
@@ -34,14 +33,13 @@ def model_of(start: RunStart) -> str | None:
 def _fixed(run: Run, start: RunStart) -> list[tuple[str, bytes]] | None:
     """The arguments that a running process cannot change, with what their files contain."""
     fixed = []
+    read = {"": run.client_tools} if start.client_tools else {}
     for argument in start.arguments:
-        if isinstance(argument, str):
-            if not argument.startswith(_CHANGEABLE):
-                fixed.append((argument, b""))
-            continue
-        try:
-            content = files.read_file(f"{run.path}/{argument['file']}", 1 << 30)
-        except OSError:
-            return None
-        fixed.append((argument["flag"], content))
-    return fixed
+        if not isinstance(argument, str):
+            read[argument["flag"]] = f"{run.path}/{argument['file']}"
+        elif not argument.startswith(_CHANGEABLE):
+            fixed.append((argument, b""))
+    try:
+        return fixed + [(name, files.read_file(path, 1 << 30)) for name, path in read.items()]
+    except OSError:
+        return None

@@ -13,6 +13,7 @@ from app.records.job import Job
 from app.records.job_records import JobRequest
 from app.records.kept_run import KeptRun
 from app.records.run import RunStart
+from app.runs.supervisor.client_tools import client_tools_of, results_in
 from app.runs.supervisor.fit import fits, model_of
 from app.runs.supervisor.open_questions import refuse
 from app.runs.supervisor.talking_run import TalkingRun
@@ -43,18 +44,33 @@ class KeptSession:
         self._cost_at_idle = 0.0
         self._until = 0.0
         self._idle_since: str | None = None
+        #: The client's tools, if the run was started with some.
+        self.tools = client_tools_of(run)
+        #: The id of the message whose turn waits for results of the client's tools, if one does.
+        self.held: str | None = None
         #: Bytes of memory of the CLI at its last look.
         self.memory = 0
 
     def fits(self, job: Job, request: JobRequest, run_start: RunStart) -> bool:
         """Whether the run may serve this job: same user, same session, the same start."""
         started = self.run.watch.started
+        if (self.held is not None) != (request.answers is not None):
+            return False
+        if self.tools is not None and self.held is not None:
+            if request.answers != self.run.id:
+                return False
+            try:
+                if set(results_in(job.message)) != self.tools.open_calls():
+                    return False
+            except OSError:
+                return False
+        elif request.continues != self.run.session:
+            return False
         return (
             request.user == self._user
             and run_start.talks
             # Without questions, what was allowed would be allowed to a job that was not asked.
             and (request.ask or not self.run.has_rules)
-            and request.continues == self.run.session
             and not self.run.watch.has_exited()
             and fits(started.run, started.start, job.prepared, run_start)
             and (request.model == self._model or model_of(run_start) is not None)
@@ -68,11 +84,25 @@ class KeptSession:
             self.run.request("apply_flag_settings", settings={"model": model})
             self._model = request.model
 
+    def offer_tools(self) -> None:
+        """Offer the client's tools to the CLI, before its first message."""
+        if self.tools is not None and self._jobs == 1:
+            self.tools.offer()
+
     def note_busy(self) -> None:
         """A job begins."""
         self._jobs += 1
+        self.held = None
         if self._jobs > 1:
             self._write("busy", None)
+
+    def note_held(self, message_id: str, seconds: float) -> bool:
+        """A job has ended with calls of the client's tools, whose results another may bring.
+
+        Returns whether the run may be kept for so many seconds.
+        """
+        self.held = message_id
+        return seconds > 0 and self.note_idle(seconds)
 
     def note_idle(self, seconds: float) -> bool:
         """A job has ended; returns whether the run may be kept for so many seconds."""
@@ -89,7 +119,11 @@ class KeptSession:
         self._until = time.monotonic() + seconds
         self._own_turns, self._own_cost, self._cost_at_idle = 0, 0.0, run.cost
         self._idle_since = now()
-        return self._write("idle", self._idle_since)
+        return self._write(self._state_without_job, self._idle_since)
+
+    @property
+    def _state_without_job(self) -> str:
+        return "idle" if self.held is None else "held"
 
     def wait(self, channel: socket.socket) -> bool:
         """Wait for a message on the launcher's channel; False if the run must end before one."""
@@ -114,13 +148,15 @@ class KeptSession:
 
     def _on_line(self, fields: dict[str, object]) -> None:
         kind = fields.get("type")
+        if self.tools is not None and self.tools.on_line(fields):
+            return
         if kind == "control_request":
             # No job is there that could ask its client.
             refuse(self.run, fields)
         elif kind == "result":
             self._own_turns += 1
             self._own_cost = self.run.cost - self._cost_at_idle
-            self._write("idle", self._idle_since)
+            self._write(self._state_without_job, self._idle_since)
 
     def _write(self, state: str, since: str | None) -> bool:
         record = KeptRun(

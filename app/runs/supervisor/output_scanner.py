@@ -19,11 +19,11 @@ LONGEST_LINE = 64 << 20
 
 # The types and subtypes of lines that a supervisor acts upon.
 _TYPES = b"result|control_request|control_response|control_cancel_request|command_lifecycle"
-_MORE_TYPES = b"conversation_reset"
+_MORE_TYPES = b"conversation_reset|message_stop"
 _SUBTYPES = b"init|session_state_changed|background_tasks_changed|task_started|task_updated"
 _MORE_SUBTYPES = b"task_notification"
 _NEEDLE = re.compile(
-    rb'"(?:type":"(?:%b|%b)|subtype":"(?:%b|%b))"'
+    rb'"(?:type":"(?:%b|%b)|subtype":"(?:%b|%b)|stop_reason":"tool_use)"'
     % (_TYPES, _MORE_TYPES, _SUBTYPES, _MORE_SUBTYPES)
 )
 # A needle may lie across two reads.

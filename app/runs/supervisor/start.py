@@ -85,6 +85,8 @@ def start(
         variables = dict.fromkeys(temporary_folder.VARIABLES, folder.encode())
         if run_start.talks:
             variables.update(_TALKS)
+        for name, value in run_start.variables.items():
+            variables[name.encode()] = value.encode()
         try:
             # posix_spawn cannot set a working directory, so this process enters it.
             _enter(run_start)

@@ -168,11 +168,12 @@ class Supervisor:
     def _serve_turn(self, kept: KeptSession, job: JobWatch, report: Callable[[str], None]) -> None:
         """Serve a job with a run that talks. Raises NotBegun if the CLI does not take it."""
         run = kept.run
-        turn = Turn(run, job)
+        turn = Turn(run, job, kept.tools, kept.held)
         kept.note_busy()
         try:
             if job.job.prepared.id != run.id:
                 job.job.show(run.watch.started.run)
+            kept.offer_tools()
             turn.begin()
         except OSError as error:
             # Any later error must not have another process serve the job once more.
@@ -180,7 +181,7 @@ class Supervisor:
         report("started")
         self._note_running(run.watch.started)
         turn.until_over()
-        if not turn.spoils_run and self._keeps(kept, job):
+        if not turn.spoils_run and self._keeps(kept, job, turn.held):
             if job.job.prepared.id != run.id:
                 _discard_contents(job.job)
             write_end(job.job, turn.judge(None), run.watch.started.output, job.request)
@@ -192,10 +193,17 @@ class Supervisor:
         kept.close()
         self._end_job(job, end, run.watch, run_exit)
 
-    def _keeps(self, kept: KeptSession, job: JobWatch) -> bool:
-        """Keep a run after its job, if the job asks for that and the launcher knows of it."""
+    def _keeps(self, kept: KeptSession, job: JobWatch, held: str | None) -> bool:
+        """Keep a run after its job, if the job asks for that and the launcher knows of it.
+
+        `held` is the message whose turn goes on with the results of the client's tools, if any.
+        """
         run, seconds = kept.run, job.request.keep_alive
-        if run.watch.has_exited() or not seconds or run.session is None:
+        if run.watch.has_exited():
+            return False
+        if held is not None:
+            return kept.note_held(held, job.request.hold) and self._keep(run.id, kept.memory)
+        if not seconds or run.session is None:
             return False
         return kept.note_idle(seconds) and self._keep(run.session, kept.memory)
 

@@ -111,7 +111,9 @@ class TalkingRun:
 
     def _note_result(self, fields: dict[str, Any]) -> None:
         self.killed_agents = killed_agents(fields)
-        cost = fields.get("total_cost_usd")
+        self.note_cost(fields.get("total_cost_usd"))
+
+    def note_cost(self, cost: object) -> None:
+        """Note what the whole process has cost so far, as the CLI reports it."""
         if isinstance(cost, int | float) and not isinstance(cost, bool):
-            # It is the sum of the whole process.
             self.cost = max(self.cost, float(cost))

@@ -15,6 +15,7 @@ from app.records.job_records import JobEnd, Status
 from app.records.output_file import cut_holes
 from app.records.run import RunExit
 from app.runs.supervisor.background_tasks import TASK_LINES
+from app.runs.supervisor.client_tools import ClientTools, results_in
 from app.runs.supervisor.inbox_reader import InboxReader
 from app.runs.supervisor.job_limits import ReachedLimit
 from app.runs.supervisor.job_watch import JobWatch
@@ -22,7 +23,7 @@ from app.runs.supervisor.open_questions import OpenQuestions
 from app.runs.supervisor.output_scanner import Line
 from app.runs.supervisor.talking_run import TalkingRun
 from app.runs.supervisor.turn_message import TurnMessage
-from app.runs.verdict import TurnOutcome, judge, judge_turn, with_full_disk
+from app.runs.verdict import TurnOutcome, judge, judge_calls, judge_turn, with_full_disk
 
 #: Seconds that a kept run has to begin a job's turn.
 BEGIN_PATIENCE = 2.0
@@ -39,10 +40,17 @@ class NotBegun(Exception):
 class Turn:
     """The job that a talking run serves now."""
 
-    def __init__(self, run: TalkingRun, job: JobWatch) -> None:
+    def __init__(
+        self,
+        run: TalkingRun,
+        job: JobWatch,
+        tools: ClientTools | None = None,
+        held: str | None = None,
+    ) -> None:
         self._run = run
         self._job = job
-        self._message = TurnMessage(run, job.job)
+        self._tools = tools
+        self._message = TurnMessage(run, job.job, held)
         self._span_start = job.job.span_start()
         self._cost_before = run.cost
         self._questions = OpenQuestions(run, job)
@@ -64,13 +72,25 @@ class Turn:
         self._spoils_run = False
 
     @property
+    def held(self) -> str | None:
+        """The id of the message whose turn goes on once the client has answered calls, if any."""
+        waits = self._tools is not None and self._tools.wait_for_client and self._result is None
+        return self._message.id if waits and self._known_status() is None else None
+
+    @property
     def spoils_run(self) -> bool:
         """Whether the run must not serve another job."""
         return self._spoils_run or self._inbox.spoils_run
 
     def begin(self) -> None:
         """Begin to send the job's message to the CLI. Raises OSError."""
-        self._message.begin()
+        if not self._message.is_held or self._tools is None:
+            self._message.begin()
+            return
+        self._tools.answer(results_in(self._job.job.message))
+        self._has_started = True
+        self._begin_span(self._run.position)
+        self._inbox.open()
 
     def until_over(self) -> None:
         """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
@@ -119,9 +139,22 @@ class Turn:
         job = self._job
         known = self._known_status()
         reason = self._reached_limit.reason if self._reached_limit else None
+        if self.held is not None:
+            return judge_calls(self._outcome(run_exit), request=job.request, claim=job.claim)
         if self._result is None:
             return self._judge_without_result(run_exit, known, reason)
-        outcome = TurnOutcome(
+        return judge_turn(
+            job.job,
+            run_exit or RunExit(),
+            known,
+            self._outcome(run_exit),
+            reason=reason,
+            request=job.request,
+            claim=job.claim,
+        )
+
+    def _outcome(self, run_exit: RunExit | None) -> TurnOutcome:
+        return TurnOutcome(
             self._span_start or 0,
             self._run.position if run_exit is None else self._run.size(),
             self._run.session,
@@ -131,15 +164,6 @@ class Turn:
             or self._run.killed_agents > self._killed_before,
             self._run.tasks.take_report(are_ended=run_exit is not None),
             self._results_at,
-        )
-        return judge_turn(
-            job.job,
-            run_exit or RunExit(),
-            known,
-            outcome,
-            reason=reason,
-            request=job.request,
-            claim=job.claim,
         )
 
     def _judge_without_result(
@@ -166,6 +190,8 @@ class Turn:
     def _on_line(self, line: Line) -> None:
         fields = line.fields
         kind = fields.get("type")
+        if self._tools is not None and self._tools.on_line(fields):
+            return
         if kind == "command_lifecycle":
             self._on_lifecycle(fields, line.start)
         elif kind == "result":
@@ -224,6 +250,8 @@ class Turn:
         """Whether the job's result is there, and nothing that belongs to the job goes on."""
         if self._is_withdrawn:
             return self._is_idle
+        if self._tools is not None and self._tools.wait_for_client and self._ending_at is None:
+            return self._tools.cost_is_known
         if self._result is None or (self._inbox.is_waiting and self._ending_at is None):
             return False
         if self._is_idle:

@@ -20,11 +20,13 @@ from app.state import files
 class TurnMessage:
     """Sends a job's message to the CLI of a run."""
 
-    def __init__(self, run: TalkingRun, job: Job) -> None:
+    def __init__(self, run: TalkingRun, job: Job, held: str | None = None) -> None:
         self._run = run
         self._job = job
+        #: Whether the turn of another message goes on, which has the id `held`.
+        self.is_held = held is not None
         #: The id of the job's message, by which the CLI names it.
-        self.id = str(uuid4())
+        self.id = held or str(uuid4())
         self._history: BinaryIO | None = None
         self._message: int | None = None
         self._awaited: str | None = None

@@ -1,0 +1,116 @@
+"""The tools that a client brings, in the form in which they are offered to the CLI. Pure.
+
+Written for version 2.1.330 of the CLI, which drops the whole list of an MCP server without a word
+if one tool's schema is not `"type": "object"` at its top.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from app.conversation.errors import BadParameter
+
+#: The most tools of a request.
+MOST = 512
+# Characters of a result that reach the model whole; the CLI writes a longer one to a file, which a
+# model without tools cannot read.
+_LARGEST_RESULT = 500_000
+# What the model's API accepts as a tool's name.
+_NAME = re.compile("[a-zA-Z0-9_-]{1,128}")
+_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+class ClientTool(NamedTuple):
+    """A tool. `parameters` is the JSON Schema of its arguments, if the client gives one."""
+
+    name: str
+    description: str | None
+    parameters: Mapping[str, Any] | None
+
+
+class ToolChoice(NamedTuple):
+    """Which tools the model may or must call; `name` belongs to `named`."""
+
+    kind: Literal["auto", "none", "required", "named"] = "auto"
+    name: str | None = None
+
+    @property
+    def must_call(self) -> bool:
+        """Whether an answer without a call is no answer."""
+        return self.kind in ("required", "named")
+
+
+class ClientTools(NamedTuple):
+    """The tools of a request, and what the model does with them."""
+
+    tools: Sequence[ClientTool]
+    choice: ToolChoice = ToolChoice()
+    #: Whether the client accepts several calls in one answer.
+    parallel: bool = True
+
+    def offered(self) -> list[ClientTool]:
+        """The tools that the model gets."""
+        if self.choice.kind == "none":
+            return []
+        return [t for t in self.tools if self.choice.name in (None, t.name)]
+
+    def names(self) -> frozenset[str]:
+        """The names of the tools that the model gets."""
+        return frozenset(tool.name for tool in self.offered())
+
+    def definition(self) -> bytes:
+        """What the supervisor offers to the CLI, as JSON."""
+        found = [_mcp_tool(tool) for tool in self.offered()]
+        return json.dumps({"tools": found, "must_call": self.choice.must_call}).encode()
+
+
+def check_tools(tools: ClientTools, place: str) -> None:
+    """Check names, their number and the choice; `place` is the parameter with the tools.
+
+    Raises BadParameter.
+    """
+    if len(tools.tools) > MOST:
+        raise BadParameter(place, f"There are more than {MOST} tools")
+    seen: set[str] = set()
+    for index, tool in enumerate(tools.tools):
+        if not _NAME.fullmatch(tool.name):
+            raise BadParameter(
+                f"{place}[{index}].name",
+                f"A tool's name has 1 to 128 letters, digits, underscores and dashes, not"
+                f" {tool.name[:100]!r}",
+            )
+        if tool.name in seen:
+            raise BadParameter(f"{place}[{index}].name", f"There are two tools {tool.name!r}")
+        seen.add(tool.name)
+    choice = tools.choice
+    if choice.name is not None and choice.name not in seen:
+        raise BadParameter("tool_choice", f"There is no tool {choice.name[:100]!r}")
+    if choice.must_call and not seen:
+        raise BadParameter("tool_choice", "A call needs tools")
+
+
+def _mcp_tool(tool: ClientTool) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "description": tool.description or "",
+        "inputSchema": _object_schema(tool.parameters),
+        # Calls of a tool that only reads are made side by side.
+        "annotations": {"readOnlyHint": True},
+        "_meta": {
+            "anthropic/alwaysLoad": True,
+            "anthropic/maxResultSizeChars": _LARGEST_RESULT,
+        },
+    }
+
+
+def _object_schema(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The schema with `"type": "object"` at its top.
+
+    >>> _object_schema({"type": ["object", "null"], "properties": {}})
+    {'type': 'object', 'properties': {}}
+    >>> _object_schema(None)
+    {'type': 'object', 'properties': {}}
+    """
+    found = {**_SCHEMA, **(schema or {}), "type": "object"}
+    return found if isinstance(found["properties"], dict) else {**found, "properties": {}}

@@ -1,0 +1,159 @@
+"""The turns in which the model has the client's tools alone.
+
+Such a turn needs no session: each request has the whole conversation. The CLI gets no tools,
+servers, hooks, settings and memory of this machine, and what the model says is passed on as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.auth.users import User
+from app.cli.command import Extras
+from app.cli.request_fields import read_fields
+from app.conversation.client_tools import ClientTools
+from app.conversation.digests import add_answer, digests_of, start_digest
+from app.conversation.errors import BadParameter
+from app.conversation.held_runs import HeldRuns
+from app.conversation.images import Images
+from app.conversation.messages import (
+    ToolCall,
+    first_unanswered,
+    image_urls,
+    split_system_prompt,
+)
+from app.conversation.model_messages import Block, ModelMessage, history_lines, model_messages
+from app.conversation.models import DEFAULT, Models
+from app.conversation.prompt import plain_text
+from app.conversation.turns import Turn, TurnRequest, place_of, title_of_messages
+from app.conversation.workspaces import Workspaces
+from app.errors import InvalidRequest, UnsupportedField
+from app.http.chat_request import ChatRequests
+from app.jobs.idempotency import Key
+from app.jobs.spec import JobSpec
+
+#: The folder of these turns' processes, in which no tool writes anything.
+WORKSPACE = "model"
+#: What the model is told without a system prompt of the client: the CLI's own is of its tools.
+NO_SYSTEM_PROMPT = "You are a helpful assistant."
+
+# The options that have a meaning here; the others are of the CLI's own tools and sessions.
+_OPTIONS = {
+    "detach",
+    "effort",
+    "fallback_model",
+    "idle_timeout",
+    "max_budget_usd",
+    "timeout",
+    "title",
+}
+# No tools of the CLI, and none of its questions: a tool of the client needs no permission.
+_FIELDS: dict[str, Any] = {
+    "tools": [],
+    "allowed_tools": ["mcp__client__*"],
+    "strict_mcp_config": True,
+    "setting_sources": [],
+    "disable_slash_commands": True,
+    "session_persistence": False,
+    "keep_alive": 0,
+}
+# The model gets the tools' names as they are, and all tools at once (2.1.330).
+_VARIABLES = {
+    "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
+    "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
+    "ENABLE_TOOL_SEARCH": "false",
+}
+
+
+@dataclass(frozen=True)
+class ModelTurns:
+    """Makes turns of requests whose client brings tools. Runs are held for `hold` seconds."""
+
+    requests: ChatRequests
+    models: Models
+    images: Images
+    held: HeldRuns
+    workspaces: Workspaces
+    hold: float
+
+    def prepare(
+        self, request: TurnRequest, tools: ClientTools, user: User, key: Key | None
+    ) -> Turn:
+        """The turn for a request.
+
+        Raises BadParameter, InvalidRequest, ModelNotFound and UnsupportedField.
+        """
+        self._check(request)
+        system, messages = split_system_prompt(request.prompt_messages)
+        images = self.images.load(image_urls(messages))
+        history, content = model_messages(messages, images)
+        if not content:
+            raise BadParameter("messages", "There is no text or image to answer")
+        start = start_digest(user.id, WORKSPACE, system)
+        digests = [start, *digests_of(start, messages)]
+        spec = self._spec(request, tools, system, history, content, user, key)
+        if all(block["type"] == "tool_result" for block in content):
+            answers = self.held.take(digests[first_unanswered(messages)])
+            spec = spec._replace(answers=answers)
+        return Turn(spec, digests[-1], None, bool(request.schema), request.options.events, tools)
+
+    def record(self, turn: Turn, run: str, answer: str, calls: Sequence[ToolCall]) -> None:
+        """Record that a run may wait for the results of these calls. Raises OSError."""
+        self.held.record(add_answer(turn.digest, answer, calls), run)
+
+    def _check(self, request: TurnRequest) -> None:
+        if request.model:
+            self.models.check(request.model)
+        if not self.requests.has_turns():
+            raise UnsupportedField("tools", self.requests.claude.version)
+        options = request.options
+        names = sorted(name for name in options.fields if name not in _OPTIONS)
+        if options.workspace is not None:
+            names.append("workspace")
+        if request.session is not None:
+            names.append("session_id")
+        if names:
+            raise BadParameter(
+                names[0],
+                f"{names[0]} cannot be used together with tools: the model has these alone, and"
+                " no session",
+            )
+
+    def _spec(
+        self,
+        request: TurnRequest,
+        tools: ClientTools,
+        system: str,
+        history: Sequence[ModelMessage],
+        content: Sequence[Block],
+        user: User,
+        key: Key | None,
+    ) -> JobSpec:
+        fields = {
+            **({} if request.model in (None, "", DEFAULT) else {"model": request.model}),
+            "title": title_of_messages(request.prompt_messages),
+            **request.options.fields,
+            **_FIELDS,
+            "system_prompt": system or NO_SYSTEM_PROMPT,
+            **({"json_schema": request.schema} if request.schema else {}),
+            "cwd": self.workspaces.path(WORKSPACE),
+            "prompt": plain_text(content) or "(a result)",
+        }
+        limit = request.max_tokens
+        extras = Extras(
+            list(content),
+            history_lines(history),
+            partial_messages=True,
+            client_tools=tools.definition(),
+            variables={
+                **_VARIABLES,
+                "MCP_TOOL_TIMEOUT": str(int((self.hold + 60) * 1000)),
+                **({"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(limit)} if limit else {}),
+            },
+            is_alone=True,
+        )
+        try:
+            spec = self.requests.spec_for(read_fields(fields), user, key, extras)
+        except InvalidRequest as error:
+            raise error.relocated(place_of) from None
+        return spec._replace(hold=self.hold if self.held.has_room() else 0.0)

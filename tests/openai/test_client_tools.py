@@ -1,0 +1,174 @@
+"""Tools that the client of a chat carries out, with the real CLI."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import model_api
+from tests.support.completions import ask, events, refused
+from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.talk import runs_of
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+OTHER = {"type": "function", "function": {"name": "other"}}
+QUESTION = {"role": "user", "content": 'call: weather {"city": "Oslo"}'}
+
+
+@pytest.fixture(autouse=True)
+def nothing_held(face: Gateway) -> Iterator[None]:
+    """No run waits when a test begins."""
+    yield
+    face.hang_up()
+
+
+def first_step(face: Gateway, **named: Any) -> dict[str, Any]:
+    """The assistant's message with the call."""
+    answer = ask(face, messages=[QUESTION], tools=[WEATHER, OTHER], **named)
+    assert answer.status_code == 200, answer.text
+    (choice,) = answer.json()["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    message: dict[str, Any] = choice["message"]
+    return message
+
+
+def second_step(face: Gateway, message: dict[str, Any], said: str, **named: Any) -> dict[str, Any]:
+    """The completion after the result of the call."""
+    (call,) = message["tool_calls"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": said}
+    answer = ask(face, messages=[QUESTION, message, result], tools=[WEATHER, OTHER], **named)
+    assert answer.status_code == 200, answer.text
+    completion: dict[str, Any] = answer.json()
+    return completion
+
+
+def test_a_call_is_the_clients_and_its_result_the_models(
+    face: Gateway, model: model_api.Server
+) -> None:
+    message = first_step(face)
+    (call,) = message["tool_calls"]
+    assert call["type"] == "function"
+    assert call["function"] == {"name": "weather", "arguments": '{"city": "Oslo"}'}
+    assert {tool["name"] for tool in model.asked[-1]["tools"]} == {"weather", "other"}
+    (run,) = runs_of(face)
+    assert run["state"] == "held"
+    completion = second_step(face, message, "it rains")
+    (choice,) = completion["choices"]
+    assert choice["finish_reason"] == "stop"
+    assert "it rains" in choice["message"]["content"]
+    asked = [m for m in model.asked[-1]["messages"] if m["role"] != "system"]
+    assert [m["role"] for m in asked] == ["user", "assistant", "user"]
+    eventually(lambda: not marked_in(face.state))
+
+
+def test_a_second_step_goes_on_in_the_process_that_waits(face: Gateway) -> None:
+    message = first_step(face)
+    (run,) = runs_of(face)
+    assert run["state"] == "held"
+    completion = second_step(face, message, "sun")
+    job = completion["id"].removeprefix("chatcmpl-")
+    record = face.ask("GET", f"/jobs/{job}").json()
+    assert (record["status"], record["run_id"]) == ("succeeded", run["run_id"])
+
+
+@pytest.mark.parametrize("change", ["nothing left", "other result", "more words", "other tools"])
+def test_without_that_process_the_answer_is_the_same(
+    face: Gateway, model: model_api.Server, change: str
+) -> None:
+    message = first_step(face)
+    (call,) = message["tool_calls"]
+    messages = [QUESTION, message, {"role": "tool", "tool_call_id": call["id"], "content": "sun"}]
+    tools = [WEATHER, OTHER]
+    if change == "nothing left":
+        for run in runs_of(face):
+            assert face.ask("DELETE", f"/runs/{run['run_id']}").status_code == 200
+    elif change == "other result":
+        messages.insert(0, {"role": "system", "content": "Be brief."})
+    elif change == "more words":
+        messages.append({"role": "user", "content": "and now?"})
+    else:
+        tools = [WEATHER]
+    answer = ask(face, messages=messages, tools=tools)
+    assert answer.status_code == 200, answer.text
+    assert "sun" in answer.text
+    asked = [m for m in model.asked[-1]["messages"] if m["role"] != "system"]
+    (use,) = [block for block in asked[1]["content"] if block["type"] == "tool_use"]
+    (result,) = [block for block in asked[2]["content"] if block["type"] == "tool_result"]
+    assert use["id"] == result["tool_use_id"] == call["id"]
+
+
+def test_a_stream_has_the_calls_as_they_come(face: Gateway) -> None:
+    answer = ask(face, messages=[QUESTION], tools=[WEATHER], stream=True)
+    *chunks, done = events(answer)
+    assert done == "[DONE]"
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    calls = [delta["tool_calls"][0] for delta in deltas if "tool_calls" in delta]
+    assert calls[0]["function"]["name"] == "weather" and calls[0]["id"].startswith("toolu_")
+    assert {call["index"] for call in calls} == {0}
+    text = "".join(call["function"]["arguments"] for call in calls)
+    assert json.loads(text) == {"city": "Oslo"}
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_no_tool_of_the_machine_is_there(face: Gateway, model: model_api.Server) -> None:
+    answer = ask(face, "hello", tools=[])
+    assert answer.json()["choices"][0]["message"]["content"] == "You said: hello"
+    assert model.asked[-1].get("tools", []) == []
+    assert "CLAUDE.md" not in json.dumps(model.asked[-1])
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        ("none", set()),
+        ("auto", {"weather", "other"}),
+        ({"type": "function", "function": {"name": "other"}}, {"other"}),
+    ],
+)
+def test_the_choice_decides_which_tools_there_are(
+    face: Gateway, model: model_api.Server, choice: Any, names: set[str]
+) -> None:
+    said = "call: other {}" if choice != "none" else "hello"
+    answer = ask(face, said, tools=[WEATHER, OTHER], tool_choice=choice)
+    assert answer.status_code == 200, answer.text
+    assert {tool["name"] for tool in model.asked[-1].get("tools", [])} == names
+
+
+def test_a_call_that_is_required_is_asked_for_once_more(
+    face: Gateway, model: model_api.Server
+) -> None:
+    before = len(model.asked)
+    answer = ask(face, "hello", tools=[WEATHER], tool_choice="required")
+    assert refused(answer) == (424, "tool_not_called", None)
+    assert answer.headers["X-Should-Retry"] == "false"
+    assert len(model.asked) == before + 2
+
+
+def test_the_most_tokens_are_the_models_own_limit(face: Gateway, model: model_api.Server) -> None:
+    assert ask(face, "hello", tools=[WEATHER], max_tokens=123).status_code == 200
+    assert model.asked[-1]["max_tokens"] == 123
+
+
+@pytest.mark.parametrize(
+    ("tools", "param"),
+    [
+        ([{"type": "function", "function": {"name": "a b"}}], "tools[0].name"),
+        ([WEATHER, WEATHER], "tools[1].name"),
+        ([{"type": "custom"}], "tools[0].type"),
+        ([{"type": "function"}], "tools[0].function"),
+        ("x", "tools"),
+    ],
+)
+def test_bad_tools_are_named(face: Gateway, tools: Any, param: str) -> None:
+    status, _, named = refused(ask(face, "hello", tools=tools))
+    assert (status, named) == (400, param)
