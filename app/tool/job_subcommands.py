@@ -1,6 +1,6 @@
 """The command lines of the subcommands about jobs: run, ps, logs and others."""
 
-from app.tool.subcommand import Subcommands, add_id, add_raw, add_subcommand, add_url
+from app.tool.subcommand import Subcommands, add_id, add_json, add_raw, add_subcommand, add_url
 
 
 def add_job_subcommands(commands: Subcommands) -> None:
@@ -111,7 +111,7 @@ def _add_ps(commands: Subcommands) -> None:
         """,
     )
     add_url(parser)
-    parser.add_argument("--json", action="store_true", help="print the jobs as JSON")
+    add_json(parser, "jobs")
     parser.add_argument(
         "-a", "--all", action="store_true", help="list the newest 50 jobs, including ended ones"
     )
@@ -192,7 +192,7 @@ def _add_questions(commands: Subcommands) -> None:
     parser.add_argument(
         "id", nargs="?", metavar="ID", help="the id of a job, or its beginning (default: all jobs)"
     )
-    parser.add_argument("--json", action="store_true", help="print the questions as JSON")
+    add_json(parser, "questions")
 
 
 def _add_answer(commands: Subcommands) -> None:
@@ -245,4 +245,4 @@ def _add_runs(commands: Subcommands) -> None:
         """,
     )
     add_url(parser)
-    parser.add_argument("--json", action="store_true", help="print the runs as JSON")
+    add_json(parser, "runs")

@@ -1,6 +1,6 @@
 """The command lines of the operator's subcommands: serve, doctor and others."""
 
-from app.tool.subcommand import Subcommands, add_subcommand, add_url
+from app.tool.subcommand import Subcommands, add_json, add_subcommand, add_url
 
 
 def add_operator_subcommands(commands: Subcommands) -> None:
@@ -44,7 +44,7 @@ def _add_doctor(commands: Subcommands) -> None:
     )
     add_url(parser)
     parser.add_argument("--job", action="store_true", help="let the model answer the job")
-    parser.add_argument("--json", action="store_true", help="print the checks as JSON")
+    add_json(parser, "checks")
 
 
 def _add_password(commands: Subcommands) -> None:

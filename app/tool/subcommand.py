@@ -34,6 +34,11 @@ def add_raw(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument("--raw", action="store_true", help="print the CLI's lines unchanged")
 
 
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --json, for a command that prints a list of these otherwise as a table."""
+    parser.add_argument("--json", action="store_true", help=f"print the {what} as JSON")
+
+
 def add_id(parser: argparse.ArgumentParser) -> None:
     """Add ID, which `find_job_id` understands."""
     parser.add_argument("id", metavar="ID", help="the job's id, or its beginning")

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from app.tool.completion.words import PROGRAM, Command, Value
+from app.tool.completion.case_script import fill
+from app.tool.completion.words import Command, Value
 
 _SCRIPT = """\
 #compdef {program}
@@ -38,33 +39,14 @@ compdef _{program} {program}
 
 def zsh_script(commands: Iterable[Command]) -> str:
     """The script, which is to be evaluated after compinit."""
-    rows = list(commands)
-    options = [option for command in rows for option in command.options]
-    values = {option.names: option.value for option in options if option.value is not None}
-    names = " ".join(_described(command.name, command.help) for command in rows if command.name)
-    arguments = [f"(:0) found=({names}) ;;"]
-    for command in rows:
-        arguments += [
-            f"({command.name}:{place}) {_words(value)} ;;"
-            for place, value in enumerate(command.arguments)
-            if value != Value()
-        ]
-    return _SCRIPT.format(
-        program=PROGRAM,
-        valued="|".join(name for each in values for name in each),
-        values=_indented(
-            f"({'|'.join(each)}) {_words(value)} ;;"
-            for each, value in values.items()
-            if value != Value()
-        ),
-        options=_indented(
-            f"({command.name or repr('')}) found=({_options(command)}) ;;" for command in rows
-        ),
-        arguments=_indented(arguments),
-    )
+    return fill(_SCRIPT, commands, _offer, _offer_value)
 
 
-def _words(value: Value) -> str:
+def _offer(words: Iterable[tuple[str, str]]) -> str:
+    return f"found=({' '.join(_described(word, about) for word, about in words)})"
+
+
+def _offer_value(value: Value) -> str:
     if value.is_folder:
         return "_files -/; return"
     if value.prints:
@@ -73,16 +55,6 @@ def _words(value: Value) -> str:
     return f"found=({' '.join(value.words)})"
 
 
-def _options(command: Command) -> str:
-    return " ".join(
-        _described(name, option.help) for option in command.options for name in option.names
-    )
-
-
-def _described(name: str, about: str) -> str:
-    quoted = f"{name}:{about}".replace("'", "'\\''")
+def _described(word: str, about: str) -> str:
+    quoted = f"{word}:{about}".replace("'", "'\\''")
     return f"'{quoted}'"
-
-
-def _indented(lines: Iterable[str]) -> str:
-    return "\n".join(f"{'':12}{line}" for line in lines)
