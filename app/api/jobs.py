@@ -5,9 +5,10 @@ from flask import Blueprint, Response, g, jsonify, request
 from app.api import interrupt, processes
 from app.api.described.job_stream import JOB
 from app.api.described.jobs import JobRecord, Jobs, Removed
+from app.api.wait import seconds_to_wait, wait_parameter
 from app.errors import InvalidRequest, JobNotFound, JobStillRunning
 from app.http.disconnect import follow_for_client
-from app.http.query import number_in_query, whole_number_in_query
+from app.http.query import whole_number_in_query
 from app.jobs.follow import BEYOND
 from app.jobs.service import JobService
 from app.openapi.describe import Parameter, describes
@@ -15,8 +16,6 @@ from app.openapi.describe import Parameter, describes
 #: Records in one response of GET /jobs: by default, and at most.
 DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 500
-#: The longest wait of GET /jobs/<id>, in seconds.
-LONGEST_WAIT = 300.0
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
@@ -51,15 +50,7 @@ _GET = describes(
     {200: JobRecord},
     details="Records are kept for `JOB_RETENTION` after the job's end, also over a restart.",
     errors=[InvalidRequest, JobNotFound],
-    parameters=[
-        JOB,
-        Parameter(
-            "wait",
-            "query",
-            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
-            "Wait up to this many seconds for the job to end.",
-        ),
-    ],
+    parameters=[JOB, wait_parameter("Wait up to this many seconds for the job to end.")],
 )
 _REMOVE = describes(
     "Remove a job that has ended.",
@@ -93,7 +84,7 @@ def blueprint(jobs: JobService) -> Blueprint:
     @_GET
     def one(job_id: str) -> Response:
         job = jobs.find(job_id, g.user)
-        seconds = number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
+        seconds = seconds_to_wait()
         if seconds:
             with follow_for_client(jobs, job, BEYOND, request.environ) as follower:
                 follower.stop_after(seconds)

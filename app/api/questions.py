@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from app.api.answer_body import AnswerBody, answer_for, read_answer
 from app.api.described.job_stream import JOB
 from app.api.described.questions import AnsweredQuestion, OpenQuestions
+from app.api.wait import seconds_to_wait, wait_parameter
 from app.errors import (
     AlreadyAnswered,
     DiskFull,
@@ -20,12 +21,8 @@ from app.errors import (
 )
 from app.http.body import BODY_ERRORS, BodyReader
 from app.http.disconnect import DISCONNECTED, watch_connection
-from app.http.query import number_in_query
 from app.jobs.questions import OpenQuestion, Questions
 from app.openapi.describe import Body, Parameter, describes
-
-#: The longest wait of GET /questions, in seconds.
-LONGEST_WAIT = 300.0
 
 _ALL = describes(
     "List the questions of all jobs that need an answer, oldest first.",
@@ -33,14 +30,7 @@ _ALL = describes(
     details="Users see the questions of their own jobs, the operator those of all jobs. Only jobs"
     " with `ask` have questions.",
     errors=[InvalidRequest, ShuttingDown],
-    parameters=[
-        Parameter(
-            "wait",
-            "query",
-            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
-            "Wait up to this many seconds until there is a question.",
-        )
-    ],
+    parameters=[wait_parameter("Wait up to this many seconds until there is a question.")],
 )
 _OF_JOB = describes(
     "List the questions of a job that need an answer, oldest first.",
@@ -83,7 +73,7 @@ def blueprint(questions: Questions, bodies: BodyReader) -> Blueprint:
     @views.get("/questions")
     @_ALL
     def all_questions() -> Response:
-        seconds = number_in_query("wait", 0.0, 0.0, LONGEST_WAIT)
+        seconds = seconds_to_wait()
         found = questions.open_for(g.user)
         return _render(found if found or not seconds else _wait(questions, seconds))
 
