@@ -187,6 +187,17 @@ def test_a_cancellation_ends_the_run(talking: Gateway) -> None:
     assert third["run_id"] != first["run_id"]
 
 
+def _with_a_kept_run(
+    start_gateway: Callable[..., Gateway],
+) -> tuple[Gateway, dict[str, Any], KeptRun, int]:
+    """A gateway, the end of a job, the run that is kept after it, and the pid of its CLI."""
+    gateway = start_gateway()
+    await_turns(gateway)
+    first = turn(gateway, "line one")
+    (run,) = kept(gateway)
+    return gateway, first, run, cli_of(run)
+
+
 def _await_line(stream: Stream, line: bytes) -> None:
     assert next(event.data for event in stream if event.data == line) == line
 
@@ -195,11 +206,7 @@ def _await_line(stream: Stream, line: bytes) -> None:
 def test_a_session_goes_on_after_a_crash_of_its_idle_run(
     start_gateway: Callable[..., Gateway], killed: str
 ) -> None:
-    gateway = start_gateway()
-    await_turns(gateway)
-    first = turn(gateway, "line one")
-    (run,) = kept(gateway)
-    cli = cli_of(run)
+    gateway, first, run, cli = _with_a_kept_run(start_gateway)
     pid = {"cli": cli, "supervisor": run.supervisor.pid, "launcher": gateway.launcher()}[killed]
     with never_more_than_one_cli(gateway):
         os.kill(pid, signal.SIGKILL)
@@ -215,11 +222,7 @@ def test_a_session_goes_on_after_a_crash_of_its_idle_run(
 def test_a_crash_of_a_busy_run_is_no_success(
     start_gateway: Callable[..., Gateway], killed: str
 ) -> None:
-    gateway = start_gateway()
-    await_turns(gateway)
-    first = turn(gateway, "line one")
-    (run,) = kept(gateway)
-    cli = cli_of(run)
+    gateway, first, run, cli = _with_a_kept_run(start_gateway)
     stream = gateway.chat("line two", "silent", keep_alive=60, session_id=first["session_id"])
     _await_line(stream, b"two")
     os.kill({"cli": cli, "supervisor": run.supervisor.pid}[killed], signal.SIGKILL)
