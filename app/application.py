@@ -66,6 +66,7 @@ from app.openai import errors as openai_errors
 from app.openai import models as openai_models
 from app.openai import path_hints
 from app.openapi import pages
+from app.openapi.introduction import introduction
 from app.processes import Process
 from app.runs.launcher.client import LauncherClient
 from app.server.native_thread import NativeThreads
@@ -122,7 +123,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         spool, service, cli.path, settings.min_free_disk, settings.mcp_config
     )
     login = Login(settings.state_dir, cli.path, environment)
-    public = [health.blueprint(installed, login, health_checks), pages.blueprint()]
+    begin = introduction(settings.auth_user, is_confined=bool(settings.cwd_roots))
+    public = [health.blueprint(installed, login, health_checks), pages.blueprint(begin)]
     (public if settings.metrics_public else protected).append(scraped)
 
     app = _flask_app(counters)

@@ -42,7 +42,8 @@ class Text(NamedTuple):
 class Parameter(NamedTuple):
     """A parameter of a request, its schema in JSON Schema.
 
-    `argument` is the name of a path parameter in Flask's rule, if it is another one there.
+    `argument` is the name of a path parameter in Flask's rule, if it is another one there. An
+    object `is_exploded` if each of its fields is a parameter.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Parameter(NamedTuple):
     argument: str | None = None
     required: bool = False
     example: Any = None
+    is_exploded: bool = False
 
 
 class ResponseDescription(NamedTuple):
@@ -127,20 +129,40 @@ def description_of(view: Callable[..., Any]) -> Description | None:
     return description if isinstance(description, Description) else None
 
 
-def query_of(model: Model, prefix: str, leave_out: Collection[str] = ()) -> list[Parameter]:
-    """The fields of a model as query parameters; objects are JSON texts there."""
-    parameters = []
+def query_of(
+    model: Model, description: str, example: Mapping[str, Any], leave_out: Collection[str] = ()
+) -> Parameter:
+    """The fields of a model as query parameters, described as one object.
+
+    Its name is not sent: each of its fields is a parameter. A list is a parameter that is repeated,
+    and an object is JSON text.
+    """
+    fields = {}
     for name, schema in properties(model).items():
         if name not in leave_out:
-            text = schema.pop("description", "")
+            # The model's own description has them.
+            for key in ("description", "examples"):
+                schema.pop(key, None)
             # A query has no null: a client leaves the parameter out.
             kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
             if len(kinds) == 1:
                 schema |= kinds[0]
             elif kinds:
                 schema["anyOf"] = kinds
-            parameters.append(Parameter(name, "query", schema, f"{prefix}{text}"))
-    return parameters
+            if schema.get("type") == "object":
+                schema = {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": schema,
+                }
+            fields[name] = schema
+    whole = {
+        "type": "object",
+        "properties": fields,
+        "additionalProperties": False,
+        "examples": [example],
+    }
+    return Parameter("fields", "query", whole, description, is_exploded=True)
 
 
 def _first_line(model: Model) -> str:

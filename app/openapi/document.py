@@ -1,7 +1,6 @@
 """The OpenAPI 3.1 document of an application, made from its routes and the views' descriptions."""
 
 import re
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,42 +10,34 @@ from werkzeug.routing import Rule
 from app.http.access import is_protected
 from app.openapi.describe import Description, Model, description_of
 from app.openapi.headers import HEADERS, header_object
+from app.openapi.introduction import introduction
 from app.openapi.json_schema import components
 from app.openapi.operation import SECURITY_SCHEMES, models_of, operation_id, operation_object
+from app.openapi.tags import TAGS
 from app.version import VERSION
 
-_ABOUT = """\
-Run the Claude Code CLI over HTTP: `POST /chat` starts a job in a folder of the gateway's machine
-and streams the CLI's JSON lines as server-sent events.
-
-**Errors** are JSON with `detail`, `code` and `request_id`. Each operation lists its own. Any path
-can also respond with 404 `not_found`, 405 `method_not_allowed` with `Allow`, 417
-`expectation_failed`, or 501 `transfer_coding_not_supported`.
-
-**Web pages** of other sites are refused (403 `cross_site_request`) unless their origin is in
-CORS_ORIGINS.
-"""
+_TAG_NAMES = {endpoint: tag.name for tag in TAGS for endpoint in tag.endpoints}
+_PLACES = {endpoint: place for place, endpoint in enumerate(_TAG_NAMES)}
 
 
 class NotDescribed(Exception):
     """A view has no description, or one that leaves a path parameter out."""
 
 
-def make_document(app: Flask) -> dict[str, Any]:
-    """The document. Raises NotDescribed."""
+def make_document(app: Flask, introduced_by: str = introduction()) -> dict[str, Any]:
+    """The document, which begins with an introduction. Raises NotDescribed."""
     paths: dict[str, dict[str, Any]] = {}
     models: set[Model] = set()
-    tags: dict[str, str] = {}
-    for rule in app.url_map.iter_rules():
+    for rule in sorted(app.url_map.iter_rules(), key=_place):
         description = description_of(app.view_functions[rule.endpoint])
         if description is None:
             raise NotDescribed(f"{rule.rule} ({rule.endpoint})")
         path = path_of(rule, description)
-        tag = rule.endpoint.partition(".")[0]
-        tags[tag] = _tag_description(app, tag)
+        if rule.endpoint not in _PLACES:
+            raise NotDescribed(f"{rule.endpoint} in app/openapi/tags.py")
         operation = {
             "operationId": operation_id(rule.endpoint),
-            "tags": [tag],
+            "tags": [_TAG_NAMES[rule.endpoint]],
             **operation_object(description, is_protected(app, rule.endpoint)),
         }
         models.update(models_of(description))
@@ -57,12 +48,12 @@ def make_document(app: Flask) -> dict[str, Any]:
         "info": {
             "title": "claudecode2api",
             "version": VERSION,
-            "description": _ABOUT,
+            "description": introduced_by,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         # Relative to this document, also behind a proxy that adds a prefix.
         "servers": [{"url": "."}],
-        "tags": [{"name": name, "description": text} for name, text in tags.items()],
+        "tags": [{"name": tag.name, "description": tag.description} for tag in TAGS],
         "paths": paths,
         "components": {
             "schemas": components(models),
@@ -84,10 +75,9 @@ def path_of(rule: Rule, description: Description) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{names[match[1]]}}}", rule.rule)
 
 
-def _tag_description(app: Flask, blueprint: str) -> str:
-    """The first line of the docstring of the module that makes a blueprint."""
-    module = sys.modules[app.blueprints[blueprint].import_name]
-    return (module.__doc__ or "").strip().partition("\n")[0]
+def _place(rule: Rule) -> int:
+    """The place of a rule's operation in the document: that of its endpoint in the tags."""
+    return _PLACES.get(rule.endpoint, len(_PLACES))
 
 
 def _methods(rule: Rule) -> Iterable[str]:

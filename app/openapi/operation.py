@@ -82,17 +82,15 @@ def models_of(description: Description) -> set[Model]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    schema = dict(parameter.schema)
     described: dict[str, Any] = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.required or parameter.place == "path",
         "description": parameter.description,
     }
-    if schema.get("type") == "object":
-        described["content"] = {"application/json": {"schema": schema}}
-    else:
-        described["schema"] = schema
+    described["schema"] = dict(parameter.schema)
+    if parameter.is_exploded:
+        described |= {"style": "form", "explode": True}
     if parameter.example is not None:
         described["example"] = parameter.example
     return described

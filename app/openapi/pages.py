@@ -1,4 +1,4 @@
-"""`/openapi.json`, and the pages that show it: `/docs` (Swagger UI) and `/redoc`."""
+"""`/openapi.json`, the pages that show it, `/docs` (Swagger UI) and `/redoc`, and their icon."""
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ _VENDORED = Path(__file__).parents[2] / "vendored"
 _KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
 _FILES = {
@@ -26,6 +27,11 @@ _FILES = {
     for path in sorted(folder.iterdir())
     if path.suffix in _KINDS
 }
+
+_FAVICON = _TEMPLATES / "favicon.ico"
+_ICO = "image/x-icon"
+# Every page that a browser shows asks for it.
+_FAVICON_CACHE_CONTROL = "public, max-age=86400"
 
 # Only our own files, no frames. Both pages show images that are part of their style sheets or
 # made by their scripts (data:).
@@ -62,11 +68,12 @@ _FILE = ResponseDescription(
     {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
     _CACHE_HEADERS,
 )
+_ICON = ResponseDescription("The icon.", {_ICO: Text("An icon in three sizes.")}, _CACHE_HEADERS)
 _FILE_NAME = Parameter("name", "path", {"type": "string", "enum": [*_FILES]}, "The file's name.")
 
 
-def blueprint() -> Blueprint:
-    """The views."""
+def blueprint(introduced_by: str) -> Blueprint:
+    """The views of a document with this introduction."""
     views = Blueprint("docs", __name__)
     document: list[bytes] = []
 
@@ -77,7 +84,7 @@ def blueprint() -> Blueprint:
     def openapi() -> Response:
         if not document:
             # Not earlier: routes are added until the first request.
-            document.append(json.dumps(make_document(current_app)).encode())
+            document.append(json.dumps(make_document(current_app, introduced_by)).encode())
         return _cached(Response(document[0], mimetype="application/json"), _digest(document[0]))
 
     @views.get("/docs")
@@ -109,7 +116,18 @@ def blueprint() -> Blueprint:
         path = _FILES.get(name)
         if path is None:
             raise NotFound
-        return _file(path)
+        return _file(path, _KINDS[path.suffix])
+
+    @views.get("/favicon.ico")
+    @describes(
+        "Get the icon of these pages.",
+        {200: _ICON, 304: _NOT_MODIFIED},
+        parameters=[_IF_NONE_MATCH],
+    )
+    def favicon() -> Response:
+        response = _file(_FAVICON, _ICO)
+        response.headers["Cache-Control"] = _FAVICON_CACHE_CONTROL
+        return response
 
     return views
 
@@ -123,8 +141,8 @@ def _html(name: str, policy: str) -> Response:
     return _cached(response, _digest(page + policy.encode()))
 
 
-def _file(path: Path) -> Response:
-    response = Response(content_type=_KINDS[path.suffix])
+def _file(path: Path, kind: str) -> Response:
+    response = Response(content_type=kind)
     response.content_length = path.stat().st_size
     _cached(response, _digest(path))
     if response.status_code == HTTPStatus.OK and request.method == "GET":

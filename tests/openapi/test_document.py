@@ -20,9 +20,13 @@ from app.errors import GatewayError
 from app.openapi.describe import describes
 from app.openapi.document import NotDescribed, make_document
 from app.openapi.headers import HEADERS
+from app.openapi.introduction import ADDRESS, introduction
+from app.openapi.operation import operation_id
+from app.openapi.tags import TAGS
 from tests.support.described import application, check_body
-from tests.support.gateway import Gateway
+from tests.support.gateway import ROOT, Gateway
 
+PAGES = ROOT / "app/openapi/templates"
 NO_ERRORS_OF_A_VIEW = {GatewayError}
 
 
@@ -74,6 +78,32 @@ def test_a_path_parameter_without_words_is_refused() -> None:
         make_document(app)
 
 
+def test_a_view_without_a_tag_is_refused() -> None:
+    app = Flask("x", static_folder=None)
+    app.add_url_rule("/x", endpoint="x.y", view_func=describes("X.", {200: Root})(lambda: "x"))
+    with pytest.raises(NotDescribed, match=r"x\.y in app/openapi/tags\.py"):
+        make_document(app)
+
+
+def test_the_operations_are_in_the_order_of_their_tags(document: dict[str, Any]) -> None:
+    order = [operation["operationId"] for operation in operations(document)]
+    assert order[0] == "chat_start"
+    assert {*order} == {operation_id(endpoint) for tag in TAGS for endpoint in tag.endpoints}
+    assert [tag["name"] for tag in document["tags"]] == [tag.name for tag in TAGS]
+    assert all(tag["description"] for tag in document["tags"])
+
+
+def test_it_begins_with_a_request_that_names_only_defaults(document: dict[str, Any]) -> None:
+    assert document["info"]["description"] == introduction("admin")
+    assert f"curl -N -u admin {ADDRESS}/chat" in introduction("admin")
+    other = introduction("x-y-z", is_confined=True)
+    assert "x-y-z" not in other
+    assert "-u USER " in other
+    assert "Replace `USER` by AUTH_USER. Replace `/FOLDER` by a folder in CWD_ROOTS." in other
+    # The pages replace it.
+    assert ADDRESS in (PAGES / "document.js").read_text(encoding="utf-8")
+
+
 def test_every_error_is_some_operations(document: dict[str, Any]) -> None:
     # Some can happen anywhere, and are described once.
     described = json.dumps(document)
@@ -94,12 +124,12 @@ def test_each_field_of_a_job_has_words(document: dict[str, Any]) -> None:
     fields = document["components"]["schemas"]["ChatRequest"]["properties"]
     assert set(fields) == set(ChatRequest.model_fields)
     assert all(field["description"] for field in fields.values())
-    query = {
-        parameter["name"]
-        for parameter in document["paths"]["/chat"]["post"]["parameters"]
-        if parameter["in"] == "query"
-    }
-    assert query == set(fields) - {"prompt"}
+    parameters = document["paths"]["/chat"]["post"]["parameters"]
+    query = {each["name"] for each in parameters if each["in"] == "query"}
+    assert query == {"fields"}
+    (whole,) = (each for each in parameters if each["in"] == "query")
+    assert (whole["style"], whole["explode"]) == ("form", True)
+    assert set(whole["schema"]["properties"]) == set(fields) - {"prompt"}
 
 
 def test_only_the_open_paths_need_no_credentials(document: dict[str, Any]) -> None:
@@ -115,6 +145,7 @@ def test_only_the_open_paths_need_no_credentials(document: dict[str, Any]) -> No
         "/openapi.json",
         "/docs",
         "/docs/{name}",
+        "/favicon.ico",
         "/ready",
         "/redoc",
     }

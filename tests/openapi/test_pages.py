@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 from collections.abc import Callable
 from urllib.parse import urljoin
 
@@ -15,7 +16,7 @@ FILES = [
     path
     for folder in (PAGES, VENDORED)
     for path in sorted(folder.iterdir())
-    if path.suffix in (".js", ".css", ".txt")
+    if path.suffix in (".js", ".css", ".svg", ".txt")
 ]
 
 
@@ -39,8 +40,8 @@ def test_a_page_is_open_to_all_and_may_load_our_own_files_alone(
     named = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
     assert len(named) >= 4
     for name in named:
-        if name != "data:,":
-            assert gateway.ask("GET", urljoin(page, name), auth=None).status_code == 200
+        assert gateway.ask("GET", urljoin(page, name), auth=None).status_code == 200
+    assert "favicon.ico" in named
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -54,6 +55,22 @@ def test_a_file_is_served_whole_and_only_once(gateway: Gateway, path) -> None:
     assert (answer.status_code, answer.content) == (304, b"")
     answer = gateway.ask("HEAD", f"/docs/{path.name}", auth=None)
     assert answer.headers["Content-Length"] == str(path.stat().st_size)
+
+
+def test_the_icon_is_open_to_all_and_kept_by_clients_for_a_day(gateway: Gateway) -> None:
+    answer = gateway.ask("GET", "/favicon.ico", auth=None)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/x-icon")
+    assert answer.headers["Cache-Control"] == "public, max-age=86400"
+    again = {"If-None-Match": answer.headers["ETag"]}
+    again_answer = gateway.ask("GET", "/favicon.ico", auth=None, headers=again)
+    assert (again_answer.status_code, again_answer.content) == (304, b"")
+    reserved, kind, count = struct.unpack_from("<HHH", answer.content)
+    assert (reserved, kind, count) == (0, 1, 3)
+    for number in range(count):
+        side, length, offset = struct.unpack_from("<B7xII", answer.content, 6 + 16 * number)
+        image = answer.content[offset : offset + length]
+        assert image.startswith(b"\x89PNG\r\n\x1a\n")
+        assert struct.unpack_from(">II", image, 16) == (side, side)
 
 
 @pytest.mark.parametrize(

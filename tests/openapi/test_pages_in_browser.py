@@ -1,6 +1,9 @@
 """`/docs` and `/redoc` in a real browser: all is shown, nothing is refused, and requests work."""
 
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -15,6 +18,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 #: Swagger UI can say ASCII alone in HTTP Basic.
 PASSWORD = "plain-password"  # noqa: S105
+#: The end of the id: the rest is made from the name of the tag.
+PROCESSES = "[id$=jobs_processes]"
+#: Operations with long names, texts and examples.
+WIDE = ("chat_start", "questions_answer", "completions_complete")
+#: The width of a telephone, and of a small screen.
+WIDTHS = (390, 1280)
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +80,69 @@ def test_swagger_ui_shows_every_operation_and_tries_one_out(
     find("#auth-basic-password")[0].send_keys(PASSWORD)
     press(".auth-btn-wrapper .authorize")
     press(".auth-btn-wrapper .btn-done")
-    press("#operations-jobs-jobs_processes .opblock-summary-control")
-    press("#operations-jobs-jobs_processes .try-out__btn")
-    press("#operations-jobs-jobs_processes .execute")
-    status = "#operations-jobs-jobs_processes .live-responses-table .response-col_status"
+    press(f"{PROCESSES} .opblock-summary-control")
+    press(f"{PROCESSES} .try-out__btn")
+    press(f"{PROCESSES} .execute")
+    status = f"{PROCESSES} .live-responses-table .response-col_status"
     eventually(lambda: any(cell.text.startswith("200") for cell in find(status)))
-    answer = find("#operations-jobs-jobs_processes .live-responses-table")[0].text
+    answer = find(f"{PROCESSES} .live-responses-table")[0].text
     assert '"count": 0' in answer
     assert loaded(driver) == {gateway.url}
+    assert complaints(driver) == []
+
+
+def set_width(browser: webdriver.Chrome, width: int) -> None:
+    """Make the page so many pixels wide; a window cannot be as narrow as a telephone."""
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def overflow(browser: webdriver.Chrome) -> int:
+    """By how many pixels something is wider than the page."""
+    pixels: int = browser.execute_script(
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return pixels
+
+
+def test_swagger_ui_begins_with_a_request_that_works_and_fits_on_a_telephone(
+    start_gateway: Callable[..., Gateway],
+    driver: webdriver.Chrome,
+    tmp_path: Path,
+) -> None:
+    gateway = start_gateway(AUTH_PASSWORD=PASSWORD)
+    set_width(driver, WIDTHS[0])
+    driver.get(f"{gateway.url}/docs")
+    eventually(
+        lambda: driver.find_elements(By.CSS_SELECTOR, ".opblock"), lambda: str(complaints(driver))
+    )
+    text = text_of(driver)
+    assert text.index("Start here") < text.index("Authorize") < text.index("POST")
+    command = driver.find_element(By.CSS_SELECTOR, ".info pre code").text
+    assert f"curl -N -u admin {gateway.url}/chat" in command
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            command.replace("-u admin", f"--fail --no-progress-meter -u admin:{PASSWORD}"),
+        ],
+        env={"PATH": os.defpath, "HOME": str(tmp_path), "no_proxy": "*"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "event: done" in done.stdout
+    for operation in WIDE:
+        selector = f"[id$={operation}] .opblock-summary-control"
+        driver.execute_script("document.querySelector(arguments[0]).click()", selector)
+    # The last of them is shown whole.
+    wanted = f"[id$={WIDE[-1]}] .responses-table"
+    eventually(lambda: driver.find_elements(By.CSS_SELECTOR, wanted))
+    for width in WIDTHS:
+        set_width(driver, width)
+        assert overflow(driver) == 0, width
     assert complaints(driver) == []
 
 
@@ -98,8 +162,11 @@ def test_redoc_shows_every_operation(
         for selector in (".menu-content", ".api-content")
     )
     assert menu["x"] + menu["width"] <= text["x"] + 1
+    assert f"{gateway.url}/chat" in text_of(driver)
     search = driver.find_element(By.CSS_SELECTOR, "input[type=text]")
     search.send_keys("Cancel")
     eventually(lambda: driver.find_elements(By.CSS_SELECTOR, "[data-role='search:results'] li"))
     assert loaded(driver) == {gateway.url}
+    set_width(driver, WIDTHS[0])
+    assert overflow(driver) == 0
     assert complaints(driver) == []

@@ -73,7 +73,14 @@ START = describes(
             "The same key with the same body returns the same job, and its stream from the start,"
             " for as long as the job is kept. The job is detached. Keys are separate per user.",
         ),
-        *query_of(ChatRequest, "With a text/plain body: ", leave_out=["prompt"]),
+        query_of(
+            ChatRequest,
+            "Only with a `text/plain` body, which is the prompt: all other fields, each as a query"
+            " parameter, such as `?cwd=/tmp&model=haiku`. A list is a parameter that is repeated"
+            " (`tools=Read&tools=Bash`); an object is JSON.",
+            {"cwd": "/tmp"},  # noqa: S108 - an example
+            leave_out=["prompt"],
+        ),
     ],
 )
 

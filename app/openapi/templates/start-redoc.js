@@ -1,4 +1,8 @@
 // Shows openapi.json with Redoc.
 "use strict";
 
-Redoc.init("openapi.json", {}, document.getElementById("page"));
+loadDocument().then((openapi) => Redoc.init(
+    openapi,
+    {downloadUrls: [{title: "openapi.json", url: "openapi.json"}]},
+    document.getElementById("page"),
+)).catch(showFailure);
