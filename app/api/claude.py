@@ -17,7 +17,7 @@ from app.http.start_job import start_job
 from app.http.stream_response import STREAM_HEADERS, stream_response
 from app.jobs.service import JobService
 from app.json_body import read_object
-from app.openapi.describe import Body, ResponseDescription, Text, describes
+from app.openapi.describe import UNNAMED_EVENT, Body, ResponseDescription, Text, describes
 
 
 class UnnamedEvents(Events):
@@ -36,6 +36,7 @@ class UnnamedEvents(Events):
 _LINES = Text(
     "Server-sent events without a name: one for each line of the CLI's standard output.",
     'data: {"type":"system","subtype":"init"}\n\n',
+    UNNAMED_EVENT,
 )
 _BODY = Text(
     "`prompt`, and any other field of POST /chat. Names with dashes are accepted. Without `cwd`,"

@@ -18,7 +18,7 @@ from app.errors import (
 )
 from app.http.chat_request import CHAT_REQUEST_ERRORS
 from app.openai.errors import CODES
-from app.openapi.describe import ResponseDescription, Text
+from app.openapi.describe import UNNAMED_EVENT, ResponseDescription, Text
 from app.openapi.response_model import ResponseModel
 
 
@@ -141,7 +141,7 @@ _CHUNKS = Text(
     "Server-sent events: chunks as OpenAI's API sends them, and at the end `[DONE]`. A failure"
     " after the first chunk is `data:` with an object `error`, and ends the stream.",
     _CHUNK,
-    {"type": "string"},
+    UNNAMED_EVENT,
     (OpenAIError,),
 )
 

@@ -27,6 +27,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 Model = type[BaseModel]
 
 
+#: The schema of a server-sent event without a name. The schema of a stream describes one event.
+UNNAMED_EVENT: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"data": {"type": "string"}},
+    "required": ["data"],
+}
+
+
 class Text(NamedTuple):
     """A body that is not JSON of one of our models, with an example.
 
