@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,11 +52,10 @@ class Page:
         plain = re.sub(r"`[^`\n]*`", lambda match: "x" * len(match[0]), self.prose)
         return [*_LINK.findall(plain), *_ATTRIBUTE.findall(plain)]
 
-    def blocks(self, *languages: str) -> Iterator[Block]:
+    def blocks(self, *languages: str) -> list[Block]:
         """The blocks of code in these languages, or all."""
-        for language, text in _FENCE.findall(self.text):
-            if not languages or language in languages:
-                yield Block(language, text)
+        found = [Block(language, text) for language, text in _FENCE.findall(self.text)]
+        return [block for block in found if not languages or block.language in languages]
 
     def section(self, heading: str) -> str:
         """The text under a heading, with the sections below it. Fails if there is none."""
