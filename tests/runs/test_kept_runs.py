@@ -4,15 +4,18 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from app import processes
 from app.records.job import Job
 from app.records.kept_run import KeptRun, kept_runs
+from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
 from tests.support.waiting import stopped
 
@@ -216,6 +219,34 @@ def test_a_session_goes_on_after_a_crash_of_its_idle_run(
         assert not alive(cli)
         third = turn(gateway, "line three", session_id=first["session_id"])
         assert third["run_id"] == second["run_id"]
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_supervisor_dies_before_it_reads_the_next_job(
+    start_gateway: Callable[..., Gateway], is_told: bool
+) -> None:
+    gateway = start_gateway(WORKERS="1")
+    await_turns(gateway)
+    session = turn(gateway, "line one", new_session_id=str(uuid4()))["session_id"]
+    (run,) = kept(gateway)
+    # Neither of them notices that the other is gone.
+    for pid in (run.supervisor.pid, cli_of(run)):
+        os.kill(pid, signal.SIGSTOP)
+    launcher = gateway.launcher()
+    with CliWatch({session}), ThreadPoolExecutor(1) as pool:
+        if is_told:
+            further = pool.submit(turn, gateway, "line two", session_id=session)
+            eventually(lambda: any((gateway.state / "live").iterdir()))
+            # The worker and the launcher have passed that on before this one.
+            assert gateway.chat("line other", "result ok").done()["status"] == "succeeded"
+        # So that the launcher learns of all of it at once.
+        with stopped(launcher):
+            os.kill(run.supervisor.pid, signal.SIGKILL)
+            eventually(lambda: not alive(run.supervisor.pid))
+            if not is_told:
+                further = pool.submit(turn, gateway, "line two", session_id=session)
+                eventually(lambda: any((gateway.state / "live").iterdir()))
+        assert further.result()["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("killed", ["cli", "supervisor"])

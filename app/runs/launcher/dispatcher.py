@@ -204,6 +204,9 @@ class Dispatcher:
             for task in (self._cleanup, self._sync):
                 task.on_exit(child.pid)
             self._orphaned_runs.on_child_exit(child.pid)
+            if child.status != 0:
+                # At once: their session's next job may be the next thing to be started.
+                self._children.kill_orphans()
             if not child.job_id:
                 if child.status != 0:
                     self._orphaned_runs.end_dead()
@@ -214,9 +217,10 @@ class Dispatcher:
             if child.status == 0:
                 self._forget_or_adopt(job)
             elif job.is_claimed() or job.id in self._retried:
-                self._children.kill_orphans()
                 self._lost_jobs.close(job)
             else:
+                # It may have kept a run, which the job does not name.
+                self._orphaned_runs.end_dead()
                 self._retried.add(job.id)
                 self._queue.put_back(job.id)
         self._cleanup.start_if_due()

@@ -96,6 +96,7 @@ class Pool:
                 socket.send_fds(control, [job_id.encode()], descriptors)
             except OSError:
                 # It was killed while it was idle.
+                self._await_kept(descriptor, pid)
                 self._release(descriptor)
                 continue
             self._jobs[pid] = job_id
