@@ -17,7 +17,7 @@ from app.records.job import Job
 from app.records.kept_run import KeptRun, kept_runs
 from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
-from tests.support.waiting import stopped
+from tests.support.waiting import begin, stopped
 
 
 @pytest.fixture
@@ -219,6 +219,30 @@ def test_a_session_goes_on_after_a_crash_of_its_idle_run(
         assert not alive(cli)
         third = turn(gateway, "line three", session_id=first["session_id"])
         assert third["run_id"] == second["run_id"]
+
+
+def test_a_job_that_is_cancelled_on_its_way_leaves_the_run(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(WORKERS="1")
+    await_turns(gateway)
+    first = turn(gateway, "line one", new_session_id=str(uuid4()))
+    session = first["session_id"]
+    (run,) = kept(gateway)
+    gate = gateway.folder / "gate"
+    other = begin(gateway, f"await {gate}", "result ok")
+    with CliWatch({session}), ThreadPoolExecutor(1) as pool:
+        with stopped(run.supervisor.pid):
+            second = pool.submit(turn, gateway, "line two", session_id=session)
+            eventually(lambda: len(gateway.running()) == 2)
+            job_id = gateway.running()[1]["process_id"]
+            assert gateway.ask("DELETE", f"/chat/{job_id}").status_code == 200
+        assert second.result()["status"] == "cancelled"
+        # The supervisor that is idle last is the next one to get a job.
+        gate.touch()
+        other.done()
+        third = turn(gateway, "line three", session_id=session)
+        assert (third["status"], third["run_id"]) == ("succeeded", first["run_id"])
 
 
 @pytest.mark.parametrize("is_told", [False, True])

@@ -79,6 +79,7 @@ class Supervisor:
             self._serve(job, report)
         except CannotStart as error:
             report(str(error))
+            self._go_on_waiting()
         except BaseException:
             # No other process would end them.
             end_processes(lambda: processes.descendants(os.getpid()), time.sleep, 0.0)
@@ -110,6 +111,12 @@ class Supervisor:
         spare, self.spare = self.spare, None
         if spare is not None:
             self.is_clean = spare.end() and self.is_clean
+
+    def _go_on_waiting(self) -> None:
+        """Go on with the run that is kept, if the launcher learns of that, after no job."""
+        kept = self.kept
+        if self.spare or (kept and not self._keep(str(kept.run.session), kept.memory)):
+            self.end_waiting()
 
     def _serve(self, job: Job, report: Callable[[str], None]) -> None:
         request, run_start = job.request(), job.prepared.start()
