@@ -5,7 +5,6 @@ import logging
 import os
 import pkgutil
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import app
@@ -27,6 +26,7 @@ from app.server.gateway_lock import (
 from app.server.listen_address import check_address
 from app.server.reload_check import reload_error
 from app.server.systemd_notify import SystemdNotifier
+from app.setting_sources import env_file_path
 from app.startup import Startup
 from app.state.version import check_layout
 
@@ -62,9 +62,10 @@ class Master:
 
     @classmethod
     def load(cls) -> "Master":
-        """Read `.env` and the environment. Exits, with one line, if the gateway cannot start."""
+        """Read all settings. Exits, with one line, if the gateway cannot start."""
         try:
-            master = cls(Startup.load(os.environ, Path(".env")), "--check-config" in sys.argv)
+            startup = Startup.load(os.environ, env_file_path(os.environ))
+            master = cls(startup, "--check-config" in sys.argv)
             master.check()
         except (ConfigurationError, OSError) as error:
             _exit(error)

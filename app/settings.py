@@ -1,17 +1,19 @@
-"""The gateway's settings: one frozen value, read once from the environment and `.env`."""
+"""The gateway's settings: one frozen value, read once from the environment and files."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app import setting_parsers as parse
 from app.auth.api_keys import ApiKey
-from app.env_file import read_env_file
 from app.errors import ConfigurationError
+from app.setting_sources import SECRET_FILES, Given, Origin, Sources
+from app.toml_file import Kind
 
+#: Settings that are never printed.
+SECRET = frozenset({"AUTH_PASSWORD", "API_KEYS"})
 # Spaces around these are part of them.
 _NOT_STRIPPED = {"AUTH_USER", "AUTH_PASSWORD"}
 # The CLI's aliases, and full names that its version 2.1.330 knows. claude-code is DEFAULT_MODEL.
@@ -81,39 +83,55 @@ class Settings:
         return "Settings(…)"
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], env_file: Path | None = None) -> "Settings":
-        """Read the settings; a variable of the environment wins over one in the file.
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        env_file: Path | None = None,
+        toml_file: Path | None = None,
+    ) -> "Settings":
+        """Read the settings: from the environment, else `.env`, else the TOML file.
 
-        Raises ConfigurationError, which names the setting and what would help, and never
-        contains a secret.
+        The TOML file is claudecode2api.toml beside `.env`, if no other is given. Raises
+        ConfigurationError, which names the setting and what would help, and never contains a
+        secret.
         """
-        in_file = read_env_file(env_file) if env_file else {}
-        for name in in_file:
-            _refuse_near_miss(name)
-        values: dict[str, Any] = {}
-        for name, (default, parser) in _TABLE.items():
-            text = environ.get(name, in_file.get(name, default(environ)))
-            try:
-                values[name.lower()] = parser(text if name in _NOT_STRIPPED else text.strip())
-            except ValueError as error:
-                raise ConfigurationError(f"cannot use {name}: {error}") from None
-        _refuse_namesake(values["auth_user"], values["api_keys"])
-        others = {name: text for name, text in in_file.items() if name not in _TABLE}
-        return cls(environment=others, **values)
+        return load_with_origins(environ, env_file, toml_file)[0]
+
+
+def load_with_origins(
+    environ: Mapping[str, str], env_file: Path | None = None, toml_file: Path | None = None
+) -> tuple[Settings, dict[str, Origin]]:
+    """The settings as `Settings.load` reads them, and where each of them was given.
+
+    The second also has the variables for the CLI that do not come from the environment.
+    """
+    sources = Sources(environ, env_file, toml_file, setting_kinds())
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for name, setting in _TABLE.items():
+        given = sources.find(name) or Given(setting.default(environ), Origin("default"))
+        text = given.text if name in _NOT_STRIPPED else given.text.strip()
+        try:
+            values[name.lower()] = setting.parser(text)
+        except ValueError as error:
+            raise given.error(name, error) from None
+        origins[name] = given.origin
+    _refuse_namesake(values["auth_user"], values["api_keys"])
+    for name in sources.others:
+        if given_for_cli := sources.find(name):
+            origins[name] = given_for_cli.origin
+    return Settings(environment=sources.others, **values), origins
+
+
+def setting_kinds() -> dict[str, Kind]:
+    """The names of all settings, as they are written in the environment, and their types."""
+    kinds: dict[str, Kind] = {name: setting.kind for name, setting in _TABLE.items()}
+    return {**kinds, **dict.fromkeys(SECRET_FILES, "text")}
 
 
 def setting_names() -> frozenset[str]:
     """The names of all settings, as they are written in the environment."""
-    return frozenset(_TABLE)
-
-
-def _refuse_near_miss(name: str) -> None:
-    """A mistyped setting would have no effect, and be passed on to every job."""
-    if name in _TABLE:
-        return
-    close = difflib.get_close_matches(name.upper(), _TABLE, n=1, cutoff=0.9)
-    if close:
-        raise ConfigurationError(f"cannot use {name} in .env; did you mean {close[0]}?")
+    return _NAMES
 
 
 def _refuse_namesake(user: str, keys: tuple[ApiKey, ...]) -> None:
@@ -133,51 +151,61 @@ def _is(value: str) -> Callable[[Mapping[str, str]], str]:
     return lambda environ: value
 
 
-# name: (its default, given the environment; its parser)
-_TABLE: dict[str, tuple[Callable[[Mapping[str, str]], str], Callable[[str], object]]] = {
-    "HOST": (_is("127.0.0.1"), parse.host),
-    "PORT": (_is("9876"), parse.whole(1, 65535)),
-    "WORKERS": (_is("2"), parse.whole(1, 256)),
-    "AUTH_USER": (_is("admin"), parse.user_name),
-    "AUTH_PASSWORD": (_is(""), parse.password),
-    "API_KEYS": (_is(""), parse.api_keys),
-    "SHARED_JOBS": (_is("false"), parse.switch),
-    "AUTH_MAX_FAILURES": (_is("10"), parse.whole(0, 1_000_000)),
-    "FORWARDED_ALLOW_IPS": (_is(""), parse.networks),
-    "CLAUDE_PATH": (_is(""), parse.optional),
-    "LOG_LEVEL": (_is("INFO"), parse.log_level),
-    "LOG_FORMAT": (_is("text"), parse.one_of("text", "json")),
-    "METRICS_PUBLIC": (_is("false"), parse.switch),
-    "STATE_DIR": (_default_state_dir, parse.state_dir),
-    "DEFAULT_MODEL": (_is("sonnet"), parse.text),
-    "DEFAULT_PERMISSION_MODE": (_is(""), parse.text),
-    "MAX_BODY": (_is(str(32 << 20)), parse.whole(1, 1 << 40)),
-    "HEARTBEAT": (_is("15"), parse.seconds(0.01, 3600)),
-    "KILL_GRACE": (_is("8"), parse.seconds(0.1, 600)),
-    "MAX_JOBS": (_is(""), parse.job_count),
-    "QUEUE_SIZE": (_is("100"), parse.whole(0, 100_000)),
-    "JOB_TIMEOUT": (_is("3600"), parse.seconds(0, 31_536_000)),
-    "JOB_IDLE_TIMEOUT": (_is("0"), parse.seconds(0, 31_536_000)),
-    "JOB_RETENTION": (_is("86400"), parse.seconds(0, 315_360_000)),
-    "ASK_TIMEOUT": (_is("600"), parse.seconds(1, 31_536_000)),
-    "KEEP_ALIVE": (_is("0"), parse.seconds(0, 31_536_000)),
-    "KEEP_ALIVE_CHAT": (_is("300"), parse.seconds(0, 31_536_000)),
-    "HOLD_SECONDS": (_is("120"), parse.seconds(0, 3600)),
-    "MAX_HELD": (_is("4"), parse.whole(0, 1000)),
-    "MAX_KEEP_ALIVE": (_is("3600"), parse.seconds(0, 31_536_000)),
-    "RUNS_MEMORY": (_is(""), parse.runs_memory),
-    "SPARES": (_is(""), parse.spare_count),
-    "OWN_TURNS": (_is("3"), parse.whole(0, 1_000_000)),
-    "BACKGROUND_WAIT": (_is("30"), parse.seconds(0, 31_536_000)),
-    "MAX_JOB_OUTPUT": (_is(str(1 << 30)), parse.whole(0, 1 << 50)),
-    "MIN_FREE_DISK": (_is(str(256 << 20)), parse.whole(0, 1 << 50)),
-    "CORS_ORIGINS": (_is(""), parse.origins),
-    "ALLOWED_HOSTS": (_is(""), parse.host_names),
-    "CWD_ROOTS": (_is(""), parse.directories),
-    "WORKSPACES": (_is(""), parse.optional_path),
-    "MODELS": (_is(_MODELS), parse.models),
-    "PROMPT_OPTIONS": (_is("false"), parse.switch),
-    "MCP_CONFIG": (_is(""), parse.mcp_config),
-    "ENV_ALLOWED": (_is(""), parse.variables),
-    "CONTROL_ALLOWED": (_is(""), parse.control_requests),
+class _Setting(NamedTuple):
+    """How a setting is read: its default, given the environment; its parser and its type."""
+
+    default: Callable[[Mapping[str, str]], str]
+    parser: Callable[[str], object]
+    kind: Kind = "text"
+
+
+_TABLE: dict[str, _Setting] = {
+    "HOST": _Setting(_is("127.0.0.1"), parse.host),
+    "PORT": _Setting(_is("9876"), parse.whole(1, 65535), "whole number"),
+    "WORKERS": _Setting(_is("2"), parse.whole(1, 256), "whole number"),
+    "AUTH_USER": _Setting(_is("admin"), parse.user_name),
+    "AUTH_PASSWORD": _Setting(_is(""), parse.password),
+    "API_KEYS": _Setting(_is(""), parse.api_keys, "list"),
+    "SHARED_JOBS": _Setting(_is("false"), parse.switch, "switch"),
+    "AUTH_MAX_FAILURES": _Setting(_is("10"), parse.whole(0, 1_000_000), "whole number"),
+    "FORWARDED_ALLOW_IPS": _Setting(_is(""), parse.networks, "list"),
+    "CLAUDE_PATH": _Setting(_is(""), parse.optional),
+    "LOG_LEVEL": _Setting(_is("INFO"), parse.log_level),
+    "LOG_FORMAT": _Setting(_is("text"), parse.one_of("text", "json")),
+    "METRICS_PUBLIC": _Setting(_is("false"), parse.switch, "switch"),
+    "STATE_DIR": _Setting(_default_state_dir, parse.state_dir),
+    "DEFAULT_MODEL": _Setting(_is("sonnet"), parse.text),
+    "DEFAULT_PERMISSION_MODE": _Setting(_is(""), parse.text),
+    "MAX_BODY": _Setting(_is(str(32 << 20)), parse.whole(1, 1 << 40), "whole number"),
+    "HEARTBEAT": _Setting(_is("15"), parse.seconds(0.01, 3600), "number"),
+    "KILL_GRACE": _Setting(_is("8"), parse.seconds(0.1, 600), "number"),
+    "MAX_JOBS": _Setting(_is(""), parse.job_count, "whole number"),
+    "QUEUE_SIZE": _Setting(_is("100"), parse.whole(0, 100_000), "whole number"),
+    "JOB_TIMEOUT": _Setting(_is("3600"), parse.seconds(0, 31_536_000), "number"),
+    "JOB_IDLE_TIMEOUT": _Setting(_is("0"), parse.seconds(0, 31_536_000), "number"),
+    "JOB_RETENTION": _Setting(_is("86400"), parse.seconds(0, 315_360_000), "number"),
+    "ASK_TIMEOUT": _Setting(_is("600"), parse.seconds(1, 31_536_000), "number"),
+    "KEEP_ALIVE": _Setting(_is("0"), parse.seconds(0, 31_536_000), "number"),
+    "KEEP_ALIVE_CHAT": _Setting(_is("300"), parse.seconds(0, 31_536_000), "number"),
+    "HOLD_SECONDS": _Setting(_is("120"), parse.seconds(0, 3600), "number"),
+    "MAX_HELD": _Setting(_is("4"), parse.whole(0, 1000), "whole number"),
+    "MAX_KEEP_ALIVE": _Setting(_is("3600"), parse.seconds(0, 31_536_000), "number"),
+    "RUNS_MEMORY": _Setting(_is(""), parse.runs_memory, "whole number"),
+    "SPARES": _Setting(_is(""), parse.spare_count, "whole number"),
+    "OWN_TURNS": _Setting(_is("3"), parse.whole(0, 1_000_000), "whole number"),
+    "BACKGROUND_WAIT": _Setting(_is("30"), parse.seconds(0, 31_536_000), "number"),
+    "MAX_JOB_OUTPUT": _Setting(_is(str(1 << 30)), parse.whole(0, 1 << 50), "whole number"),
+    "MIN_FREE_DISK": _Setting(_is(str(256 << 20)), parse.whole(0, 1 << 50), "whole number"),
+    "CORS_ORIGINS": _Setting(_is(""), parse.origins, "list"),
+    "ALLOWED_HOSTS": _Setting(_is(""), parse.host_names, "list"),
+    "CWD_ROOTS": _Setting(_is(""), parse.directories, "list"),
+    "WORKSPACES": _Setting(_is(""), parse.optional_path),
+    "MODELS": _Setting(_is(_MODELS), parse.models, "list"),
+    "PROMPT_OPTIONS": _Setting(_is("false"), parse.switch, "switch"),
+    "MCP_CONFIG": _Setting(_is(""), parse.mcp_config),
+    "ENV_ALLOWED": _Setting(_is(""), parse.variables, "list"),
+    "CONTROL_ALLOWED": _Setting(_is(""), parse.control_requests, "list"),
 }
+
+# Asked for each variable of an environment.
+_NAMES = frozenset(setting_kinds())

@@ -78,8 +78,13 @@ SINGLE_QUOTED = st.text(
 
 @given(SINGLE_QUOTED)
 def test_anything_between_single_quotes_is_the_password(password: str) -> None:
+    def read(path: Path, encoding: str) -> str:
+        if path.name != ".env":
+            raise FileNotFoundError
+        return f"AUTH_PASSWORD='{password}'\n"
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "read_text", lambda *_, **__: f"AUTH_PASSWORD='{password}'\n")
+        patch.setattr(Path, "read_text", read)
         found = Settings.load({"HOME": "/h"}, Path(".env"))
     assert found.auth_password == password
 

@@ -16,6 +16,7 @@ _SYSTEMD = re.compile(
 )
 # Variables of the server, its Python, and the shell that started it.
 _SERVER = {
+    "CLAUDECODE2API_ENV_FILE",
     "CLAUDECODE2API_LISTENS",
     "GUNICORN_CMD_ARGS",
     "GUNICORN_FD",

@@ -27,10 +27,8 @@ def test_a_reload_takes_new_settings_and_refuses_broken_ones(
         return str(flag)
 
     assert model() == "--model=one"
-    before = set(gateway.workers())
     settings.write_text("DEFAULT_MODEL=two\nADDED=new\n", encoding="utf-8")
-    gateway.process.send_signal(signal.SIGHUP)
-    eventually(lambda: len(gateway.workers()) == 2 and not before & set(gateway.workers()))
+    gateway.reload()
     assert model() == "--model=two"
     (line,) = gateway.chat("environment").messages()
     assert json.loads(line)["ADDED"] == "new"
@@ -38,6 +36,22 @@ def test_a_reload_takes_new_settings_and_refuses_broken_ones(
     gateway.process.send_signal(signal.SIGHUP)
     eventually(lambda: "the reload is refused: cannot use HEARTBEAT" in gateway.log())
     assert model() == "--model=two"
+    # The other files are read again, too.
+    key, toml = tmp_path / "key", tmp_path / "claudecode2api.toml"
+    settings.unlink()
+    key.write_text("a key\n", encoding="utf-8")
+    toml.write_text(f'default_model = "three"\nanthropic_api_key_file = "{key}"\n')
+    gateway.reload()
+    assert model() == "--model=three"
+    (line,) = gateway.chat("environment").messages()
+    variables = json.loads(line)
+    assert variables["ANTHROPIC_API_KEY"] == "a key"
+    assert "ANTHROPIC_API_KEY_FILE" not in variables
+    toml.write_text("heartbeat = true\n", encoding="utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
+    refused = "the reload is refused: cannot use 'heartbeat' in claudecode2api.toml, line 1: it must"
+    eventually(lambda: refused in gateway.log())
+    assert model() == "--model=three"
 
 
 def test_a_reload_onto_an_address_that_cannot_be_had_changes_nothing(
