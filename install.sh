@@ -5,7 +5,8 @@
 #                [--no-start] [--yes] [--dry-run]
 #   ./install.sh --uninstall [--purge] [--yes] [--dry-run]
 #
-#   --host, --port  HOST and PORT for a new .env; an existing one is never changed
+#   --host, --port  HOST and PORT for a new .env; an existing one is never changed, and neither is
+#                   claudecode2api.toml
 #   --user NAME     as root: the user that runs the service and its jobs, with its login to the
 #                   CLI and its projects
 #   --cli HOW       how to install Claude Code if it is missing: with Anthropic's installer, npm,
@@ -13,7 +14,7 @@
 #   --no-start      set everything up, but start nothing now
 #   --yes           install missing system packages; with --purge: do not ask
 #   --dry-run       print every command that would change something, and change nothing
-#   --uninstall     remove the service, the command and venv/; keep .env and the state
+#   --uninstall     remove the service, the command and venv/; keep the settings and the state
 #   --purge         remove .env, the state and the drop-ins, too
 #
 # It changes, as you:    venv/ and .env in this folder; the CLI, if it is missing.
@@ -34,6 +35,7 @@ UNIT=/etc/systemd/system/$SERVICE.service
 DROP_INS=$UNIT.d
 COMMAND=/usr/local/bin/$SERVICE
 STATE=/var/lib/$SERVICE
+TOML=$SERVICE.toml
 # Seconds for new workers to replace the old ones, and for the first answer.
 PATIENCE=60
 
@@ -182,7 +184,7 @@ refuse_writable() {
         writable=$(find "$folder" -maxdepth 0 ! -perm -1000 \( $others \))
     done
     # shellcheck disable=SC2086
-    [ -n "$writable" ] || writable=$(find "$root" \( -path "$root/venv" -o -path "$root/.env" \) -prune -o \
+    [ -n "$writable" ] || writable=$(find "$root" \( -path "$root/venv" -o -path "$root/.env" -o -path "$root/$TOML" \) -prune -o \
         \( $others \) -print -quit)
     [ -z "$writable" ] || fail "cannot install as root: $(stat -c %U "$writable") can write $writable, and root would run it." \
         "Run this as the owner of the checkout; it uses sudo only for the system's files. Or give the checkout" \
@@ -323,27 +325,45 @@ fail_packages() {
     fail "cannot install the Python packages: pip's error is above. Nothing else was changed."
 }
 
-# Can an existing .env be used?
+# Can existing settings be used, and do they lack only a password, for which .env is made?
 check_settings() {
+    makes_env=false
+    provisional=
     if [ ! -e .env ]; then
-        return
-    elif [ ! -x venv/bin/python ]; then
-        row settings ".env exists; it is checked once there is venv/"
+        makes_env=true
+        [ -e $TOML ] || return 0
+    fi
+    if [ ! -x venv/bin/python ]; then
+        row settings "exist; they are checked once there is venv/"
         return
     fi
-    ask settings || fail "$answer" "Correct .env in $root, and run this again. The service was not touched."
+    if ! ask settings; then
+        case $makes_env$answer in
+            "truecannot use AUTH_PASSWORD: it is not set"*) provisional=generated-later ;;
+            *) fail_settings ;;
+        esac
+        ask settings || fail_settings
+    elif [ "$makes_env" = true ]; then
+        # It has the password, too.
+        makes_env=false
+    fi
     [ -z "$host" ] || [ "$host" = "$(line 1)" ] || refuse_to_set HOST "$host"
     [ -z "$port" ] || [ "$port" = "$(line 2)" ] || refuse_to_set PORT "$port"
     take_settings
-    row settings ".env exists, and stays as it is"
+    row settings "exist, and stay as they are"
+    [ -e .env ] || return 0
     case $(stat -c %a .env) in
         *00) ;;
         *) say "Note: other users can read .env, with the password: chmod 600 .env" ;;
     esac
 }
 
+fail_settings() {
+    fail "$answer" "Correct the settings in $root, and run this again. The service was not touched."
+}
+
 refuse_to_set() {
-    fail "cannot set $1 to $2: .env exists, and this program never changes it. Write $1=$2 into it, and run this again"
+    fail "cannot set $1 to $2: this program never changes settings that exist. Set $1 to $2 in .env or $TOML, and run this again"
 }
 
 take_settings() {
@@ -352,6 +372,7 @@ take_settings() {
     auth_user=$(line 3)
     url=$(line 5)
     password_is_plain=$(line 6)
+    password_place=$(line 7)
 }
 
 # ask MODULE ARGUMENT...: run a module of app/tool/install/ as the service would; sets $answer.
@@ -361,7 +382,7 @@ ask() {
     own_python=venv/bin/python
     # It may be missing, or no longer work.
     as_service $own_python -c "" 2>/dev/null || own_python=$python
-    answer=$(as_service "$own_python" -s -B -m "app.tool.install.$module" "$@" 2>&1)
+    answer=$(as_service ${provisional:+"AUTH_PASSWORD=$provisional"} "$own_python" -s -B -m "app.tool.install.$module" "$@" 2>&1)
 }
 
 # line NUMBER: one line of $answer.
@@ -377,11 +398,11 @@ find_claude() {
         return
     fi
     reason=$answer
-    if [ -e .env ] && [ -x venv/bin/python ] && as_service grep -q '^CLAUDE_PATH=.' .env; then
-        fail "$reason" "Correct .env in $root, and run this again. The service was not touched."
-    fi
+    case $reason in
+        *"correct CLAUDE_PATH"*) fail_settings ;;
+    esac
     # The service does not search your PATH, but CLAUDE_PATH can name what is there.
-    if [ "$uid" -ne 0 ] && [ ! -e .env ] && claude_path=$(command -v claude) && ask_for_claude; then
+    if [ "$uid" -ne 0 ] && [ "$makes_env" = true ] && claude_path=$(command -v claude) && ask_for_claude; then
         return
     fi
     claude_path=
@@ -456,17 +477,20 @@ check_port() {
 }
 
 make_settings() {
-    [ ! -e .env ] || return 0
+    [ "$makes_env" = true ] || return 0
     row settings "making .env, with a new password"
     if [ "$dry" = true ]; then
         password=GENERATED
     else
         password=$(head -c 24 /dev/urandom | base64 | tr +/ -_)
     fi
-    sed -e "s|^AUTH_PASSWORD=.*|AUTH_PASSWORD=$password|" \
-        -e "s|^# HOST=.*|HOST=$host|" -e "s|^# PORT=.*|PORT=$port|" \
+    # Here they would win over the TOML file.
+    address="s|^# HOST=.*|HOST=$host|; s|^# PORT=.*|PORT=$port|"
+    [ ! -e $TOML ] || address=
+    sed -e "s|^AUTH_PASSWORD=.*|AUTH_PASSWORD=$password|" -e "$address" \
         -e "${claude_path:+s|^# CLAUDE_PATH=.*|CLAUDE_PATH=$claude_path|}" .env.example | write_file .env 600
     [ "$dry" = false ] || return 0
+    provisional=
     ask settings || {
         # It was not there before.
         rm -f .env
@@ -596,10 +620,12 @@ reload_service() {
     wait_for_answer
 }
 
-# What a reload would read: the code, and when .env was written.
+# What a reload would read: the code, and when the settings were written.
 fingerprint() {
     find app gunicorn.conf.py -name '*.py' -type f -exec cksum {} + | LC_ALL=C sort
-    stat -c '%n %y' .env
+    for file in .env $TOML; do
+        [ ! -e "$file" ] || stat -c "%n %y" "$file"
+    done
 }
 
 # Sets $jobs, how many have not ended; and $layout_changes, whether the state folder gets another
@@ -654,7 +680,7 @@ show_how_to_use() {
     fi
     say "" "The gateway: $url" \
         "  user       $auth_user" \
-        "  password   AUTH_PASSWORD in $root/.env" \
+        "  password   in $password_place" \
         "  try it     curl -N -u $credentials -H 'Content-Type: application/json' -d '{\"prompt\": \"Say hello.\", \"cwd\": \"$home\"}' $url/chat"
     [ "$systemd" = false ] || say "  its log    sudo journalctl -u $SERVICE -f"
 }
@@ -688,7 +714,7 @@ remove() {
     fi
     [ "$dry" = false ] || { say "" "Nothing was changed."; return; }
     say "claudecode2api is uninstalled."
-    for path in "$root/.env" "$STATE" "$DROP_INS"; do
+    for path in "$root/.env" "$root/$TOML" "$STATE" "$DROP_INS"; do
         [ ! -e "$path" ] || say "  kept   $path"
     done
 }

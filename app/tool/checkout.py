@@ -3,30 +3,49 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.setting_sources import ENV_FILE, Given, Origin, Sources
+from app.settings import Settings, load_with_origins, setting_kinds
+from app.toml_file import TOML_NAME
 from app.tool.failure import UNCONFIGURED, Failure
 from app.tool.local_users import own_name, owner_of
+from app.tool.package_settings import find_env_file
 from app.tool.systemd_unit import INSTALLED, Unit
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A checkout, with the environment of its user and the systemd unit that may be installed."""
+    """A checkout, with the environment of its user and the systemd unit that may be installed.
+
+    `is_package` is true for the folder of an installed package, which has no settings in it.
+    """
 
     folder: Path
     environ: Mapping[str, str]
     unit: Unit = INSTALLED
+    is_package: bool = False
 
-    @property
+    @cached_property
     def env_file(self) -> Path:
         """The file with the settings, which may be missing."""
-        return self.folder / ".env"
+        if named := self.environ.get(ENV_FILE):
+            return Path(named).absolute()
+        return find_env_file(self.environ) if self.is_package else self.folder / ".env"
+
+    @property
+    def toml_file(self) -> Path:
+        """The file beside it, which may be missing."""
+        return self.env_file.with_name(TOML_NAME)
 
     def settings(self) -> Settings:
-        """The settings; a variable of the environment wins over `.env`. Raises Failure."""
+        """The settings, as the gateway would read them. Raises Failure."""
+        return self.settings_with_origins()[0]
+
+    def settings_with_origins(self) -> tuple[Settings, dict[str, Origin]]:
+        """The settings, and where each was given (`load_with_origins`). Raises Failure."""
         file: Path | None = self.env_file
         if os.path.lexists(self.env_file) and not os.access(self.env_file, os.R_OK):
             if "AUTH_PASSWORD" not in self.environ:
@@ -37,9 +56,18 @@ class Checkout:
                 )
             file = None
         try:
-            return Settings.load(self.gateway_environ(), file)
+            return load_with_origins(self.gateway_environ(), file, self.toml_file)
         except ConfigurationError as error:
             raise Failure(str(error), UNCONFIGURED) from None
+
+    def in_files(self, name: str) -> Given | None:
+        """What the files have for a setting that may be in one of its own; None if nothing.
+
+        Raises ConfigurationError.
+        """
+        own = f"{name}_FILE"
+        environ = {own: self.environ[own]} if own in self.environ else {}
+        return Sources(environ, self.env_file, self.toml_file, setting_kinds()).find(name)
 
     def gateway_environ(self) -> dict[str, str]:
         """Our environment, with the changes that systemd makes for the gateway."""
@@ -48,15 +76,15 @@ class Checkout:
 
     def root_refusal(self) -> str | None:
         """Why root must not run what another user's settings name, like the CLI; None if it may."""
-        if os.geteuid() != 0 or not self.env_file.exists():
+        if os.geteuid() != 0:
             return None
-        owner = owner_of(self.env_file)
-        if owner == own_name():
-            return None
-        return (
-            f"root must not run what {owner} sets in {self.env_file};"
-            f" run this as {owner} (sudo -u {owner} claudecode2api …)"
-        )
+        for file in (self.env_file, self.toml_file):
+            if file.exists() and (owner := owner_of(file)) != own_name():
+                return (
+                    f"root must not run what {owner} sets in {file};"
+                    f" run this as {owner} (sudo -u {owner} claudecode2api …)"
+                )
+        return None
 
     def access_help(self) -> str:
         """Which user can read and write `.env`, and how to run this as that user."""

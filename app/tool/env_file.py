@@ -29,6 +29,8 @@ def change_setting(checkout: Checkout, name: str, value: str) -> Path:
     try:
         # Lines that cannot be read could not be kept.
         read_env_file(path)
+        if checkout.is_package:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(path, with_setting(_text(checkout), name, value))
     except ConfigurationError as error:
         raise Failure(str(error), UNCONFIGURED) from None

@@ -6,8 +6,8 @@ import sys
 
 from app.auth.api_keys import NAME, PREFIX, ApiKey, entries, hashed, read_keys
 from app.auth.users_file import load_users
-from app.env_file import read_env_file
 from app.errors import ConfigurationError
+from app.setting_sources import Given, Origin
 from app.tool.checkout import Checkout
 from app.tool.client import own_url
 from app.tool.env_file import change_setting, how_to_reload
@@ -36,7 +36,7 @@ def _add(checkout: Checkout, arguments: argparse.Namespace) -> int:
             "cannot show the key: standard output is not a terminal; --print prints it anyway",
             MISUSED,
         )
-    value = _api_keys(checkout)
+    value = _api_keys_in_env(checkout)
     if name in [each.name for each in _parse(value)]:
         raise Failure(
             f"cannot add a key called {name}: there is one; claudecode2api key remove {name} first"
@@ -54,10 +54,11 @@ def _add(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 
 def _list(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    value = _api_keys(checkout)
+    given = _api_keys(checkout)
+    value, file = given.text, given.origin.path or checkout.env_file
     names = _names(checkout, value)
     for each in _parse(value):
-        kind = "hash" if each.is_hashed else "key in .env"
+        kind = "hash" if each.is_hashed else f"key in {file.name}"
         sys.stdout.write(f"{names[each.number]}\t{kind}\n")
     if not names:
         note("there are no keys; claudecode2api key add NAME makes one")
@@ -65,7 +66,7 @@ def _list(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 
 def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    value = _api_keys(checkout)
+    value = _api_keys_in_env(checkout)
     names = _names(checkout, value)
     all_entries = entries(value)
     # In 1.0, a key could be listed twice.
@@ -80,16 +81,29 @@ def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _api_keys(checkout: Checkout) -> str:
-    """API_KEYS in `.env`."""
+def _api_keys_in_env(checkout: Checkout) -> str:
+    """API_KEYS in `.env`, which must not be in another file."""
+    given = _api_keys(checkout)
+    if given.origin.kind != "env_file":
+        raise Failure(
+            f"cannot change API_KEYS: it is in {given.origin}; change it there, or move it to"
+            f" {checkout.env_file}",
+            UNCONFIGURED,
+        )
+    return given.text
+
+
+def _api_keys(checkout: Checkout) -> Given:
+    """API_KEYS in the files."""
     try:
-        return read_env_file(checkout.env_file).get("API_KEYS", "")
+        given = checkout.in_files("API_KEYS")
     except ConfigurationError as error:
         if isinstance(error.__context__, PermissionError):
             raise Failure(
                 f"cannot read {checkout.env_file}: {checkout.access_help()}", UNCONFIGURED
             ) from None
         raise Failure(str(error), UNCONFIGURED) from None
+    return given or Given("", Origin("env_file", checkout.env_file))
 
 
 def _parse(value: str) -> tuple[ApiKey, ...]:
@@ -114,8 +128,8 @@ def _names(checkout: Checkout, value: str) -> dict[int, str]:
 def _refuse_namesakes(checkout: Checkout, value: str) -> None:
     """Refuse keys with which the gateway would not start."""
     keys = _parse(value)
-    in_file = read_env_file(checkout.env_file)
-    operator = checkout.environ.get("AUTH_USER", in_file.get("AUTH_USER", "admin"))
+    in_files = checkout.in_files("AUTH_USER")
+    operator = checkout.environ.get("AUTH_USER", in_files.text if in_files else "admin")
     for each in keys:
         if each.name == operator:
             raise Failure(f"cannot add a key called {operator}: that is AUTH_USER")

@@ -10,6 +10,7 @@ from app.tool.answer import answer
 from app.tool.cancel import cancel
 from app.tool.checkout import Checkout
 from app.tool.completion.print_script import completion
+from app.tool.config import config
 from app.tool.doctor import doctor
 from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
 from app.tool.key import key
@@ -35,21 +36,26 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "runs": runs,
     "serve": serve,
     "doctor": doctor,
+    "config": config,
     "password": password,
     "key": key,
     "completion": completion,
 }
 
 
-def main(folder: str) -> int:
-    """Run `sys.argv` on the checkout in this folder. Returns the exit status."""
+def main(folder: str, is_package: bool = False) -> int:
+    """Run `sys.argv` on the checkout, or the installed package, in this folder.
+
+    Returns the exit status.
+    """
     parser = build_parser()
     arguments = parser.parse_args()
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return MISUSED
     try:
-        status = COMMANDS[arguments.command](Checkout(Path(folder), os.environ), arguments)
+        checkout = Checkout(Path(folder), os.environ, is_package=is_package)
+        status = COMMANDS[arguments.command](checkout, arguments)
         sys.stdout.flush()
     except Failure as error:
         note(str(error))

@@ -5,7 +5,7 @@ from app.tool.subcommand import Subcommands, add_json, add_subcommand, add_url
 
 def add_operator_subcommands(commands: Subcommands) -> None:
     """Add them, in the order of the help."""
-    for add in (_add_serve, _add_doctor, _add_password, _add_key, _add_completion):
+    for add in (_add_serve, _add_doctor, _add_config, _add_password, _add_key, _add_completion):
         add(commands)
 
 
@@ -45,6 +45,24 @@ def _add_doctor(commands: Subcommands) -> None:
     add_url(parser)
     parser.add_argument("--job", action="store_true", help="let the model answer the job")
     add_json(parser, "checks")
+
+
+def _add_config(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "config",
+        "show the settings in effect",
+        """\
+        Prints each setting as the gateway would read it now, and where it comes from: the
+        environment, .env, claudecode2api.toml with the line, the file of a secret, or the
+        default. Secrets, and the variables for the CLI that are in .env, are shown as ***.
+        """,
+        """\
+        claudecode2api config
+        claudecode2api config --json | jq '.settings[] | select(.origin != "default")'
+        """,
+    )
+    parser.add_argument("--json", action="store_true", help="print the settings as JSON")
 
 
 def _add_password(commands: Subcommands) -> None:

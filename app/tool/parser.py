@@ -19,8 +19,13 @@ exit status:
 
 _DESCRIPTION = """\
 Use the gateway, which turns Claude Code into an HTTP service, from a terminal.
-Address, user and password come from the environment, or from .env in the gateway's folder.
 "claudecode2api COMMAND --help" explains a command.
+
+Settings, such as address and password, come from the environment, else from .env, else from
+claudecode2api.toml beside it. In a checkout these files are in its folder. The installed package
+reads them in the current folder if that has a claudecode2api.toml or a .env with AUTH_PASSWORD
+or AUTH_PASSWORD_FILE, and otherwise in ~/.config/claudecode2api, where .env is called env.
+CLAUDECODE2API_ENV_FILE names another .env. "claudecode2api config" shows the result.
 """
 
 _EXAMPLES = """\

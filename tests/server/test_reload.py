@@ -49,7 +49,7 @@ def test_a_reload_takes_new_settings_and_refuses_broken_ones(
     assert "ANTHROPIC_API_KEY_FILE" not in variables
     toml.write_text("heartbeat = true\n", encoding="utf-8")
     gateway.process.send_signal(signal.SIGHUP)
-    refused = "the reload is refused: cannot use 'heartbeat' in claudecode2api.toml, line 1: it must"
+    refused = "the reload is refused: cannot use 'heartbeat' in claudecode2api.toml, line 1: "
     eventually(lambda: refused in gateway.log())
     assert model() == "--model=three"
 

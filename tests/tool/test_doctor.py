@@ -89,6 +89,33 @@ def test_a_copy_of_the_example_needs_a_password_alone(gateway: Gateway, tool: To
     assert rows[".env"]["status"] == "ok"
 
 
+def test_the_toml_file_is_checked(tool: Tool, tmp_path: Path) -> None:
+    toml, secret = tool.folder / "claudecode2api.toml", tmp_path / "secret"
+    toml.write_text("shared_jobs = 1\n")
+    rows = rows_of(tool)
+    assert not_well(rows) == {"settings"}
+    assert rows["settings"]["detail"].startswith(f"cannot use 'shared_jobs' in {toml}, line 1: ")
+    assert rows["settings"]["fix"] == f"correct {toml}"
+    tool.env_file.unlink()
+    toml.write_text('auth_password = "a password"\n')
+    toml.chmod(0o644)
+    rows = rows_of(tool, CLAUDE_PATH="/nowhere", PORT=str(free_port()))
+    assert not_well(rows) == {"claude", "gateway"}
+    assert rows[".env"]["detail"].endswith(f"does not exist; the password is in {toml}, line 1")
+    assert (rows["toml file"]["status"], rows["toml file"]["fix"]) == (
+        "warning",
+        f"chmod 600 {toml}",
+    )
+    secret.write_text("a password\n")
+    toml.write_text(f'auth_password_file = "{secret}"\n')
+    rows = rows_of(tool, CLAUDE_PATH="/nowhere", PORT=str(free_port()))
+    assert (rows[".env"]["status"], rows["toml file"]["status"]) == ("ok", "ok")
+    secret.unlink()
+    rows = rows_of(tool)
+    assert not_well(rows) == {".env", "settings"}
+    assert rows["settings"]["fix"] == "correct that setting, or the file that it names"
+
+
 def test_root_is_warned_that_default_requests_fail(tool: Tool) -> None:
     rows = rows_of(tool, status=0)
     if os.geteuid():

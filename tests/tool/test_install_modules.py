@@ -47,8 +47,18 @@ def test_the_settings_are_printed_one_a_line(tmp_path: Path, line: str, is_plain
     (tmp_path / ".env").write_text(f"HOST=::\nPORT=9000\nAUTH_USER=me\n{line}\n")
     done = ask("settings", cwd=tmp_path, python=OURS, STATE_DIRECTORY="/srv/state")
     assert done.stdout.split("\n") == [
-        *("::", "9000", "me", "/srv/state", "http://[::1]:9000", is_plain, ""),
+        *("::", "9000", "me", "/srv/state", "http://[::1]:9000", is_plain),
+        *(f"{tmp_path}/.env", ""),
     ]
+
+
+def test_the_toml_file_has_settings_too(tmp_path: Path) -> None:
+    toml, claude = tmp_path / "claudecode2api.toml", write_fake(tmp_path)
+    toml.write_text(f'auth_password = "x"\nport = 9000\nclaude_path = "{claude}"\n')
+    done = ask("settings", cwd=tmp_path, python=OURS)
+    assert done.stdout.split("\n")[1] == "9000"
+    assert done.stdout.split("\n")[5:] == ["no", f"{toml}, line 1", ""]
+    assert ask("claude", cwd=tmp_path, python=OURS).stdout.startswith(f"{claude}\n")
 
 
 def test_settings_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:

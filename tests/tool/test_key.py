@@ -210,3 +210,26 @@ def test_the_gateway_takes_a_key_when_it_is_reloaded_as_it_says(
         assert not is_taken()
         served.send_signal(signal.SIGHUP)
         eventually(is_taken)
+
+
+def test_keys_that_are_in_another_file_are_changed_there(alone: Tool, tmp_path: Path) -> None:
+    toml, secret = alone.folder / "claudecode2api.toml", tmp_path / "keys"
+    toml.write_text('host = "::1"\napi_keys = ["ci:a-long-key-of-ci"]\n')
+    assert alone.run("key", "list").stdout == b"ci\tkey in claudecode2api.toml\n"
+    before = alone.env_file.read_bytes()
+    for words in (("add", "--print", "alice"), ("remove", "ci")):
+        done = alone.run("key", *words)
+        assert (done.returncode, done.stdout) == (78, b"")
+        assert f"cannot change API_KEYS: it is in {toml}, line 2; " in done.stderr.decode()
+    toml.unlink()
+    secret.write_text("ci:a-long-key-of-ci\n")
+    assert alone.run("key", "list", API_KEYS_FILE=str(secret)).stdout == b"ci\tkey in keys\n"
+    done = alone.run("key", "add", "--print", "alice", API_KEYS_FILE=str(secret))
+    assert f"it is in {secret}; change it there" in done.stderr.decode()
+    assert alone.env_file.read_bytes() == before
+
+
+def test_no_key_has_the_operators_name_wherever_that_is_set(alone: Tool) -> None:
+    (alone.folder / "claudecode2api.toml").write_text('auth_user = "alice"\n')
+    done = alone.run("key", "add", "--print", "alice")
+    assert (done.returncode, b"that is AUTH_USER" in done.stderr) == (1, True)

@@ -139,3 +139,16 @@ def test_whatever_the_text_all_other_settings_stay(text: str) -> None:
     after = read(with_setting(text, "AUTH_PASSWORD", "new"))
     assert others(after) == others(before)
     assert "new" in [each.value for each in after if each.key == "AUTH_PASSWORD"]
+
+
+def test_a_password_that_is_in_a_file_of_its_own_is_changed_there(
+    alone: Tool, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a password\n")
+    alone.configure(AUTH_PASSWORD_FILE=str(secret))
+    before = alone.env_file.read_bytes()
+    done = alone.run("password")
+    assert (done.returncode, done.stdout) == (78, b"")
+    assert f"cannot change AUTH_PASSWORD: it is in {secret}".encode() in done.stderr
+    assert (alone.env_file.read_bytes(), secret.read_text()) == (before, "a password\n")

@@ -34,7 +34,8 @@ def _argument() -> str | None:
 
 def _configured() -> tuple[str | None, Mapping[str, str]]:
     """CLAUDE_PATH, and the CLI's environment. Raises ConfigurationError."""
-    if not Path(".env").exists() or importlib.util.find_spec("dotenv") is None:
+    files = Path(".env"), Path("claudecode2api.toml")
+    if not any(map(Path.exists, files)) or importlib.util.find_spec("dotenv") is None:
         return None, os.environ
     # Not above: they need packages, which a dry run may not have.
     from app.cli.environment import build_environment

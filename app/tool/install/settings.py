@@ -1,7 +1,7 @@
 """The settings that the service will use: `python -m app.tool.install.settings`.
 
-Prints HOST, PORT, AUTH_USER, STATE_DIR, the gateway's URL, and whether the password stands in
-`.env` as it is, so that a shell can read it (yes or no).
+Prints HOST, PORT, AUTH_USER, STATE_DIR, the gateway's URL, whether the password stands in `.env`
+as it is, so that a shell can read it (yes or no), and where the password is.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings import load_with_origins
 from app.tool.client import own_url
 
 
@@ -17,16 +17,19 @@ def main() -> None:
     """Print the settings of the checkout in the current folder."""
     env_file = Path(".env")
     try:
-        settings = Settings.load(os.environ, env_file)
+        settings, origins = load_with_origins(os.environ, env_file)
     except ConfigurationError as error:
         sys.exit(str(error))
+    text = env_file.read_text(encoding="utf-8") if env_file.exists() else ""
+    origin = origins["AUTH_PASSWORD"]
     values = (
         settings.host,
         settings.port,
         settings.auth_user,
         settings.state_dir,
         own_url(settings),
-        "yes" if _is_plain(env_file.read_text(encoding="utf-8"), settings.auth_password) else "no",
+        "yes" if _is_plain(text, settings.auth_password) else "no",
+        origin._replace(path=origin.path.absolute()) if origin.path else origin,
     )
     sys.stdout.write("".join(f"{value}\n" for value in values))
 
