@@ -72,11 +72,11 @@ def test_command_lines_are_found_on_the_pages() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_programs_of_the_repository_exist(name: str) -> None:
-    for path in re.findall(
-        r"(?<![\w/.])(scripts/[a-z0-9-]+|examples/[\w.]+)", Page(ROOT / name).text
-    ):
-        assert (ROOT / path.rstrip(".")).exists(), path
+def test_paths_in_the_repository_exist(name: str) -> None:
+    text = Page(ROOT / name).text
+    found = re.findall(r"(?<![\w/.~-])((?:app|docs|examples|scripts|tests)/[\w./-]*\w)", text)
+    for path in found:
+        assert (ROOT / path).exists(), path
 
 
 def command_lines(page: Page) -> list[list[str]]:
