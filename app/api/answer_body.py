@@ -31,24 +31,31 @@ class AnswerBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    behavior: Literal["allow", "deny"]
+    behavior: Literal["allow", "deny"] = Field(
+        description="`allow`: Claude may use the tool, carry out the plan, or gets your `answers`."
+        " `deny`: it may not, or gets none."
+    )
     message: AnswerText | None = Field(
-        None, description="With `deny`: what the model reads in place of the tool's result."
+        None,
+        description="With `deny`: what Claude reads in place of the tool's result.",
     )
     updated_input: dict[str, Any] | None = Field(
-        None, description="With `allow`: the input for the tool, in place of the model's."
+        None,
+        description="With `allow`: other input for the tool, in place of the question's `input`.",
     )
     answers: Annotated[dict[str, AnswerText | Choices], Field(max_length=MOST_ANSWERS)] | None = (
         Field(
             None,
-            description="With `allow` of a `question`: an answer for the text of each question in"
-            " `input.questions`, or a list of answers.",
+            description="Needed for `allow` if the question's `kind` is `question`: the answer to"
+            " each question in its `input.questions`, by the question's text. An answer is a text"
+            " or a list of texts.",
+            examples=[{"Which color?": "blue"}],
         )
     )
     remember: Literal["run"] | None = Field(
         None,
-        description="With `allow`: also allow what `suggestions` name, until the job's CLI exits."
-        " Nothing is written to the settings of the project.",
+        description="With `allow`: also allow what the question's `suggestions` name, without"
+        " further questions, until the CLI's process ends. The project's settings do not change.",
     )
 
 

@@ -39,8 +39,8 @@ _LINES = Text(
     UNNAMED_EVENT,
 )
 _BODY = Text(
-    "`prompt`, and any other field of POST /chat. Names with dashes are accepted. Without `cwd`,"
-    " the job runs in the folder of its `workspace`.",
+    "`prompt`, and any other field of `POST /chat`, also with dashes in its name. Without `cwd`,"
+    " Claude works in the folder of the `workspace`, which is made if need be.",
     schema={
         "type": "object",
         "properties": {"prompt": {"type": "string", "minLength": 1}},
@@ -55,7 +55,7 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
 
     @views.post("/api/claude")
     @describes(
-        "Start a job and read its lines as unnamed events.",
+        "Start a job, as Claude-Code-Server does.",
         {
             200: ResponseDescription(
                 "The CLI's lines.",
@@ -63,8 +63,15 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
                 STREAM_HEADERS,
             )
         },
-        details="For clients of Claude-Code-Server.",
-        body=Body({"application/json": _BODY}),
+        details="Each line of the CLI is an event without a name. If the client closes the"
+        " connection, the job is cancelled, unless it is detached.",
+        body=Body(
+            {"application/json": _BODY},
+            {
+                "a question": {"prompt": "Which files are here?"},
+                "in another folder": {"prompt": "Which files are here?", "workspace": "notes"},
+            },
+        ),
         errors=[
             *CHAT_REQUEST_ERRORS,
             *job_stream.READ_ERRORS,

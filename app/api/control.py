@@ -32,11 +32,14 @@ PATIENCE = 30.0
 _LONGEST_ERROR = 1000
 
 _CONTROL = describes(
-    "Send the CLI of a job a control request, and get its answer.",
+    "Send a control request to the CLI of a running job.",
     {200: ControlAnswer},
-    details=f"Allowed are {', '.join(f'`{name}`' for name in ALLOWED)}, and what the operator has"
-    " added in CONTROL_ALLOWED. After `set_model`, `set_permission_mode` or an added one, the job's"
-    " CLI is not kept for another job. Only jobs with `ask` or `keep_alive` take control requests.",
+    details=f"It asks the CLI for something beside the conversation, such as how full Claude's"
+    f" context is. The response has the CLI's answer."
+    f" Allowed are {', '.join(f'`{name}`' for name in ALLOWED)}, and what the operator has"
+    " added in CONTROL_ALLOWED. After `set_model`, `set_permission_mode` or an added one, the CLI's"
+    " process is not kept for another job. Only jobs that were started with `ask` or `keep_alive`"
+    " take control requests.",
     errors=[
         *SEND_ERRORS,
         ControlFailed,
@@ -48,7 +51,7 @@ _CONTROL = describes(
     body=Body(
         {"application/json": ControlBody},
         {
-            "how full the context is": {"subtype": "get_context_usage"},
+            "how full Claude's context is": {"subtype": "get_context_usage"},
             "another model": {"subtype": "set_model", "model": "haiku"},
         },
     ),

@@ -14,16 +14,16 @@ def add_routes(views: Blueprint, jobs: JobService) -> None:
 
     @views.post("/jobs/<job_id>/interrupt")
     @describes(
-        "Interrupt a job gracefully.",
+        "Interrupt a job.",
         {
             202: ResponseDescription(
-                "The CLI was asked to stop its turn. It writes its `result`, and the job ends as"
+                "Claude was asked to stop. The CLI writes its `result`, and the job ends as"
                 " `cancelled`.",
                 {"application/json": Interrupted},
             )
         },
-        details="If the job's CLI is kept (`keep_alive`), it stays for the next job. A queued job"
-        " ends at once.",
+        details="Unlike `DELETE /chat/{process_id}`, this keeps the CLI's process if the job was"
+        " started with `keep_alive`, and does not wait for the end. A queued job ends at once.",
         errors=[JobNotFound],
         parameters=[JOB],
     )

@@ -48,11 +48,15 @@ class TextBlock(_Part):
 
 
 class ImageSource(_Part):
-    """The content of an image; `media_type` may be left out."""
+    """The content of an image."""
 
     type: Literal["base64"]
-    media_type: str | None = None
-    data: Annotated[str, AfterValidator(_image)]
+    media_type: str | None = Field(
+        None, description="Has no effect: the gateway finds the type in the content."
+    )
+    data: Annotated[str, AfterValidator(_image)] = Field(
+        description="A PNG, JPEG, GIF or WebP, in base64."
+    )
 
 
 class ImageBlock(_Part):
@@ -68,9 +72,10 @@ Block = Annotated[TextBlock | ImageBlock, Field(discriminator="type")]
 class MessageBody(_Part):
     """A message for the model: either `text` or `content`."""
 
-    text: Usable | None = Field(None, description="The message.")
+    text: Usable | None = Field(None, description="The message; not blank.")
     content: Annotated[list[Block], Field(min_length=1, max_length=MOST_BLOCKS)] | None = Field(
-        None, description="The message in blocks of the Messages API: texts and images."
+        None,
+        description="The message in parts, texts and images, as in Anthropic's Messages API.",
     )
 
 

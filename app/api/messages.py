@@ -29,20 +29,24 @@ SEND_ERRORS = (
 )
 
 _SEND = describes(
-    "Send a message to the model while a job runs.",
+    "Send Claude a message while a job runs.",
     {
         202: ResponseDescription(
-            "The message was sent; `messages` of the job's record shows what becomes of it.",
+            "The message was sent. `messages` in the job's record show what becomes of it.",
             {"application/json": SentMessage},
         )
     },
-    details="The model gets it after the tool call that is running, or else in a turn that belongs"
-    " to the same job. It is never a slash command. Only jobs with `ask` or `keep_alive` take"
-    " messages. A queued job gets its messages when it has started.",
+    details="Claude reads it after the tool call that is running, or else in another turn of the"
+    " same job. It is never a slash command. A queued job gets it when it has started. Only jobs"
+    " that were started with `ask` or `keep_alive` take messages.",
     errors=SEND_ERRORS,
     parameters=[JOB],
     body=Body(
-        {"application/json": MessageBody}, {"a text": {"text": "Use the other branch, please."}}
+        {"application/json": MessageBody},
+        {
+            "a text": {"text": "Use the other branch, please."},
+            "a text in parts": {"content": [{"type": "text", "text": "Use the other branch."}]},
+        },
     ),
 )
 

@@ -25,15 +25,16 @@ from app.jobs.questions import OpenQuestion, Questions
 from app.openapi.describe import Body, Parameter, describes
 
 _ALL = describes(
-    "List the questions of all jobs that need an answer, oldest first.",
+    "List the questions that need an answer, of all jobs.",
     {200: OpenQuestions},
-    details="Users see the questions of their own jobs, the operator those of all jobs. Only jobs"
-    " with `ask` have questions.",
+    details="A job that was started with `ask` waits when Claude needs a permission or has a"
+    " question. Oldest first. Users see the questions of their own jobs, the operator those of all"
+    " jobs.",
     errors=[InvalidRequest, ShuttingDown],
-    parameters=[wait_parameter("Wait up to this many seconds until there is a question.")],
+    parameters=[wait_parameter("If there is no question, wait for one, up to this many seconds.")],
 )
 _OF_JOB = describes(
-    "List the questions of a job that need an answer, oldest first.",
+    "List the questions that need an answer, of one job.",
     {200: OpenQuestions},
     errors=[JobNotFound],
     parameters=[JOB],
@@ -41,7 +42,7 @@ _OF_JOB = describes(
 _ANSWER = describes(
     "Answer a question.",
     {200: AnsweredQuestion},
-    details="A question is answered once, by whichever client is first.",
+    details="The job then goes on. The first answer counts.",
     errors=[
         *BODY_ERRORS,
         AlreadyAnswered,
@@ -60,7 +61,11 @@ _ANSWER = describes(
         {
             "yes": {"behavior": "allow"},
             "no": {"behavior": "deny", "message": "Not in this folder."},
-            "to a question of Claude": {"behavior": "allow", "answers": {"Which color?": "blue"}},
+            "yes, and do not ask again": {"behavior": "allow", "remember": "run"},
+            "an answer to Claude's question": {
+                "behavior": "allow",
+                "answers": {"Which color?": "blue"},
+            },
         },
     ),
 )

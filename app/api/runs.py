@@ -9,15 +9,16 @@ from app.jobs.runs import Runs
 from app.openapi.describe import Parameter, describes
 
 _LIST = describes(
-    "List the runs, which are processes of the CLI.",
+    "List the runs: the CLI's processes.",
     {200: RunList},
-    details="A run serves one job at a time. With `keep_alive` it stays after a job, for its"
-    " session's next one. Users see their own runs, the operator all runs.",
+    details="A run serves one job at a time. With `keep_alive` it stays after a job, for the next"
+    " job of its session. Users see their own runs, the operator all runs.",
 )
 _END = describes(
     "End a run.",
     {200: EndedRun},
-    details="If it serves a job, the job is cancelled. Responds once the run has ended.",
+    details="If it serves a job, the job is cancelled. The response is sent when the run has"
+    " ended.",
     errors=[JobNotEnded, RunNotEnded, RunNotFound],
     parameters=[Parameter("run_id", "path", {"type": "string", "format": "uuid"}, "The run's id.")],
 )

@@ -66,127 +66,182 @@ _Complaint = tuple[tuple[str | int, ...], str, str]
 
 
 class ChatRequest(BaseModel):
-    """A job for the CLI. A field that is omitted or null leaves the choice to the CLI."""
+    """A job. Only `prompt` and `cwd` are needed; the CLI chooses what is omitted or null."""
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field(min_length=1, description="The message to Claude; not blank.")
+    prompt: str = Field(min_length=1, description="What Claude should do; not blank.")
     cwd: str = Field(
         min_length=1,
-        description="Working directory: the absolute path of a directory on the gateway's machine.",
+        description="The folder in which Claude works: an absolute path on the gateway's machine.",
         # Only documented: anything that is not a directory has another error (bad_directory).
         json_schema_extra={"pattern": "^/"},
     )
     model: Name | None = Field(
-        None, description="An alias or full name. Omitted: DEFAULT_MODEL; null: the CLI's default."
+        None,
+        description="An alias, such as `sonnet`, or a full name. Omitted: DEFAULT_MODEL. null: the"
+        " CLI's default.",
+        examples=["sonnet"],
     )
     fallback_model: Name | None = Field(
         None, description="The model to use if `model` is overloaded."
     )
     session_id: SessionId | None = Field(
         None,
-        description="The session to continue: a UUID. Empty: a new session.",
+        description="The session to continue: the `session_id` of an earlier job. Omitted or empty:"
+        " a new session.",
         json_schema_extra={"format": "uuid"},
     )
-    fork_session: bool | None = Field(None, description="Continue the session under a new id.")
+    fork_session: bool | None = Field(
+        None, description="Continue in a copy of the session, and leave the session as it is."
+    )
     new_session_id: SessionId | None = Field(
         None,
         description="The id for the new session: a UUID that no session has yet. Together with"
-        " `session_id` it needs `fork_session`.",
+        " `session_id`, it needs `fork_session`.",
         json_schema_extra={"format": "uuid"},
     )
     resume_session_at: MessageId | None = Field(
         None,
-        description="Continue the session after this message of Claude's (the `uuid` of its line),"
-        " without the later ones. Needs `session_id`.",
+        description="Continue the session after this message of Claude's, and leave out the later"
+        " ones: the `uuid` of a line of type `assistant`. Needs `session_id`.",
         json_schema_extra={"format": "uuid"},
     )
     session_persistence: bool | None = Field(
-        None, description="false: the session is not saved and cannot be continued."
+        None, description="false: the session is not saved, so it cannot be continued."
     )
     system_prompt: str | None = Field(None, description="Replaces the CLI's system prompt.")
-    append_system_prompt: str | None = Field(None, description="Appended to the system prompt.")
-    tools: Items | None = Field(None, description="The available tools; [] for none.")
-    allowed_tools: Items | None = Field(None, description="Tools that need no permission.")
-    disallowed_tools: Items | None = Field(None, description="Tools that are denied.")
-    permission_mode: Name | None = Field(None, description="The CLI's permission mode.")
+    append_system_prompt: str | None = Field(
+        None, description="Added to the end of the system prompt."
+    )
+    tools: Items | None = Field(
+        None,
+        description="The tools that Claude has, such as `Read`; [] for none. Omitted: all.",
+        examples=[["Read", "Grep"]],
+    )
+    allowed_tools: Items | None = Field(
+        None,
+        description="Tools that Claude may use without permission, such as `Edit` or"
+        " `Bash(git:*)`.",
+        examples=[["Read", "Edit", "Bash(git:*)"]],
+    )
+    disallowed_tools: Items | None = Field(None, description="Tools that Claude may not use.")
+    permission_mode: Name | None = Field(
+        None,
+        description="How the CLI decides what Claude may do, such as `default`, `acceptEdits` or"
+        " `plan`. Omitted: DEFAULT_PERMISSION_MODE; if that is empty, everything is allowed unless"
+        " `tools` or `allowed_tools` has an item.",
+        examples=["acceptEdits"],
+    )
     restricted: bool | None = Field(
         None,
-        description="Without the tools that run commands, files only in the working directories, no"
-        " settings of the user or the project.",
+        description="Claude has no tools that run commands, and uses files only in the working"
+        " directories. The CLI's settings of the user and the project do not apply.",
     )
-    mcp_config: Items | None = Field(None, description="MCP servers: paths or JSON.")
-    strict_mcp_config: bool | None = Field(None, description="Use only the servers of mcp_config.")
-    settings: str | None = Field(None, description="Settings of the CLI: a path or JSON.")
+    mcp_config: Items | None = Field(
+        None, description="MCP servers: each item is the path of a file, or JSON."
+    )
+    strict_mcp_config: bool | None = Field(
+        None, description="Use only the MCP servers in `mcp_config`."
+    )
+    settings: str | None = Field(
+        None, description="Settings for the CLI: the path of a file, or JSON."
+    )
     setting_sources: SettingSources | None = Field(
         None, description="Which of the CLI's settings files apply; [] for none."
     )
     env: Env | None = Field(
         None,
-        description="Environment variables for the job's tools. Names that steer the CLI or the"
-        " loading of programs are refused, unless ENV_ALLOWED has them.",
+        description="Environment variables for the commands that Claude runs. Names that steer the"
+        " CLI or the loading of programs are refused, unless ENV_ALLOWED has them.",
+        examples=[{"CI": "true"}],
     )
-    add_dir: Items | None = Field(None, description="More directories for the tools.")
-    plugin_dir: Items | None = Field(None, description="Directories to load plugins from.")
+    add_dir: Items | None = Field(None, description="More folders that Claude may use.")
+    plugin_dir: Items | None = Field(None, description="Folders of plugins to load.")
     debug: bool | str | None = Field(
-        None, description="Debug output on stderr, or a filter for it."
+        None, description="Whether the CLI logs to standard error; a text filters what it logs."
     )
-    verbose: bool | None = Field(None, description="Accepted; the CLI is always verbose.")
+    verbose: bool | None = Field(None, description="Has no effect: the CLI is always verbose.")
     max_turns: int | None = Field(
-        None, ge=1, le=MOST_TURNS, description="The most model calls; more end the job as failed."
+        None,
+        ge=1,
+        le=MOST_TURNS,
+        description="How often the model may be called; then the job ends as `failed`.",
     )
     max_budget_usd: float | None = Field(
         None,
         ge=LEAST_BUDGET,
         le=MOST_BUDGET,
-        description="The most US dollars; beyond that the job ends as failed.",
+        description="What the job may cost in US dollars; then it ends as `failed`.",
     )
-    effort: Effort | None = Field(None, description="How much the model thinks.")
+    effort: Effort | None = Field(None, description="How much the model thinks before it answers.")
     betas: Items | None = Field(None, description="Beta features of the model's API, by name.")
-    agent: Name | None = Field(None, description="The agent that does the job, by its name.")
+    agent: Name | None = Field(None, description="The name of the agent that does the job.")
     name: Title | None = Field(
         None,
         description="The session's name in the CLI. All users of the gateway's machine can see it"
         " in the list of processes.",
     )
     disable_slash_commands: bool | None = Field(
-        None, description="Turns off the CLI's commands and skills."
+        None, description="Turn off the CLI's slash commands and skills."
     )
-    json_schema: dict[str, Any] | None = Field(None, description="The JSON Schema of the answer.")
-    agents: dict[str, Any] | None = Field(None, description="Custom agents, by name.")
+    json_schema: dict[str, Any] | None = Field(
+        None, description="A JSON Schema that the answer must match."
+    )
+    agents: dict[str, Any] | None = Field(
+        None,
+        description="Agents that Claude can give work to, by name.",
+        examples=[{"reviewer": {"description": "Reviews code", "prompt": "You review code."}}],
+    )
     include_partial_messages: bool | None = Field(
-        None, description="Also stream parts of the answer while the model generates it."
+        None, description="Also stream the answer piece by piece, while the model writes it."
     )
     include_hook_events: bool | None = Field(None, description="Also stream the events of hooks.")
     title: Title | None = Field(
         None,
         description="The job's name in lists. Omitted: the first line of the prompt.",
     )
-    detach: bool | None = Field(None, description="The job goes on when the client disconnects.")
-    timeout: float | None = Field(None, gt=0, description="Time limit in seconds.")
-    idle_timeout: float | None = Field(None, gt=0, description="Limit in seconds without output.")
+    detach: bool | None = Field(
+        None,
+        description="The job continues when the client disconnects. Otherwise, it is then"
+        " cancelled.",
+    )
+    timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds after which the job ends as `timed_out`; at most JOB_TIMEOUT.",
+    )
+    idle_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds without output after which the job ends as `timed_out`; at most"
+        " JOB_IDLE_TIMEOUT.",
+    )
     ask: bool | None = Field(
         None,
-        description="The CLI's questions (permissions, plans, choices) come to the client. Without"
-        " `permission_mode`, the mode is then `default`.",
+        description="The job waits for a client's answer when Claude needs a permission or has a"
+        " question; see `GET /questions`. Without `permission_mode`, the mode is then `default`.",
     )
     ask_timeout: float | None = Field(
         None,
         gt=0,
         le=LONGEST_TIME,
-        description="Seconds after which an unanswered question is denied. Omitted: ASK_TIMEOUT.",
+        description="Seconds that a question waits for an answer; then it is denied. Omitted:"
+        " ASK_TIMEOUT.",
     )
     keep_alive: KeepAlive | None = Field(
         None,
-        description="How long the CLI stays after the job for the session's next one: seconds, or"
-        " a text like 90s, 5m or 1h. 0: it ends with the job; -1: as long as MAX_KEEP_ALIVE"
-        " allows. Omitted: KEEP_ALIVE. A CLI that cannot stay ends with the job.",
+        description="How long the CLI's process stays after the job, so that the session's next job"
+        " starts faster: seconds, or a text such as `90s`, `5m` or `1h`. 0: it ends with the job."
+        " -1: as long as MAX_KEEP_ALIVE allows. Omitted: KEEP_ALIVE. A process that cannot stay"
+        " ends with the job.",
         examples=["5m", 300],
     )
     background_wait: Time | None = Field(
         None,
-        description="Seconds that commands in the background may go on after the answer. Omitted:"
-        " BACKGROUND_WAIT; if the CLI is kept (`keep_alive`), they go on.",
+        description="Seconds that commands in the background may run after the answer; then they"
+        " are ended. Omitted: BACKGROUND_WAIT; with `keep_alive`, they run as long as the"
+        " process stays.",
     )
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Sequence
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from flask import Blueprint, Response, after_this_request, g, request
 
@@ -26,6 +27,12 @@ from app.openai.turn_request import to_turn_request
 from app.openapi.describe import Body, describes
 from app.records.job import Job
 
+_QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Which files are here?"}]}
+_EXAMPLES = {
+    "a question": {"model": "sonnet", **_QUESTION},
+    "a stream": {"model": "sonnet", "stream": True, **_QUESTION},
+}
+
 #: Characters of X-Claude-Ignored.
 MOST_IGNORED = 1000
 
@@ -41,7 +48,7 @@ def blueprint(
         "Complete a chat.",
         openapi_models.COMPLETION,
         details="As in OpenAI's API. Each completion is a job, whose id is in `X-Process-ID`.",
-        body=Body({"application/json": CompletionRequest}),
+        body=Body({"application/json": CompletionRequest}, _EXAMPLES),
         errors=openapi_models.COMPLETION_ERRORS,
         error_body=openapi_models.OpenAIError,
     )

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.conversation.conversations import ConversationRecord, Conversations
 from app.conversation.errors import BadParameter, ConversationNotFound
 from app.errors import Unavailable, UnsupportedMediaType
-from app.http.body import BodyReader
+from app.http.body import BODY_ERRORS, BodyReader
 from app.json_body import read_object, validate
 from app.openai import openapi_models
 from app.openapi import describe
@@ -25,7 +25,9 @@ class NewConversation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = Field(
+        None, description="Any values of yours; responses have them."
+    )
 
 
 def add_routes(views: Blueprint, conversations: Conversations, bodies: BodyReader) -> None:
@@ -36,8 +38,12 @@ def add_routes(views: Blueprint, conversations: Conversations, bodies: BodyReade
     @describes(
         "Start a conversation.",
         {200: openapi_models.Conversation},
-        errors=[*openapi_models.REQUEST_ERRORS, Unavailable],
-        body=Body({"application/json": NewConversation}, required=False),
+        errors=[*BODY_ERRORS, BadParameter, Unavailable],
+        body=Body(
+            {"application/json": NewConversation},
+            {"with metadata": {"metadata": {"topic": "files"}}},
+            required=False,
+        ),
     )
     def create() -> Response:
         body = bodies.read(request)
@@ -53,8 +59,9 @@ def add_routes(views: Blueprint, conversations: Conversations, bodies: BodyReade
 
     @views.get("/v1/conversations")
     @describes(
-        "List your conversations, the last used first; the operator gets all.",
+        "List your conversations, the last used first.",
         {200: openapi_models.ConversationList},
+        details="The operator gets those of all users.",
     )
     def all_conversations() -> Response:
         rows = [_render(record) for record in conversations.of(g.user)]
@@ -65,7 +72,9 @@ def add_routes(views: Blueprint, conversations: Conversations, bodies: BodyReade
         "Get one conversation.",
         {200: openapi_models.Conversation},
         errors=[ConversationNotFound],
-        parameters=[Parameter("conversation_id", "path", {"type": "string"}, "Its id.")],
+        parameters=[
+            Parameter("conversation_id", "path", {"type": "string"}, "The conversation's id.")
+        ],
     )
     def one_conversation(conversation_id: str) -> Response:
         record = conversations.find(conversation_id, g.user)

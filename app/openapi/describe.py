@@ -81,7 +81,7 @@ class ResponseDescription(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """The body of a request: by media type, with named examples."""
+    """The body of a request: by media type, with named examples of its JSON."""
 
     content: Mapping[str, Model | Text]
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

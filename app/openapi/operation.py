@@ -100,7 +100,7 @@ def _body(body: Body) -> dict[str, Any]:
     content = {}
     for kind, media in body.content.items():
         content[kind] = _media(media)
-        if not isinstance(media, Text) and body.examples:
+        if kind == "application/json" and body.examples:
             content[kind]["examples"] = {
                 name: {"value": value} for name, value in body.examples.items()
             }

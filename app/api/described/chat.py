@@ -19,18 +19,24 @@ _BODY = Body(
     {
         "application/json": ChatRequest,
         "text/plain": Text(
-            "The prompt in UTF-8. The other fields are in the query.",
+            "The prompt in UTF-8. The other fields, such as `cwd`, are query parameters.",
             "Which files are here?",
         ),
     },
     {
         "a question": {"prompt": "Which files are here?", "cwd": "/tmp"},  # noqa: S108
-        "a restricted job that continues without its client": {
-            "prompt": "Fix the failing test.",
-            "cwd": "/home/me/project",
-            "allowed_tools": ["Read", "Edit", "Bash(pytest:*)"],
+        "with few permissions, and without waiting for the end": {
+            "prompt": "Describe each file in one sentence.",
+            "cwd": "/tmp",  # noqa: S108
+            "allowed_tools": ["Read", "Bash(ls:*)"],
             "detach": True,
             "timeout": 600,
+        },
+        "with questions to you, and another job to come": {
+            "prompt": "Write a README.md for this folder.",
+            "cwd": "/tmp",  # noqa: S108
+            "ask": True,
+            "keep_alive": "5m",
         },
     },
 )
@@ -46,8 +52,10 @@ START = describes(
             links=job_stream.RESPONSES[200].links,
         ),
     },
-    details="The response begins at once, before the CLI writes anything. If the client closes the"
-    " connection before the job has ended, the job is cancelled, unless it is detached.",
+    details="The response is a stream of what the CLI prints, as it prints it. The header `Accept`"
+    " chooses another form, such as `text/plain` for the text of the answer alone. If the client"
+    " closes the connection before the job has ended, the job is cancelled, unless it is"
+    " detached.",
     body=_BODY,
     errors=[
         *CHAT_REQUEST_ERRORS,
@@ -63,15 +71,16 @@ START = describes(
             "Prefer",
             "header",
             {"type": "string"},
-            "`respond-async`: respond with 202 as soon as the job is running or queued, and detach"
-            " it (RFC 7240).",
+            "`respond-async`: do not wait for the job. The response is a 202 with the job's id, and"
+            " the job is detached (RFC 7240).",
         ),
         Parameter(
             "Idempotency-Key",
             "header",
             {"type": "string", "pattern": "^[!-~]{1,255}$"},
-            "The same key with the same body returns the same job, and its stream from the start,"
-            " for as long as the job is kept. The job is detached. Keys are separate per user.",
+            "A text of your choice that makes it safe to repeat the request: the same key with the"
+            " same body returns the same job, for as long as the job is kept, and its stream from"
+            " the start. The job is detached. Keys are separate per user.",
         ),
         query_of(
             ChatRequest,
@@ -90,8 +99,8 @@ RESUME = describes(
         **job_stream.RESPONSES,
         204: ResponseDescription("The client already has `done`. A browser stops reconnecting."),
     },
-    details="For the job's user and the operator, whether the job has ended or not. No line is lost"
-    " or repeated. A disconnect does not cancel the job.",
+    details="Works while the job runs and after its end. No line is lost or repeated. A disconnect"
+    " does not cancel the job. For the job's user and the operator.",
     errors=[*job_stream.READ_ERRORS, BadEventId],
     parameters=[
         job_stream.JOB,
@@ -114,9 +123,9 @@ RESUME = describes(
 CANCEL = describes(
     "Cancel a job.",
     {200: Cancelled},
-    details="The CLI is sent SIGINT, so that it can stop its tools and write a last `result`. Its"
-    " process and all descendants are sent SIGTERM after half of `KILL_GRACE`, and SIGKILL after"
-    " all of it. The response is sent when none of the job's processes is left. A queued job is"
+    details="The response is sent when none of the job's processes is left. The CLI first gets"
+    " SIGINT, so that it can stop its tools and write a last `result`. After half of KILL_GRACE it"
+    " and all processes that it started get SIGTERM, and after all of it SIGKILL. A queued job is"
     " cancelled at once.",
     errors=[JobNotFound, JobNotEnded],
     parameters=[job_stream.JOB],

@@ -9,16 +9,16 @@ from app.openapi.response_model import ResponseModel
 
 
 class ControlBody(BaseModel):
-    """A control request; the further fields depend on its `subtype`."""
+    """A control request; its other fields depend on `subtype`."""
 
     model_config = ConfigDict(extra="allow")
 
-    subtype: str = Field(description="The kind of the request.", examples=["get_context_usage"])
+    subtype: str = Field(description="What is asked for.", examples=["get_context_usage"])
 
 
 class ControlAnswer(ResponseModel):
     """The CLI's answer to a control request."""
 
     process_id: UUID = Field(description="The job's id.")
-    subtype: str = Field(description="The kind of the request.")
-    response: Any = Field(description="What the CLI answered; its fields are the CLI's own.")
+    subtype: str = Field(description="What was asked for.")
+    response: Any = Field(description="The CLI's answer; its fields are those of the CLI.")

@@ -9,7 +9,7 @@ from app.openapi.response_model import ResponseModel
 
 
 class Interrupted(ResponseModel):
-    """A job whose turn is interrupted."""
+    """A job that was interrupted."""
 
     status: Literal["interrupted"]
     process_id: UUID = Field(description="The job's id.")

@@ -95,8 +95,9 @@ _FAILURE_TEXT = Text(
 #: The job's output.
 RESPONSES = {
     200: ResponseDescription(
-        "The job's output. The Accept header chooses the form; by default it is events."
-        " `application/json` and `text/plain` are sent when the job has ended.",
+        "The job's output, in the form that the header `Accept` chooses: by default events;"
+        " `application/x-ndjson`: the CLI's lines alone; `application/json`: the job's record, once"
+        " it has ended; `text/plain`: the text of the answer, once it has ended.",
         {
             "text/event-stream": EVENTS,
             "application/x-ndjson": LINES,

@@ -13,4 +13,4 @@ class SentMessage(ResponseModel):
 
     status: Literal["sent"]
     process_id: UUID = Field(description="The job's id.")
-    message_id: UUID
+    message_id: UUID = Field(description="The message's id, as in the job's record.")

@@ -9,22 +9,28 @@ from app.openapi.response_model import ResponseModel
 
 
 class OpenQuestion(ResponseModel):
-    """A question of the CLI that needs an answer."""
+    """A question that needs an answer. Its job waits."""
 
-    question_id: str
+    question_id: str = Field(description="The question's id.")
     process_id: UUID = Field(description="The id of the job that waits for the answer.")
     kind: Literal["tool", "question", "plan"] = Field(
-        description="`tool`: may this tool be used? `question`: Claude asks (AskUserQuestion)."
-        " `plan`: may this plan be carried out (ExitPlanMode)?"
+        description="`tool`: may Claude use this tool with this input? `question`: Claude has"
+        " questions, which are in `input.questions`. `plan`: may Claude carry out the plan in"
+        " `input`?"
     )
-    tool_name: str = Field(examples=["Bash"])
-    input: dict[str, Any] = Field(description="The input of the tool.")
-    description: str | None
+    tool_name: str = Field(
+        description="The tool; `AskUserQuestion` for a `question`, `ExitPlanMode` for a `plan`.",
+        examples=["Bash"],
+    )
+    input: dict[str, Any] = Field(
+        description="The input of the tool.", examples=[{"command": "npm test"}]
+    )
+    description: str | None = Field(description="What the tool would do, if the CLI says so.")
     suggestions: list[Any] = Field(
-        description="Permission rules that the CLI suggests; see `remember` of the answer."
+        description="Permission rules that the CLI suggests. An answer with `remember` adds them."
     )
-    asked_at: AwareDatetime
-    expires_at: AwareDatetime = Field(description="When it is denied unless it was answered.")
+    asked_at: AwareDatetime = Field(description="When it was asked.")
+    expires_at: AwareDatetime = Field(description="When it is denied if it has no answer.")
 
 
 class OpenQuestions(ResponseModel):
@@ -36,6 +42,6 @@ class OpenQuestions(ResponseModel):
 class AnsweredQuestion(ResponseModel):
     """A question that was answered."""
 
-    question_id: str
+    question_id: str = Field(description="The question's id.")
     process_id: UUID = Field(description="The job's id.")
-    behavior: Literal["allow", "deny"]
+    behavior: Literal["allow", "deny"] = Field(description="The answer.")

@@ -9,28 +9,32 @@ from app.openapi.response_model import ResponseModel
 
 
 class RunRow(ResponseModel):
-    """A process of the CLI."""
+    """A run: a process of the CLI."""
 
-    run_id: UUID
+    run_id: UUID = Field(description="The run's id.")
     state: Literal["starting", "busy", "idle", "held", "spare"] = Field(
-        description="`starting`. `busy`: it serves a job. `idle`: it is kept for its session's next"
-        " job. `held`: it waits for the results of a client's tools. `spare`: it is there for a new"
-        " session."
+        description="`starting`: it does not serve its job yet. `busy`: it serves a job. `idle`: it"
+        " is kept for its session's next job. `held`: it waits for the results of a client's tools."
+        " `spare`: it was started before there is a job for it."
     )
-    session_id: str | None
-    cwd: str | None
-    model: str | None
+    session_id: str | None = Field(description="Its session, once it has one.")
+    cwd: str | None = Field(description="Its working directory; null for a spare.")
+    model: str | None = Field(description="The model of its jobs; null: the CLI chooses.")
     user: str | None = Field(
-        description="AUTH_USER, or the name of a key in API_KEYS; null for a spare run."
+        description="AUTH_USER, or the name of a key in API_KEYS; null for a spare."
     )
-    process_id: UUID | None = Field(description="The id of the job that it serves now.")
-    jobs: int = Field(description="How many jobs it has served, with the present one.", ge=0)
-    idle_since: AwareDatetime | None
-    memory_bytes: int | None = Field(ge=0)
+    process_id: UUID | None = Field(description="The id of the job that it serves now, if any.")
+    jobs: int = Field(description="How many jobs it has served, this one included.", ge=0)
+    idle_since: AwareDatetime | None = Field(description="Since when it has been idle, if it is.")
+    memory_bytes: int | None = Field(
+        description="The memory that it uses; null if that is unknown.", ge=0
+    )
     own_turns: int = Field(
-        description="How many turns the CLI has begun by itself since its last job.", ge=0
+        description="How many turns the CLI has begun without a job since its last job, such as"
+        " when a command in the background ended.",
+        ge=0,
     )
-    own_cost_usd: float = Field(description="What these turns cost; no job has this cost.")
+    own_cost_usd: float = Field(description="What these turns have cost; no job includes it.")
 
 
 class Runs(ResponseModel):
@@ -44,4 +48,4 @@ class EndedRun(ResponseModel):
     """A run that has ended."""
 
     status: Literal["ended"]
-    run_id: UUID
+    run_id: UUID = Field(description="The run's id.")
