@@ -1,10 +1,10 @@
-"""The images of messages, loaded as content blocks for the CLI."""
+"""The images and PDF documents of messages, loaded as content blocks for the CLI."""
 
 import base64
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
@@ -22,6 +22,9 @@ MOST_ESCAPES = 350_000
 TIMEOUT = 20.0
 
 _PARAM = "messages"
+_WHITE_SPACE = b" \t\r\n"
+_GONE = {"type": "text", "text": "[An image was here that is not available any more.]"}
+_PDF = "application/pdf"
 # The characters of LARGEST bytes in base64.
 _LONGEST = -(-LARGEST // 3) * 4
 
@@ -32,21 +35,31 @@ class Images:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = roots
 
-    def load(self, urls: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The content block of each URL. Raises BadParameter for one that is not a usable image."""
+    def load(self, urls: Sequence[str], answered: Container[str] = ()) -> dict[str, dict[str, Any]]:
+        """The content block of each URL.
+
+        Raises BadParameter for one that is not a usable image. One that is `answered` has been
+        shown to a model before, and may be gone: its block is a text that says so.
+        """
         if len(urls) > MOST:
             raise BadParameter(_PARAM, f"There are more than {MOST} images")
         blocks, size, deadline = {}, 0, time.monotonic() + TIMEOUT
         for url in urls:
             # Decoding takes a while: other requests are served in between.
             time.sleep(0)
-            content = self._content(url, deadline - time.monotonic())
+            try:
+                content = self._content(url, deadline - time.monotonic())
+                block = _block(url, content)
+            except BadParameter:
+                if url not in answered:
+                    raise
+                block, content = dict(_GONE), b""
             size += len(content)
             if size > LARGEST_TOGETHER:
                 raise BadParameter(
                     _PARAM, f"The images have more than {LARGEST_TOGETHER} bytes in total"
                 )
-            blocks[url] = _block(url, content)
+            blocks[url] = block
         return blocks
 
     def _content(self, url: str, timeout: float) -> bytes:
@@ -92,7 +105,7 @@ class Images:
 
 
 def media_type(content: bytes) -> str | None:
-    r"""The media type of an image by its first bytes; None if Claude does not support it.
+    r"""The media type of an image or a PDF by its first bytes; None if Claude does not support it.
 
     >>> media_type(b"\x89PNG\r\n\x1a\n..."), media_type(b"<svg>")
     ('image/png', None)
@@ -105,6 +118,8 @@ def media_type(content: bytes) -> str | None:
         return "image/gif"
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "image/webp"
+    if content.startswith(b"%PDF-"):
+        return _PDF
     return None
 
 
@@ -122,7 +137,9 @@ def _data(url: str) -> bytes:
         content = unquote_to_bytes(data) if "%" in data else data.encode()
         if not head.lower().endswith(";base64"):
             return content
-        return base64.b64decode(content, validate=True)
+        # Some clients break the lines, or leave out the padding.
+        content = content.translate(None, _WHITE_SPACE).rstrip(b"=")
+        return base64.b64decode(content + b"=" * (-len(content) % 4), validate=True)
     except ValueError:
         raise _refused(url, "its data is not base64") from None
 
@@ -130,13 +147,13 @@ def _data(url: str) -> bytes:
 def _block(url: str, content: bytes) -> dict[str, Any]:
     kind = media_type(content)
     if kind is None:
-        raise _refused(url, "it is not a PNG, JPEG, GIF or WebP")
+        raise _refused(url, "it is not a PNG, JPEG, GIF, WebP or PDF")
     source = {
         "type": "base64",
         "media_type": kind,
         "data": base64.b64encode(content).decode("ascii"),
     }
-    return {"type": "image", "source": source}
+    return {"type": "document" if kind == _PDF else "image", "source": source}
 
 
 def _refused(url: str, reason: str) -> BadParameter:

@@ -85,7 +85,8 @@ class ModelTurns:
         """
         self._check(request)
         system, messages = split_system_prompt(request.prompt_messages)
-        images = self.images.load(image_urls(messages))
+        answered = messages[: first_unanswered(messages)]
+        images = self.images.load(image_urls(messages), image_urls(answered))
         history, content = model_messages(messages, images)
         if not content:
             raise BadParameter("messages", "There is no text or image to answer")

@@ -167,7 +167,8 @@ class Turns:
         user: User,
         key: Key | None,
     ) -> JobSpec:
-        images = self.images.load(image_urls(unsent))
+        answered = unsent[: first_unanswered(unsent)]
+        images = self.images.load(image_urls(unsent), image_urls(answered))
         history, content = model_messages(unsent, images)
         if history and not self.requests.has_turns():
             new = first_unanswered(unsent)

@@ -21,7 +21,8 @@ from app.conversation.client_tools import (
 from app.conversation.errors import BadParameter
 from app.errors import InvalidRequest
 from app.json_body import read_object, validate
-from app.openai.chat_messages import MOST_MESSAGES, Message
+from app.openai.chat_messages import MOST_MESSAGES, Message, OtherPart
+from app.text import shortened
 
 # Parameters that the CLI cannot obey, with the values that ask for nothing.
 _UNSUPPORTED: dict[str, tuple[object, ...]] = {
@@ -32,7 +33,7 @@ _UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "function_call": ("none", "auto"),
     "modalities": (["text"],),
     "audio": (),
-    "web_search_options": (),
+    "web_search_options": ({},),
     "prediction": (),
 }
 
@@ -119,6 +120,20 @@ class ResponseFormat(BaseModel):
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+def _without_unlimited(value: object) -> object:
+    """-1 is no limit, for some clients."""
+    return None if value == -1 and not isinstance(value, bool) else value
+
+
+TokenLimit = Annotated[
+    Annotated[int, Field(gt=0, strict=True)] | None,
+    BeforeValidator(
+        _without_unlimited,
+        json_schema_input_type=Annotated[int, Field(gt=0)] | Literal[-1] | None,
+    ),
+]
+
+
 class CompletionRequest(BaseModel):
     """A request for a chat completion. Unknown parameters are kept, to report what is ignored."""
 
@@ -133,8 +148,8 @@ class CompletionRequest(BaseModel):
         Field(max_length=16, fail_fast=True),
         BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop] | None),
     ] = []
-    max_tokens: int | None = Field(None, gt=0, strict=True)
-    max_completion_tokens: int | None = Field(None, gt=0, strict=True)
+    max_tokens: TokenLimit = None
+    max_completion_tokens: TokenLimit = None
     response_format: ResponseFormat | None = None
     tools: list[Tool] | None = Field(None, max_length=MOST, fail_fast=True)
     tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
@@ -190,6 +205,7 @@ def read_completion(body: bytes) -> CompletionRequest:
         request = validate(CompletionRequest, read_object(body))
     except InvalidRequest as error:
         raise error.relocated(_place) from None
+    _refuse_unreadable(request.messages)
     for name, harmless in _UNSUPPORTED.items():
         value = (request.model_extra or {}).get(name)
         if value is not None and value not in harmless:
@@ -201,9 +217,23 @@ def read_completion(body: bytes) -> CompletionRequest:
     return request
 
 
+def _refuse_unreadable(messages: Sequence[Message]) -> None:
+    """Raises BadParameter for a part that the model cannot read and that no answer follows."""
+    answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    first = answers[-1] + 1 if answers else 0
+    for index, message in enumerate(messages[first:], start=first):
+        for number, part in enumerate(message.content):
+            if isinstance(part, OtherPart):
+                raise BadParameter(
+                    f"messages[{index}].content[{number}].type",
+                    f"The model cannot read a part of the type {shortened(part.type)!r}: send text,"
+                    " image_url or file",
+                )
+
+
 def _place(location: Sequence[str | int]) -> list[str | int]:
     """A place without the type of part, which pydantic adds after the part's index."""
-    kinds = {"text", "refusal", "image_url"}
+    kinds = {"text", "refusal", "image_url", "file", "other"}
     return [
         part
         for index, part in enumerate(location)

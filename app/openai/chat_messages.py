@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from app.conversation import messages
+from app.text import shortened
 
 #: The most messages of a request, parts of a message and tool calls of a message.
 MOST_MESSAGES = 10_000
@@ -31,14 +32,58 @@ class ImageUrl(BaseModel):
     url: str = Field(min_length=1)
 
 
+def _as_image_url(value: object) -> object:
+    """A plain text is a URL."""
+    return {"url": value} if isinstance(value, str) else value
+
+
 class ImagePart(BaseModel):
     """An image."""
 
     type: Literal["image_url"]
-    image_url: ImageUrl
+    image_url: Annotated[
+        ImageUrl, BeforeValidator(_as_image_url, json_schema_input_type=ImageUrl | str)
+    ]
 
 
-Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
+class FileContent(BaseModel):
+    """A PDF document as a data URL; its name is ignored."""
+
+    file_data: str = Field(min_length=1)
+
+
+class FilePart(BaseModel):
+    """A PDF document."""
+
+    type: Literal["file"]
+    file: FileContent
+
+
+class OtherPart(BaseModel):
+    """A part of a kind that the model cannot read; it is left out of what was answered before."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+
+
+_KINDS = ("text", "refusal", "image_url", "file")
+
+
+def _kind_of(part: object) -> str:
+    kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return kind if kind in _KINDS else "other"
+
+
+Part = TextPart | RefusalPart | ImagePart | FilePart | OtherPart
+_Parts = Annotated[
+    Annotated[TextPart, Tag("text")]
+    | Annotated[RefusalPart, Tag("refusal")]
+    | Annotated[ImagePart, Tag("image_url")]
+    | Annotated[FilePart, Tag("file")]
+    | Annotated[OtherPart, Tag("other")],
+    Discriminator(_kind_of),
+]
 
 
 def _as_parts(content: object) -> object:
@@ -57,9 +102,9 @@ class Message(BaseModel):
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
-        list[Part],
+        list[_Parts],
         Field(max_length=MOST_MESSAGES, fail_fast=True),
-        BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None),
+        BeforeValidator(_as_parts, json_schema_input_type=str | list[_Parts] | None),
     ] = []
     name: str | None = None
     tool_call_id: str | None = None
@@ -78,11 +123,13 @@ class Message(BaseModel):
         )
 
 
-def _neutral_part(
-    part: TextPart | RefusalPart | ImagePart,
-) -> messages.TextPart | messages.ImagePart:
+def _neutral_part(part: Part) -> messages.TextPart | messages.ImagePart:
     if isinstance(part, ImagePart):
         return messages.ImagePart(part.image_url.url)
+    if isinstance(part, FilePart):
+        return messages.ImagePart(part.file.file_data)
+    if isinstance(part, OtherPart):
+        return messages.TextPart(f"[A part of the type {shortened(part.type)} was here.]")
     return messages.TextPart(part.text if isinstance(part, TextPart) else part.refusal)
 
 

@@ -1,5 +1,6 @@
 """Images of a client: which are refused, and what a slow site may cost."""
 
+import base64
 import contextlib
 import socket
 import subprocess
@@ -34,6 +35,32 @@ def test_a_circle_of_links_is_no_image(tmp_path: Path) -> None:
     circle.symlink_to(circle)
     with pytest.raises(BadParameter):
         Images([tmp_path]).load([str(circle)])
+
+
+@pytest.mark.parametrize("broken", [b"\n", b"\r\n", b" "])
+@pytest.mark.parametrize("padding", [b"", b"=="])
+def test_a_data_url_may_have_line_breaks_and_lack_its_padding(
+    broken: bytes, padding: bytes
+) -> None:
+    content = base64.b64encode(PNG + b"\0").rstrip(b"=")
+    data = broken.join(content[at : at + 8] for at in range(0, len(content), 8)) + padding
+    url = f"data:image/png;base64,{data.decode()}"
+    (block,) = Images([]).load([url]).values()
+    assert base64.b64decode(block["source"]["data"]) == PNG + b"\0"
+
+
+def test_a_pdf_is_a_document() -> None:
+    url = f"data:application/pdf;base64,{base64.b64encode(b'%PDF-1.7').decode()}"
+    (block,) = Images([]).load([url]).values()
+    assert (block["type"], block["source"]["media_type"]) == ("document", "application/pdf")
+
+
+def test_an_image_that_was_answered_may_be_gone(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.png")
+    images = Images([tmp_path])
+    assert images.load([gone], answered=[gone])[gone]["type"] == "text"
+    with pytest.raises(BadParameter):
+        images.load([gone], answered=["another"])
 
 
 def test_what_lies_outside_is_refused_as_what_is_not_there(tmp_path: Path) -> None:
