@@ -5,9 +5,11 @@ import json
 import os
 import random
 import socket
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -18,7 +20,7 @@ import requests
 from app import processes
 from app.processes import Process
 from app.state.lock import LockTimeout, locked
-from tests.support.gateway import PATIENCE, Gateway, eventually
+from tests.support.gateway import PATIENCE, Gateway, eventually, running_gateway
 from tests.support.hostile import PLACED, Start, serves
 
 #: The files of a job and of its run, as a path from the run's folder.
@@ -32,6 +34,8 @@ SHARED = (
     *("queue", "launcher", "launcher.lock", "gateway.lock", "login.json", "live", "unlogged"),
     *("unindexed", "index", "keeper.lock"),
 )
+#: What is put in the place of that.
+SHARED_PLACED = ("nothing", "a pipe", "a folder", "a link", "zeros", "no rights")
 
 
 class Hostile:
@@ -104,14 +108,27 @@ def test_a_job_without_its_folder_or_with_another_in_its_place_harms_no_other(
     assert one.done()["status"] == "cancelled"
 
 
+@pytest.fixture(scope="module")
+def _attacked(fake_claude: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("attacked"), fake_claude, WORKERS="1") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def attacked(_attacked: Gateway) -> Iterator[Gateway]:
+    """One gateway for all attacks on what is shared: it must stand them one after the other."""
+    yield _attacked
+    _attacked.hang_up()
+
+
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_files_and_folders_that_a_job_has_replaced_are_mended(
-    start_gateway: Start, name: str
+    attacked: Gateway, name: str
 ) -> None:
-    gateway = start_gateway(WORKERS="1")
+    gateway = attacked
     one = gateway.chat("line of another", "silent")
     assert one.next().data == b"of another"
-    for what in ("nothing", "a pipe", "a folder", "a link", "zeros", "no rights"):
+    for what in SHARED_PLACED:
         command = PLACED[what].format(name)
         job = Hostile(gateway, f"cd {gateway.state}; {command}")
         eventually(job.is_done)
@@ -123,9 +140,17 @@ def test_shared_files_and_folders_that_a_job_has_replaced_are_mended(
     assert one.job_id in [row["process_id"] for row in gateway.running()]
     gateway.ask("DELETE", f"/chat/{one.job_id}")
     assert one.done()["status"] == "cancelled"
-    assert gateway.stop() == 0
-    gateway.start()
-    serves(gateway)
+
+
+@pytest.mark.parametrize("what", SHARED_PLACED)
+def test_a_gateway_stops_and_starts_whatever_jobs_have_put_in_the_place_of_what_is_shared(
+    attacked: Gateway, what: str
+) -> None:
+    commands = [PLACED[what].format(name) for name in SHARED]
+    subprocess.run(["sh", "-c", "; ".join(commands)], cwd=attacked.state, check=True)
+    assert attacked.stop() == 0
+    attacked.start()
+    serves(attacked)
 
 
 def _starts(gateway: Gateway) -> bool:
