@@ -24,6 +24,7 @@ from app.auth.throttle import Throttle
 from app.cli.command import Defaults
 from app.cli.installed import Installed
 from app.cli.login import Login
+from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
 from app.conversation.conversations import Conversations
@@ -148,7 +149,8 @@ def _jobs(
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
     transcripts = Transcripts(startup.environment)
-    starter = JobStarter(spool, launcher, keys, limits, ends, transcripts, spares)
+    open_sessions = OpenSessions(startup.environment)
+    starter = JobStarter(spool, launcher, keys, limits, ends, transcripts, open_sessions, spares)
     heartbeat = startup.settings.heartbeat
     service = JobService(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace
@@ -202,7 +204,7 @@ def _openai_blueprints(
 ) -> list[Blueprint]:
     models = Models(settings.models, requests.claude.since)
     conversations = Conversations(settings.state_dir)
-    histories = Histories(settings.state_dir, Transcripts(environment))
+    histories = Histories(settings.state_dir, Transcripts(environment), OpenSessions(environment))
     images = Images(settings.cwd_roots)
     defaults = requests.turn_defaults._replace(keep_alive=settings.keep_alive_chat)
     requests = replace(requests, turn_defaults=defaults)

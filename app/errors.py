@@ -436,6 +436,20 @@ class SessionExists(GatewayError):
         )
 
 
+class SessionInUse(GatewayError):
+    """The session is open in a terminal or an editor on the gateway's machine."""
+
+    status = 409
+    code = "session_in_use"
+    param = "session_id"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"The session {session_id} is open in a terminal: close it there, or set fork_session"
+            " to continue a copy of it"
+        )
+
+
 class JobStillRunning(GatewayError):
     """The job has not ended: it is running or queued."""
 

@@ -1,7 +1,8 @@
 """The CLI sessions that can continue a history: `STATE_DIR/histories/<digest>`.
 
 A session can continue a history only if no client has added anything to it since: its transcript
-has no further messages, or only those of turns that its kept run has begun by itself. A request
+has no further messages, or only those of turns that its kept run has begun by itself, and no
+terminal has it open. A request
 removes the file when it claims the session, so of two requests with the same history only one gets
 it.
 """
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.records import kept_run
 from app.state.files import make_folder
@@ -47,10 +49,11 @@ class _Record(NamedTuple):
 class Histories:
     """The histories of one state folder, for all workers."""
 
-    def __init__(self, state: Path, transcripts: Transcripts) -> None:
+    def __init__(self, state: Path, transcripts: Transcripts, open_sessions: OpenSessions) -> None:
         self._state = str(state)
         self._folder = state / "histories"
         self._transcripts = transcripts
+        self._open_sessions = open_sessions
         self._cleaned = 0.0
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A job may have put something else there.
@@ -72,6 +75,8 @@ class Histories:
             # Another request was faster, or a job has changed the folder's mode.
             return None
         session = HistorySession(digest, *record)
+        if self._open_sessions.has(session.session_id):
+            return None
         if self._transcripts.has_more(session.session_id, cwd, session.size):
             return session if self._has_own_turns_alone(session) else None
         return session

@@ -24,6 +24,7 @@ from app.errors import (
     GatewayError,
     InvalidRequest,
     SessionExists,
+    SessionInUse,
     UnsupportedField,
     UnsupportedMediaType,
 )
@@ -48,6 +49,7 @@ CHAT_REQUEST_ERRORS: tuple[type[GatewayError], ...] = (
     DirectoryNotAllowed,
     InvalidRequest,
     SessionExists,
+    SessionInUse,
     UnsupportedField,
 )
 

@@ -10,8 +10,16 @@ from uuid import uuid4
 from app import audit, processes
 from app.auth.users import User
 from app.cli.command import CLIENT_TOOLS
+from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
-from app.errors import DiskFull, JobNotStarted, QueueFull, SessionExists, SessionNotFound
+from app.errors import (
+    DiskFull,
+    JobNotStarted,
+    QueueFull,
+    SessionExists,
+    SessionInUse,
+    SessionNotFound,
+)
 from app.jobs.idempotency import Keys
 from app.jobs.limits import Limits, narrowed
 from app.jobs.log_ends import EndLog
@@ -46,6 +54,7 @@ class JobStarter:
         limits: Limits,
         ends: EndLog,
         transcripts: Transcripts,
+        open_sessions: OpenSessions,
         spares: Spares,
     ) -> None:
         self._spool = spool
@@ -54,6 +63,7 @@ class JobStarter:
         self._limits = limits
         self._ends = ends
         self._transcripts = transcripts
+        self._open_sessions = open_sessions
         self._spares = spares
         self._starter = processes.this_process()
 
@@ -62,8 +72,8 @@ class JobStarter:
 
         Returns once its CLI runs or it is queued. A key that was sent before means the job that it
         started. Raises JobNotStarted, QueueFull, DiskFull, InvalidRequest for a limit beyond the
-        operator's, IdempotencyKeyReused, SessionNotFound for another user's session, and
-        SessionExists. After an error, nothing runs.
+        operator's, IdempotencyKeyReused, SessionNotFound for another user's session, SessionInUse
+        and SessionExists. After an error, nothing runs.
         """
         self._check_session(spec, user)
         job = Job(self._spool.state, str(uuid4()))
@@ -160,6 +170,10 @@ class JobStarter:
     def _create(self, job: Job, spec: JobSpec, user: User, detached: bool) -> Job:
         if self._spool.free() < self._limits.min_free:
             raise DiskFull
+        if spec.continues not in (None, spec.new_session) and self._open_sessions.has(
+            str(spec.continues)
+        ):
+            raise SessionInUse(str(spec.continues))
         request = JobRequest(
             id=job.id,
             cwd=spec.cwd,

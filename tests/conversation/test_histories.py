@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.auth.users import User
+from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.conversation.conversations import Conversations
 from app.conversation.histories import KEPT, Histories, HistorySession
@@ -16,6 +17,7 @@ from app.processes import this_process
 from app.records import kept_run
 from app.records.kept_run import KeptRun
 from app.state.files import make_folder
+from tests.support.open_session import open_in_terminal
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"
@@ -31,10 +33,15 @@ def transcript(tmp_path: Path) -> Path:
     return file
 
 
+def _histories(tmp_path: Path) -> Histories:
+    environment = {"HOME": str(tmp_path)}
+    return Histories(tmp_path / "state", Transcripts(environment), OpenSessions(environment))
+
+
 @pytest.fixture
 def histories(tmp_path: Path) -> Histories:
     """The histories of a state folder of the test's own."""
-    return Histories(tmp_path / "state", Transcripts({"HOME": str(tmp_path)}))
+    return _histories(tmp_path)
 
 
 @pytest.fixture
@@ -81,6 +88,14 @@ def test_what_the_cli_notes_at_its_exit_is_no_message(
     with transcript.open("a") as more:
         more.write(added)
     assert (histories.claim("d", CWD) is not None) is is_taken
+
+
+def test_a_session_that_a_terminal_has_open_is_not_taken(
+    histories: Histories, transcript: Path, tmp_path: Path
+) -> None:
+    histories.record("d", SESSION, CWD)
+    open_in_terminal(tmp_path, SESSION)
+    assert histories.claim("d", CWD) is None
 
 
 def test_a_session_whose_transcript_was_cut_is_not_taken(
@@ -191,7 +206,7 @@ def test_what_is_in_the_place_of_a_folder_keeps_nothing_from_starting(
     place.parent.mkdir()
     for put in (place.touch, lambda: os.mkfifo(place), lambda: place.symlink_to("/nowhere")):
         put()
-        histories = Histories(tmp_path / "state", Transcripts({"HOME": str(tmp_path)}))
+        histories = _histories(tmp_path)
         conversations = Conversations(tmp_path / "state")
         made = conversations.create(A, {})
         assert conversations.of(A)[0].id == made.id
