@@ -202,7 +202,7 @@ def _openai_blueprints(
     workspaces: Workspaces,
     environment: Mapping[str, str],
 ) -> list[Blueprint]:
-    models = Models(settings.models, requests.claude.since)
+    models = Models(settings.models, settings.model_aliases, requests.claude.since)
     conversations = Conversations(settings.state_dir)
     histories = Histories(settings.state_dir, Transcripts(environment), OpenSessions(environment))
     images = Images(settings.cwd_roots)

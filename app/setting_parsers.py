@@ -150,6 +150,23 @@ def models(value: str) -> tuple[str, ...]:
     return listed(value)
 
 
+def model_aliases(value: str) -> dict[str, str]:
+    """Models by the other names that clients may use.
+
+    >>> model_aliases("gpt-4o=sonnet, o3=opus")
+    {'gpt-4o': 'sonnet', 'o3': 'opus'}
+    """
+    aliases: dict[str, str] = {}
+    for pair in listed(value):
+        alias, equals, model = (part.strip() for part in pair.partition("="))
+        if not (alias and equals and model):
+            raise ValueError(f"{pair!r} is not a pair like gpt-4o=sonnet")
+        if alias in aliases:
+            raise ValueError(f"{alias!r} stands for two models")
+        aliases[alias] = model
+    return aliases
+
+
 def variables(value: str) -> tuple[str, ...]:
     """Names of environment variables, each of which may end in `*`."""
     for name in listed(value):

@@ -71,6 +71,7 @@ class Settings:
     cwd_roots: tuple[Path, ...]
     workspaces: Path | None
     models: tuple[str, ...]
+    model_aliases: Mapping[str, str]
     prompt_options: bool
     mcp_config: Path | None
     env_allowed: tuple[str, ...]
@@ -201,6 +202,7 @@ _TABLE: dict[str, _Setting] = {
     "CWD_ROOTS": _Setting(_is(""), parse.directories, "list"),
     "WORKSPACES": _Setting(_is(""), parse.optional_path),
     "MODELS": _Setting(_is(_MODELS), parse.models, "list"),
+    "MODEL_ALIASES": _Setting(_is(""), parse.model_aliases, "list"),
     "PROMPT_OPTIONS": _Setting(_is("false"), parse.switch, "switch"),
     "MCP_CONFIG": _Setting(_is(""), parse.mcp_config),
     "ENV_ALLOWED": _Setting(_is(""), parse.variables, "list"),

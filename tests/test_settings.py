@@ -71,6 +71,7 @@ DEFAULTS: dict[str, Any] = {
         "claude-sonnet-4-6",
         "claude-haiku-4-5",
     ),
+    "model_aliases": {},
     "prompt_options": False,
     "mcp_config": None,
     "env_allowed": (),
@@ -115,6 +116,7 @@ def test_each_setting_is_a_field_of_the_same_name() -> None:
         ("LOG_LEVEL", "debug", "DEBUG"),
         ("WORKSPACES", "/srv/work", Path("/srv/work")),
         ("MODELS", "a, b", ("a", "b")),
+        ("MODEL_ALIASES", "gpt-4o = sonnet,o3=opus", {"gpt-4o": "sonnet", "o3": "opus"}),
         ("PROMPT_OPTIONS", "True", True),
         ("STATE_DIR", "/srv/state", Path("/srv/state")),
         ("DEFAULT_MODEL", "", ""),
@@ -195,6 +197,7 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
         *[("STATE_DIR", text) for text in ("", "state", "./state", "~nobody-of-this-name/state")],
         *[("PROMPT_OPTIONS", text) for text in ("", "yes", "1")],
         ("MODELS", " , "),
+        *[("MODEL_ALIASES", text) for text in ("gpt-4o", "=x", "x=", "a=b,a=c")],
         ("WORKSPACES", "work"),
         *[("ENV_ALLOWED", text) for text in ("A B", "A=1", "*A", "A**", "1A", "A;B")],
         # The gateway itself needs some of them.

@@ -23,7 +23,7 @@ from app.conversation.messages import (
     split_system_prompt,
 )
 from app.conversation.model_messages import Block, ModelMessage, history_lines, model_messages
-from app.conversation.models import DEFAULT, Models
+from app.conversation.models import Models
 from app.conversation.prompt import plain_text
 from app.conversation.turns import Turn, TurnRequest, place_of, title_of_messages
 from app.conversation.workspaces import Workspaces
@@ -83,6 +83,7 @@ class ModelTurns:
 
         Raises BadParameter, InvalidRequest, ModelNotFound and UnsupportedField.
         """
+        request = request._replace(model=self.models.resolve(request.model or ""))
         self._check(request)
         system, messages = split_system_prompt(request.prompt_messages)
         answered = messages[: first_unanswered(messages)]
@@ -103,8 +104,6 @@ class ModelTurns:
         self.held.record(add_answer(turn.digest, answer, calls), run)
 
     def _check(self, request: TurnRequest) -> None:
-        if request.model:
-            self.models.check(request.model)
         if not self.requests.has_turns():
             raise UnsupportedField("tools", self.requests.claude.version)
         options = request.options
@@ -131,7 +130,7 @@ class ModelTurns:
         key: Key | None,
     ) -> JobSpec:
         fields = {
-            **({} if request.model in (None, "", DEFAULT) else {"model": request.model}),
+            **({"model": request.model} if request.model else {}),
             "title": title_of_messages(request.prompt_messages),
             **request.options.fields,
             **_FIELDS,

@@ -24,7 +24,7 @@ from app.conversation.messages import (
     split_system_prompt,
 )
 from app.conversation.model_messages import history_lines, model_messages
-from app.conversation.models import DEFAULT, Models
+from app.conversation.models import Models
 from app.conversation.options import Options
 from app.conversation.prompt import compose, plain_text
 from app.conversation.session_choice import (
@@ -95,8 +95,7 @@ class Turns:
         Raises BadDirectory, BadParameter, DirectoryNotAllowed, InvalidRequest, ModelNotFound and
         SessionNotFound.
         """
-        if request.model:
-            self.models.check(request.model)
+        request = request._replace(model=self.models.resolve(request.model or ""))
         options = request.options
         named_id = request.session and session_id_in(request.session)
         session = request.session and (named_id or _session_id_for(request.session, user))
@@ -179,7 +178,7 @@ class Turns:
         if choice.new and options.fields.get("new_session_id"):
             raise BadParameter("new_session_id", "Give either new_session_id or a session's name")
         fields = {
-            **_model_field(request.model),
+            **({"model": request.model} if request.model else {}),
             "title": title_of_messages(unsent),
             **options.fields,
             **_system_prompt_field(system, options.system, options.fields),
@@ -207,10 +206,6 @@ class Turns:
 def _session_id_for(name: str, user: User) -> str:
     """The id of the session that a user's clients call by this name."""
     return str(uuid5(_SESSION_NAMES, json.dumps([user.id, name])))
-
-
-def _model_field(name: str | None) -> dict[str, Any]:
-    return {} if name in (None, "", DEFAULT) else {"model": name}
 
 
 def title_of_messages(messages: Sequence[Message]) -> str | None:

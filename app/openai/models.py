@@ -29,7 +29,7 @@ def add_routes(views: Blueprint, models: Models) -> None:
         parameters=[Parameter("model", "path", {"type": "string"}, "The name of the model.")],
     )
     def one_model(model: str) -> Response:
-        models.check(model)
+        models.resolve(model)
         return jsonify(_render(model, models.created))
 
 

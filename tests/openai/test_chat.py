@@ -24,6 +24,25 @@ def test_without_a_folder_the_shared_workspace_is_used(gateway: Gateway) -> None
     assert any(argument.startswith("--session-id=") for argument in seen["argv"])
 
 
+@pytest.mark.parametrize(
+    ("model", "argument"),
+    [
+        ("gpt-4o", "--model=opus"),
+        ("openai/gpt-4o", "--model=opus"),
+        ("anthropic/claude-haiku-4-5", "--model=claude-haiku-4-5"),
+        ("claude-code/haiku", "--model=haiku"),
+        ("openai/claude-code", "--model=sonnet"),
+    ],
+)
+def test_a_model_has_other_names(
+    gateway_with: Callable[..., Gateway], model: str, argument: str
+) -> None:
+    gateway = gateway_with(MODEL_ALIASES="gpt-4o=opus")
+    assert argument in received(gateway, model=model)["argv"]
+    if "claude-code" not in model:
+        assert gateway.ask("GET", f"/v1/models/{model}").status_code == 200
+
+
 def test_a_workspace_is_made_on_first_use(gateway: Gateway) -> None:
     seen = received(gateway, claude={"workspace": "päge-1.x"})
     assert seen["cwd"] == str(gateway.state / "workspaces/päge-1.x")
