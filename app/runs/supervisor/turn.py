@@ -17,12 +17,12 @@ from app.records.run import RunExit
 from app.runs.supervisor.background_tasks import TASK_LINES
 from app.runs.supervisor.client_tools import ClientTools, results_in
 from app.runs.supervisor.inbox_reader import InboxReader
-from app.runs.supervisor.job_limits import ReachedLimit
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.open_questions import OpenQuestions
 from app.runs.supervisor.output_scanner import Line
 from app.runs.supervisor.talking_run import TalkingRun
 from app.runs.supervisor.turn_message import TurnMessage
+from app.runs.supervisor.turn_stop import TurnStop
 from app.runs.verdict import TurnOutcome, judge, judge_calls, judge_turn, with_full_disk
 
 #: Seconds that a kept run has to begin a job's turn.
@@ -64,23 +64,18 @@ class Turn:
         self._woken_at = 0.0
         self._killed_before = run.killed_agents
         self._begin_until = time.monotonic() + BEGIN_PATIENCE
-        self._cancelled: Status | None = None
-        self._ending_at: float | None = None
-        self._reached_limit: ReachedLimit | None = None
-        self._was_unanswered = True
-        self._has_cut_agents = False
-        self._spoils_run = False
+        self._stop = TurnStop(run, job, self._take_nothing_more)
 
     @property
     def held(self) -> str | None:
         """The id of the message whose turn goes on once the client has answered calls, if any."""
         waits = self._tools is not None and self._tools.wait_for_client and self._result is None
-        return self._message.id if waits and self._known_status() is None else None
+        return self._message.id if waits and self._stop.status is None else None
 
     @property
     def spoils_run(self) -> bool:
         """Whether the run must not serve another job."""
-        return self._spoils_run or self._inbox.spoils_run
+        return self._stop.spoils_run or self._inbox.spoils_run
 
     def begin(self) -> None:
         """Begin to send the job's message to the CLI. Raises OSError."""
@@ -95,7 +90,7 @@ class Turn:
     def until_over(self) -> None:
         """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
         run, job = self._run, self._job
-        self._read_wish()
+        self._stop.read_wish(is_answered=self._result is not None)
         while not run.watch.has_exited():
             for line in run.new_lines():
                 self._on_line(line)
@@ -104,18 +99,21 @@ class Turn:
             if self._span_start is None and self._is_late():
                 run.end()
                 break
-            self._act_on_time()
+            self._questions.expire()
+            self._stop.act_on_time(
+                is_answered=self._result is not None, is_asking=self._questions.are_open
+            )
             numbers = run.watch.wait(self._patience())
             if run.watch.has_exited():
                 break
             if signal.SIGTERM in numbers or not job.job.exists():
                 self._inbox.read()
-                self._read_wish()
+                self._stop.read_wish(is_answered=self._result is not None)
             job.restore_records()
         # What it printed last.
         for line in run.new_lines():
             self._on_line(line)
-        if self._span_start is None and self._ending_at is None:
+        if self._span_start is None and not self._stop.has_begun:
             raise NotBegun
         self._begin_span(run.position)
         self._message.withdraw()
@@ -137,10 +135,10 @@ class Turn:
 
     def _judge(self, run_exit: RunExit | None) -> JobEnd:
         job = self._job
-        known = self._known_status()
-        reason = self._reached_limit.reason if self._reached_limit else None
+        known = self._stop.status
+        reason = self._stop.reason
         if self.held is not None:
-            return judge_calls(self._outcome(run_exit), request=job.request, claim=job.claim)
+            return judge_calls(self._outcome(None), request=job.request, claim=job.claim)
         if self._result is None:
             return self._judge_without_result(run_exit, known, reason)
         return judge_turn(
@@ -159,7 +157,7 @@ class Turn:
             self._run.position if run_exit is None else self._run.size(),
             self._run.session,
             self._run.cost - self._cost_before,
-            self._has_cut_agents
+            self._stop.has_cut_agents
             or self._run.tasks.has_agents
             or self._run.killed_agents > self._killed_before,
             self._run.tasks.take_report(are_ended=run_exit is not None),
@@ -181,11 +179,6 @@ class Turn:
         if end.status == "failed" and end.reason is None and job.disk_is_full():
             end = with_full_disk(end)
         return end
-
-    def _known_status(self) -> Status | None:
-        if self._reached_limit is not None and self._was_unanswered:
-            return self._reached_limit.status
-        return self._cancelled
 
     def _on_line(self, line: Line) -> None:
         fields = line.fields
@@ -220,7 +213,7 @@ class Turn:
         elif state == "started":
             self._has_started = True
             self._begin_span(start)
-            if self._ending_at is None:
+            if not self._stop.has_begun:
                 self._inbox.open()
         elif state in SETTLED and not self._has_started:
             # It was interrupted before its turn, which will not come.
@@ -241,7 +234,7 @@ class Turn:
 
     def _close_inbox(self) -> bool:
         """Take nothing more; returns False if something came in at the last moment."""
-        if self._ending_at is None:
+        if not self._stop.has_begun:
             return self._inbox.close()
         self._inbox.discard_rest()
         return True
@@ -250,12 +243,12 @@ class Turn:
         """Whether the job's result is there, and nothing that belongs to the job goes on."""
         if self._is_withdrawn:
             return self._is_idle
-        if self._tools is not None and self._tools.wait_for_client and self._ending_at is None:
+        if self._tools is not None and self._tools.wait_for_client and not self._stop.has_begun:
             return self._tools.cost_is_known
-        if self._result is None or (self._inbox.is_waiting and self._ending_at is None):
+        if self._result is None or (self._inbox.is_waiting and not self._stop.has_begun):
             return False
         if self._is_idle:
-            return self._ending_at is not None or not self._waits_for_background()
+            return self._stop.has_begun or not self._waits_for_background()
         is_silent = self._run.state == "starting"
         return is_silent and time.monotonic() > self._result_at + IDLE_PATIENCE
 
@@ -268,63 +261,20 @@ class Turn:
             return moment < self._result_at + patience
         return moment < self._woken_at + WAKE_PATIENCE
 
-    def _act_on_time(self) -> None:
-        now = time.monotonic()
-        self._questions.expire()
-        if self._ending_at is None:
-            self._check_limits()
-        elif now > self._ending_at and not self._run.watch.signals.is_started:
-            # The CLI did not answer in time.
-            self._spoils_run = True
-            self._run.watch.signals.start()
-        if self._run.watch.signals.is_started:
-            self._run.watch.signals.send_due()
-
-    def _check_limits(self) -> None:
-        reached = self._job.reached(is_asking=self._questions.are_open)
-        if reached is None:
-            return
-        self._reached_limit = reached
-        self._was_unanswered = self._result is None
-        self._has_cut_agents = self._run.tasks.has_agents
-        self._spoils_run = True
-        self._stop(None)
-
-    def _read_wish(self) -> None:
-        job = self._job.job
-        if job.is_to_be_cancelled():
-            self._spoils_run = True
-            self._stop("cancelled")
-        elif job.take_interrupt():
-            self._stop("cancelled")
-
-    def _stop(self, status: Status | None) -> None:
-        """Interrupt the turn and stop its tasks; signals follow if the CLI does not answer."""
-        if self._result is None or self._run.tasks:
-            # An answer that is there was not cancelled.
-            self._cancelled = self._cancelled or status
-        if self._ending_at is not None:
-            return
+    def _take_nothing_more(self) -> None:
+        """The turn is being stopped."""
         self._inbox.stop()
         if self._message.is_pending:
             # It will have no turn.
             self._message.withdraw()
             self._begin_span(self._run.position)
-            self._is_withdrawn = self._spoils_run = True
-        self._ending_at = time.monotonic() + self._run.watch.started.start.kill_grace / 4
-        self._run.request("interrupt", cancel_queued=True)
-        for task_id in self._run.tasks.ids:
-            self._run.request("stop_task", task_id=task_id)
+            self._is_withdrawn = self._stop.spoils_run = True
 
     def _patience(self) -> float:
-        seconds = min(self._job.patience(), self._run.patience, self._questions.patience())
-        if self._run.watch.signals.is_started:
-            return min(seconds, self._run.watch.signals.send_due())
+        seconds = min(self._stop.patience(), self._run.patience, self._questions.patience())
         if self._result is not None:
             # What `_waits_for_background` compares with the clock.
             seconds = min(seconds, WAKE_PATIENCE / 4)
-        if self._ending_at is not None:
-            seconds = min(seconds, max(0.01, self._ending_at - time.monotonic()))
         return seconds
 
 
