@@ -402,7 +402,7 @@ class JobContinuesAfterShutdown(JobContinues):
 
 
 class JobNotFound(GatewayError):
-    """The job does not exist, belongs to another user, or has ended (to cancel it)."""
+    """The job does not exist or belongs to another user; an ended job cannot be cancelled."""
 
     status = 404
     code = "process_not_found"
@@ -423,7 +423,7 @@ class SessionNotFound(GatewayError):
 
 
 class SessionExists(GatewayError):
-    """There is a session with the id `new_session_id` already."""
+    """A session with the id `new_session_id` exists already."""
 
     status = 409
     code = "session_exists"
@@ -473,7 +473,7 @@ class JobNotEnded(GatewayError):
 
 
 class JobHasEnded(GatewayError):
-    """The job has ended, so it takes nothing more."""
+    """The job has ended; continue its session with another job."""
 
     status = 409
     code = "job_ended"
@@ -485,7 +485,7 @@ class JobHasEnded(GatewayError):
 
 
 class PlainJob(GatewayError):
-    """The job is one that cannot be talked to."""
+    """The job was started without `ask` and `keep_alive`, so it takes no messages."""
 
     status = 409
     code = "plain_job"
@@ -498,7 +498,7 @@ class PlainJob(GatewayError):
 
 
 class TooManyMessages(GatewayError):
-    """The job has got as many messages and control requests as one job can."""
+    """The job has reached the limit of messages, control requests and answers."""
 
     status = 409
     code = "too_many_messages"
@@ -508,7 +508,7 @@ class TooManyMessages(GatewayError):
 
 
 class QuestionNotFound(GatewayError):
-    """The job has asked no question with this id."""
+    """The job has no question with this id."""
 
     status = 404
     code = "question_not_found"
@@ -551,7 +551,7 @@ class ControlNotAllowed(GatewayError):
 
 
 class ControlFailed(GatewayError):
-    """The CLI has not carried out the control request; `detail` is its own message."""
+    """The CLI refused the control request or failed; `detail` is its own message."""
 
     status = FAILED_DEPENDENCY
     code = "control_failed"

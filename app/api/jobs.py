@@ -20,9 +20,10 @@ HIGHEST_LIMIT = 500
 _STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
 
 _LIST = describes(
-    "List the records of jobs, newest first.",
+    "List jobs, newest first.",
     {200: Jobs},
-    details="Users see their own jobs, the operator all jobs.",
+    details="Those that are queued, running or have ended. Users see their own jobs, the operator"
+    " all jobs.",
     errors=[InvalidRequest, JobNotFound],
     parameters=[
         Parameter(
@@ -35,7 +36,7 @@ _LIST = describes(
             "limit",
             "query",
             {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
-            "The maximum number of records.",
+            "How many jobs at most.",
         ),
         Parameter(
             "before",
@@ -46,16 +47,19 @@ _LIST = describes(
     ],
 )
 _GET = describes(
-    "Get the record of a job.",
+    "Get the record of a job: its status, answer and cost.",
     {200: JobRecord},
-    details="Records are kept for `JOB_RETENTION` after the job's end, also over a restart.",
+    details="A record is kept for JOB_RETENTION after the job's end.",
     errors=[InvalidRequest, JobNotFound],
-    parameters=[JOB, wait_parameter("Wait up to this many seconds for the job to end.")],
+    parameters=[
+        JOB,
+        wait_parameter("If the job has not ended, wait for its end, up to this many seconds."),
+    ],
 )
 _REMOVE = describes(
     "Remove a job that has ended.",
     {200: Removed},
-    details="Removes its record and its output at once, without waiting for `JOB_RETENTION`. Its"
+    details="Removes its record and its output before JOB_RETENTION does. Its"
     " Idempotency-Key can be used again. The CLI's session is not removed.",
     errors=[JobNotFound, JobStillRunning],
     parameters=[JOB],

@@ -33,7 +33,7 @@ def blueprint(
 
     @views.get("/metrics")
     @describes(
-        "Get the counters of the gateway.",
+        "Get the metrics of the gateway, for Prometheus.",
         {200: ResponseDescription("Prometheus text format 0.0.4.", {"text/plain": _METRICS})},
     )
     def scrape() -> Response:

@@ -10,6 +10,6 @@ def add_routes(views: Blueprint) -> None:
     """Add the view to the blueprint of `/health`, whose tag it has in the OpenAPI document."""
 
     @views.get("/")
-    @describes("The name of the service, and links.", {200: Root})
+    @describes("Get the name of the service, and links.", {200: Root})
     def root() -> Response:
         return jsonify(message="Claude Code API Gateway", docs="/docs", health="/health")

@@ -20,8 +20,11 @@ class ErrorBody(ResponseModel):
     """An error."""
 
     detail: str | list[Problem] = Field(
-        description="A message for people; a list if the request does not match the schema."
+        description="A message for people; a list of problems if the request does not match the"
+        " schema."
     )
     code: str = Field(description="A stable code for programs.")
-    hint: str = Field("", description="Advice; only for some errors.")
-    request_id: str = Field(description="The same as the header X-Request-ID.")
+    hint: str = Field("", description="Advice. Only some errors have it.")
+    request_id: str = Field(
+        description="The request's id, as in the header X-Request-ID and in the log."
+    )

@@ -15,18 +15,22 @@ _TEXT = {"type": "string"}
 
 HEADERS = {
     "X-Request-ID": Header(
-        "The request's id: the one that the client sent, if it is valid. The log has it, too.",
+        "The request's id, as in the log: the one that the client sent, if it is valid.",
         {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     ),
     "X-Process-ID": Header("The job's id.", {"type": "string", "format": "uuid"}),
-    "Location": Header("The path of the job's stream.", _TEXT),
-    "Preference-Applied": Header("`respond-async`.", {"const": "respond-async"}),
-    "WWW-Authenticate": Header("The challenge of RFC 7617.", _TEXT),
-    "Retry-After": Header("Retry after this many seconds.", {"type": "integer", "minimum": 0}),
+    "Location": Header("The path at which the job can be read.", _TEXT),
+    "Preference-Applied": Header(
+        "`respond-async`: the response did not wait for the job.", {"const": "respond-async"}
+    ),
+    "WWW-Authenticate": Header("How to log in (RFC 7617).", _TEXT),
+    "Retry-After": Header(
+        "After how many seconds to try again.", {"type": "integer", "minimum": 0}
+    ),
     "ETag": Header("The version of this response, for If-None-Match.", _TEXT),
     "Cache-Control": Header("Whether caches may store the response and proxies change it.", _TEXT),
     "X-Accel-Buffering": Header("`no`: proxies must not buffer the stream.", {"const": "no"}),
-    "X-Session-ID": Header("The session; send it to continue it.", _TEXT),
+    "X-Session-ID": Header("The session. Send it to continue the conversation.", _TEXT),
     "X-Claude-Ignored": Header("The request's parameters that were ignored.", _TEXT),
     "Content-Security-Policy": Header("What the page may load: only files of the gateway.", _TEXT),
 }

@@ -30,17 +30,17 @@ REQUEST_ID = Parameter(
     "X-Request-ID",
     "header",
     {"type": "string"},
-    "An id for this request: up to 128 letters, digits, dots, dashes and underscores. The gateway"
-    " makes one if it is missing or invalid.",
+    "An id for this request, to find it in the log: up to 128 letters, digits, dots, dashes and"
+    " underscores. The gateway makes one if it is missing or invalid.",
 )
 
 SECURITY_SCHEMES = {
     "basic": {
         "type": "http",
         "scheme": "basic",
-        "description": "AUTH_USER and AUTH_PASSWORD, in UTF-8 (RFC 7617).",
+        "description": "The operator's user name and password: AUTH_USER and AUTH_PASSWORD.",
     },
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A key in API_KEYS."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key: one of API_KEYS."},
 }
 
 

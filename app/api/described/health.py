@@ -11,7 +11,7 @@ from app.openapi.response_model import ResponseModel
 class Root(ResponseModel):
     """The name of the service, and links."""
 
-    message: str
+    message: str = Field(description="The name of the service.")
     docs: str = Field(description="The path of the API's documentation.")
     health: str = Field(description="The path of the health check.")
 
@@ -20,32 +20,32 @@ class ClaudeCheck(ResponseModel):
     """The CLI."""
 
     ok: bool = Field(description="Whether its binary is executable.")
-    path: str
-    version: str
-    logged_in: bool | None
+    path: str = Field(description="The path of its binary.")
+    version: str = Field(description="What it reports as its version.")
+    logged_in: bool | None = Field(description="Whether it is logged in; null until that is known.")
 
 
 class StateCheck(ResponseModel):
     """STATE_DIR, where jobs are kept."""
 
-    ok: bool
-    writable: bool
-    free_bytes: int
-    needed_bytes: int = Field(description="MIN_FREE_DISK.")
+    ok: bool = Field(description="Whether jobs can be kept there.")
+    writable: bool = Field(description="Whether the gateway can write there.")
+    free_bytes: int = Field(description="The free space of its disk.")
+    needed_bytes: int = Field(description="The space that must be free: MIN_FREE_DISK.")
 
 
 class LauncherCheck(ResponseModel):
     """The process that starts jobs."""
 
-    ok: bool
+    ok: bool = Field(description="Whether it runs.")
 
 
 class McpCheck(ResponseModel):
     """MCP_CONFIG, if it is set."""
 
-    ok: bool
-    servers: list[str]
-    error: str | None = None
+    ok: bool = Field(description="Whether the file is valid.")
+    servers: list[str] = Field(description="The names of its servers.")
+    error: str | None = Field(None, description="What is wrong with the file.")
 
 
 class Checks(ResponseModel):

@@ -41,55 +41,60 @@ class ProcessRow(ResponseModel):
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
     cwd: str = Field(description="The working directory.", examples=["/home/me/project"])
-    model: str | None = Field(description="The requested model; null: the CLI chooses.")
+    model: str | None = Field(description="The model that was asked for; null: the CLI chooses.")
     started_at: AwareDatetime = Field(
         description="When the job was requested.", examples=[_STARTED]
     )
     session_id: str | None = Field(
-        description="The session: the requested one until the CLI reports its own.", examples=[_ID]
+        description="The session; until the CLI reports it, the one in the request.", examples=[_ID]
     )
     user: str = Field(
         description="AUTH_USER, or the name of a key in API_KEYS.",
         examples=["admin"],
     )
-    status: LiveStatus
-    queue_position: int | None = Field(description="The place in the queue; 1 is next.", ge=1)
+    status: LiveStatus = Field(description="`queued`: it waits for its turn to start.")
+    queue_position: int | None = Field(
+        description="The place in the queue, from 1; null if the job is running or has ended.", ge=1
+    )
 
 
 class Processes(ResponseModel):
     """The jobs that are running or queued, oldest first."""
 
     processes: list[ProcessRow]
-    count: int = Field(ge=0)
+    count: int = Field(description="How many there are in this response.", ge=0)
 
 
 class BackgroundTask(ResponseModel):
     """A command or an agent in the background."""
 
-    task_id: str
-    description: str = Field(description="The model's own words for it.", examples=["npm run dev"])
+    task_id: str = Field(description="The CLI's id for it.")
+    description: str = Field(description="What it is, in Claude's words.", examples=["npm run dev"])
     status: Literal["completed", "running", "stopped"] = Field(
-        description="`running`: it goes on with the run, which is kept. `stopped`: it was ended."
+        description="`completed`: it ended by itself. `running`: it runs on in a run that is kept."
+        " `stopped`: it was ended."
     )
 
 
 class _End(ResponseModel):
-    exit_code: int | None = Field(description="The CLI's exit code, if it exited.")
+    exit_code: int | None = Field(
+        description="The exit code of the CLI's process; null if a signal ended it, or if it stays."
+    )
     signal: str | None = Field(
-        description="The signal that ended the CLI, if any.", examples=["SIGKILL"]
+        description="The signal that ended the CLI's process, if any.", examples=["SIGKILL"]
     )
     is_error: bool | None = Field(
-        description="From the CLI's last `result` line; null if there is none."
+        description="Whether the CLI's last `result` line reports an error; null if there is none."
     )
-    total_cost_usd: float | None = Field(description="From the same line.")
-    duration_ms: float | None = Field(description="From the same line.")
+    total_cost_usd: float | None = Field(description="What the job cost, by the same line.")
+    duration_ms: float | None = Field(description="How long it took, by the same line.")
     reason: Reason | None = Field(
-        description="Why the job did not succeed, as a code; null if unknown."
+        description="Why the job did not succeed, as a code; null if no code fits."
     )
     # Defaults, because only some jobs have these keys.
     run_id: UUID | None = Field(
         None,
-        description="The run that served the job, for a job whose run can serve several.",
+        description="The run that served the job, if it can serve several jobs.",
         examples=[_ID],
     )
     background: list[BackgroundTask] = Field(
@@ -110,8 +115,8 @@ class _End(ResponseModel):
 
 _STATUS = (
     "`succeeded`: the CLI exited with 0, and its last `result` line reports no error."
-    " `cancelled`: by a client. `timed_out`: by a time limit. `lost`: the process that supervised"
-    " the job was killed. `failed`: anything else."
+    " `cancelled`: a client ended it. `timed_out`: a time limit ended it. `lost`: the process that"
+    " supervised the job was killed. `failed`: anything else."
 )
 
 
@@ -121,7 +126,8 @@ class Done(_End):
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     status: Status = Field(description=_STATUS)
     session_id: str | None = Field(
-        description="The session; send it to continue it.", examples=[_ID]
+        description="The session. Send it with another job to continue the conversation.",
+        examples=[_ID],
     )
 
 
@@ -142,12 +148,12 @@ class StreamError(ResponseModel):
 class MessageState(ResponseModel):
     """What has become of a message that was sent to a job."""
 
-    message_id: UUID
+    message_id: UUID = Field(description="The message's id.")
     state: Literal["held", "sent", "queued", "started", "completed", "cancelled", "discarded"] = (
         Field(
-            description="`held`: the job's turn has not begun. `sent`, `queued`: the CLI has it."
-            " `started`: the model has it. `completed`. `cancelled`: by an interrupt."
-            " `discarded`: the job ended before."
+            description="`held`: Claude has not begun the job. `sent`, `queued`: the CLI has it."
+            " `started`: Claude is reading it. `completed`: Claude has dealt with it. `cancelled`:"
+            " an interrupt came first. `discarded`: the job ended first."
         )
     )
 
@@ -157,27 +163,33 @@ class JobRecord(_End):
 
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     status: LiveStatus | Status = Field(
-        description=f"`queued`: waits for a job slot. `running`. {_STATUS}"
+        description="`queued`: it waits for its turn to start. `running`: it has started."
+        f" {_STATUS}"
     )
     session_id: str | None = Field(
-        description="The session; send it to continue it.", examples=[_ID]
+        description="The session. Send it with another job to continue the conversation.",
+        examples=[_ID],
     )
     title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
     cwd: str = Field(description="The working directory.", examples=["/home/me/project"])
-    model: str | None = Field(description="The requested model; null: the CLI chooses.")
+    model: str | None = Field(description="The model that was asked for; null: the CLI chooses.")
     started_at: AwareDatetime = Field(
         description="When the job was requested.", examples=[_STARTED]
     )
     user: str = Field(
         description="AUTH_USER, or the name of a key in API_KEYS.", examples=["admin"]
     )
-    queue_position: int | None = Field(description="The place in the queue; 1 is next.", ge=1)
+    queue_position: int | None = Field(
+        description="The place in the queue, from 1; null if the job is running or has ended.", ge=1
+    )
     prompt_length: int = Field(description="The length of the prompt in characters.", ge=0)
-    detached: bool = Field(description="Whether the job continues if its client disconnects.")
-    ended_at: AwareDatetime | None
-    num_turns: int | None = Field(description="From the CLI's last `result` line.")
-    usage: dict[str, Any] | None = Field(description="From the same line.")
-    result: str | None = Field(description="From the same line: the text of the answer.")
+    detached: bool = Field(description="Whether the job continues when its client disconnects.")
+    ended_at: AwareDatetime | None = Field(description="When it ended; null before.")
+    num_turns: int | None = Field(
+        description="How often the model was called, by the CLI's last `result` line."
+    )
+    usage: dict[str, Any] | None = Field(description="The tokens used, by the same line.")
+    result: str | None = Field(description="The text of the answer; null if there is none.")
     messages: list[MessageState] = Field(
         description="The messages that were sent while it ran, oldest first."
     )
@@ -195,17 +207,17 @@ class Jobs(ResponseModel):
     """Records, newest first."""
 
     jobs: list[JobRecord]
-    count: int = Field(ge=0)
+    count: int = Field(description="How many there are in this response.", ge=0)
 
 
 class Started(ResponseModel):
-    """A job that is running or queued (`Prefer: respond-async`)."""
+    """A job that is running or queued."""
 
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
 
 
 class Cancelled(ResponseModel):
-    """A job that was cancelled; none of its processes is left."""
+    """The job was cancelled, and none of its processes is left."""
 
     status: Literal["cancelled"]
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
@@ -216,7 +228,7 @@ class Cancelled(ResponseModel):
 
 
 class Removed(ResponseModel):
-    """A job whose record and output were removed."""
+    """The job's record and output were removed."""
 
     status: Literal["removed"]
     process_id: UUID = Field(description="The job's id.", examples=[_ID])

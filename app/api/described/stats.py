@@ -9,20 +9,20 @@ class StatsRow(ResponseModel):
     """Totals of one day, model or user."""
 
     day: str | None = Field(None, examples=["2026-11-21"], description="The date in UTC.")
-    model: str | None = None
-    user: str | None = None
-    jobs: int
-    cost_usd: float
-    tokens: dict[str, int]
+    model: str | None = Field(None, description="The model that was asked for.")
+    user: str | None = Field(None, description="AUTH_USER, or the name of a key in API_KEYS.")
+    jobs: int = Field(description="How many jobs there were.")
+    cost_usd: float = Field(description="What they cost, in US dollars.")
+    tokens: dict[str, int] = Field(description="The tokens that they used, by kind.")
 
 
 class Stats(ResponseModel):
     """Totals over the jobs that are kept."""
 
-    version: str
-    claude_version: str
-    uptime_seconds: float
+    version: str = Field(description="The gateway's version.")
+    claude_version: str = Field(description="What the CLI reports as its version.")
+    uptime_seconds: float = Field(description="How long the gateway has been running.")
     jobs: dict[str, int] = Field(description="The number of jobs by status.")
-    days: list[StatsRow]
-    models: list[StatsRow]
-    users: list[StatsRow]
+    days: list[StatsRow] = Field(description="Totals of each day.")
+    models: list[StatsRow] = Field(description="Totals of each model.")
+    users: list[StatsRow] = Field(description="Totals of each user.")
