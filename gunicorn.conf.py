@@ -3,12 +3,21 @@
 gunicorn's master reads this file at the start, and again at each reload.
 """
 
+import os
+import sys
+
+# gunicorn has put the current folder on the path; no file of another program there may take the
+# place of a module.
+sys.path.sort(key=lambda entry: os.path.realpath(entry) == os.getcwd())  # noqa: PTH109
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+
 import gc
 import itertools
-import os
 import resource
-import sys
-from pathlib import Path
+
+from app.platform_check import check_platform
+
+check_platform()
 
 # Paths are UTF-8, whatever the locale is: with another encoding, many could not be named.
 if sys.getfilesystemencoding() != "utf-8":
@@ -20,8 +29,6 @@ gc.unfreeze()
 gc.disable()
 for name in [name for name in sys.modules if name == "app" or name.startswith("app.")]:
     del sys.modules[name]
-# gunicorn puts the current folder on the path only after it has read this file.
-sys.path.insert(0, str(Path(__file__).parent))
 
 from app.logs import configuration
 from app.master import GRACEFUL_TIMEOUT, Master

@@ -15,8 +15,9 @@ def _add_serve(commands: Subcommands) -> None:
         "serve",
         "start the gateway in the foreground",
         """\
-        Starts the gateway in the foreground. It logs to standard error. SIGHUP reloads it;
-        SIGTERM or Ctrl-C stops it and cancels its jobs.
+        Starts the gateway in the foreground. It logs to standard error. SIGHUP reloads it, and
+        its settings; SIGTERM or Ctrl-C stops it and cancels its jobs. Where its settings are:
+        "claudecode2api --help".
         """,
         """\
         claudecode2api serve

@@ -6,19 +6,31 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from app.setting_sources import ENV_FILE
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
 
 
 def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
-    """Replace this process with gunicorn, in the folder of gunicorn.conf.py and `.env`."""
+    """Replace this process with gunicorn.
+
+    In a checkout it runs in the checkout's folder; for a package, in the current one.
+    """
     if refusal := checkout.root_refusal():
         raise Failure(f"cannot start the gateway: {refusal}", UNCONFIGURED)
-    gunicorn = Path(sys.executable).parent / "gunicorn"
-    os.chdir(checkout.folder)
+    if checkout.is_package:
+        # The gateway must not look for other settings than the command.
+        environ = {**checkout.environ, ENV_FILE: str(checkout.env_file)}
+        # Beside this Python there may be no gunicorn: pip can install to a user's own folder.
+        command = [sys.executable, "-P", "-m", "gunicorn"]
+        command += ["-c", str(checkout.folder / "gunicorn.conf.py")]
+        help_ = "install claudecode2api again"
+    else:
+        os.chdir(checkout.folder)
+        environ = dict(checkout.environ)
+        command = [str(Path(sys.executable).parent / "gunicorn")]
+        help_ = "make venv/ again (install.sh does)"
     try:
-        os.execve(gunicorn, [str(gunicorn)], dict(checkout.environ))  # noqa: S606 - no shell
+        os.execve(command[0], command, environ)  # noqa: S606 - no shell
     except OSError as error:
-        raise Failure(
-            f"cannot run {gunicorn}: {error.strerror}; make venv/ again (install.sh does)"
-        ) from None
+        raise Failure(f"cannot run {command[0]}: {error.strerror}; {help_}") from None

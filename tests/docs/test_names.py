@@ -20,6 +20,7 @@ NAMES = [
 DOCUMENT = make_document(application())
 #: Names in capitals that are no settings of ours: variables, and other programs' names.
 OTHERS = {
+    *("CLAUDECODE2API_ENV_FILE", "XDG_CONFIG_HOME"),
     *("CI", "JOB", "KEY", "GATEWAY", "HOME", "PATH", "PROMPT", "TMPDIR", "IS_SANDBOX"),
     *(
         "ANTHROPIC_API_KEY",

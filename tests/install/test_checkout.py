@@ -1,30 +1,11 @@
-"""The checkout: pip does not install it, and its tests run however they are started."""
+"""The checkout: its tests run however they are started."""
 
 import signal
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 from tests.conftest import LONGEST
 from tests.support.gateway import ROOT
-
-
-@pytest.mark.parametrize("options", [[], ["--editable"]])
-def test_pip_installs_nothing_and_says_what_to_run(tmp_path: Path, options: list[str]) -> None:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-index"]
-    done = subprocess.run(
-        [*pip, "--target", tmp_path / "target", *options, ROOT],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "claudecode2api is not installed by pip" in done.stdout + done.stderr
-    assert "./install.sh" in done.stdout + done.stderr
-    assert not (tmp_path / "target").exists()
 
 
 def test_signals_that_are_ignored_where_the_tests_were_started_reach_what_they_start() -> None:

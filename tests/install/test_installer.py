@@ -152,6 +152,27 @@ def test_existing_settings_are_used_and_never_touched(packed: Machine) -> None:
     assert packed.run("cat", f"{CHECKOUT}/.env") == content
 
 
+def test_the_settings_of_the_toml_file_stay_in_effect(packed: Machine) -> None:
+    toml = f"{CHECKOUT}/claudecode2api.toml"
+    packed.write(toml, "port = true\n", "644", USER)
+    done = packed.install()
+    assert (done.returncode, "Correct the settings" in done.stderr) == (1, True)
+    packed.write(toml, "port = 9000\n", "644", USER)
+    assert "cannot set PORT to 9001" in packed.install("--port", "9001").stderr
+    done = packed.install()
+    assert done.returncode == 0, output_of(done)
+    assert "http://127.0.0.1:9000/chat" in done.stdout
+    made = packed.run("cat", f"{CHECKOUT}/.env")
+    assert "\n# PORT=9876\n" in made and "\n# HOST=127.0.0.1\n" in made
+    packed.sh(f"rm {CHECKOUT}/.env")
+    packed.write(toml, 'port = 9001\nauth_password = "a password"\n', "600", USER)
+    done = packed.install()
+    assert done.returncode == 0, output_of(done)
+    assert f"in {toml}, line 2" in done.stdout
+    packed.run("curl", "-sf", "-u", "admin:a password", "http://127.0.0.1:9001/processes")
+    packed.sh(f"! ls {CHECKOUT}/.env 2>/dev/null")
+
+
 def test_root_must_name_a_user(fresh: Machine) -> None:
     assert_refused(fresh, state_of(fresh), "cannot install for root", "--user", user="root")
 

@@ -41,6 +41,8 @@ def _packages(checkout: Checkout) -> Check:
             wrong.append(f"{name} {found} (wanted: {wanted})")
     if wrong:
         install = f"{sys.executable} -m pip install -r {requirements}"
+        if checkout.is_package:
+            install = "install claudecode2api again, in an environment of its own (pipx, uv)"
         return failed("packages", ", ".join(wrong), install)
     return ok("packages", f"the {len(pinned)} of requirements.txt, in its versions")
 

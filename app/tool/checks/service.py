@@ -16,6 +16,9 @@ _SHOWN = 4
 
 def check(checkout: Checkout, booted: Path = BOOTED) -> Iterator[Check]:
     """Whether the unit is installed, enabled, and the same as the repository's."""
+    if checkout.is_package:
+        yield skipped("unit", "an installed package has none; install.sh of a checkout makes one")
+        return
     unit, install = checkout.unit, f"{checkout.folder}/install.sh"
     if not booted.is_dir():
         yield skipped("unit", "this machine does not run systemd")
