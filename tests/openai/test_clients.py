@@ -32,7 +32,7 @@ EXAMPLES = sorted(
 )
 
 
-def run(command: list[str], gateway: Gateway, home: Path) -> str:
+def run(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
     """What a client prints; it must succeed."""
     done = subprocess.run(
         command,
@@ -42,6 +42,7 @@ def run(command: list[str], gateway: Gateway, home: Path) -> str:
             "OPENAI_BASE_URL": f"{gateway.url}/v1",
             "OPENAI_API_KEY": API_KEY,
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            **variables,
         },
         cwd=home,
         capture_output=True,
@@ -75,6 +76,13 @@ def test_an_example_runs(face: Gateway, example: Path, tmp_path: Path) -> None:
     runners = {".sh": ["bash"], ".py": [str(PYTHON)], ".mjs": ["node"]}
     output = run([*runners[example.suffix], str(program)], face, tmp_path)
     assert "said" in output, output
+
+
+def test_the_example_with_a_tool_answers_its_call(face: Gateway, tmp_path: Path) -> None:
+    command = [str(PYTHON), str(ROOT / "examples/openai_tools.py")]
+    output = run(command, face, tmp_path, PROMPT='call: weather {"city": "Paris"}')
+    assert output.splitlines()[0] == 'weather: {"city": "Paris"} -> It is sunny in Paris.'
+    assert "sunny in Paris" in output.splitlines()[-1]
 
 
 def test_every_client_has_an_example() -> None:
