@@ -17,6 +17,7 @@ from app.records.job import Job
 from app.records.kept_run import KeptRun, kept_runs
 from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
+from tests.support.two_users import ALICE, BOB, KEYS, by
 from tests.support.waiting import begin, stopped
 
 
@@ -203,6 +204,63 @@ def _with_a_kept_run(
 
 def _await_line(stream: Stream, line: bytes) -> None:
     assert next(event.data for event in stream if event.data == line) == line
+
+
+def test_the_operator_goes_on_with_a_users_session_in_a_run_of_the_operators_own(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(API_KEYS=KEYS)
+    await_turns(gateway)
+    body = {"prompt": "line one", "cwd": str(gateway.project), "keep_alive": 60}
+    first = gateway.ask("POST", "/chat", json=body, stream=True, **by(ALICE))
+    session = gateway.opened(first).done()["session_id"]
+    (alices,) = kept(gateway)
+    cli = cli_of(alices)
+    refused = gateway.ask("POST", "/chat", json={**body, "session_id": session}, **by(BOB))
+    assert refused.status_code == 404
+    assert alive(cli)
+    with never_more_than_one_cli(gateway):
+        end = turn(gateway, "line two", session_id=session)
+    assert end["status"] == "succeeded"
+    assert end["run_id"] == end["process_id"] != alices.id
+    assert not alive(cli)
+    (operators,) = kept(gateway)
+    assert (operators.id, operators.user != alices.user) == (end["run_id"], True)
+
+
+def test_a_run_ends_when_its_first_job_is_removed(talking: Gateway) -> None:
+    first = turn(talking, "line one")
+    (run,) = kept(talking)
+    cli = cli_of(run)
+    assert talking.ask("DELETE", f"/jobs/{first['process_id']}").status_code == 200
+    eventually(lambda: not alive(cli))
+    eventually(lambda: not kept(talking))
+    second = turn(talking, "line two", session_id=first["session_id"])
+    assert second["status"] == "succeeded"
+    assert second["run_id"] == second["process_id"]
+
+
+def test_the_removal_of_a_runs_first_job_leaves_a_later_one_as_it_is(
+    talking: Gateway, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    first = turn(talking, "line one")
+    session = first["session_id"]
+    verbs = ("line two", f"await {go_on}", "line three")
+    stream = talking.chat(*verbs, keep_alive=60, session_id=session)
+    _await_line(stream, b"two")
+    cli = talking.processes_of(first["run_id"]).cli.pid
+    assert talking.ask("DELETE", f"/jobs/{first['process_id']}").status_code == 200
+    go_on.touch()
+    end = stream.done()
+    assert (end["status"], end["run_id"]) == ("succeeded", first["run_id"])
+    texts = [event.data for event in talking.resume(stream.job_id) if event.name == "message"]
+    assert {b"two", b"three"} <= set(texts)
+    assert b"one" not in texts
+    eventually(lambda: not alive(cli))
+    eventually(lambda: not kept(talking))
+    assert not (talking.state / "runs" / first["run_id"]).exists()
+    assert turn(talking, "line four", session_id=session)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("killed", ["cli", "supervisor", "launcher"])
