@@ -7,7 +7,7 @@ def add_job_subcommands(commands: Subcommands) -> None:
     """Add them, in the order of the help."""
     for add in (
         *(_add_run, _add_ps, _add_logs, _add_cancel),
-        *(_add_say, _add_questions, _add_answer, _add_runs),
+        *(_add_say, _add_questions, _add_answer, _add_runs, _add_end),
     ):
         add(commands)
 
@@ -246,3 +246,18 @@ def _add_runs(commands: Subcommands) -> None:
     )
     add_url(parser)
     add_json(parser, "runs")
+
+
+def _add_end(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "end",
+        "end a process of the CLI",
+        """\
+        Ends a run, and waits until all its processes have ended. A job that it serves is cancelled.
+        The run's session stays: its next job starts another process.
+        """,
+        "claudecode2api end 7c89a0f2",
+    )
+    add_url(parser)
+    parser.add_argument("id", metavar="RUN", help="the id of the run, or its beginning")

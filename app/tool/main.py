@@ -12,6 +12,7 @@ from app.tool.checkout import Checkout
 from app.tool.completion.print_script import completion
 from app.tool.config import config
 from app.tool.doctor import doctor
+from app.tool.end import end
 from app.tool.failure import CANCELLED, FAILED, MISUSED, Failure
 from app.tool.key import key
 from app.tool.logs import logs
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "questions": questions,
     "answer": answer,
     "runs": runs,
+    "end": end,
     "serve": serve,
     "doctor": doctor,
     "config": config,

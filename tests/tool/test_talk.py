@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -71,6 +72,43 @@ def test_a_plain_job_takes_no_message_but_one_with_keep_alive_does(
     assert tool.run("say", job_id, "say hello").returncode == 0
     flag.touch()
     assert b"hello\n" in tool.run("logs", "--follow", job_id).stdout
+
+
+def test_a_run_is_ended(gateway: Gateway, tool: Tool) -> None:
+    assert b"cannot find run '7c89'" in tool.run("end", "7c89").stderr
+    stream = gateway.chat("silent", keep_alive=60)
+    eventually(gateway.running)
+    done = tool.run("end", stream.job_id[:8].upper())
+    assert done.returncode == 0, done
+    assert done.stdout.decode() == f"ended run {stream.job_id}\n"
+    assert stream.done()["status"] == "cancelled"
+    kept = gateway.chat("line a", keep_alive=60).done()["run_id"]
+    assert tool.run("end", kept).returncode == 0
+    assert gateway.ask("GET", "/runs").json()["runs"] == []
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_logs_show_how_to_answer_what_the_job_asks(
+    gateway: Gateway, tool: Tool, is_new: bool
+) -> None:
+    go_on = tool.folder / "flag"
+    stream = gateway.chat(f"await {go_on}", ASK, "say well", ask=True)
+    reader = tool.start("logs", "--follow", stream.job_id) if is_new else None
+    if reader is not None:
+        # Then what it reads is no longer from before.
+        time.sleep(1.5)
+    go_on.touch()
+    question = question_id_of(gateway, stream)
+    reader = reader or tool.start("logs", "--follow", stream.job_id)
+    assert reader.stderr is not None
+    expected = f"claudecode2api answer {stream.job_id[:8]} {question[:8]} allow (or deny)"
+    assert expected in reader.stderr.readline().decode()
+    assert tool.run("answer", stream.job_id[:8], question[:8], "allow").returncode == 0
+    out, err = reader.communicate(timeout=20)
+    assert b"well" in out
+    assert b"waits for an answer" not in err
+    again = tool.run("logs", "--follow", stream.job_id)
+    assert b"waits for an answer" not in again.stderr
 
 
 def test_questions_are_listed(gateway: Gateway, tool: Tool) -> None:
