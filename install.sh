@@ -50,6 +50,7 @@ dry=false
 purge=false
 
 main() {
+    [ "$(uname -s)" = Linux ] || fail "cannot run on $(uname -s): claudecode2api needs Linux; use a Linux container or virtual machine, or WSL 2 on Windows"
     read_options "$@"
     root=$(cd "$(dirname "$0")" && pwd -P)
     cd "$root"

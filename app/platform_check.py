@@ -20,13 +20,10 @@ def refusal(platform: str, version: "tuple[int, ...]") -> str:
     >>> refusal("linux", (3, 11, 0))
     ''
     """
-    if platform == "win32":
-        return "cannot run on Windows: run claudecode2api in WSL 2, or in a Linux container"
     if platform != "linux":
-        name = {"darwin": "macOS"}.get(platform, platform)
         return (
-            f"cannot run on {name}: run claudecode2api in a Linux container, or in a Linux virtual"
-            " machine"
+            f"cannot run on {platform}: claudecode2api needs Linux; use a Linux container or"
+            " virtual machine, or WSL 2 on Windows"
         )
     if version < (3, 11):
         found = ".".join(map(str, version))

@@ -2,6 +2,12 @@
 # The environments that the other scripts need. They source it, after `set -euo pipefail` and
 # with the repository's root as the current folder.
 
+# Before anything that an older bash, like that of macOS, does not have.
+if [[ $(uname -s) != Linux ]]; then
+    echo "cannot run on $(uname -s): claudecode2api needs Linux; use a Linux container or virtual machine, or WSL 2 on Windows" >&2
+    exit 78
+fi
+
 # A failure inside $(…) ends the script, as it does elsewhere.
 shopt -s inherit_errexit
 
