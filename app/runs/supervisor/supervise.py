@@ -16,9 +16,9 @@ from app import processes
 from app.cli.spare import Argument
 from app.records.claim import Claim
 from app.records.job import Job
-from app.records.job_records import JobEnd, JobRequest
 from app.records.run import Run, RunExit, RunStart
 from app.runs.end_processes import end_processes
+from app.runs.supervisor.end_run import discard_prepared, end_kept, end_with_job, write_end
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.kept_session import KeptSession
 from app.runs.supervisor.plain_job import PlainJob
@@ -29,11 +29,10 @@ from app.runs.supervisor.talking_run import TalkingRun
 from app.runs.supervisor.turn import NotBegun, Turn
 from app.runs.verdict import judge
 from app.state import files
-from app.state.disk import is_out_of_room
 from app.state.remove_tree import remove
 
-#: Seconds for the removal of temporary files before the job's end is written, and after it.
-_CLEANUP_BEFORE, _CLEANUP_AFTER = 0.05, 1.0
+#: Seconds for the removal of a spare's folder once its job has ended.
+_CLEANUP_PATIENCE = 1.0
 
 
 class CannotStart(Exception):
@@ -66,7 +65,8 @@ class Supervisor:
         self.kept: KeptSession | None = None
         #: The spare that waits for a job, if any.
         self.spare: Spare | None = None
-        #: Whether processes or temporary files are left, which end with this process.
+        #: Whether nothing of earlier runs is left. What is left ends with this process, or the
+        #: launcher removes it then.
         self.is_clean = True
 
     def serve(self, job: Job, report: Callable[[str], None]) -> None:
@@ -107,7 +107,7 @@ class Supervisor:
         """End the run that is kept or the spare, if any."""
         kept, self.kept = self.kept, None
         if kept is not None:
-            self._end(kept)
+            self.is_clean = end_kept(kept) and self.is_clean
         spare, self.spare = self.spare, None
         if spare is not None:
             self.is_clean = spare.end() and self.is_clean
@@ -135,7 +135,7 @@ class Supervisor:
             try:
                 self._serve_turn(kept, watch, report)
             except NotBegun:
-                self._end(kept)
+                self.is_clean = end_kept(kept) and self.is_clean
                 claim = job.move_to(job.prepared, claim)
             else:
                 return
@@ -150,7 +150,7 @@ class Supervisor:
                 watch = JobWatch(job, request, claim, spare.watch.started)
                 self._serve_plain(spare.watch, watch, message)
                 # The job has its own links to output and standard error.
-                remove(spare.run.path, _CLEANUP_AFTER)
+                remove(spare.run.path, _CLEANUP_PATIENCE)
                 return
         started, message = self._start(job, claim, run_start)
         run = RunWatch(started, self._wakeup)
@@ -170,7 +170,7 @@ class Supervisor:
         started.stdin.finish()
         self._note_running(started)
         run_exit, end = PlainJob(run, job).until_end()
-        self._end_job(job, end, run, run_exit)
+        self.is_clean = end_with_job(run, run_exit, job, end) and self.is_clean
 
     def _serve_turn(self, kept: KeptSession, job: JobWatch, report: Callable[[str], None]) -> None:
         """Serve a job with a run that talks. Raises NotBegun if the CLI does not take it."""
@@ -190,7 +190,7 @@ class Supervisor:
         turn.until_over()
         if not turn.spoils_run and self._keeps(kept, job, turn.held):
             if job.job.prepared.id != run.id:
-                _discard_contents(job.job)
+                discard_prepared(job.job)
             write_end(job.job, turn.judge(None), run.watch.started.output, job.request)
             self.kept = kept
             return
@@ -198,7 +198,7 @@ class Supervisor:
         run_exit = run.watch.end()
         end = turn.judge(run_exit)
         kept.close()
-        self._end_job(job, end, run.watch, run_exit)
+        self.is_clean = end_with_job(run.watch, run_exit, job, end) and self.is_clean
 
     def _keeps(self, kept: KeptSession, job: JobWatch, held: str | None) -> bool:
         """Keep a run after its job, if the job asks for that and the launcher knows of it.
@@ -243,36 +243,6 @@ class Supervisor:
             # If this fails, `JobWatch` writes it later. The claim names the supervisor, too.
             started.run.set_running(started.running)
 
-    def _end_job(self, job: JobWatch, end: JobEnd, watch: RunWatch, run_exit: RunExit) -> None:
-        """Write the end of a job whose run has ended."""
-        started = watch.started
-        if started.run.id != job.job.id:
-            _discard_contents(job.job)
-        started.run.discard_contents(started.start)
-        # Limited, because clients wait for the end.
-        is_gone = remove(started.temporary_folder, _CLEANUP_BEFORE)
-        write_end(job.job, end, started.output, job.request)
-        with suppress(OSError):
-            # If this fails, only the run's own record is missing.
-            started.run.write_exit(run_exit)
-        is_gone = is_gone or remove(started.temporary_folder, _CLEANUP_AFTER)
-        watch.close()
-        # When this process exits, the launcher removes the rest.
-        self.is_clean = self.is_clean and is_gone and run_exit.left == 0
-
-    def _end(self, kept: KeptSession) -> None:
-        """End a kept run, and write how it ended."""
-        watch = kept.run.watch
-        kept.run.end()
-        watch.started.run.discard_contents(watch.started.start)
-        run_exit = watch.end()
-        is_gone = remove(watch.started.temporary_folder, _CLEANUP_AFTER)
-        with suppress(OSError):
-            watch.started.run.write_exit(run_exit)
-        kept.close()
-        watch.close()
-        self.is_clean = self.is_clean and is_gone and run_exit.left == 0
-
 
 def _claim(job: Job, run: Run | None) -> Claim:
     try:
@@ -300,21 +270,3 @@ def _claim_spare(spare: Spare, job: Job, run_start: RunStart) -> int:
     with suppress(OSError):
         job.wake_readers()
     return message
-
-
-def _discard_contents(job: Job) -> None:
-    """Remove the files of the run that was prepared for a job: it is not started any more."""
-    if (run_start := job.prepared.start()) is not None:
-        job.prepared.discard_contents(run_start)
-
-
-def write_end(job: Job, end: JobEnd, output: int, request: JobRequest) -> None:
-    """Write how the job ended; waits for room on a full disk."""
-    while job.exists():
-        try:
-            job.write_end(end, output, request)
-            return
-        except OSError as error:
-            if not is_out_of_room(error) and job.exists():
-                raise
-        time.sleep(0.1)
