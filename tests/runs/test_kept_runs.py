@@ -263,6 +263,12 @@ def test_the_removal_of_a_runs_first_job_leaves_a_later_one_as_it_is(
     assert turn(talking, "line four", session_id=session)["status"] == "succeeded"
 
 
+def test_a_huge_hole_in_the_output_ends_the_job_by_its_limit(talking: Gateway) -> None:
+    hole = "shell truncate -s 300G $(readlink /proc/$$/fd/1)"
+    end = talking.chat("line one", hole, "silent", keep_alive=60).done()
+    assert (end["status"], end["reason"]) == ("failed", "output_limit")
+
+
 @pytest.mark.parametrize("killed", ["cli", "supervisor", "launcher"])
 def test_a_session_goes_on_after_a_crash_of_its_idle_run(
     start_gateway: Callable[..., Gateway], killed: str

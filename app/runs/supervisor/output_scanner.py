@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from app.cli.lines import parse
+from app.records.output_file import data_end
 
 #: Bytes of one read.
 CHUNK = 1 << 18
@@ -53,9 +54,12 @@ class OutputScanner:
     def new_lines(self) -> Iterator[Line]:
         """The lines with a needle among the bytes that were written since the last call.
 
-        Only complete lines: one without its newline is found by a later call.
+        Only complete lines: one without its newline is found by a later call. A hole is the end:
+        only a job makes one, never the CLI, and to read one of 300 GB takes minutes.
         """
         while chunk := os.pread(self._output, CHUNK, self.position):
+            if len(chunk) == CHUNK and not any(chunk):
+                chunk = chunk[: data_end(self._output, self.position) - self.position]
             yield from self._lines_in(chunk)
             if len(chunk) < CHUNK:
                 return
