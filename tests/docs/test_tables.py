@@ -1,5 +1,6 @@
 """The tables and examples of the documentation are complete, and as the code is."""
 
+import argparse
 import re
 from typing import Any, get_args
 
@@ -22,7 +23,7 @@ from app.openapi.operation import COMMON_ERRORS
 from app.records.job_records import Status
 from app.settings import setting_names
 from app.tool.main import COMMANDS
-from app.tool.parser import EXIT_CODES
+from app.tool.parser import EXIT_CODES, build_parser
 from tests.docs.test_names import literals
 from tests.support.described import application, check_body
 from tests.support.pages import ROOT, Page, names_in, page, rows
@@ -226,6 +227,18 @@ def test_the_table_of_commands_is_complete() -> None:
     assert found == list(COMMANDS)
     statuses = [row[0] for row in rows(text.section("Exit status"))]
     assert statuses == re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
+
+
+def test_every_option_of_the_command_is_on_its_page() -> None:
+    text = page("docs/command.md").text
+    parser = build_parser()
+    (commands,) = [
+        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+    ]
+    for name, command in commands.choices.items():
+        for option in {text for action in command._actions for text in action.option_strings}:
+            if option.startswith("--"):
+                assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), f"{name} {option}"
 
 
 def test_the_document_has_no_route_that_is_missing_here() -> None:
