@@ -316,6 +316,16 @@ def test_every_name_of_the_example_is_a_setting_and_every_setting_is_in_it_once(
     assert sorted(names) == sorted(setting_names())
 
 
+def test_every_setting_of_the_example_has_a_description_of_its_own() -> None:
+    blocks = EXAMPLE.read_text(encoding="utf-8").split("\n\n")
+    for block in blocks:
+        names = _WRITTEN.findall(block)
+        assert len(names) <= 1, block
+        if names:
+            assert block.startswith("# ") and not _WRITTEN.match(block), block
+            assert block.rstrip("\n").split("\n")[-2].endswith("."), block
+
+
 def test_the_example_holds_the_defaults(
     env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

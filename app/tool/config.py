@@ -32,11 +32,11 @@ def config(checkout: Checkout, arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    rows = [("SETTING", "VALUE", "FROM"), *_rows(shown, origins)]
+    rows = [("SETTING", "FROM", "VALUE"), *_rows(shown, origins)]
     sys.stdout.write(table(rows))
     if variables:
         sys.stdout.write("\n")
-        sys.stdout.write(table([("CLI VARIABLE", "VALUE", "FROM"), *_rows(variables, origins)]))
+        sys.stdout.write(table([("CLI VARIABLE", "FROM", "VALUE"), *_rows(variables, origins)]))
     return 0
 
 
@@ -63,7 +63,7 @@ def _fields(name: str, value: Any, origin: Origin) -> dict[str, Any]:
 
 
 def _rows(values: dict[str, Any], origins: dict[str, Origin]) -> list[tuple[str, ...]]:
-    return [(name, cell(_text(value)), cell(str(origins[name]))) for name, value in values.items()]
+    return [(name, cell(str(origins[name])), cell(_text(value))) for name, value in values.items()]
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -21,8 +20,9 @@ def build_wheel(folder: Path) -> Path:
     """Build a wheel from the source distribution, as `python -m build` does."""
     _build("sdist", ROOT, folder)
     (archive,) = folder.glob("*.tar.gz")
-    with tarfile.open(archive) as source:
-        source.extractall(folder / "source", filter="data")
+    (folder / "source").mkdir()
+    # Python's own tarfile needs other arguments in each version.
+    subprocess.run(["tar", "-xzf", archive, "-C", folder / "source"], check=True)
     (source_folder,) = (folder / "source").iterdir()
     _build("wheel", source_folder, folder)
     (wheel,) = folder.glob("*.whl")

@@ -69,12 +69,12 @@ def test_the_table_is_for_people(alone: Tool) -> None:
     text = alone.run("config").stdout.decode()
     assert PRIVATE not in text
     rows = [re.split("  +", line) for line in text.splitlines()]
-    assert rows[0] == ["SETTING", "VALUE", "FROM"]
-    assert ["PORT", "9000", str(alone.env_file)] in rows
-    assert ["CWD_ROOTS", "/", f"{alone.folder}/claudecode2api.toml, line 3"] in rows
-    assert ["SHARED_JOBS", "false", "default"] in rows
-    assert ["AUTH_PASSWORD", "***", str(alone.env_file)] in rows
-    assert rows[-1] == ["HTTPS_PROXY", "***", str(alone.env_file)]
+    assert rows[0] == ["SETTING", "FROM", "VALUE"]
+    assert ["PORT", str(alone.env_file), "9000"] in rows
+    assert ["CWD_ROOTS", f"{alone.folder}/claudecode2api.toml, line 3", "/"] in rows
+    assert ["SHARED_JOBS", "default", "false"] in rows
+    assert ["AUTH_PASSWORD", str(alone.env_file), "***"] in rows
+    assert rows[-1] == ["HTTPS_PROXY", str(alone.env_file), "***"]
 
 
 def test_settings_that_cannot_be_used_are_one_sentence(alone: Tool) -> None:

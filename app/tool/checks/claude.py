@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import shlex
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,9 +27,15 @@ from app.tool.local_users import own_name
 NAMES = ("claude", "capabilities", "login")
 # Characters of what the CLI printed that are shown.
 _SHOWN = 200
-LOGIN = (
-    f"run claude as {own_name()} in a terminal once and log in, or set ANTHROPIC_API_KEY in .env"
-)
+
+
+def login_help(path: str) -> str:
+    """How to log in to the CLI at this path, which may be in no folder of PATH."""
+    program = "claude" if shutil.which("claude") == path else shlex.quote(path)
+    return (
+        f"run {program} as {own_name()} in a terminal once and log in, or set ANTHROPIC_API_KEY"
+        " in .env"
+    )
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
@@ -73,17 +81,18 @@ def _probe(claude: Claude, environment: Mapping[str, str]) -> frozenset[str]:
 
 def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:
     # While its token is about to end, the CLI must not be asked.
+    help_ = login_help(claude.path)
     known = credentials.logged_in(environment)
     if known is None:
         try:
             with _exclusively(state) as lock:
                 known, printed = _ask(claude, environment, lock)
         except OSError as error:
-            return warning("login", f"cannot run claude auth status: {error.strerror}", LOGIN)
+            return warning("login", f"cannot run claude auth status: {error.strerror}", help_)
         if known is None:
             detail = f"claude auth status answers neither yes nor no: {printed!r}"
-            return warning("login", detail, LOGIN)
-    return ok("login", "logged in") if known else failed("login", "not logged in", LOGIN)
+            return warning("login", detail, help_)
+    return ok("login", "logged in") if known else failed("login", "not logged in", help_)
 
 
 def _ask(

@@ -6,7 +6,6 @@ import time
 from app.settings import Settings
 from app.tool.answer_text import AnswerText
 from app.tool.check import Check, failed, ok
-from app.tool.checks.claude import LOGIN
 from app.tool.client import Client
 from app.tool.failure import Failure
 from app.tool.stream import JobStream
@@ -24,7 +23,11 @@ _FIXES = (
         "run the gateway as another user; or set DEFAULT_PERMISSION_MODE in .env; or, in a"
         " container without anything of value, IS_SANDBOX=1",
     ),
-    ("/login", LOGIN),
+    (
+        "/login",
+        "run the CLI, which the row claude names, in a terminal once and log in as the gateway's"
+        " user; or set ANTHROPIC_API_KEY in .env",
+    ),
     (
         "timed_out",
         "check the API key and HTTPS_PROXY in .env: the CLI retries for minutes",
