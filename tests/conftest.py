@@ -27,7 +27,7 @@ collect_ignore = ["clients", "node"]
 
 _KEPT = {
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"),
-    *("TEST_CLAUDE", "TEST_OLD_CLAUDE", "TEST_MACHINE", "TEST_ORACLES"),
+    *("TEST_CLAUDE", "TEST_OLD_CLAUDE", "TEST_MACHINE", "TEST_ORACLES", "TEST_CONTAINERS"),
 }
 
 

@@ -31,6 +31,8 @@ OTHERS = {
     ),
     *("OPENAI_API_BASE", "OPENAI_API_BASE_URL", "STATE_DIRECTORY", "AI_AGENT", "CLAUDE_EFFORT"),
     *("GIT_SSH_COMMAND", "CLAUDECODE2API_KEY", "REQUESTS_CA_BUNDLE"),
+    # Of scripts/container and the Dockerfile.
+    *("CLAUDE_VERSION", "CONTAINER_USER"),
 }
 
 

@@ -365,6 +365,11 @@ def _source() -> tuple[str, str]:
     sys.exit(f"cannot find where apt takes {suite} from")
 
 
+def debian_mirror() -> str:
+    """The mirror that this machine's apt takes its system from."""
+    return _source()[1]
+
+
 def _entries(text: str) -> Iterator[tuple[str, list[str]]]:
     """The mirror and the suites of each entry, in either of the formats of sources.list(5)."""
     for paragraph in text.split("\n\n"):

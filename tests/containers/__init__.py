@@ -1,0 +1,1 @@
+"""Containers: the image, compose.yml, the files for Kubernetes, the workflows."""
