@@ -46,6 +46,13 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert set(PAGES) <= reached
 
 
+def test_every_page_is_in_the_list_of_pages() -> None:
+    listed = {path for path, _ in targets(Page(ROOT / "docs/README.md"))}
+    assert {path for path in PAGES if path.parent.name == "docs"} - listed == {
+        ROOT / "docs/README.md"
+    }
+
+
 def test_linked_files_are_in_the_repository() -> None:
     kept = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
