@@ -174,7 +174,30 @@ class JobStarter:
             str(spec.continues)
         ):
             raise SessionInUse(str(spec.continues))
-        request = JobRequest(
+        request = self._request_of(job, spec, user, detached)
+        start = self._start_of(spec, request)
+        command = spec.command
+
+        def make() -> Job:
+            try:
+                job.create(request, start, command.input, command.files, command.history)
+            except OSError:
+                self._spool.remove(job)
+                raise
+            return job
+
+        if spec.new_session is None:
+            return self._with_folders(make)
+        self._with_folders(partial(self._begin_session, spec.new_session, user))
+        try:
+            return self._with_folders(make)
+        except BaseException:
+            self._forget_session(spec)
+            raise
+
+    def _request_of(self, job: Job, spec: JobSpec, user: User, detached: bool) -> JobRequest:
+        """The record of the request. Raises InvalidRequest if a limit exceeds the operator's."""
+        return JobRequest(
             id=job.id,
             cwd=spec.cwd,
             model=spec.model,
@@ -198,9 +221,12 @@ class JobStarter:
             answers=spec.answers,
             hold=spec.hold,
         )
+
+    def _start_of(self, spec: JobSpec, request: JobRequest) -> RunStart:
+        """What the run is started with that is prepared for the job."""
         command = spec.command
         may_share = spec.talks or request.spare
-        start = RunStart(
+        return RunStart(
             spec.cwd,
             command.arguments,
             self._limits.kill_grace,
@@ -210,23 +236,6 @@ class JobStarter:
             dict(command.variables),
             CLIENT_TOOLS in command.files,
         )
-
-        def make() -> Job:
-            try:
-                job.create(request, start, command.input, command.files, command.history)
-            except OSError:
-                self._spool.remove(job)
-                raise
-            return job
-
-        if spec.new_session is None:
-            return self._with_folders(make)
-        self._with_folders(partial(self._begin_session, spec.new_session, user))
-        try:
-            return self._with_folders(make)
-        except BaseException:
-            self._forget_session(spec)
-            raise
 
     def _background_wait(self, spec: JobSpec) -> float:
         """Seconds that commands in the background have; in a kept run they stay with the run."""
