@@ -5,8 +5,9 @@ from typing import Literal
 from app.metrics import Metrics
 from app.records.job import Job
 
-#: `cold`: a process of its own, with a new session; `resumed`: one that loads a session; `kept`:
-#: one that was kept for the session; `spare`: one that was started ahead.
+#: `cold`: one that was started for it, with a new session; `resumed`: one that was started for it
+#: and loads a session; `kept`: one that was kept for the session; `spare`: one that was started
+#: ahead.
 StartKind = Literal["cold", "resumed", "kept", "spare"]
 
 
