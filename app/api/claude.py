@@ -47,6 +47,33 @@ _BODY = Text(
         "required": ["prompt"],
     },
 )
+_START = describes(
+    "Start a job, as Claude-Code-Server does.",
+    {
+        200: ResponseDescription(
+            "The CLI's lines.",
+            {"text/event-stream": _LINES},
+            STREAM_HEADERS,
+        )
+    },
+    details="Each line of the CLI is an event without a name. If the client closes the"
+    " connection, the job is cancelled, unless it is detached.",
+    body=Body(
+        {"application/json": _BODY},
+        {
+            "a question": {"prompt": "Which files are here?"},
+            "in another folder": {"prompt": "Which files are here?", "workspace": "notes"},
+        },
+    ),
+    errors=[
+        *CHAT_REQUEST_ERRORS,
+        *job_stream.READ_ERRORS,
+        *job_stream.STARTED_ERRORS,
+        DiskFull,
+        QueueFull,
+        SessionNotFound,
+    ],
+)
 
 
 def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) -> Blueprint:
@@ -54,33 +81,7 @@ def blueprint(jobs: JobService, requests: ChatRequests, workspaces: Workspaces) 
     views = Blueprint("claude", __name__)
 
     @views.post("/api/claude")
-    @describes(
-        "Start a job, as Claude-Code-Server does.",
-        {
-            200: ResponseDescription(
-                "The CLI's lines.",
-                {"text/event-stream": _LINES},
-                STREAM_HEADERS,
-            )
-        },
-        details="Each line of the CLI is an event without a name. If the client closes the"
-        " connection, the job is cancelled, unless it is detached.",
-        body=Body(
-            {"application/json": _BODY},
-            {
-                "a question": {"prompt": "Which files are here?"},
-                "in another folder": {"prompt": "Which files are here?", "workspace": "notes"},
-            },
-        ),
-        errors=[
-            *CHAT_REQUEST_ERRORS,
-            *job_stream.READ_ERRORS,
-            *job_stream.STARTED_ERRORS,
-            DiskFull,
-            QueueFull,
-            SessionNotFound,
-        ],
-    )
+    @_START
     def start() -> Response:
         body = read_object(requests.bodies.read_json_bytes(request))
         given = {name: value for name, value in body.items() if name != "prompt"}

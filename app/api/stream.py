@@ -12,6 +12,7 @@ from app.http.disconnect import DISCONNECTED, follow_for_client
 from app.jobs.follow import END
 from app.jobs.service import JobService
 from app.jobs.start_kind import count_first_line
+from app.metrics import Metrics
 from app.records.job import Job
 from app.runs.queue_file import Place
 
@@ -169,14 +170,9 @@ def stream(
                         has_begun = True
                         form.begin(follower.chunk_at)
                     if requested_at is not None:
-                        seconds = time.monotonic() - requested_at
-                        metrics.count_first_line(seconds)
-                        count_first_line(metrics, job, seconds)
+                        _count_first_line(metrics, job, time.monotonic() - requested_at)
                         requested_at = None
-                    before = form.lines
-                    frames = form.feed(chunk)
-                    metrics.count_forwarded(form.lines - before, len(chunk))
-                    yield frames
+                    yield _feed(form, chunk, metrics)
                 elif not form.inside_line:
                     yield form.heartbeat(jobs.trouble())
         if follower.stopped_by is None:
@@ -193,6 +189,19 @@ def stream(
         yield _abort(form, job, "internal_error", "the gateway could not continue this stream")
     finally:
         metrics.count_stream(-1)
+
+
+def _count_first_line(metrics: Metrics, job: Job, seconds: float) -> None:
+    metrics.count_first_line(seconds)
+    count_first_line(metrics, job, seconds)
+
+
+def _feed(form: Form, chunk: bytes, metrics: Metrics) -> bytes:
+    """What is sent for a chunk, whose lines are counted."""
+    before = form.lines
+    frames = form.feed(chunk)
+    metrics.count_forwarded(form.lines - before, len(chunk))
+    return frames
 
 
 def _abort(form: Form, job: Job, code: str, message: str) -> bytes:
