@@ -220,6 +220,7 @@ class JobStarter:
             spare=self._spares.fit(spec),
             answers=spec.answers,
             hold=spec.hold,
+            new_session=spec.new_session,
         )
 
     def _start_of(self, spec: JobSpec, request: JobRequest) -> RunStart:

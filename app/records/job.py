@@ -136,7 +136,11 @@ class Job:
         """
         # The CLI has read the message, or never will.
         record_file.write_record(f"{self.path}/ended", end._asdict(), spare=self.message)
+        request = request or self.request()
         self.note_owner(end, request)
+        if request and request.new_session and not self.prepared.was_started():
+            # No CLI has seen the id.
+            session_users.forget(self.state, request.new_session)
         self._finish(output)
 
     def finish(self) -> None:

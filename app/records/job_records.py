@@ -22,6 +22,7 @@ class JobRequest(NamedTuple):
     the job. Commands in the background may outlive the last result for `background_wait` seconds.
     `spare` means that a spare can serve the job. `answers` is the run that waits for the results of
     tools in the job's message. A run that waits for such results is held for `hold` seconds.
+    `new_session` is the id that the client has chosen for the session that the job begins.
     """
 
     id: str
@@ -47,6 +48,7 @@ class JobRequest(NamedTuple):
     spare: bool = False
     answers: str | None = None
     hold: float = 0.0
+    new_session: str | None = None
 
 
 class JobEnd(NamedTuple):

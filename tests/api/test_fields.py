@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.cli.request_fields import ChatRequest
 from tests.support.gateway import Gateway
 
 SESSION = "f9645fec-cdad-4505-8f73-2b22a415a890"
@@ -38,50 +39,71 @@ def test_without_options_all_is_allowed_and_the_default_model_is_used(gateway: G
     assert seen["cwd"] == str(gateway.project)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "arguments"),
-    [
-        ("model", "-opus", ["--model=-opus"]),
-        ("fallback_model", "-haiku", ["--fallback-model=-haiku"]),
-        ("session_id", SESSION, [f"--resume={SESSION}"]),
-        ("fork_session", True, ["--fork-session"]),
-        ("tools", ["-a", "Bash"], ["--tools=-a,Bash"]),
-        ("tools", [], ["--tools="]),
-        (
-            "allowed_tools",
-            ["-a", "Bash(x, y)"],
-            ["--allowed-tools=-a", "--allowed-tools=Bash(x, y)"],
-        ),
-        ("disallowed_tools", ["-a", "b"], ["--disallowed-tools=-a", "--disallowed-tools=b"]),
-        ("permission_mode", "-plan", ["--permission-mode=-plan"]),
-        ("mcp_config", ["-a.json", "b"], ["--mcp-config=-a.json", "--mcp-config=b"]),
-        ("strict_mcp_config", True, ["--strict-mcp-config"]),
-        ("settings", "-path", ["--settings=-path"]),
-        ("add_dir", ["-a", "b c"], ["--add-dir=-a", "--add-dir=b c"]),
-        ("plugin_dir", ["-a", "b"], ["--plugin-dir=-a", "--plugin-dir=b"]),
-        ("debug", True, ["--debug"]),
-        ("debug", "-api", ["--debug=-api"]),
-        ("debug", False, []),
-        ("verbose", True, []),
-        ("new_session_id", OTHER, [f"--session-id={OTHER}"]),
-        ("session_persistence", False, ["--no-session-persistence"]),
-        ("setting_sources", ["project", "user"], ["--setting-sources=project,user"]),
-        ("max_turns", 7, ["--max-turns=7"]),
-        ("max_budget_usd", 0.25, ["--max-budget-usd=0.25"]),
-        ("effort", "low", ["--effort=low"]),
-        ("betas", ["-a", "b"], ["--betas=-a", "--betas=b"]),
-        ("agent", "-a", ["--agent=-a"]),
-        ("name", "-a b", ["--name=-a b"]),
-        ("disable_slash_commands", True, ["--disable-slash-commands"]),
-        ("restricted", True, ["--restricted"]),
-        ("include_partial_messages", True, ["--include-partial-messages"]),
-        ("include_hook_events", True, ["--include-hook-events"]),
-        ("keep_alive", 0, []),
-        ("background_wait", 0, []),
-        ("ask_timeout", 5, []),
-        ("json_schema", {"-a": "ü"}, ['--json-schema={"-a": "\\u00fc"}']),
-    ],
-)
+# What each field adds to the CLI's arguments.
+FLAGS: list[tuple[str, object, list[str]]] = [
+    ("model", "-opus", ["--model=-opus"]),
+    ("fallback_model", "-haiku", ["--fallback-model=-haiku"]),
+    ("session_id", SESSION, [f"--resume={SESSION}"]),
+    ("fork_session", True, ["--fork-session"]),
+    ("tools", ["-a", "Bash"], ["--tools=-a,Bash"]),
+    ("tools", [], ["--tools="]),
+    (
+        "allowed_tools",
+        ["-a", "Bash(x, y)"],
+        ["--allowed-tools=-a", "--allowed-tools=Bash(x, y)"],
+    ),
+    ("disallowed_tools", ["-a", "b"], ["--disallowed-tools=-a", "--disallowed-tools=b"]),
+    ("permission_mode", "-plan", ["--permission-mode=-plan"]),
+    ("mcp_config", ["-a.json", "b"], ["--mcp-config=-a.json", "--mcp-config=b"]),
+    ("strict_mcp_config", True, ["--strict-mcp-config"]),
+    ("settings", "-path", ["--settings=-path"]),
+    ("add_dir", ["-a", "b c"], ["--add-dir=-a", "--add-dir=b c"]),
+    ("plugin_dir", ["-a", "b"], ["--plugin-dir=-a", "--plugin-dir=b"]),
+    ("debug", True, ["--debug"]),
+    ("debug", "-api", ["--debug=-api"]),
+    ("debug", False, []),
+    ("verbose", True, []),
+    ("new_session_id", OTHER, [f"--session-id={OTHER}"]),
+    ("session_persistence", False, ["--no-session-persistence"]),
+    ("setting_sources", ["project", "user"], ["--setting-sources=project,user"]),
+    ("max_turns", 7, ["--max-turns=7"]),
+    ("max_budget_usd", 0.25, ["--max-budget-usd=0.25"]),
+    ("effort", "low", ["--effort=low"]),
+    ("betas", ["-a", "b"], ["--betas=-a", "--betas=b"]),
+    ("agent", "-a", ["--agent=-a"]),
+    ("name", "-a b", ["--name=-a b"]),
+    ("disable_slash_commands", True, ["--disable-slash-commands"]),
+    ("restricted", True, ["--restricted"]),
+    ("include_partial_messages", True, ["--include-partial-messages"]),
+    ("include_hook_events", True, ["--include-hook-events"]),
+    ("keep_alive", 0, []),
+    ("background_wait", 0, []),
+    ("ask_timeout", 5, []),
+    ("json_schema", {"-a": "ü"}, ['--json-schema={"-a": "\\u00fc"}']),
+    ("title", "-a", []),
+    ("detach", False, []),
+    ("timeout", 60, []),
+    ("idle_timeout", 60, []),
+]
+# What the CLI reads in a file for each field.
+FILES: list[tuple[str, object, str, str]] = [
+    ("system_prompt", "-be brief\n", "--system-prompt-file", "-be brief\n"),
+    ("append_system_prompt", "-and ü", "--append-system-prompt-file", "-and ü"),
+    ("settings", '{"a": 1}', "--settings", '{"crossSessionInbound": "refuse", "a": 1}'),
+    ("env", {"A": "ü"}, "--settings", ENV),
+    ("mcp_config", ['{"mcpServers": {}}'], "--mcp-config", '{"mcpServers": {}}'),
+    ("agents", {"-a": {"prompt": "p"}}, "--agents", '{"-a": {"prompt": "p"}}'),
+]
+# Fields that have tests of their own here.
+OTHERS = {"prompt", "cwd", "ask", "resume_session_at"}
+
+
+def test_each_field_has_a_test_of_what_the_cli_receives() -> None:
+    tried = {field for field, *_ in (*FLAGS, *FILES)}
+    assert tried | OTHERS == set(ChatRequest.model_fields)
+
+
+@pytest.mark.parametrize(("field", "value", "arguments"), FLAGS)
 def test_a_field_becomes_a_flag_and_its_value_stays_one(
     gateway: Gateway, field: str, value: object, arguments: list[str]
 ) -> None:
@@ -91,16 +113,40 @@ def test_a_field_becomes_a_flag_and_its_value_stays_one(
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "flag", "content"),
+    ("fields", "arguments"),
     [
-        ("system_prompt", "-be brief\n", "--system-prompt-file", "-be brief\n"),
-        ("append_system_prompt", "-and ü", "--append-system-prompt-file", "-and ü"),
-        ("settings", '{"a": 1}', "--settings", '{"crossSessionInbound": "refuse", "a": 1}'),
-        ("env", {"A": "ü"}, "--settings", ENV),
-        ("mcp_config", ['{"mcpServers": {}}'], "--mcp-config", '{"mcpServers": {}}'),
-        ("agents", {"-a": {"prompt": "p"}}, "--agents", '{"-a": {"prompt": "p"}}'),
+        ({"ask": True}, ["--permission-prompt-tool=stdio", "--permission-mode=default"]),
+        (
+            {"ask": True, "permission_mode": "plan"},
+            ["--permission-prompt-tool=stdio", "--permission-mode=plan"],
+        ),
+        (
+            {"session_id": SESSION, "resume_session_at": OTHER},
+            [f"--resume={SESSION}", f"--resume-session-at={OTHER}"],
+        ),
     ],
 )
+def test_some_fields_depend_on_others(
+    gateway: Gateway, fields: dict[str, Any], arguments: list[str]
+) -> None:
+    lines = map(json.loads, gateway.chat("arguments", **fields).messages())
+    argv = next(line["argv"] for line in lines if "argv" in line)
+    assert sorted(word for word in argv if word not in ALWAYS) == sorted(arguments)
+    assert ("--dangerously-skip-permissions" in argv) is ("ask" not in fields)
+
+
+@pytest.mark.parametrize("fields", [{"keep_alive": 60}, {"ask": True}])
+def test_only_a_cli_that_is_spoken_with_reports_its_states(
+    gateway: Gateway, fields: dict[str, Any]
+) -> None:
+    lines = map(json.loads, gateway.chat("environment", **fields).messages())
+    environment = next(line for line in lines if "PATH" in line)
+    assert environment["CLAUDE_CODE_SDK_READS_SESSION_STATE"] == "1"
+    (plain,) = map(json.loads, gateway.chat("environment").messages())
+    assert "CLAUDE_CODE_SDK_READS_SESSION_STATE" not in plain
+
+
+@pytest.mark.parametrize(("field", "value", "flag", "content"), FILES)
 def test_what_others_must_not_read_goes_by_a_file(
     gateway: Gateway, field: str, value: object, flag: str, content: str
 ) -> None:

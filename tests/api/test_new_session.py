@@ -110,6 +110,21 @@ def test_a_session_that_no_job_began_is_free_again(start_gateway: Callable[..., 
     assert gateway.chat("result ok", new_session_id=new).done()["status"] == "succeeded"
 
 
+def test_a_job_that_was_cancelled_in_the_queue_leaves_its_id_free(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(MAX_JOBS="1")
+    new = str(uuid4())
+    running = gateway.chat("silent")
+    waiting = gateway.chat("result ok", new_session_id=new)
+    assert gateway.post("result ok", new_session_id=new).status_code == 409
+    assert gateway.ask("DELETE", f"/chat/{waiting.job_id}").status_code == 200
+    running.close()
+    eventually(lambda: gateway.running() == [])
+    assert gateway.chat("result ok", new_session_id=new).done()["status"] == "succeeded"
+    assert gateway.post("result ok", new_session_id=new).status_code == 409
+
+
 def test_a_chat_completion_begins_a_session_with_an_id(two: Gateway) -> None:
     new = str(uuid4())
     body = {
