@@ -1,10 +1,13 @@
 """`GET /health` and `GET /ready`: whether jobs can run, answered without a wait."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -113,6 +116,28 @@ def test_a_state_folder_that_cannot_be_written_to_is_reported(
     assert answers(gateway, "/health") == 200
 
 
+@contextlib.contextmanager
+def next_lock_of(path: Path) -> Iterator[None]:
+    """Another process takes the lock of this file as soon as its present holder has ended."""
+    program = "import fcntl, sys; lock = open(sys.argv[1], 'r+'); print('waits', flush=True)\n"
+    program += "fcntl.lockf(lock, fcntl.LOCK_EX); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", program, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={},
+    ) as holder:
+        assert holder.stdout is not None and holder.stdin is not None
+        assert holder.stdout.readline() == b"waits\n"
+        # The kernel lists who waits behind an arrow (proc(5), /proc/locks).
+        waits = re.compile(rf"-> POSIX .* {holder.pid} ")
+        eventually(lambda: waits.search(Path("/proc/locks").read_text()))
+        try:
+            yield
+        finally:
+            holder.stdin.close()
+
+
 def test_a_launcher_that_cannot_start_is_reported_and_one_that_dies_is_no_alarm(
     start_gateway: Callable[..., Gateway],
 ) -> None:
@@ -123,15 +148,10 @@ def test_a_launcher_that_cannot_start_is_reported_and_one_that_dies_is_no_alarm(
     assert answers(gateway, "/health") == 200
     eventually(lambda: gateway.launcher() not in (0, first))
     gateway.chat("result ok").done()
-    # Now no other process can listen there.
-    (gateway.state / "launcher").unlink()
-    (gateway.state / "launcher").mkdir()
-    try:
+    with next_lock_of(gateway.state / "launcher.lock"):
         os.kill(gateway.launcher(), signal.SIGKILL)
         eventually(lambda: answers(gateway, "/ready") == 503, patience=50)
         assert gateway.ask("GET", "/health").json()["checks"]["launcher"] == {"ok": False}
-    finally:
-        (gateway.state / "launcher").rmdir()
     eventually(lambda: answers(gateway, "/ready") == 200, patience=50)
 
 
