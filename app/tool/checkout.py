@@ -47,16 +47,18 @@ class Checkout:
     def settings_with_origins(self) -> tuple[Settings, dict[str, Origin]]:
         """The settings, and where each was given (`load_with_origins`). Raises Failure."""
         file: Path | None = self.env_file
+        toml: Path | None = self.toml_file
         if os.path.lexists(self.env_file) and not os.access(self.env_file, os.R_OK):
-            if "AUTH_PASSWORD" not in self.environ:
+            if not self.environ.keys() & {"AUTH_PASSWORD", "AUTH_PASSWORD_FILE"}:
                 raise Failure(
                     f"cannot read {self.env_file}, which has the password: {self.access_help()}, or"
                     " set AUTH_PASSWORD in the environment",
                     UNCONFIGURED,
                 )
             file = None
+            toml = toml if os.access(self.toml_file, os.R_OK) else None
         try:
-            return load_with_origins(self.gateway_environ(), file, self.toml_file)
+            return load_with_origins(self.gateway_environ(), file, toml)
         except ConfigurationError as error:
             raise Failure(str(error), UNCONFIGURED) from None
 

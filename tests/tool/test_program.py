@@ -36,7 +36,11 @@ def test_without_its_packages_it_says_what_to_do(tool: Tool) -> None:
 
 @pytest.mark.root
 def test_another_users_settings(tool: Tool) -> None:
-    os.chown(tool.env_file, 65534, 65534)
+    toml = tool.folder / "claudecode2api.toml"
+    toml.write_text("port = 9\n", encoding="utf-8")
+    toml.chmod(0o600)
+    for file in (tool.env_file, toml):
+        os.chown(file, 65534, 65534)
     whose = "only nobody can use it; run this as nobody (sudo -u nobody claudecode2api …)"
     for more, status, complaint in (
         ({}, 78, f"cannot read {tool.env_file}, which has the password: {whose}, or set"),
