@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import tomllib
 from typing import Any, get_args
 
 import pytest
@@ -239,6 +240,12 @@ def test_every_option_of_the_command_is_on_its_page() -> None:
         for option in {text for action in command._actions for text in action.option_strings}:
             if option.startswith("--"):
                 assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), f"{name} {option}"
+
+
+def test_every_marker_of_tests_has_a_row() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    markers = [text.partition(":")[0] for text in tools["pytest"]["ini_options"]["markers"]]
+    assert sorted(first_column(page("CONTRIBUTING.md").section("Tests"))) == sorted(markers)
 
 
 def test_the_document_has_no_route_that_is_missing_here() -> None:
