@@ -7,6 +7,11 @@ from pathlib import Path
 from flask import Blueprint, Flask
 
 from app import openai
+from app.anthropic import errors as anthropic_errors
+from app.anthropic import messages as anthropic_messages
+from app.anthropic import models as anthropic_models
+from app.anthropic import path_hints as anthropic_path_hints
+from app.anthropic.openapi_models import AnthropicModel, AnthropicModelList
 from app.api import (
     chat,
     claude,
@@ -75,6 +80,18 @@ from app.settings import Settings
 from app.startup import Startup
 
 _OPENAI_ERRORS = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, path_hints.hint_for)
+_ANTHROPIC_ERRORS = error_handlers.ErrorFormat(
+    "/v1/messages/", anthropic_errors.render_error, anthropic_path_hints.hint_for
+)
+# A header of all of Anthropic's clients.
+_ANTHROPIC = "anthropic-version"
+_ANTHROPIC_MODELS = openai_models.ModelsFormat(
+    anthropic_models.model_list,
+    anthropic_models.model_row,
+    AnthropicModelList,
+    AnthropicModel,
+)
+_ANTHROPIC_BY_HEADER = _ANTHROPIC_ERRORS._replace(prefix="/v1/", header=_ANTHROPIC)
 
 
 def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
@@ -117,7 +134,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         runs.blueprint(processes),
         stats.blueprint(service, installed, master),
         claude.blueprint(service, requests, workspaces),
-        *_openai_blueprints(settings, service, requests, workspaces, environment),
+        *_chat_blueprints(settings, service, requests, workspaces, environment),
     ]
     scraped = metrics.blueprint(counters, spool, processes, asked, installed, master)
     health_checks = HealthChecks(
@@ -195,7 +212,7 @@ def _turn_defaults(settings: Settings) -> TurnDefaults:
     return TurnDefaults(settings.ask_timeout, settings.keep_alive, settings.max_keep_alive)
 
 
-def _openai_blueprints(
+def _chat_blueprints(
     settings: Settings,
     service: JobService,
     requests: ChatRequests,
@@ -216,11 +233,15 @@ def _openai_blueprints(
     )
     # The names are in /openapi.json: in the ids of operations, and by the package's docstring.
     catalog = Blueprint("catalog", openai.__name__)
-    openai_models.add_routes(catalog, models)
+    openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
-    for blueprint in (completions, catalog):
-        error_handlers.use_format(blueprint, _OPENAI_ERRORS)
-    return [completions, catalog]
+    answers = anthropic_messages.blueprint(service, model_turns)
+    error_handlers.use_format(completions, _OPENAI_ERRORS)
+    error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)
+    error_handlers.use_format(answers, _ANTHROPIC_ERRORS)
+    access.accept_api_key(answers)
+    access.accept_api_key(catalog, only_with=_ANTHROPIC)
+    return [completions, catalog, answers]
 
 
 def _flask_app(counters: Metrics) -> Flask:
@@ -229,7 +250,8 @@ def _flask_app(counters: Metrics) -> Flask:
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     request_id.install(app)
-    error_handlers.install(app, [_OPENAI_ERRORS], counters)
+    formats = [_ANTHROPIC_BY_HEADER, _ANTHROPIC_ERRORS, _OPENAI_ERRORS]
+    error_handlers.install(app, formats, counters)
     security_headers.install(app)
     request_log.install(app)
     return app

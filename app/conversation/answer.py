@@ -20,6 +20,7 @@ from app.conversation.events import (
     CallStart,
     TextDelta,
 )
+from app.conversation.line_splitter import LineSplitter
 
 #: Longer lines, in bytes, have nothing that the parser needs: they are skipped.
 LONGEST_LINE = 1 << 20
@@ -51,8 +52,7 @@ class AnswerParser:
         # The texts of the present message that are held back until it calls a tool.
         self._held_texts: list[str] = []
         self._with_lines = with_lines
-        self._partial_line = b""
-        self._skipping = False
+        self._lines = LineSplitter(LONGEST_LINE)
         self._started = False
         self._model: str | None = None
         self._session: str | None = None
@@ -80,16 +80,9 @@ class AnswerParser:
 
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
         """The events of a chunk. An incomplete line is kept for the next one."""
-        *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            if not self._skipping:
-                yield from self._parse_line(self._partial_line + line)
-            self._partial_line, self._skipping = b"", False
-        if self._skipping:
-            return
-        self._partial_line += rest
-        if len(self._partial_line) > LONGEST_LINE:
-            self._partial_line, self._skipping = b"", True
+        for line in self._lines.feed(chunk):
+            yield from self._parse_line(line)
+        if self._lines.has_skipped:
             # The line is not parsed, so it may be a tool call.
             self.used_tools = self._tools is None
 

@@ -5,7 +5,6 @@ tokenizer: four ASCII characters, or one other character, count as a token.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 
 class Cut:
@@ -23,18 +22,22 @@ class Cut:
         self._remaining = None if most_tokens is None else most_tokens * 4
         self._held_back = ""
         #: Why the text was cut, in the words of the model's API; None if it was not.
-        self.reason: Literal["stop_sequence", "max_tokens"] | None = None
+        self.reason: str | None = None
+        #: The stop at which it was cut.
+        self.stop: str | None = None
 
     def feed(self, text: str) -> str:
         """The text that can be sent now. The possible beginning of a stop is held back."""
         if self.reason:
             return ""
         text = self._held_back + text
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        found = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self._held_back = ""
-            sent = self._limit(text[: min(found)])
-            self.reason = self.reason or "stop_sequence"
+            at, stop = min(found)
+            sent = self._limit(text[:at])
+            if self.reason is None:
+                self.reason, self.stop = "stop_sequence", stop
             return sent
         held_back = self._possible_stop(text)
         self._held_back = text[len(text) - held_back :]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from itertools import groupby
 
-from app.conversation.messages import ImagePart, Message, TextPart, ToolCall
+from app.conversation.messages import BlockPart, ImagePart, Message, Part, TextPart, ToolCall
 
 
 def start_digest(user: str, cwd: str, system: str) -> str:
@@ -38,18 +38,30 @@ def digests_of(digest: str, messages: Sequence[Message]) -> list[str]:
 
 
 def _content(message: Message) -> list[object]:
-    """What is compared of a message. Adjacent texts count as one."""
+    """What is compared of a message. Adjacent texts count as one.
+
+    Some clients do not send back what the model thought.
+    """
     content: list[object] = [message.role, message.name]
-    for is_text, parts in groupby(message.parts, lambda part: isinstance(part, TextPart)):
+    compared = [p for p in message.parts if not (isinstance(p, BlockPart) and p.is_thinking)]
+    for is_text, parts in groupby(compared, lambda part: isinstance(part, TextPart)):
         if is_text:
             content.append("".join(part.text for part in parts if isinstance(part, TextPart)))
         else:
-            content += [{"image": part.url} for part in parts if isinstance(part, ImagePart)]
+            content += [_other(part) for part in parts]
     if message.call_id is not None:
         content.append({"result of": message.call_id})
+    if message.is_error:
+        content.append("error")
     if message.tool_calls:
         content.append({"calls": [_call(call) for call in message.tool_calls]})
     return content
+
+
+def _other(part: Part) -> dict[str, object]:
+    if isinstance(part, ImagePart):
+        return {"image": part.url}
+    return {"block": part.block if isinstance(part, BlockPart) else part.text}
 
 
 def _call(call: ToolCall) -> object:

@@ -2,6 +2,15 @@
 
 from app.errors import FAILED_DEPENDENCY, GatewayError
 
+# Errors that the SDKs would retry in vain.
+_FINAL = {
+    "too_many_attempts",
+    "insufficient_storage",
+    "not_implemented",
+    "internal_error",
+    "idempotency_key_reused",
+}
+
 
 class BadParameter(GatewayError):
     """A parameter has a value that it cannot have; `param` is its name."""
@@ -50,3 +59,8 @@ class AnswerFailed(GatewayError):
         super().__init__(detail)
         self.status = status
         self.code = code
+
+
+def is_final(error: GatewayError) -> bool:
+    """Whether a client shall not retry the request by itself, although its status says it may."""
+    return error.code in _FINAL or isinstance(error, AnswerFailed)

@@ -31,6 +31,12 @@ class CallDelta(NamedTuple):
     json: str
 
 
+class ModelEvent(NamedTuple):
+    """An event of the model's API as it is."""
+
+    fields: dict[str, Any]
+
+
 class AgentLine(NamedTuple):
     """A line of the CLI's output: one JSON object."""
 
@@ -61,6 +67,6 @@ class UsageReport(NamedTuple):
 
 
 #: What the lines of the CLI are parsed into.
-AnswerEvent = AnswerStart | TextDelta | CallStart | CallDelta | AgentLine
+AnswerEvent = AnswerStart | TextDelta | CallStart | CallDelta | ModelEvent | AgentLine
 #: What a reader of a job gets.
 Event = AnswerEvent | Comment | AnswerEnd | UsageReport

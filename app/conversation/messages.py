@@ -18,6 +18,20 @@ class ImagePart(NamedTuple):
     url: str
 
 
+class BlockPart(NamedTuple):
+    """A part of a message as the model's API has it, such as a document."""
+
+    block: Mapping[str, Any]
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether it is what the model thought before it answered."""
+        return self.block.get("type") in ("thinking", "redacted_thinking")
+
+
+Part = TextPart | ImagePart | BlockPart
+
+
 class ToolCall(NamedTuple):
     """A tool call in an assistant's message. Without a `name` it has no known form.
 
@@ -34,14 +48,16 @@ class ToolCall(NamedTuple):
 class Message(NamedTuple):
     """One message. `role` and `name` are those of the client's request.
 
-    `call_id` is the id of the tool call of which this is the result.
+    `call_id` is the id of the tool call of which this is the result, and `is_error` whether the
+    tool has failed.
     """
 
     role: str
-    parts: Sequence[TextPart | ImagePart]
+    parts: Sequence[Part]
     name: str | None = None
     tool_calls: Sequence[ToolCall] = ()
     call_id: str | None = None
+    is_error: bool = False
 
     def text(self) -> str:
         """All its text, without images."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from app.cli import control
-from app.conversation.messages import Message, TextPart, ToolCall
+from app.conversation.messages import BlockPart, Message, TextPart, ToolCall
 
 Block = dict[str, Any]
 
@@ -99,7 +99,8 @@ class _UserMessage:
             if message.call_id == call[0] or (message.call_id is None and message.name == call[1]):
                 self._calls.remove(call)
                 result = {"type": "tool_result", "tool_use_id": _safe(call[0]), "content": blocks}
-                self._results.append(result)
+                is_error = {"is_error": True} if message.is_error else {}
+                self._results.append({**result, **is_error})
                 return
         name = message.name or message.call_id or "a tool"
         self._blocks += [_text(f"Result of {name}:"), *blocks]
@@ -122,7 +123,9 @@ class _Calls:
 
 def _parts(message: Message, images: Mapping[str, Block]) -> Iterator[Block]:
     for part in message.parts:
-        if not isinstance(part, TextPart):
+        if isinstance(part, BlockPart):
+            yield dict(part.block)
+        elif not isinstance(part, TextPart):
             yield images[part.url]
         elif part.text.strip():
             # The API refuses a text of white space.

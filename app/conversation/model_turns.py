@@ -61,6 +61,8 @@ _FIELDS: dict[str, Any] = {
 _VARIABLES = {
     "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
+    # Half of an answer that was sent already would come once more.
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     "ENABLE_TOOL_SEARCH": "false",
 }
 
@@ -94,7 +96,7 @@ class ModelTurns:
         start = start_digest(user.id, WORKSPACE, system)
         digests = [start, *digests_of(start, messages)]
         spec = self._spec(request, tools, system, history, content, user, key)
-        if all(block["type"] == "tool_result" for block in content):
+        if all(map(_can_answer, content)):
             answers = self.held.take(digests[first_unanswered(messages)])
             spec = spec._replace(answers=answers)
         return Turn(spec, digests[-1], None, bool(request.schema), request.options.events, tools)
@@ -149,6 +151,7 @@ class ModelTurns:
                 **_VARIABLES,
                 "MCP_TOOL_TIMEOUT": str(int((self.hold + 60) * 1000)),
                 **({"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(limit)} if limit else {}),
+                **_thinking(request.thinking),
             },
             is_alone=True,
         )
@@ -157,3 +160,20 @@ class ModelTurns:
         except InvalidRequest as error:
             raise error.relocated(place_of) from None
         return spec._replace(hold=self.hold if self.held.has_room() else 0.0)
+
+
+def _can_answer(block: Block) -> bool:
+    """Whether a run that waits can be given this block: it takes results of texts and images."""
+    content = block.get("content", [])
+    return block["type"] == "tool_result" and all(
+        part["type"] == "text"
+        or (part["type"] == "image" and part["source"].get("type") == "base64")
+        for part in content
+    )
+
+
+def _thinking(most: int | None) -> dict[str, str]:
+    """The variables with which the model thinks for at most so many tokens (2.1.330)."""
+    if most == 0:
+        return {"CLAUDE_CODE_DISABLE_THINKING": "1"}
+    return {} if most is None else {"MAX_THINKING_TOKENS": str(most)}

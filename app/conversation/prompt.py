@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 
-from app.conversation.messages import Message, TextPart
+from app.conversation.messages import BlockPart, Message, TextPart
 from app.conversation.model_messages import CONTINUE, Block
 
 _HISTORY = (
@@ -70,7 +70,9 @@ class _BlockList:
                 self.add_text(part.text)
             else:
                 self.end_block()
-                self.blocks.append(self._images[part.url])
+                self.blocks.append(
+                    dict(part.block) if isinstance(part, BlockPart) else self._images[part.url]
+                )
 
     def add_tagged(self, tag: str, message: Message) -> None:
         name = f" name={json.dumps(message.name)}" if message.name else ""

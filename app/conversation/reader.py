@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from app.conversation.answer import AnswerParser
 from app.conversation.cut import Cut
 from app.conversation.errors import AnswerFailed
 from app.conversation.events import (
@@ -28,10 +27,44 @@ from app.runs.queue_file import Place
 PIECE = 1 << 12
 
 
+class Parser(Protocol):
+    """What `read_events` needs of the parser of an answer."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether the answer is only the structured output."""
+
+    @property
+    def has_client_tools(self) -> bool:
+        """Whether the client brings tools."""
+
+    @property
+    def must_call(self) -> bool:
+        """Whether an answer without a call of the client's tools is no answer."""
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether the model has called one of the client's tools."""
+
+    @property
+    def used_tools(self) -> bool:
+        """Whether the job has, or may have, had an effect."""
+
+    @property
+    def usage(self) -> Mapping[str, Mapping[str, Any]]:
+        """The usage of each of the model's messages."""
+
+    def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
+        """The events of a chunk of output. Raises AnswerFailed."""
+
+    def finish(self, result: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        """The events of the CLI's last result line, after a success without calls."""
+
+
 def read_events(
     jobs: JobService,
     job: Job,
-    parser: AnswerParser,
+    parser: Parser,
     cut: Cut,
     environ: Mapping[str, Any],
     *,
@@ -61,7 +94,11 @@ def read_events(
                     requested_at = None
                 for start in range(0, len(chunk), PIECE):
                     piece = chunk[start : start + PIECE]
-                    events = list(_until_cut(parser.feed(piece), cut))
+                    try:
+                        events = list(_until_cut(parser.feed(piece), cut))
+                    except AnswerFailed as failure:
+                        jobs.abandon(job, str(failure.detail))
+                        raise
                     if events:
                         yield events
                     # A piece may have a thousand lines: other requests are served in between.
@@ -79,7 +116,7 @@ def read_events(
         raise JobContinuesAfterShutdown(job.id)
 
 
-def _last_events(jobs: JobService, job: Job, parser: AnswerParser, cut: Cut) -> Iterator[Event]:
+def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterator[Event]:
     end, result = jobs.end_of(job), jobs.result_of(job)
     if cut.reason is None:
         failure = failure_of(end, result, parser.used_tools)

@@ -50,7 +50,8 @@ class TurnRequest(NamedTuple):
     `messages` is the whole conversation as the client sent it, and `prompt_messages` the same
     without options in prompts. `session` is a session's id or a client's own name for one.
     `schema` is the JSON Schema of a structured answer. With `tools`, which may be none, the model
-    has these alone. An answer has at most `max_tokens`.
+    has these alone. An answer has at most `max_tokens`, and at most `thinking` tokens of thought:
+    0 for none, None for as many as the CLI wants.
     """
 
     model: str | None
@@ -61,6 +62,7 @@ class TurnRequest(NamedTuple):
     schema: Mapping[str, Any] | None
     tools: ClientTools | None = None
     max_tokens: int | None = None
+    thinking: int | None = None
 
 
 class Turn(NamedTuple):

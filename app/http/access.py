@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from flask import Blueprint, Flask, g, request
+from flask import Blueprint, Flask, current_app, g, request
 from flask.sansio.blueprints import BlueprintSetupState
 
 from app.auth.authenticator import Authenticator
@@ -28,7 +28,11 @@ ACCESS_ERRORS: tuple[type[GatewayError], ...] = (
     CrossSite,
 )
 
+#: The header with a key, as Anthropic's clients send it.
+API_KEY = "x-api-key"
+
 _PROTECTED = "protected"
+_WITH_API_KEY = "with_api_key"
 
 
 def protect(
@@ -48,7 +52,7 @@ def protect(
         peer = request.environ.get("REMOTE_ADDR", "")
         address = client_address(peer, request.headers.get("X-Forwarded-For", ""), proxies)
         proxy = peer if address != peer else ""
-        g.user = authenticator.check(request.headers.get("Authorization"), address, proxy)
+        g.user = authenticator.check(_authorization(), address, proxy)
         _reserve_connection(request.environ)
 
     @blueprint.record
@@ -56,9 +60,35 @@ def protect(
         state.app.extensions.setdefault(_PROTECTED, set()).add(blueprint.name)
 
 
+def accept_api_key(blueprint: Blueprint, only_with: str | None = None) -> None:
+    """Let a key be in the header x-api-key, for views of this blueprint.
+
+    Where there is an `only_with`, only in requests that have this header.
+    """
+
+    @blueprint.record
+    def mark(state: BlueprintSetupState) -> None:
+        state.app.extensions.setdefault(_WITH_API_KEY, {})[blueprint.name] = only_with
+
+
+def accepts_api_key(app: Flask, endpoint: str) -> bool:
+    """Whether a key may be in the header x-api-key, for this view."""
+    return endpoint.rpartition(".")[0] in app.extensions.get(_WITH_API_KEY, {})
+
+
 def is_protected(app: Flask, endpoint: str) -> bool:
     """Whether this view needs credentials."""
     return endpoint.rpartition(".")[0] in app.extensions.get(_PROTECTED, ())
+
+
+def _authorization() -> str | None:
+    """The Authorization header of the current request, or what its key stands for."""
+    sent = request.headers.get("Authorization")
+    key = request.headers.get(API_KEY)
+    if sent is not None or not key or not accepts_api_key(current_app, request.endpoint or ""):
+        return sent
+    only_with = current_app.extensions[_WITH_API_KEY][request.blueprint]
+    return f"Bearer {key}" if only_with is None or only_with in request.headers else None
 
 
 def _reserve_connection(environ: Mapping[str, Any]) -> None:

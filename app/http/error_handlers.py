@@ -32,16 +32,22 @@ class ErrorFormat(NamedTuple):
 
     It is used by the blueprints of that API (`use_format`), and below `prefix` for paths and
     methods that do not exist. `hint_for` returns advice for a client of that API that requests a
-    path that does not exist, and None for a path that such clients do not request.
+    path that does not exist, and None for a path that such clients do not request. With a
+    `header`, the format is only for requests that have it.
     """
 
     prefix: str
     render: ErrorRenderer
     hint_for: Callable[[str], str | None]
+    header: str | None = None
 
     def covers(self, path: str) -> bool:
         """Whether a path is below the prefix."""
         return f"{path}/".startswith(self.prefix)
+
+    def is_wanted(self) -> bool:
+        """Whether the client of the current request may expect this format."""
+        return self.header is None or self.header in request.headers
 
 
 def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> None:
@@ -55,12 +61,12 @@ def install(app: Flask, formats: Sequence[ErrorFormat], metrics: Metrics) -> Non
     app.register_error_handler(Exception, handlers.unexpected_error)
 
 
-def use_format(blueprint: Blueprint, error_format: ErrorFormat) -> None:
-    """Report the errors of this blueprint's views in this format."""
+def use_format(blueprint: Blueprint, *formats: ErrorFormat) -> None:
+    """Report the errors of this blueprint's views in the first format that a request wants."""
 
     @blueprint.record
     def set_format(state: BlueprintSetupState) -> None:
-        state.app.extensions.setdefault(_FORMATS, {})[blueprint.name] = error_format
+        state.app.extensions.setdefault(_FORMATS, {})[blueprint.name] = formats
 
 
 class _ErrorHandlers:
@@ -107,13 +113,15 @@ class _ErrorHandlers:
 
     def _format(self) -> ErrorFormat | None:
         if request.blueprint is None:
-            return next((each for each in self._formats if each.covers(request.path)), None)
-        by_blueprint: dict[str, ErrorFormat] = self._app.extensions.get(_FORMATS, {})
-        return by_blueprint.get(request.blueprint)
+            formats = [each for each in self._formats if each.covers(request.path)]
+        else:
+            formats = self._app.extensions.get(_FORMATS, {}).get(request.blueprint, [])
+        return next((each for each in formats if each.is_wanted()), None)
 
     def _wrong_path_or_method(self, error: GatewayError, allowed: Sequence[str]) -> Response:
         path = request.path
-        intended = next((each for each in self._formats if each.hint_for(path)), None)
+        wanted = [each for each in self._formats if each.is_wanted()]
+        intended = next((each for each in wanted if each.hint_for(path)), None)
         if intended is not None:
             error.hint = intended.hint_for(path)
         elif allowed:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.conversation.errors import AnswerFailed
+from app.conversation.errors import AnswerFailed, is_final
 from app.errors import FAILED_DEPENDENCY, GatewayError
 from app.http.error_response import ErrorResponse
 
@@ -32,14 +32,6 @@ _FAILURE_PARAMS = {
 }
 # Clients recognize this failure by OpenAI's sentence.
 _CONTEXT_TOO_LONG = "This model's maximum context length is exceeded."
-# Errors that the SDKs would retry in vain.
-_FINAL = {
-    "too_many_attempts",
-    "insufficient_storage",
-    "not_implemented",
-    "internal_error",
-    "idempotency_key_reused",
-}
 
 
 def render_error(error: GatewayError) -> ErrorResponse:
@@ -47,8 +39,7 @@ def render_error(error: GatewayError) -> ErrorResponse:
     # OpenAI's API answers an invalid body with 400, not with 422.
     status = 400 if error.status == 422 else error.status
     headers = error.headers()
-    is_final = error.code in _FINAL or isinstance(error, AnswerFailed)
-    if is_final or status == FAILED_DEPENDENCY:
+    if is_final(error) or status == FAILED_DEPENDENCY:
         headers["X-Should-Retry"] = "false"
     return ErrorResponse(status, {"error": error_object(error)}, headers)
 

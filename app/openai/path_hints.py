@@ -2,7 +2,7 @@
 
 import re
 
-_SERVED = "POST /v1/chat/completions, GET /v1/models and /v1/conversations"
+_SERVED = "POST /v1/chat/completions, POST /v1/messages, GET /v1/models and /v1/conversations"
 _BASE_URL = (
     "The base URL of OpenAI's clients must end in /v1, once and with nothing after it, as in"
     " http://127.0.0.1:9876/v1"
@@ -10,7 +10,7 @@ _BASE_URL = (
 # The beginnings of paths after the base URL: those that exist, and those of other APIs.
 _EXISTING = re.compile(r"/(chat/completions|models|conversations)(?=/|$)")
 _OTHERS = re.compile(
-    "/(completions|embeddings|responses|messages|engines|edits|moderations|images|audio|files"
+    "/(completions|embeddings|responses|engines|edits|moderations|images|audio|files"
     "|uploads|batches|assistants|threads|fine_tuning|vector_stores|realtime|complete)(?=/|$)"
 )
 _PREFIX = re.compile(r"(/v1|/v1beta|/api|/openai|/anthropic|/deployments/[^/]+)*")

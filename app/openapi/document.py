@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app.http.access import is_protected
+from app.http.access import accepts_api_key, is_protected
 from app.openapi.describe import Description, Model, description_of
 from app.openapi.headers import HEADERS, header_object
 from app.openapi.introduction import introduction
@@ -38,7 +38,11 @@ def make_document(app: Flask, introduced_by: str = introduction()) -> dict[str, 
         operation = {
             "operationId": operation_id(rule.endpoint),
             "tags": [_TAG_NAMES[rule.endpoint]],
-            **operation_object(description, is_protected(app, rule.endpoint)),
+            **operation_object(
+                description,
+                is_protected(app, rule.endpoint),
+                accepts_api_key(app, rule.endpoint),
+            ),
         }
         models.update(models_of(description))
         for method in _methods(rule):

@@ -31,6 +31,7 @@ HEADERS = {
     "Cache-Control": Header("Whether caches may store the response and proxies change it.", _TEXT),
     "X-Accel-Buffering": Header("`no`: proxies must not buffer the stream.", {"const": "no"}),
     "X-Session-ID": Header("The session. Send it to continue the conversation.", _TEXT),
+    "X-Estimated": Header("`true`: the number is an estimate.", {"const": "true"}),
     "X-Claude-Ignored": Header("The request's parameters that were ignored.", _TEXT),
     "Content-Security-Policy": Header("What the page may load: only files of the gateway.", _TEXT),
 }

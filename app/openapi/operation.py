@@ -12,7 +12,7 @@ from app.errors import (
     InternalError,
     UriTooLong,
 )
-from app.http.access import ACCESS_ERRORS
+from app.http.access import ACCESS_ERRORS, API_KEY
 from app.openapi.describe import Body, Description, Model, Parameter, ResponseDescription, Text
 from app.openapi.headers import HEADERS, header_object
 from app.openapi.json_schema import reference
@@ -41,18 +41,29 @@ SECURITY_SCHEMES = {
         "description": "The operator's user name and password: AUTH_USER and AUTH_PASSWORD.",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key: one of API_KEYS."},
+    "api_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": API_KEY,
+        "description": "A key in API_KEYS, as Anthropic's clients send it.",
+    },
 }
+# Every other scheme can be used for all views that need credentials.
+_API_KEY = "api_key"
 
 
-def operation_object(description: Description, protected: bool) -> dict[str, Any]:
-    """The operation; `protected` views need credentials."""
+def operation_object(
+    description: Description, protected: bool, takes_api_key: bool = False
+) -> dict[str, Any]:
+    """The operation; `protected` views need credentials, and some take the header x-api-key."""
     parameters = [*description.parameters, REQUEST_ID]
+    schemes = [name for name in SECURITY_SCHEMES if takes_api_key or name != _API_KEY]
     operation: dict[str, Any] = {
         "summary": description.summary,
         "description": description.details,
         "parameters": [_parameter(parameter) for parameter in parameters],
         "responses": _responses(description, errors_of(description, protected)),
-        "security": [{name: []} for name in SECURITY_SCHEMES] if protected else [],
+        "security": [{name: []} for name in schemes] if protected else [],
     }
     if description.body is not None:
         operation["requestBody"] = _body(description.body)

@@ -52,6 +52,12 @@ TAGS = (
         ),
     ),
     Tag(
+        "Anthropic's API",
+        "For programs that use Anthropic's API: set their base URL to this gateway's address, and"
+        " their API key to one in API_KEYS.",
+        ("anthropic.create", "anthropic.count_tokens"),
+    ),
+    Tag(
         "Claude-Code-Server's API",
         "For programs that were written for Claude-Code-Server.",
         ("claude.start",),

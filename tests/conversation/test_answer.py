@@ -119,7 +119,7 @@ def test_a_line_beyond_measure_is_not_kept() -> None:
     block = b'{"type":"assistant' + b"x" * (1 << 16)
     for _ in range(2 * LONGEST_LINE // len(block)):
         assert list(answer.feed(block)) == []
-        assert len(answer._partial_line) <= LONGEST_LINE + len(block)
+        assert len(answer._lines._partial_line) <= LONGEST_LINE + len(block)
     assert list(answer.feed(b"\n" + delta("a") + b"\n")) == [
         AnswerStart(None, None),
         TextDelta("a"),

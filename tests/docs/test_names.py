@@ -24,6 +24,8 @@ OTHERS = {
     *("CI", "JOB", "KEY", "GATEWAY", "HOME", "PATH", "PROMPT", "TMPDIR", "IS_SANDBOX"),
     *(
         "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
         "HTTPS_PROXY",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",

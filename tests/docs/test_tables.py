@@ -31,6 +31,7 @@ from tests.support.pages import ROOT, Page, names_in, page, rows
 
 API = page("docs/api.md")
 OPENAI = page("docs/openai.md")
+ANTHROPIC = page("docs/anthropic.md")
 SETTINGS = page("docs/settings.md")
 STREAMS = page("docs/streams.md")
 #: Errors that are described once, for all routes or for all with a body.
@@ -54,6 +55,8 @@ ROUTES = routes()
 
 def page_of(route: str) -> Page:
     """The page with the section of a route."""
+    if " /v1/messages" in route:
+        return ANTHROPIC
     return OPENAI if " /v1/" in route else API
 
 
@@ -137,13 +140,19 @@ def test_the_errors_of_all_routes_are_in_two_tables() -> None:
         assert (error.status, error.code) in table
 
 
-def test_the_errors_of_v1_are_in_one_table() -> None:
-    shown = {name for row in rows(OPENAI.section("Errors of `/v1`")) for name in names_in(row[1])}
+def test_the_errors_of_v1_are_in_one_table_for_each_api() -> None:
+    tables = {
+        OPENAI: (OPENAI.section("Errors of `/v1`"), 1),
+        ANTHROPIC: (ANTHROPIC.section("Errors"), 2),
+    }
     for route, description in ROUTES.items():
-        if " /v1/" in route:
-            for error in description.errors:
-                code = description.error_body.codes.get(error.code, error.code)
-                assert code in shown or (error.status, error.code) in EVERYWHERE | WITH_BODY, code
+        if " /v1/" not in route:
+            continue
+        table, column = tables[page_of(route)]
+        shown = {name for row in rows(table) for name in names_in(row[column])}
+        for error in description.errors:
+            code = description.error_body.codes.get(error.code, error.code)
+            assert code in shown or (error.status, error.code) in EVERYWHERE | WITH_BODY, code
 
 
 def test_every_field_has_a_row_with_its_type_and_flag() -> None:

@@ -11,6 +11,7 @@ It does what the last message asks, one verb at a line's beginning:
     cut: <reason>              answer, and report this as the reason why the answer ends
     fail: <status> <type> <message>   answer with an error instead
     break: <text>              begin an answer, and end it with an error
+    think: <what else>         think, then do what else is asked
     anything else     answer "You said: …"
 
 Run as a program it prints `listening on http://127.0.0.1:<port>` and serves until it is ended.
@@ -102,6 +103,8 @@ def answer(
 ) -> Iterator[dict[str, Any]]:
     """The events that answer a request; `scenes` are for prompts that are no verb."""
     text, results = _last_message(asked.get("messages", []))
+    has_thoughts = text.startswith("think: ") and not results
+    text = text.removeprefix("think: ")
     scene = _scene(asked.get("messages", []), scenes or {})
     verb, _, rest = (f"bash: {scene.command}" if scene else text).partition(": ")
     call = None if results else _call(verb, rest, [tool["name"] for tool in asked.get("tools", [])])
@@ -122,6 +125,12 @@ def answer(
     blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
         ({"type": "text", "text": ""}, words)
     ]
+    if has_thoughts:
+        thought = [
+            {"type": "thinking_delta", "thinking": "Well."},
+            {"type": "signature_delta", "signature": "c2lnbmVk"},
+        ]
+        blocks.insert(0, ({"type": "thinking", "thinking": "", "signature": ""}, thought))
     if call:
         name, given = call
         block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": name}

@@ -1,0 +1,224 @@
+"""The bodies of `POST /v1/messages` and `POST /v1/messages/count_tokens`. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+
+from app.anthropic.content_blocks import SOURCE_TYPES, TAGS, Message, as_blocks
+from app.cli.field_types import Effort
+from app.conversation.client_tools import MOST, ClientTool, ClientTools, ToolChoice, check_tools
+from app.conversation.errors import BadParameter
+from app.conversation.messages import Message as NeutralMessage
+from app.conversation.messages import TextPart
+from app.errors import InvalidRequest
+from app.json_body import read_object, validate
+from app.text import shortened
+
+#: The most messages of a request.
+MOST_MESSAGES = 10_000
+# A line that Claude Code puts before its system prompt, with another number in each request. It is
+# for the bill of the account that it believes to use.
+_BILLING = "x-anthropic-billing-header:"
+# Tools that the model's API carries out, and that are not needed here: all tools are there at once.
+_NOT_NEEDED = "tool_search_tool_"
+_CHOICES: dict[str, Literal["auto", "none", "required", "named"]] = {
+    "auto": "auto",
+    "none": "none",
+    "any": "required",
+    "tool": "named",
+}
+
+
+class SystemBlock(BaseModel):
+    """A text of the system prompt."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["text"]
+    text: str
+
+
+class Tool(BaseModel):
+    """A tool that the client carries out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    type: str | None = None
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+
+
+class Choice(BaseModel):
+    """Which tools the model may or must call; `name` belongs to the type `tool`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: StrictBool = False
+
+
+class Thinking(BaseModel):
+    """Whether the model thinks before it answers."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["enabled", "adaptive", "disabled"]
+    budget_tokens: int | None = Field(None, gt=0, strict=True)
+
+
+class OutputFormat(BaseModel):
+    """The JSON Schema of the answer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["json_schema"]
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class OutputConfig(BaseModel):
+    """How the model answers."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    effort: Effort | None = None
+    format: OutputFormat | None = None
+
+
+class CountRequest(BaseModel):
+    """A conversation whose tokens are counted."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES, fail_fast=True)
+    system: Annotated[
+        list[SystemBlock] | None,
+        BeforeValidator(as_blocks, json_schema_input_type=str | list[SystemBlock] | None),
+    ] = None
+    tools: list[Tool] | None = Field(None, max_length=MOST, fail_fast=True)
+    tool_choice: Choice | None = None
+
+    def conversation(self) -> list[NeutralMessage]:
+        """The messages without Anthropic's format, the system prompt first."""
+        return [*self._system(), *(each for message in self.messages for each in message.neutral())]
+
+    def client_tools(self) -> ClientTools:
+        """The client's tools. Raises BadParameter."""
+        tools = [
+            ClientTool(tool.name, tool.description, tool.input_schema)
+            for index, tool in enumerate(self.tools or [])
+            if _is_the_clients(tool, f"tools.{index}")
+        ]
+        choice = self.tool_choice or Choice(type="auto")
+        if choice.type == "tool" and choice.name is None:
+            raise BadParameter("tool_choice.name", "A choice of the type 'tool' has a name")
+        name = choice.name if choice.type == "tool" else None
+        found = ClientTools(
+            tools, ToolChoice(_CHOICES[choice.type], name), not choice.disable_parallel_tool_use
+        )
+        check_tools(found, "tools")
+        return found
+
+    def check(self) -> None:
+        """Raises BadParameter for a conversation that the model cannot answer."""
+        last = len(self.messages) - 1
+        if self.messages[last].role == "assistant":
+            raise BadParameter(
+                f"messages.{last}.role",
+                "An answer that begins with the client's words is not supported: the last message"
+                " must be the user's",
+            )
+        answers = [n for n, message in enumerate(self.messages) if message.role == "assistant"]
+        unanswered = answers[-1] + 1 if answers else 0
+        for index, message in enumerate(self.messages):
+            if not message.content and message.role != "assistant":
+                raise BadParameter(f"messages.{index}.content", "A message must have content")
+            found = message.unreadable() if index >= unanswered else None
+            if found:
+                raise BadParameter(
+                    f"messages.{index}.content.{found[0]}.type",
+                    f"A message of the role {message.role!r} cannot have a block of the type"
+                    f" {found[1]!r}",
+                )
+
+    def _system(self) -> Iterator[NeutralMessage]:
+        for block in self.system or []:
+            if not block.text.startswith(_BILLING):
+                yield NeutralMessage("system", [TextPart(block.text)])
+
+
+class MessageRequest(CountRequest):
+    """A request for a message. Unknown parameters are kept, to report what is ignored."""
+
+    max_tokens: int = Field(gt=0, strict=True)
+    stream: StrictBool | None = None
+    stop_sequences: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
+        None, max_length=16, fail_fast=True
+    )
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
+    mcp_servers: list[Any] | None = Field(None, max_length=0)
+    claude: dict[str, Any] | None = None
+
+    def answer_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema of the answer, if the client wants one."""
+        wanted = (self.output_config and self.output_config.format) or self.output_format
+        return wanted.schema_ if wanted else None
+
+    def thinking_tokens(self) -> int | None:
+        """The most tokens of thought, as the model's API has it: none without `thinking`."""
+        if self.thinking is None or self.thinking.type == "disabled":
+            return 0
+        return self.thinking.budget_tokens
+
+    def ignored_parameters(self) -> list[str]:
+        """The names of the parameters without an effect, sorted."""
+        extra = self.model_extra or {}
+        return sorted(name for name, value in extra.items() if value is not None)
+
+
+Request = TypeVar("Request", bound=CountRequest)
+
+
+def read_request(model: type[Request], body: bytes) -> Request:
+    """Parse a JSON body.
+
+    Raises InvalidRequest, which names each wrong parameter, and BadParameter for one that the CLI
+    cannot obey.
+    """
+    try:
+        request = validate(model, read_object(body))
+    except InvalidRequest as error:
+        raise error.relocated(_place) from None
+    request.check()
+    return request
+
+
+def _is_the_clients(tool: Tool, place: str) -> bool:
+    """Whether the client carries out a tool. Raises BadParameter if only the model's API could."""
+    if tool.type in (None, "custom"):
+        if tool.input_schema is None:
+            raise BadParameter(f"{place}.input_schema", "A tool must have an input_schema")
+        return True
+    kind = str(tool.type)
+    if kind.startswith(_NOT_NEEDED):
+        return False
+    raise BadParameter(
+        f"{place}.type",
+        f"Tools of the type {shortened(kind)!r} are not supported: only tools with an"
+        " input_schema, which the client carries out",
+    )
+
+
+def _place(location: Sequence[str | int]) -> list[str | int]:
+    """A place without the types of block and source, which pydantic adds."""
+    return [
+        part
+        for number, part in enumerate(location)
+        if not (part in TAGS and list(location[number - 2 : number - 1]) == ["content"])
+        and not (part in SOURCE_TYPES and location[number - 1] == "source")
+    ]

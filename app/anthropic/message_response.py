@@ -1,0 +1,95 @@
+"""The response to a request for a message, made of the events of its answer."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from flask import Response, jsonify
+
+from app import sse
+from app.anthropic.errors import error_body
+from app.anthropic.message import MessageBuilder
+from app.conversation.cut import Cut
+from app.conversation.events import AnswerEnd, Comment, Event, ModelEvent
+from app.conversation.messages import ToolCall
+from app.errors import GatewayError
+from app.http.request_id import request_id
+from app.metrics import Metrics
+from app.records.job import Job
+
+log = logging.getLogger(__name__)
+
+#: Records an answer: its text and its calls.
+RecordAnswer = Callable[[str, Sequence[ToolCall]], None]
+
+
+class MessageResponse:
+    """The response of one request, streamed or not.
+
+    `record` is called with an answer that is complete; it is None for an older job, whose answer
+    is recorded already.
+    """
+
+    def __init__(
+        self, job: Job, model: str, cut: Cut, metrics: Metrics, record: RecordAnswer | None
+    ) -> None:
+        self._job = job
+        self._cut = cut
+        self._metrics = metrics
+        self._record = record
+        self._request_id = request_id()
+        self._builder = MessageBuilder(f"msg_{job.id}", model)
+
+    def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
+        """The events of the model's API, sent as they come."""
+        self._metrics.count_stream(1)
+        try:
+            for batch in events:
+                yield b"".join(map(_frame, self._model_events(batch)))
+        except GatewayError as error:
+            yield _frame(error_body(error, self._request_id))
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            log.error("the message of job %s failed: %s", self._job.id, type(error).__name__)
+            yield _frame(error_body(GatewayError(), self._request_id))
+        finally:
+            self._metrics.count_stream(-1)
+
+    def in_one_piece(self, events: Iterator[list[Event]]) -> Response:
+        """The whole message, after the last event."""
+        last: dict[str, Any] = {}
+        for event in self._model_events(chain.from_iterable(events)):
+            last = event
+        if last.get("type") != "message_stop":
+            # The client has disconnected: nothing reads this.
+            return Response(status=499)
+        return jsonify(self._builder.message)
+
+    def _model_events(self, events: Iterator[Event] | list[Event]) -> Iterator[dict[str, Any]]:
+        for event in events:
+            if isinstance(event, Comment):
+                yield {"type": "ping"}
+            elif isinstance(event, ModelEvent):
+                yield self._builder.add(event.fields)
+            elif isinstance(event, AnswerEnd):
+                ending = self._builder.end(event.stop_reason, self._cut.stop)
+                if event.is_complete:
+                    self._note_answer()
+                yield from ending
+
+    def _note_answer(self) -> None:
+        """Record the answer before the client sees the end: its next request may come at once."""
+        calls = self._builder.calls()
+        if self._record is None or not calls:
+            return
+        try:
+            self._record(self._builder.text(), calls)
+        except OSError as error:
+            # The answer is complete; the next request begins anew.
+            log.error("cannot record the answer of job %s: %s", self._job.id, error)
+
+
+def _frame(event: dict[str, Any]) -> bytes:
+    return sse.event(str(event["type"]), event)

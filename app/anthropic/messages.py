@@ -1,0 +1,125 @@
+"""`POST /v1/messages` and `POST /v1/messages/count_tokens`."""
+
+import time
+from collections.abc import Generator, Sequence
+from functools import partial
+from itertools import chain
+
+from flask import Blueprint, Response, after_this_request, g, jsonify, request
+
+from app.anthropic import openapi_models
+from app.anthropic.errors import REQUEST_ID_HEADER
+from app.anthropic.message_body import CountRequest, MessageRequest, read_request
+from app.anthropic.message_response import MessageResponse
+from app.anthropic.token_estimate import estimated_tokens
+from app.anthropic.turn_request import to_turn_request
+from app.conversation.client_tools import ClientTools
+from app.conversation.cut import Cut
+from app.conversation.events import Event
+from app.conversation.messages import ToolCall
+from app.conversation.model_answer import ModelAnswerParser
+from app.conversation.model_turns import ModelTurns
+from app.conversation.reader import read_events
+from app.conversation.turns import Turn
+from app.http.idempotency_header import idempotency_key_of
+from app.http.request_id import request_id
+from app.http.start_job import start_job
+from app.http.stream_response import stream_response
+from app.jobs.service import JobService
+from app.openapi.describe import Body, describes
+from app.records.job import Job
+
+#: Characters of X-Claude-Ignored.
+MOST_IGNORED = 1000
+
+
+def blueprint(jobs: JobService, turns: ModelTurns) -> Blueprint:
+    """The views."""
+    views = Blueprint("anthropic", __name__)
+
+    @views.after_request
+    def add_request_id(response: Response) -> Response:
+        response.headers[REQUEST_ID_HEADER] = request_id()
+        return response
+
+    @views.post("/v1/messages")
+    @describes(
+        "Have the model answer.",
+        openapi_models.MESSAGE,
+        details="As in Anthropic's API. Each answer is a job, whose id is in `X-Process-ID`.",
+        body=Body({"application/json": MessageRequest}),
+        errors=openapi_models.MESSAGE_ERRORS,
+        error_body=openapi_models.AnthropicError,
+    )
+    def create() -> Response:
+        requested_at = time.monotonic()
+        body = turns.requests.bodies.read_json_bytes(request)
+        message = read_request(MessageRequest, body)
+        key = idempotency_key_of(request, body)
+        turn_request = to_turn_request(message, request.headers)
+        tools = turn_request.tools or ClientTools([])
+        turn = turns.prepare(turn_request, tools, g.user, key)
+        started = start_job(jobs, turn.spec, g.user)
+        # Error responses have it, too.
+        after_this_request(partial(_add_job_header, started.job.id))
+        cut = Cut(message.stop_sequences or [], None)
+        events = read_events(
+            jobs,
+            started.job,
+            ModelAnswerParser(turn.structured, tools, cut),
+            cut,
+            request.environ,
+            cancel_on_disconnect=started.cancel_on_disconnect,
+            end_run_at_cut=True,
+            requested_at=requested_at if started.is_new else None,
+        )
+        record = partial(_record, turns, turn, started.job) if started.is_new else None
+        answer = MessageResponse(started.job, message.model, cut, jobs.metrics, record)
+        response = _respond(answer, events, started.job, bool(message.stream))
+        ignored = message.ignored_parameters()
+        if ignored:
+            names = ", ".join(name for name in ignored if name.isascii() and name.isidentifier())
+            # A header has no room for thousands.
+            response.headers["X-Claude-Ignored"] = names[:MOST_IGNORED]
+        return response
+
+    @views.post("/v1/messages/count_tokens")
+    @describes(
+        "Estimate the tokens of a conversation.",
+        openapi_models.TOKEN_COUNT,
+        details="Four ASCII characters, or one other character, count as one token.",
+        body=Body({"application/json": CountRequest}),
+        errors=openapi_models.REQUEST_ERRORS,
+        error_body=openapi_models.AnthropicError,
+    )
+    def count_tokens() -> Response:
+        asked = read_request(CountRequest, turns.requests.bodies.read_json_bytes(request))
+        turns.models.resolve(asked.model)
+        response = jsonify(
+            input_tokens=estimated_tokens(asked.conversation(), asked.client_tools())
+        )
+        response.headers["X-Estimated"] = "true"
+        return response
+
+    return views
+
+
+def _record(turns: ModelTurns, turn: Turn, job: Job, text: str, calls: Sequence[ToolCall]) -> None:
+    turns.record(turn, job.run.id, text, calls)
+
+
+def _respond(
+    answer: MessageResponse, events: Generator[list[Event]], job: Job, is_stream: bool
+) -> Response:
+    if not is_stream:
+        return answer.in_one_piece(events)
+    # Until the model starts, a failure is still reported by a status.
+    first = next(events, [])
+    response = stream_response(answer.stream(chain([first], events)), "text/event-stream", job.id)
+    response.call_on_close(events.close)
+    return response
+
+
+def _add_job_header(job_id: str, response: Response) -> Response:
+    response.headers["X-Process-ID"] = job_id
+    return response

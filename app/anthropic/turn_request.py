@@ -1,0 +1,35 @@
+"""The turn that a request for a message asks for, without Anthropic's format."""
+
+from typing import Any
+
+from werkzeug.datastructures import Headers
+
+from app.anthropic.message_body import MessageRequest
+from app.conversation import options
+from app.conversation.turns import TurnRequest
+
+#: The parameter of the body that has the gateway's options.
+OPTIONS = "claude"
+
+
+def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
+    """The turn for a request. Raises BadParameter and InvalidRequest.
+
+    An option in the body overrides the same one in a header.
+    """
+    found: dict[str, Any] = options.from_headers(headers.items())
+    found.update(options.from_json(message.claude or {}, OPTIONS))
+    if message.output_config and message.output_config.effort:
+        found["effort"] = message.output_config.effort
+    messages = message.conversation()
+    return TurnRequest(
+        message.model,
+        messages,
+        messages,
+        options.resolve(found, OPTIONS),
+        None,
+        message.answer_schema(),
+        message.client_tools(),
+        message.max_tokens,
+        message.thinking_tokens(),
+    )
