@@ -2,8 +2,9 @@
 
 The capabilities of a CLI are names: of fields of a chat request whose flag it knows, and
 
-    turns    it reports when a turn begins and ends, so that one process can serve several
-    spares   it can be started before its working directory is known
+    turns            it reports when a turn begins and ends, so that one process can serve several
+    spares           it can be started before its working directory is known
+    agents_in_file   it reads custom agents from a file
 """
 
 from collections.abc import Collection
@@ -11,6 +12,8 @@ from collections.abc import Collection
 #: The capabilities of a CLI; None if they are unknown yet, or could not be found out.
 Capabilities = frozenset[str] | None
 
+#: Without this, agents are JSON on the command line, which others can read.
+AGENTS_IN_FILE = "agents_in_file"
 #: The flag of each field that not every CLI knows.
 FLAGS = {
     "max_turns": "--max-turns",
@@ -30,7 +33,7 @@ FLAGS = {
     "ask": "--permission-prompt-tool",
 }
 #: All capabilities that a CLI can have.
-ALL = frozenset(FLAGS) | {"turns", "spares"}
+ALL = frozenset(FLAGS) | {"turns", "spares", AGENTS_IN_FILE}
 
 
 def missing(capabilities: Collection[str]) -> list[str]:

@@ -7,18 +7,20 @@ others.
     1. The CLI gets each flag, and at the end one that no CLI knows. It starts nothing, and names
        the first flag that it does not know; that flag is left out of the next try.
     2. The CLI gets the command /cost as the message of a turn, which it answers by itself. Its
-       lines show whether it reports when the turn begins and ends. If it can be started before its
-       working directory is known, it is started like that.
+       lines show whether it reports when the turn begins and ends, and whether it has read an agent
+       from a file. If it can be started before its working directory is known, it is started like
+       that.
 """
 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from app.cli import control
-from app.cli.capabilities import FLAGS
+from app.cli.capabilities import AGENTS_IN_FILE, FLAGS
 from app.cli.probe import Probe
 
 #: Seconds for each run of the CLI; a cold start from a slow disk takes several.
@@ -30,6 +32,9 @@ LARGEST_OUTPUT = 1 << 20
 _UNKNOWN = "--claudecode2api-end"
 _AWAIT_CLAIM = "--await-claim"
 _CLAIM = "claim"
+_AGENTS = "--agents"
+# The name of an agent that no CLI has.
+_AGENT = "claudecode2api-agent"
 _REFUSED = re.compile(rb"unknown option '(--[a-z0-9-]+)")
 # Valid values, for those flags whose value the CLI validates first.
 _VALUES = {
@@ -77,13 +82,12 @@ def find_capabilities(claude: str, environment: Mapping[str, str], scratch: str)
     ProbeFailed and OSError.
     """
     prober = _Prober(claude, _probe_environment(environment, scratch))
-    flags = prober.known_flags({*FLAGS.values(), _AWAIT_CLAIM})
+    flags = prober.known_flags({*FLAGS.values(), _AWAIT_CLAIM, _AGENTS})
     found = {field for field, flag in FLAGS.items() if flag in flags}
-    if _AWAIT_CLAIM in flags and prober.does_turn(flags, scratch):
-        found |= {"turns", "spares"}
-    elif prober.does_turn(flags):
-        found.add("turns")
-    return frozenset(found)
+    with_claim = prober.turn(flags, scratch, is_claimed=True) if _AWAIT_CLAIM in flags else set()
+    if "turns" in with_claim:
+        return frozenset(found | with_claim | {"spares"})
+    return frozenset(found | prober.turn(flags, scratch))
 
 
 def _probe_environment(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
@@ -123,21 +127,29 @@ class _Prober:
                 raise ProbeFailed("it does not say which option it does not know")
             known.remove(name)
 
-    def does_turn(self, flags: Collection[str], claimed_in: str | None = None) -> bool:
-        """Whether the CLI reports the beginning and the end of a turn. Raises OSError.
+    def turn(self, flags: Collection[str], scratch: str, is_claimed: bool = False) -> set[str]:
+        """What a turn shows: `turns`, `agents_in_file`. Raises OSError.
 
-        With `claimed_in`, it gets this working directory after its start.
+        With `is_claimed`, the CLI gets `scratch` as its working directory after its start.
         """
         options = [option for flag, option in _BARE.items() if flag in flags]
+        if _AGENTS in flags:
+            options.append(f"{_AGENTS}={scratch}/agents.json")
+            agent = {_AGENT: {"description": "-", "prompt": "-"}}
+            Path(f"{scratch}/agents.json").write_text(json.dumps(agent), encoding="ascii")
         message_id = str(uuid4())
         lines = [control.message("/cost", uuid=message_id, priority="later")]
-        if claimed_in is not None:
+        if is_claimed:
             options.append(_AWAIT_CLAIM)
-            lines.insert(0, control.request(_CLAIM, "claim_session", cwd=claimed_in))
+            lines.insert(0, control.request(_CLAIM, "claim_session", cwd=scratch))
         printed, _ = self._run([*_PLAIN, *options], b"".join(lines))
         found = list(_objects(printed))
-        is_claimed = claimed_in is None or any(_is_claim(each) for each in found)
-        return is_claimed and _reports_turn(found, message_id)
+        shown = set()
+        if _reports_turn(found, message_id) and (not is_claimed or any(map(_is_claim, found))):
+            shown.add("turns")
+        if any(_has_agent(each) for each in found):
+            shown.add(AGENTS_IN_FILE)
+        return shown
 
     def _run(self, arguments: Sequence[str], stdin: bytes) -> tuple[bytes, bytes]:
         """What the CLI prints on standard output and error. Raises ProbeFailed and OSError."""
@@ -168,6 +180,11 @@ def _objects(printed: bytes) -> Iterator[dict[str, Any]]:
 def _is_claim(line: Mapping[str, Any]) -> bool:
     answered = control.answered(line)
     return answered is not None and (answered[0], answered[1].get("subtype")) == (_CLAIM, "success")
+
+
+def _has_agent(line: Mapping[str, Any]) -> bool:
+    agents = line.get("agents")
+    return line.get("subtype") == "init" and isinstance(agents, list) and _AGENT in agents
 
 
 def _reports_turn(lines: Sequence[Mapping[str, Any]], message_id: str) -> bool:

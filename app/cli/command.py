@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.cli import control, job_settings
+from app.cli.capabilities import Capabilities
 from app.cli.flags import InFile, writers
 from app.cli.request_fields import BYPASS, ChatRequest
 from app.errors import InvalidRequest
@@ -85,16 +86,16 @@ class Extras:
 def build(
     request: ChatRequest,
     defaults: Defaults,
-    version: tuple[int, ...],
+    capabilities: Capabilities,
     extras: Extras = Extras(),
 ) -> Command:
-    """The command for a request, for this version of the CLI.
+    """The command for a request, for a CLI with these capabilities.
 
     Raises InvalidRequest for a value that is too long for a command line.
     """
     arguments = [*_ALWAYS]
     files: dict[str, bytes] = {}
-    for name, option in _options(request, defaults, version, extras):
+    for name, option in _options(request, defaults, capabilities, extras):
         if isinstance(option, InFile):
             file = f"{name}.{len(files)}"
             files[file] = option.text.encode()
@@ -113,10 +114,10 @@ def build(
 
 
 def _options(
-    request: ChatRequest, defaults: Defaults, version: tuple[int, ...], extras: Extras
+    request: ChatRequest, defaults: Defaults, capabilities: Capabilities, extras: Extras
 ) -> Iterator[tuple[str, str | InFile]]:
     """Each option of the command, with the field that it is for."""
-    for name, write in writers(version).items():
+    for name, write in writers(capabilities).items():
         value = effective_model(request, defaults) if name == "model" else getattr(request, name)
         for option in () if value is None else write(value):
             yield name, option

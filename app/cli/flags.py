@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.cli import job_settings
-
-#: From this version on, `--agents` is known to accept a file; before, it accepted only JSON.
-AGENTS_FROM_FILE = (2, 1, 330)
+from app.cli.capabilities import AGENTS_IN_FILE, Capabilities
 
 
 class InFile(NamedTuple):
@@ -155,8 +153,8 @@ _TABLE: dict[str, Writer] = {
 }
 
 
-def writers(version: tuple[int, ...]) -> Mapping[str, Writer]:
-    """The fields with their writers, for this version of the CLI."""
-    if version >= AGENTS_FROM_FILE:
+def writers(capabilities: Capabilities) -> Mapping[str, Writer]:
+    """The fields with their writers, for a CLI with these capabilities."""
+    if capabilities is not None and AGENTS_IN_FILE in capabilities:
         return _TABLE
     return {**_TABLE, "agents": _json("--agents")}

@@ -56,11 +56,11 @@ def turn_options(
 
 
 def wants_to_stay(request: ChatRequest) -> bool:
-    """Whether the request asks for what only some CLIs can do: questions, or further jobs.
+    """Whether the request asks for what only some CLIs can do: questions, further jobs, agents.
 
     A default of the operator's is not worth a wait.
     """
-    return bool(request.ask or request.keep_alive)
+    return bool(request.ask or request.keep_alive or request.agents)
 
 
 def _keep_alive(request: ChatRequest, defaults: TurnDefaults) -> float:

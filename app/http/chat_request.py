@@ -118,7 +118,7 @@ class ChatRequests:
         if extras.history or extras.client_tools is not None:
             options = options._replace(talks=True)
         return JobSpec(
-            build(chat_request, self.defaults, self.claude.number, extras),
+            build(chat_request, self.defaults, capabilities, extras),
             cwd=chat_request.cwd,
             model=effective_model(chat_request, self.defaults),
             session_id=chat_request.session_id or chat_request.new_session_id or extras.new_session,

@@ -57,4 +57,4 @@ class Spares:
     def _usual(self) -> Command:
         """The command of a job without options."""
         request = read_fields({"prompt": "-", "cwd": "/"})
-        return build(request, self._defaults, self._claude.number)
+        return build(request, self._defaults, None)

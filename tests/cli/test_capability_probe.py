@@ -54,7 +54,8 @@ def test_a_flag_that_it_does_not_know_is_a_field_that_it_lacks(
 def test_a_cli_that_knows_no_flag_has_turns_at_most(
     tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
-    claude = write_claude(tmp_path / "claude", lacks=[*FLAGS.values(), "--await-claim"])
+    lacks = [*FLAGS.values(), "--await-claim", "--agents"]
+    claude = write_claude(tmp_path / "claude", lacks=lacks)
     assert find_capabilities(str(claude), environment, scratch) == {"turns"}
 
 
@@ -141,7 +142,7 @@ def test_an_old_cli_lacks_what_is_new(
     old_claude: Path, tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
     found = find_capabilities(str(old_claude), environment, scratch)
-    assert missing(found) == ["restricted", "spares", "turns"]
+    assert missing(found) == ["agents_in_file", "restricted", "spares", "turns"]
     assert left_behind(tmp_path) == []
 
 

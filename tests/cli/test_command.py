@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import control
+from app.cli.capabilities import ALL, Capabilities
 from app.cli.command import (
     LONGEST_ARGUMENT,
     LONGEST_COMMAND,
@@ -17,13 +18,12 @@ from app.cli.command import (
     Defaults,
     build,
 )
-from app.cli.flags import AGENTS_FROM_FILE
 from app.cli.request_fields import ChatRequest, read_request
 from app.errors import InvalidRequest
 
 NONE = Defaults(model=None, permission_mode=None)
-NEW = AGENTS_FROM_FILE
-OLD = (2, 1, 329)
+NEW = ALL
+OLD = ALL - {"agents_in_file"}
 
 ALWAYS = ["--print", "--output-format=stream-json", "--input-format=stream-json", "--verbose"]
 SKIP = "--dangerously-skip-permissions"
@@ -36,11 +36,11 @@ MERGED = JSON_TEXT.replace("{", '{"crossSessionInbound": "refuse", ', 1)
 
 
 def command(
-    fields: dict[str, Any], defaults: Defaults = NONE, version: tuple[int, ...] = NEW
+    fields: dict[str, Any], defaults: Defaults = NONE, capabilities: Capabilities = NEW
 ) -> Command:
     """The command of a request that has come as JSON, as every request does."""
     body = json.dumps({"prompt": "hi", "cwd": "/", **fields}).encode()
-    return build(read_request(body), defaults, version)
+    return build(read_request(body), defaults, capabilities)
 
 
 def flags(found: Command) -> list[str]:
@@ -55,10 +55,10 @@ def flags(found: Command) -> list[str]:
     return [argument for argument in arguments[len(ALWAYS) :] if argument not in (SKIP, QUIET)]
 
 
-def refusal(fields: dict[str, Any], version: tuple[int, ...] = NEW) -> list[str | int]:
+def refusal(fields: dict[str, Any], capabilities: Capabilities = NEW) -> list[str | int]:
     """The place that the one error names."""
     with pytest.raises(InvalidRequest) as refused:
-        command(fields, version=version)
+        command(fields, capabilities=capabilities)
     assert refused.value.status == 422
     assert not isinstance(refused.value.detail, str)
     (error,) = refused.value.detail
@@ -313,28 +313,25 @@ def test_permissions_are_skipped_only_for_who_asks_for_nothing_narrower(
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"),
+    ("capabilities", "expected"),
     [
-        ((2, 1, 197), '--agents={"a": 1}'),
-        ((2, 1, 329), '--agents={"a": 1}'),
-        ((2, 1, 330), '--agents=<{"a": 1}>'),
-        ((2, 1, 331), '--agents=<{"a": 1}>'),
-        ((2, 2), '--agents=<{"a": 1}>'),
-        ((3,), '--agents=<{"a": 1}>'),
-        ((), '--agents={"a": 1}'),
+        (ALL, '--agents=<{"a": 1}>'),
+        (OLD, '--agents={"a": 1}'),
+        (frozenset(), '--agents={"a": 1}'),
+        (None, '--agents={"a": 1}'),
     ],
 )
 def test_agents_go_by_a_file_where_the_cli_takes_one(
-    version: tuple[int, ...], expected: str
+    capabilities: Capabilities, expected: str
 ) -> None:
-    assert flags(command({"agents": {"a": 1}}, version=version)) == [expected]
+    assert flags(command({"agents": {"a": 1}}, capabilities=capabilities)) == [expected]
 
 
 LONG = "x" * LONGEST_ARGUMENT
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "version"),
+    ("field", "value", "capabilities"),
     [
         ("model", LONG, NEW),
         ("fallback_model", LONG, NEW),
@@ -353,9 +350,9 @@ LONG = "x" * LONGEST_ARGUMENT
     ],
 )
 def test_what_is_too_long_for_a_command_line_is_refused_by_name(
-    field: str, value: Any, version: tuple[int, ...]
+    field: str, value: Any, capabilities: Capabilities
 ) -> None:
-    assert refusal({field: value}, version)[:2] == ["body", field]
+    assert refusal({field: value}, capabilities)[:2] == ["body", field]
 
 
 def test_options_that_are_too_long_together_are_refused() -> None:

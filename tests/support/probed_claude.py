@@ -19,6 +19,7 @@ for option; do
             exit 1
             ;;
         --await-claim) claimed=yes ;;
+        --agents=*/agents.json) agents=yes ;;
     esac
 done
 if [ "${claimed:-}" ]; then
@@ -28,6 +29,7 @@ fi
 read -r message
 id=${message#*'"uuid": "'}
 id=${id%%'"'*}
+[ -z "${agents:-}" ] || echo '{"subtype":"init","agents":["claudecode2api-agent"]}'
 @TURN@
 """
 ANSWERED = (

@@ -129,7 +129,8 @@ class Talk:
             self._state("running")
             for uuid in uuids:
                 _lifecycle(uuid, "started")
-            init = {"type": "system", "subtype": "init", "session_id": self._session}
+            init: Fields = {"type": "system", "subtype": "init", "session_id": self._session}
+            init["agents"] = _agents()
             _print({**init, "permissionMode": self._mode, "capabilities": ["msg_lifecycle_v1"]})
             for message in messages:
                 self._carry_out(message)
@@ -291,6 +292,15 @@ def _option(flag: str) -> str | None:
     """The value of a flag on the command line."""
     found = (each.partition("=") for each in sys.argv[1:])
     return next((value for name, _, value in found if name == flag), None)
+
+
+def _agents() -> list[str]:
+    """The names of the agents in the file on the command line."""
+    path = _option("--agents")
+    if path is None or not path.startswith("/"):
+        return []
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        return list(json.load(file))
 
 
 def _text(message: Fields) -> str:
