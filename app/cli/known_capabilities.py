@@ -4,12 +4,21 @@ import fcntl
 import logging
 import os
 import time
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 
 import gevent
 
+from app import processes
 from app.cli.capabilities import ALL, Capabilities, missing
-from app.cli.capability_file import Binary, read_capabilities, write_capabilities
+from app.cli.capability_file import (
+    Binary,
+    has_failed,
+    note_failure,
+    read_capabilities,
+    write_capabilities,
+)
 from app.cli.capability_probe import ProbeFailed, find_capabilities
 from app.state.files import make_folder, open_file
 from app.state.remove_tree import remove
@@ -35,6 +44,9 @@ class KnownCapabilities:
         self._state = state
         self._claude = claude
         self._environment = dict(environment)
+        # A failure holds until the gateway is started anew, or the environment is another one.
+        self._master = processes.identify(os.getppid()) or processes.this_process()
+        self._digest = zlib.crc32(repr(sorted(self._environment.items())).encode())
         self._known: tuple[Binary, frozenset[str]] | None = None
         self._tried: Binary | None = None
         self._is_probing = False
@@ -78,7 +90,7 @@ class KnownCapabilities:
             lock = open_file(f"{self._state}/capabilities.lock", os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not self._read(binary):
+                if not self._read(binary) and not self._was_tried(binary):
                     self._probe(binary)
             finally:
                 os.close(lock)
@@ -94,6 +106,12 @@ class KnownCapabilities:
         finally:
             self._is_probing = False
 
+    def _was_tried(self, binary: Binary) -> bool:
+        """Whether another worker has tried in vain: one probe serves them all."""
+        found = has_failed(self._state, binary, self._master, self._digest, AFTER_FAILURE)
+        self._has_failed = self._has_failed or found
+        return found
+
     def _probe(self, binary: Binary) -> None:
         # There is at most one: a worker that is killed meanwhile leaves it to the next probe.
         scratch = f"{self._state}/probe"
@@ -101,6 +119,11 @@ class KnownCapabilities:
         make_folder(scratch)
         try:
             found = find_capabilities(self._claude, self._environment, scratch)
+        except (OSError, ProbeFailed):
+            with suppress(OSError):
+                # If this fails, each worker tries for itself.
+                note_failure(self._state, binary, self._master, self._digest)
+            raise
         finally:
             remove(scratch, _CLEANUP_PATIENCE)
         self._known = binary, found

@@ -1,16 +1,19 @@
 """What the gateway knows of the CLI's capabilities, shows and makes of them."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from app.cli.capabilities import ALL
 from app.cli.capability_file import Binary, path_of, read_capabilities, write_capabilities
+from app.cli.known_capabilities import KnownCapabilities
 from app.http.chat_request import PROBE_PATIENCE
 from tests.support.gateway import Gateway, eventually
 from tests.support.probed_claude import calls, write_claude
@@ -127,6 +130,34 @@ def test_a_field_that_the_cli_lacks_is_a_400_that_names_both(
         assert (error["code"], error["param"]) == ("field_not_supported", field)
     assert calls(claude) == before
     assert gateway.running() == []
+
+
+def test_a_probe_that_has_failed_is_not_repeated_by_each_worker(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    claude = write_claude(tmp_path / "claude", first="exit 3")
+    environment = {"PATH": os.defpath}
+    binary = Binary(str(claude), 1, 2, 3, 4, "9.9.9 (Probed)")
+
+    def worker(**more: str) -> None:
+        """What each worker does."""
+        known = KnownCapabilities(str(tmp_path), str(claude), {**environment, **more})
+        assert known.of(binary) is None
+        # The probe runs in a greenlet.
+        gevent.sleep(0)
+        assert known.wait_for(binary, 60.0) is None
+
+    worker()
+    assert len(calls(claude)) == 1
+    worker()
+    assert len(calls(claude)) == 1
+    assert caplog.text.count("cannot find out what") == 1
+    # It may work with another environment.
+    worker(MORE="1")
+    assert len(calls(claude)) == 2
+    (tmp_path / "capabilities.failed").write_text("{}")
+    worker(MORE="1")
+    assert len(calls(claude)) == 3
 
 
 def test_a_cli_that_cannot_be_probed_runs_jobs_the_plain_way(
