@@ -191,7 +191,9 @@ class Talk:
         self._folds = False
 
     def _begin_own(self, seconds: str) -> None:
-        timer = threading.Timer(float(seconds), self._put, [{"message": {"content": ""}}])
+        timer = threading.Timer(
+            float(seconds), self._put, [{"message": {"content": ""}, "priority": "later"}]
+        )
         timer.daemon = True
         timer.start()
 
