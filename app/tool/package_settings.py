@@ -16,16 +16,31 @@ def find_env_file(environ: Mapping[str, str]) -> Path:
     The folder is the gateway's if it has claudecode2api.toml, or a `.env` that sets AUTH_PASSWORD
     or AUTH_PASSWORD_FILE. The file may be missing.
     """
-    home = Path(environ.get("HOME") or "/")
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:
-        # It was removed.
-        return config / "claudecode2api/env"
-    if (here / TOML_NAME).exists() or _is_ours(here / ".env"):
+    here = _current_folder()
+    if here and ((here / TOML_NAME).exists() or _is_ours(here / ".env")):
         return here / ".env"
+    home = Path(environ.get("HOME") or "~").expanduser()
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     return config / "claudecode2api/env"
+
+
+def unused_env_file(used: Path) -> str:
+    """A sentence about a `.env` in the current folder that is not the file that is `used`."""
+    here = _current_folder()
+    if here is None or used == here / ".env" or not (here / ".env").exists():
+        return ""
+    return (
+        f"{here / '.env'} is not used, because it sets neither AUTH_PASSWORD nor"
+        f" AUTH_PASSWORD_FILE; the settings are those of {used}"
+    )
+
+
+def _current_folder() -> Path | None:
+    """The current folder; None if it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def _is_ours(path: Path) -> bool:

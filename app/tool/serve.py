@@ -9,6 +9,8 @@ from typing import NoReturn
 from app.setting_sources import ENV_FILE
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
+from app.tool.package_settings import unused_env_file
+from app.tool.screen import note
 
 
 def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
@@ -19,6 +21,8 @@ def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
     if refusal := checkout.root_refusal():
         raise Failure(f"cannot start the gateway: {refusal}", UNCONFIGURED)
     if checkout.is_package:
+        if unused := unused_env_file(checkout.env_file):
+            note(unused)
         # The gateway must not look for other settings than the command.
         environ = {**checkout.environ, ENV_FILE: str(checkout.env_file)}
         # Beside this Python there may be no gunicorn: pip can install to a user's own folder.

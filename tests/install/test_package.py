@@ -133,9 +133,14 @@ def test_the_users_own_settings_are_used_where_a_folder_has_none(
     # Another program's.
     (project / ".env").write_text("PORT=3000\nAPI_KEY=x\n", encoding="utf-8")
     own = home / ".config/claudecode2api/env"
-    done = package.run("config", cwd=project, home=home)
-    assert (done.returncode, done.stdout) == (78, "")
-    assert done.stderr.startswith("cannot use AUTH_PASSWORD: it is not set")
+    for command, note in (("config", ""), ("serve", f"{project}/.env is not used, because it ")):
+        done = package.run(command, cwd=project, home=home)
+        assert (done.returncode, done.stdout) == (78, "")
+        assert done.stderr.startswith(note)
+        assert "cannot use AUTH_PASSWORD: it is not set" in done.stderr
+    report = json.loads(package.run("doctor", "--json", cwd=project, home=home).stdout)
+    (row,) = (check for check in report["checks"] if check["name"] == ".env")
+    assert row["detail"].startswith(f"{own} does not exist; {project}/.env is not used")
     done = package.run("password", cwd=project, home=home)
     assert (done.returncode, str(own) in done.stderr) == (0, True)
     assert (own.stat().st_mode & 0o777, own.parent.stat().st_mode & 0o777) == (0o600, 0o700)

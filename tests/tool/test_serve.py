@@ -15,6 +15,14 @@ def test_serve_is_the_gateway_in_the_foreground(tool: Tool, fake_claude: Path) -
 
 
 def test_serve_takes_no_settings_that_cannot_be_used(tool: Tool) -> None:
-    done = tool.configure().run("serve")
-    assert done.returncode == 78
-    assert done.stderr.startswith(b"cannot use AUTH_PASSWORD: it is not set")
+    toml = tool.folder / "claudecode2api.toml"
+    for text, complaint in (
+        ("", b"cannot use AUTH_PASSWORD: it is not set"),
+        ('auth_password_file = "/nowhere"', b"cannot use 'auth_password_file' in claudecode2api."),
+        ("\nport = '1'", b"cannot use 'port' in claudecode2api.toml, line 2: it must be a whole "),
+    ):
+        toml.write_text(text, encoding="utf-8")
+        done = tool.configure().run("serve")
+        assert done.returncode == 78
+        assert done.stderr.startswith(complaint)
+        assert done.stderr.count(b"\n") == 1

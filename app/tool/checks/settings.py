@@ -10,6 +10,7 @@ from app.settings import SECRET, Settings
 from app.tool.check import Check, failed, ok, warning
 from app.tool.checkout import Checkout
 from app.tool.failure import Failure
+from app.tool.package_settings import unused_env_file
 
 
 def check(checkout: Checkout) -> tuple[list[Check], Settings | None]:
@@ -38,7 +39,8 @@ def _env(checkout: Checkout, origins: Mapping[str, Origin]) -> Check:
     path = checkout.env_file
     if not path.exists():
         fix = f"claudecode2api password makes it from {checkout.folder}/.env.example"
-        detail = f"{path} does not exist"
+        unused = unused_env_file(path) if checkout.is_package else ""
+        detail = f"{path} does not exist" + (f"; {unused}" if unused else "")
         if "AUTH_PASSWORD" in checkout.environ:
             return warning(".env", f"{detail}; the environment has a password", fix)
         if origin := origins.get("AUTH_PASSWORD"):
