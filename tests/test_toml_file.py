@@ -26,6 +26,7 @@ _OWN = {
     "LOG_FORMAT": ('"json"', "json"),
     "LOG_LEVEL": ('"debug"', "debug"),
     "MCP_CONFIG": ('""', ""),
+    "MODEL_ALIASES": ('["gpt-4o=sonnet"]', "gpt-4o=sonnet"),
     "SPARES": ("2", "2"),
     "STATE_DIR": ('"/srv/state"', "/srv/state"),
     "WORKERS": ("3", "3"),
