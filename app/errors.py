@@ -269,6 +269,23 @@ class UnsupportedField(GatewayError):
         self.param = param
 
 
+class CapabilitiesUnknown(GatewayError):
+    """It is not known yet whether the installed CLI can do what the request needs."""
+
+    status = 503
+    code = "capabilities_unknown"
+    header_names = ("Retry-After",)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The gateway is finding out what the installed CLI can do; send the request again"
+        )
+
+    def headers(self) -> dict[str, str]:
+        """When that is known, as a rule."""
+        return {"Retry-After": "5"}
+
+
 class BadDirectory(GatewayError):
     """`cwd` is not a usable directory."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from app.cli.capabilities import Capabilities
 from app.cli.field_types import FOREVER
 from app.cli.request_fields import ChatRequest
-from app.errors import UnsupportedField
+from app.errors import CapabilitiesUnknown, UnsupportedField
 
 
 class TurnDefaults(NamedTuple):
@@ -38,10 +38,12 @@ def turn_options(
     """The options of a request, for a CLI of this version.
 
     A CLI that cannot stay ends with its job. Raises UnsupportedField for questions to a CLI that
-    cannot ask them.
+    cannot ask them, and CapabilitiesUnknown if that is not known.
     """
     has_turns = capabilities is not None and "turns" in capabilities
     ask = bool(request.ask)
+    if ask and capabilities is None:
+        raise CapabilitiesUnknown
     if ask and not has_turns:
         raise UnsupportedField("ask", version)
     keep_alive = _keep_alive(request, defaults) if has_turns else 0.0

@@ -27,7 +27,7 @@ from app.conversation.models import Models
 from app.conversation.prompt import plain_text
 from app.conversation.turns import Turn, TurnRequest, place_of, title_of_messages
 from app.conversation.workspaces import Workspaces
-from app.errors import InvalidRequest, UnsupportedField
+from app.errors import CapabilitiesUnknown, InvalidRequest, UnsupportedField
 from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
 from app.jobs.spec import JobSpec
@@ -83,7 +83,8 @@ class ModelTurns:
     ) -> Turn:
         """The turn for a request.
 
-        Raises BadParameter, InvalidRequest, ModelNotFound and UnsupportedField.
+        Raises BadParameter, CapabilitiesUnknown, InvalidRequest, ModelNotFound and
+        UnsupportedField.
         """
         request = request._replace(model=self.models.resolve(request.model or ""))
         self._check(request)
@@ -107,6 +108,8 @@ class ModelTurns:
 
     def _check(self, request: TurnRequest) -> None:
         if not self.requests.has_turns():
+            if self.requests.claude.capabilities is None:
+                raise CapabilitiesUnknown
             raise UnsupportedField("tools", self.requests.claude.version)
         options = request.options
         names = sorted(name for name in options.fields if name not in _OPTIONS)

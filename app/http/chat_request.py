@@ -19,6 +19,7 @@ from app.cli.variables import check_variables
 from app.errors import (
     BadDirectory,
     BadIdempotencyKey,
+    CapabilitiesUnknown,
     ConflictingFields,
     DirectoryNotAllowed,
     GatewayError,
@@ -45,6 +46,7 @@ CHAT_REQUEST_ERRORS: tuple[type[GatewayError], ...] = (
     *BODY_ERRORS,
     BadDirectory,
     BadIdempotencyKey,
+    CapabilitiesUnknown,
     ConflictingFields,
     DirectoryNotAllowed,
     InvalidRequest,
@@ -103,7 +105,8 @@ class ChatRequests:
     ) -> JobSpec:
         """The job spec for a request.
 
-        Raises BadDirectory, DirectoryNotAllowed, InvalidRequest and UnsupportedField.
+        Raises BadDirectory, CapabilitiesUnknown, DirectoryNotAllowed, InvalidRequest and
+        UnsupportedField.
         """
         check_working_directory(chat_request.cwd, self.cwd_roots)
         capabilities = self.claude.capabilities

@@ -8,7 +8,7 @@ from app.cli.capabilities import ALL, FLAGS, Capabilities, missing
 from app.cli.request_fields import ChatRequest, read_fields
 from app.cli.supported_fields import check_supported
 from app.cli.turn_options import TurnDefaults, TurnOptions, turn_options
-from app.errors import UnsupportedField
+from app.errors import CapabilitiesUnknown, UnsupportedField
 
 DEFAULTS = TurnDefaults(ask_timeout=600, keep_alive=0, max_keep_alive=3600)
 #: What 2.1.197 can do.
@@ -70,7 +70,13 @@ def test_who_asks_is_spoken_with() -> None:
     assert options({"ask": False, "ask_timeout": 5}).talks is False
 
 
-@pytest.mark.parametrize("capabilities", [None, frozenset({"ask"}), OLD])
+def test_questions_to_a_cli_that_is_not_known_yet_can_be_sent_again() -> None:
+    with pytest.raises(CapabilitiesUnknown) as refused:
+        options({"ask": True}, None)
+    assert (refused.value.status, refused.value.headers()) == (503, {"Retry-After": "5"})
+
+
+@pytest.mark.parametrize("capabilities", [frozenset({"ask"}), OLD])
 def test_questions_to_a_cli_that_cannot_ask_are_refused(capabilities: Capabilities) -> None:
     with pytest.raises(UnsupportedField) as refused:
         options({"ask": True}, capabilities)
