@@ -148,7 +148,8 @@ class Dispatcher:
         for ended in self._pool.read_messages():
             self._on_idle(ended)
         if job_id in self._queue:
-            # The worker asks again, because the answer was lost.
+            # The worker asks again, because the answer was lost. It will not ask a third time.
+            self._unanswered.add(job_id)
             answer_worker(connection, "queued" if self._queue.waits(job_id) else "known")
             return
         self._queue.add(job_id, continues, spare)
