@@ -222,3 +222,18 @@ def test_a_running_job_whose_folder_is_removed_ends_its_stream(start_gateway: St
         if event.name != ":":
             break
         assert time.monotonic() < deadline, f"still {event}"
+
+
+@pytest.mark.parametrize("kind", ["jobs/{}/job.json", "runs/{}/start.json"])
+def test_a_queued_job_without_its_record_ends(start_gateway: Start, kind: str) -> None:
+    gateway = start_gateway(MAX_JOBS="1")
+    first = begin(gateway, f"await {flag(gateway, 'gate')}", "result ok")
+    second = gateway.chat("line b", "result ok")
+    assert second.next().data == b"queued 1"
+    (gateway.state / kind.format(second.job_id)).write_text("{", encoding="utf-8")
+    flag(gateway, "gate").touch()
+    assert first.done()["status"] == "succeeded"
+    *_, last = second
+    assert last.name in ("error", "done")
+    eventually(lambda: not (gateway.state / "live" / second.job_id).exists())
+    assert gateway.chat("result ok").done()["status"] == "succeeded"

@@ -126,8 +126,12 @@ class Supervisor:
             self.end_waiting()
         kept, spare = self.kept, self.spare
         claim = _claim(job, kept.run.watch.started.run if kept else spare.run if spare else None)
+        # Perhaps no file could be opened for a moment.
+        request, run_start = request or job.request(), run_start or job.prepared.start()
         if request is None or run_start is None:
-            raise CannotStart("failed cannot start the job: it has no record")
+            why = "cannot start the job: it has no record"
+            job.write_end(judge(job, RunExit(), "failed", error=why))
+            raise CannotStart(f"failed {why}")
         self.kept = self.spare = None
         if kept is not None:
             watch = JobWatch(job, request, claim, kept.run.watch.started)
