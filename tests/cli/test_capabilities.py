@@ -132,6 +132,27 @@ def test_a_field_that_the_cli_lacks_is_a_400_that_names_both(
     assert gateway.running() == []
 
 
+def test_agents_go_by_a_file_once_the_cli_reads_one(start_gateway: START, tmp_path: Path) -> None:
+    claude = write_claude(tmp_path / "claude", lacks=["--agents"])
+    gateway = start_gateway(claude)
+
+    def argument() -> object:
+        """The argument with the agents of a job."""
+        agents = {"one": {"description": "d", "prompt": "p"}}
+        job = gateway.post("x", agents=agents).headers["X-Process-ID"]
+        start = json.loads((gateway.state / "runs" / job / "start.json").read_bytes())
+        (found,) = (each for each in start["arguments"] if "--agents" in str(each))
+        return found
+
+    assert come_to_lack(gateway, "agents_in_file")
+    assert str(argument()).startswith('--agents={"one"')
+    write_claude(claude, version="9.9.10")
+    assert come_to_lack(gateway)
+    found = argument()
+    assert isinstance(found, dict)
+    assert found["flag"] == "--agents"
+
+
 def test_a_probe_that_has_failed_is_not_repeated_by_each_worker(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

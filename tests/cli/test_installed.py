@@ -51,13 +51,6 @@ def _is_now(gateway: Gateway, version: str) -> bool:
     return versions(gateway) == {f"{version} (Claude Code)"}
 
 
-def agents_flags(gateway: Gateway) -> list[str]:
-    """The flags of a job with agents, one of which hands them over."""
-    agents = {"one": {"description": "d", "prompt": "p"}}
-    *lines, _ = gateway.chat("x", agents=agents).messages()
-    return [json.loads(line)["argument"] for line in lines]
-
-
 def test_an_update_and_a_downgrade_are_seen_without_a_restart(
     start_gateway: START, tmp_path: Path
 ) -> None:
@@ -77,19 +70,6 @@ def test_an_update_and_a_downgrade_are_seen_without_a_restart(
             write_claude(folder / "new", version)
         eventually(partial(_is_now, gateway, version))
     assert f"using {link} 2.1.331 (Claude Code) from now on" in gateway.log()
-
-
-def test_agents_are_handed_over_as_the_version_of_now_takes_them(
-    start_gateway: START, tmp_path: Path
-) -> None:
-    claude = write_claude(tmp_path / "claude", "2.1.197", 'echo "{\\"argument\\":\\"$#\\"}"')
-    show = 'for each; do case $each in --agents=/*) echo "{\\"argument\\":\\"file\\"}";; esac; done'
-    write_claude(claude, "2.1.197", show)
-    gateway = start_gateway(claude, WORKERS="1")
-    assert "file" not in agents_flags(gateway)
-    write_claude(claude, "2.1.330", show)
-    eventually(lambda: versions(gateway) == {"2.1.330 (Claude Code)"})
-    assert "file" in agents_flags(gateway)
 
 
 def test_workers_start_while_an_update_has_the_binary_away(
