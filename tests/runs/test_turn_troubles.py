@@ -2,16 +2,28 @@
 
 import itertools
 import resource
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from uuid import uuid4
 
+import pytest
+
+from app.jobs.store import Spool
 from app.records import kept_run
+from app.records.inbox import Inbox
 from app.records.run import Run
+from app.runs.supervisor.inbox_reader import ACKNOWLEDGE_PATIENCE, InboxReader
+from app.runs.supervisor.open_questions import OpenQuestions
+from app.runs.supervisor.talking_run import TalkingRun
 from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, alive, eventually
+from tests.support.hostile import create_job
+from tests.support.talk import ASK, answered, asking, send_message, texts_of
 from tests.support.waiting import Start
 
 
@@ -76,3 +88,56 @@ def few_descriptors(pid: int) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
+
+
+def test_a_message_that_the_cli_does_not_acknowledge_is_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    job = create_job(spool)
+    inbox = Inbox(job.path)
+    inbox.create()
+    ids = [str(uuid4()), str(uuid4())]
+    for message_id in ids:
+        inbox.put("message", message_id, {"content": "hi"})
+    sent: list[bytes] = []
+    run = cast(TalkingRun, SimpleNamespace(say=sent.append))
+    moment = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    reader = InboxReader(run, job, cast(OpenQuestions, None))
+    reader.open()
+    assert len(sent) == 2
+    reader.on_lifecycle(ids[0], "queued")
+    moment = ACKNOWLEDGE_PATIENCE + 1
+    # One is acknowledged, and may take as long as it takes.
+    assert reader.is_waiting
+    reader.on_lifecycle(ids[0], "completed")
+    assert not reader.is_waiting
+    assert reader.close()
+    reader.discard_rest()
+    assert inbox.states() == {ids[0]: "completed", ids[1]: "discarded"}
+
+
+def test_a_message_on_a_full_disk_is_refused_whole(small_disk: Path, start_gateway: Start) -> None:
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
+    gateway.state = small_disk
+    await_turns(gateway)
+    stream, question = asking(gateway, ASK, keep_alive=60)
+    folder = small_disk / "jobs" / stream.job_id
+    before = {path.relative_to(folder) for path in folder.rglob("*")}
+    filler = small_disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    for response in (
+        send_message(gateway, stream.job_id, "line refused"),
+        answered(gateway, question, "deny", message="Refused"),
+    ):
+        assert (response.status_code, response.json()["code"]) == (507, "insufficient_storage")
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == before
+    filler.unlink()
+    assert send_message(gateway, stream.job_id, "line said").status_code == 202
+    assert answered(gateway, question).status_code == 200
+    assert texts_of(stream) == ["said"]
+    assert gateway.ask("GET", f"/jobs/{stream.job_id}").json()["status"] == "succeeded"
