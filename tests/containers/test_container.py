@@ -33,6 +33,24 @@ def test_keys_come_from_a_file(container: Container) -> None:
     assert container.ask("GET", "/processes", auth=None, headers=headers).status_code == 200
 
 
+def test_a_reload_takes_new_keys_and_jobs_go_on(container: Container) -> None:
+    new = "anna:another-key-for-tests-of-containers"
+    headers = {"Authorization": f"Bearer {new.partition(':')[2]}"}
+
+    def is_accepted() -> bool:
+        return container.ask("GET", "/jobs", auth=None, headers=headers).status_code == 200
+
+    job_id = container.begin(_LONG)
+    eventually(lambda: "sleep 3600" in container.processes())
+    assert not is_accepted()
+    with Path(container.file_of("API_KEYS")).open("a", encoding="utf-8") as keys:
+        keys.write(f"\n{new}\n")
+    container.podman.run("kill", "--signal=HUP", container.name)
+    eventually(is_accepted)
+    assert container.job(job_id)["status"] == "running"
+    container.ask("DELETE", f"/chat/{job_id}")
+
+
 def test_the_command_in_the_container_uses_the_same_password(container: Container) -> None:
     shown = container.podman.run("exec", container.name, "claudecode2api", "run", "hello")
     assert shown.strip() == "You said: hello"

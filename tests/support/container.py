@@ -59,6 +59,10 @@ class Container:
         """Run scripts/container."""
         return self.podman.program(SCRIPT, *arguments, **{**self._variables, **variables})
 
+    def file_of(self, secret: str) -> str:
+        """The path of the file that has a secret."""
+        return self._variables[f"{secret}_FILE"]
+
     def remove(self) -> None:
         """Remove it and its volumes."""
         self.podman.try_("rm", "--force", "--time=0", self.name)
