@@ -229,13 +229,17 @@ def _chat_blueprints(
     held = HeldRuns(settings.state_dir, settings.max_held)
     model_turns = ModelTurns(requests, models, images, held, workspaces, settings.hold_seconds)
     completions = openai_chat.blueprint(
-        service, turns, model_turns, options_in_prompts=settings.prompt_options
+        service,
+        turns,
+        model_turns,
+        options_in_prompts=settings.prompt_options,
+        head_delay=settings.head_delay,
     )
     # The names are in /openapi.json: in the ids of operations, and by the package's docstring.
     catalog = Blueprint("catalog", openai.__name__)
     openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
-    answers = anthropic_messages.blueprint(service, model_turns)
+    answers = anthropic_messages.blueprint(service, model_turns, settings.head_delay)
     error_handlers.use_format(completions, _OPENAI_ERRORS)
     error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)
     error_handlers.use_format(answers, _ANTHROPIC_ERRORS)

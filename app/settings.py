@@ -48,6 +48,7 @@ class Settings:
     default_permission_mode: str
     max_body: int
     heartbeat: float
+    head_delay: float
     kill_grace: float
     max_jobs: int
     queue_size: int
@@ -179,6 +180,7 @@ _TABLE: dict[str, _Setting] = {
     "DEFAULT_PERMISSION_MODE": _Setting(_is(""), parse.text),
     "MAX_BODY": _Setting(_is(str(32 << 20)), parse.whole(1, 1 << 40), "whole number"),
     "HEARTBEAT": _Setting(_is("15"), parse.seconds(0.01, 3600), "number"),
+    "HEAD_DELAY": _Setting(_is("50"), parse.seconds(0, 86_400), "number"),
     "KILL_GRACE": _Setting(_is("8"), parse.seconds(0.1, 600), "number"),
     "MAX_JOBS": _Setting(_is(""), parse.job_count, "whole number"),
     "QUEUE_SIZE": _Setting(_is("100"), parse.whole(0, 100_000), "whole number"),

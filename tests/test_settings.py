@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "default_permission_mode": "",
     "max_body": 32 << 20,
     "heartbeat": 15.0,
+    "head_delay": 50.0,
     "kill_grace": 8.0,
     "max_jobs": job_capacity(),
     "queue_size": 100,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response
 
 from app import sse
 from app.anthropic.errors import error_body
@@ -14,6 +14,7 @@ from app.conversation.cut import Cut
 from app.conversation.events import AnswerEnd, Comment, Event, ModelEvent
 from app.conversation.messages import ToolCall
 from app.errors import GatewayError
+from app.http.late_json import Value, late_json
 from app.http.request_id import request_id
 from app.metrics import Metrics
 from app.records.job import Job
@@ -57,15 +58,18 @@ class MessageResponse:
         finally:
             self._metrics.count_stream(-1)
 
-    def in_one_piece(self, events: Iterator[list[Event]]) -> Response:
-        """The whole message, after the last event."""
+    def in_one_piece(self, events: Iterator[list[Event]], head_delay: float) -> Response:
+        """The whole message, after the last event; its head waits for `head_delay` seconds."""
+        return late_json(self._message(events), head_delay)
+
+    def _message(self, events: Iterator[list[Event]]) -> Value:
         last: dict[str, Any] = {}
         for event in self._model_events(chain.from_iterable(events)):
+            if event["type"] == "ping":
+                yield
             last = event
-        if last.get("type") != "message_stop":
-            # The client has disconnected: nothing reads this.
-            return Response(status=499)
-        return jsonify(self._builder.message)
+        # Otherwise the client has disconnected.
+        return self._builder.message if last.get("type") == "message_stop" else None
 
     def _model_events(self, events: Iterator[Event] | list[Event]) -> Iterator[dict[str, Any]]:
         for event in events:

@@ -33,8 +33,8 @@ from app.records.job import Job
 MOST_IGNORED = 1000
 
 
-def blueprint(jobs: JobService, turns: ModelTurns) -> Blueprint:
-    """The views."""
+def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Blueprint:
+    """The views; the head of an answer that is not streamed waits for `head_delay` seconds."""
     views = Blueprint("anthropic", __name__)
 
     @views.after_request
@@ -75,7 +75,10 @@ def blueprint(jobs: JobService, turns: ModelTurns) -> Blueprint:
         )
         record = partial(_record, turns, turn, started.job) if started.is_new else None
         answer = MessageResponse(started.job, message.model, cut, jobs.metrics, record)
-        response = _respond(answer, events, started.job, bool(message.stream))
+        if message.stream:
+            response = _stream(answer, events, started.job)
+        else:
+            response = answer.in_one_piece(events, head_delay)
         ignored = message.ignored_parameters()
         if ignored:
             names = ", ".join(name for name in ignored if name.isascii() and name.isidentifier())
@@ -108,11 +111,7 @@ def _record(turns: ModelTurns, turn: Turn, job: Job, text: str, calls: Sequence[
     turns.record(turn, job.run.id, text, calls)
 
 
-def _respond(
-    answer: MessageResponse, events: Generator[list[Event]], job: Job, is_stream: bool
-) -> Response:
-    if not is_stream:
-        return answer.in_one_piece(events)
+def _stream(answer: MessageResponse, events: Generator[list[Event]], job: Job) -> Response:
     # Until the model starts, a failure is still reported by a status.
     first = next(events, [])
     response = stream_response(answer.stream(chain([first], events)), "text/event-stream", job.id)

@@ -38,7 +38,12 @@ MOST_IGNORED = 1000
 
 
 def blueprint(
-    jobs: JobService, turns: Turns, model_turns: ModelTurns, *, options_in_prompts: bool
+    jobs: JobService,
+    turns: Turns,
+    model_turns: ModelTurns,
+    *,
+    options_in_prompts: bool,
+    head_delay: float,
 ) -> Blueprint:
     """The view."""
     views = Blueprint("completions", __name__)
@@ -87,7 +92,10 @@ def blueprint(
             turns.requests.claude.version,
             record if started.is_new else None,
         )
-        response = _respond(answer, events, started.job, bool(completion.stream))
+        if completion.stream:
+            response = _stream(answer, events, started.job)
+        else:
+            response = answer.in_one_piece(events, head_delay)
         _add_headers(response, answer, completion)
         return response
 
@@ -117,11 +125,7 @@ def _start(jobs: JobService, turns: Turns, turn: Turn) -> StartedJob:
             turns.abandon(turn)
 
 
-def _respond(
-    answer: CompletionResponse, events: Generator[list[Event]], job: Job, is_stream: bool
-) -> Response:
-    if not is_stream:
-        return answer.in_one_piece(events)
+def _stream(answer: CompletionResponse, events: Generator[list[Event]], job: Job) -> Response:
     # Until the model starts, a failure is still reported by a status.
     first = next(events, [])
     chunks = answer.stream(chain([first], events))

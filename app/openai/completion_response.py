@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from flask import Response, jsonify
+from flask import Response
 
 from app import sse
 from app.conversation.events import (
@@ -22,6 +22,7 @@ from app.conversation.events import (
 from app.conversation.messages import ToolCall
 from app.conversation.turns import Turn
 from app.errors import GatewayError
+from app.http.late_json import Value, late_json
 from app.metrics import Metrics
 from app.openai.chat_body import CompletionRequest
 from app.openai.completion import (
@@ -99,8 +100,11 @@ class CompletionResponse:
         finally:
             self._metrics.count_stream(-1)
 
-    def in_one_piece(self, events: Iterator[list[Event]]) -> Response:
-        """The whole completion, after the last event."""
+    def in_one_piece(self, events: Iterator[list[Event]], head_delay: float) -> Response:
+        """The whole completion, after the last event; its head waits for `head_delay` seconds."""
+        return late_json(self._completion(events), head_delay)
+
+    def _completion(self, events: Iterator[list[Event]]) -> Value:
         stop_reason, usage, size = None, None, 0
         lines: list[object] | None = [] if self._turn.with_lines else None
         for event in chain.from_iterable(events):
@@ -113,18 +117,18 @@ class CompletionResponse:
                 stop_reason = event.stop_reason
             elif isinstance(event, UsageReport):
                 usage = event.usage
+            elif isinstance(event, Comment):
+                yield
         if stop_reason is None:
-            # The client has disconnected: nothing reads this.
-            return Response(status=499)
-        return jsonify(
-            completion_object(
-                self._head(),
-                "".join(self._texts),
-                self._tool_calls(),
-                finish_reason(stop_reason),
-                usage_object(usage) if usage else {},
-                lines,
-            )
+            # The client has disconnected.
+            return None
+        return completion_object(
+            self._head(),
+            "".join(self._texts),
+            self._tool_calls(),
+            finish_reason(stop_reason),
+            usage_object(usage) if usage else {},
+            lines,
         )
 
     def _chunks(self, events: list[Event]) -> Iterator[bytes]:

@@ -256,6 +256,31 @@ def test_a_silent_stream_begins_and_pings(start_gateway: Callable[..., Gateway])
     answer.close()
 
 
+def test_a_late_answer_begins_with_white_space(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(HEARTBEAT="0.2", HEAD_DELAY="0.3")
+    flag = gateway.folder / "flag"
+    answer = ask(gateway, f"await {flag}", ANSWER, stream_body=True)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.raw.read(1) == b" "
+    flag.touch()
+    completion = json.loads(answer.raw.read())
+    assert completion["choices"][0]["message"]["content"] == "done"
+
+
+def test_a_late_failure_breaks_the_body_off(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(HEARTBEAT="0.2", HEAD_DELAY="0")
+    flag = gateway.folder / "flag"
+    answer = ask(gateway, f"await {flag}", "exit 3", stream_body=True)
+    assert answer.status_code == 200
+    flag.touch()
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        for _ in answer.iter_content(1):
+            continue
+    assert "is broken off: cli_failed" in gateway.log()
+    assert "Traceback" not in gateway.log()
+
+
 def test_a_completion_that_waits_for_its_turn_says_so(
     start_gateway: Callable[..., Gateway],
 ) -> None:
