@@ -20,6 +20,7 @@ Reason = Literal[
     "api_error",
     "background_stopped",
     "blocked_by_hook",
+    "client_tools",
     "disk_full",
     "idle_timeout",
     "max_budget",
