@@ -19,6 +19,7 @@ from app.conversation.histories import Histories, HistorySession
 from app.conversation.images import Images
 from app.conversation.messages import (
     Message,
+    TextPart,
     first_unanswered,
     image_urls,
     split_system_prompt,
@@ -211,8 +212,17 @@ def _session_id_for(name: str, user: User) -> str:
 
 
 def title_of_messages(messages: Sequence[Message]) -> str | None:
-    """The job's title: the first line of the last user message with a text."""
-    texts = (message.text() for message in reversed(messages) if message.role == "user")
+    """The job's title: the first line of the last user message with a text.
+
+    Some clients, such as Claude Code, put reminders to the model before the user's text.
+    """
+    texts = (
+        part.text
+        for message in reversed(messages)
+        if message.role == "user"
+        for part in message.parts
+        if isinstance(part, TextPart) and not part.text.startswith("<system-reminder>")
+    )
     return next((title_of(text) for text in texts if text.strip()), None)
 
 
