@@ -10,6 +10,8 @@ from app.conversation.turns import TurnRequest
 
 #: The parameter of the body that has the gateway's options.
 OPTIONS = "claude"
+# Headers that Claude Code sends as a client (2.1.330); they are no options.
+_CLAUDE_CODE = "X-CLAUDE-CODE-"
 
 
 def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
@@ -17,7 +19,11 @@ def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
 
     An option in the body overrides the same one in a header.
     """
-    found: dict[str, Any] = options.from_headers(headers.items())
+    found: dict[str, Any] = options.from_headers(
+        (name, value)
+        for name, value in headers.items()
+        if not name.upper().startswith(_CLAUDE_CODE)
+    )
     found.update(options.from_json(message.claude or {}, OPTIONS))
     if message.output_config and message.output_config.effort:
         found["effort"] = message.output_config.effort

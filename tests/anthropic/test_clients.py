@@ -1,0 +1,149 @@
+"""Real clients of Anthropic's API at the gateway, with the real CLI."""
+
+import ast
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import ROOT, Gateway
+from tests.support.real_cli import API_KEY
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+PYTHON = ROOT / "venv-clients/bin/python"
+SDK = ROOT / "tests/clients/anthropic_sdk.py"
+STORIES = [
+    node.name
+    for node in ast.parse(SDK.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1
+]
+
+
+def run(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
+    """What a client prints; it must succeed."""
+    done = subprocess.run(
+        command,
+        env={
+            "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "ANTHROPIC_BASE_URL": gateway.url,
+            "ANTHROPIC_API_KEY": API_KEY,
+            **variables,
+        },
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def errors(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What went wrong in each of the SDK's stories."""
+    home = tmp_path_factory.mktemp("home")
+    stories: dict[str, str | None] = json.loads(run([str(PYTHON), str(SDK)], face, home))
+    return stories
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
+    assert errors[story] is None, errors[story]
+
+
+def test_langchain_calls_a_tool(face: Gateway, tmp_path: Path) -> None:
+    program = """
+from langchain_anthropic import ChatAnthropic
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.tools import tool
+
+@tool
+def weather(city: str) -> str:
+    "The weather."
+    return f"it rains in {city}"
+
+claude = ChatAnthropic(model="sonnet", max_retries=0).bind_tools([weather])
+messages = [HumanMessage('call: weather {"city": "Oslo"}')]
+messages.append(claude.invoke(messages))
+(call,) = messages[1].tool_calls
+messages.append(ToolMessage(weather.invoke(call["args"]), tool_call_id=call["id"]))
+print("".join(chunk.text for chunk in claude.stream(messages)))
+"""
+    assert "it rains in Oslo" in run([str(PYTHON), "-c", program], face, tmp_path)
+
+
+def test_claude_code_uses_its_own_tools_on_its_side(
+    face: Gateway, claude: Path, tmp_path: Path
+) -> None:
+    side = tmp_path / "side"
+    output = run(
+        [
+            *(str(claude), "--print", "--output-format=json", "--model=sonnet"),
+            *("--allowed-tools=Bash", f"bash: touch {side} && echo done-there"),
+        ],
+        face,
+        tmp_path,
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        DISABLE_TELEMETRY="1",
+    )
+    result = json.loads(output)
+    assert "done-there" in result["result"]
+    assert (result["is_error"], result["num_turns"]) == (False, 2)
+    assert side.exists()
+    newest, *_ = face.ask("GET", "/jobs").json()["jobs"]
+    assert newest["title"].startswith("bash: touch")
+
+
+def test_the_clients_for_node(face: Gateway, tmp_path: Path) -> None:
+    program = tmp_path / "x.mjs"
+    program.write_text(
+        """
+import Anthropic from "@anthropic-ai/sdk";
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+globalThis.AI_SDK_LOG_WARNINGS = false;
+const client = new Anthropic({ maxRetries: 0 });
+const ask = (content) => (
+  { model: "sonnet", max_tokens: 100, messages: [{ role: "user", content }] });
+const message = await client.messages.stream(ask("think: hello")).finalMessage();
+console.log(message.content.map((block) => block.type).join(), message.stop_reason);
+try { await client.messages.create(ask("fail: 429 rate_limit_error slow down")); }
+catch (error) { console.log(error instanceof Anthropic.RateLimitError, error.requestID != null); }
+
+const provider = createAnthropic({ baseURL: `${process.env.ANTHROPIC_BASE_URL}/v1` });
+const model = provider("sonnet");
+const weather = tool({
+  inputSchema: jsonSchema({ type: "object", properties: { city: { type: "string" } } }),
+  execute: async ({ city }) => `it rains in ${city}`,
+});
+const { text, steps } = await generateText({
+  model, tools: { weather }, stopWhen: stepCountIs(3), maxRetries: 0,
+  prompt: 'call: weather {"city": "Oslo"}',
+});
+console.log(steps.length, text.includes("it rains in Oslo"));
+const stream = streamText({ model, prompt: "hello" });
+for await (const part of stream.textStream) process.stdout.write(part);
+console.log();
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+    assert run(["node", str(program)], face, tmp_path).splitlines() == [
+        "thinking,text end_turn",
+        "true true",
+        "2 true",
+        "You said: hello",
+    ]
+
+
+@pytest.mark.parametrize("example", ["anthropic_sdk.py"])
+def test_an_example_runs(face: Gateway, example: str, tmp_path: Path) -> None:
+    program = tmp_path / example
+    shutil.copy(ROOT / "examples" / example, program)
+    assert "You said" in run([str(PYTHON), str(program)], face, tmp_path)
