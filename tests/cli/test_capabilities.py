@@ -89,7 +89,7 @@ def test_nothing_waits_for_the_probe(start_gateway: START, tmp_path: Path) -> No
     assert any("--restricted" in call and "--verbose" in call for call in calls(claude))
     # Only who depends on it waits for some seconds.
     started = time.monotonic()
-    assert gateway.post("x", ask=True).json()["code"] == "field_not_supported"
+    assert gateway.post("x", ask=True).json()["code"] == "capabilities_unknown"
     assert gateway.chat("x", keep_alive="5m").done()["status"] == "succeeded"
     assert 2 * PROBE_PATIENCE <= time.monotonic() - started < 3 * PROBE_PATIENCE
     go.touch()
