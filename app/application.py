@@ -227,7 +227,15 @@ def _chat_blueprints(
     requests = replace(requests, turn_defaults=defaults)
     turns = Turns(requests, models, images, histories, conversations, workspaces)
     held = HeldRuns(settings.state_dir, settings.max_held)
-    model_turns = ModelTurns(requests, models, images, held, workspaces, settings.hold_seconds)
+    model_turns = ModelTurns(
+        requests,
+        models,
+        images,
+        held,
+        workspaces,
+        settings.hold_seconds,
+        settings.model_retries,
+    )
     completions = openai_chat.blueprint(
         service,
         turns,

@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "keep_alive_chat": 300.0,
     "hold_seconds": 120.0,
     "max_held": 4,
+    "model_retries": 0,
     "max_keep_alive": 3600.0,
     "runs_memory": memory() // 4,
     "spares": int(memory() >= 4_000_000_000),

@@ -69,7 +69,10 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class ModelTurns:
-    """Makes turns of requests whose client brings tools. Runs are held for `hold` seconds."""
+    """Makes turns of requests whose client brings tools.
+
+    Runs are held for `hold` seconds. The CLI asks the model's API at most `retries` times again.
+    """
 
     requests: ChatRequests
     models: Models
@@ -77,6 +80,7 @@ class ModelTurns:
     held: HeldRuns
     workspaces: Workspaces
     hold: float
+    retries: int
 
     def prepare(
         self, request: TurnRequest, tools: ClientTools, user: User, key: Key | None
@@ -152,6 +156,7 @@ class ModelTurns:
             client_tools=tools.definition(),
             variables={
                 **_VARIABLES,
+                "CLAUDE_CODE_MAX_RETRIES": str(self.retries),
                 "MCP_TOOL_TIMEOUT": str(int((self.hold + 60) * 1000)),
                 **({"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(limit)} if limit else {}),
                 **_thinking(request.thinking),

@@ -1,7 +1,8 @@
 """Tools that the client of a chat carries out, with the real CLI."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.support import model_api
 from tests.support.completions import ask, events, refused
 from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.real_cli import openai_settings
 from tests.support.talk import runs_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -157,6 +159,18 @@ def test_a_call_that_is_required_is_asked_for_once_more(
 def test_the_most_tokens_are_the_models_own_limit(face: Gateway, model: model_api.Server) -> None:
     assert ask(face, "hello", tools=[WEATHER], max_tokens=123).status_code == 200
     assert model.asked[-1]["max_tokens"] == 123
+
+
+def test_an_error_of_the_models_api_goes_to_the_client_at_once(
+    claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    settings = openai_settings(model)
+    del settings["CLAUDE_CODE_MAX_RETRIES"]
+    gateway = start_gateway(claude, **settings)
+    before = len(model.asked)
+    answer = ask(gateway, "fail: 529 overloaded_error Overloaded", tools=[WEATHER])
+    assert answer.status_code == 529, answer.text
+    assert len(model.asked) == before + 1
 
 
 @pytest.mark.parametrize(
