@@ -58,6 +58,8 @@ def test_the_command_in_the_container_uses_the_same_password(container: Containe
 
 def test_jobs_write_to_the_volumes_and_to_tmp_alone(container: Container) -> None:
     tried = "for f in /opt/claudecode2api/app /usr /etc ~ /projects /tmp /var/lib/claudecode2api"
+    # Also those places are read-only that would be closed to its user anyway.
+    assert container.sh("awk '$5 == \"/\" {print $6}' /proc/self/mountinfo").startswith("ro,")
     record = container.finish(f'bash: {tried}; do touch "$f/x" 2>/dev/null && echo "can $f"; done')
     written = [line for line in record["result"].split("\\n") if "can /" in line]
     assert [line.split("can ")[1].strip('"') for line in written] == [
@@ -141,14 +143,18 @@ def test_any_user_of_group_0_can_run_it(start_container: Callable[..., Container
 def test_without_a_password_it_ends_with_78_and_is_not_started_for_ever(podman: Podman) -> None:
     name = podman.run("run", "--detach", "--network=none", "--restart=on-failure:2", IMAGE).strip()
     try:
-        eventually(lambda: podman.inspect(name)["RestartCount"] == 2)
+        eventually(lambda: len(log_of(podman, name)) == 3)
         eventually(lambda: podman.inspect(name)["State"]["Status"] == "exited")
         assert podman.inspect(name)["State"]["ExitCode"] == 78
-        log = podman.try_("logs", name).stderr.splitlines()
-        assert len(log) == 3
+        assert podman.inspect(name)["RestartCount"] == 2
+        log = log_of(podman, name)
         assert all(line.startswith("cannot use AUTH_PASSWORD: ") for line in log)
     finally:
         podman.run("rm", "--force", "--time=0", name)
+
+
+def log_of(podman: Podman, name: str) -> list[str]:
+    return podman.try_("logs", name).stderr.splitlines()
 
 
 def test_run_tells_why_the_gateway_does_not_start(podman: Podman, tmp_path: Path) -> None:
