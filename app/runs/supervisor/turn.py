@@ -64,7 +64,7 @@ class Turn:
         self._woken_at = 0.0
         self._killed_before = run.killed_agents
         self._begin_until = time.monotonic() + BEGIN_PATIENCE
-        self._stop = TurnStop(run, job, self._take_nothing_more)
+        self._stop = TurnStop(run, job)
 
     @property
     def held(self) -> str | None:
@@ -90,7 +90,7 @@ class Turn:
     def until_over(self) -> None:
         """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
         run, job = self._run, self._job
-        self._stop.read_wish(is_answered=self._result is not None)
+        self._stop.read_wish(self._take_nothing_more, is_answered=self._result is not None)
         while not run.watch.has_exited():
             for line in run.new_lines():
                 self._on_line(line)
@@ -101,14 +101,16 @@ class Turn:
                 break
             self._questions.expire()
             self._stop.act_on_time(
-                is_answered=self._result is not None, is_asking=self._questions.are_open
+                self._take_nothing_more,
+                is_answered=self._result is not None,
+                is_asking=self._questions.are_open,
             )
             numbers = run.watch.wait(self._patience())
             if run.watch.has_exited():
                 break
             if signal.SIGTERM in numbers or not job.job.exists():
                 self._inbox.read()
-                self._stop.read_wish(is_answered=self._result is not None)
+                self._stop.read_wish(self._take_nothing_more, is_answered=self._result is not None)
             job.restore_records()
         # What it printed last.
         for line in run.new_lines():

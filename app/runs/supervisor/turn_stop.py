@@ -14,12 +14,15 @@ from app.runs.supervisor.talking_run import TalkingRun
 
 
 class TurnStop:
-    """Stops one turn. `on_begin` is called once, before the CLI is asked."""
+    """Stops one turn.
 
-    def __init__(self, run: TalkingRun, job: JobWatch, on_begin: Callable[[], None]) -> None:
+    `on_begin` of the methods is called once, before the CLI is asked. It is not kept here: it would
+    keep the turn, and the supervisor has no garbage collector to find that.
+    """
+
+    def __init__(self, run: TalkingRun, job: JobWatch) -> None:
         self._run = run
         self._job = job
-        self._on_begin = on_begin
         self._signals = run.watch.signals
         # When signals follow, by the monotonic clock.
         self._until: float | None = None
@@ -48,7 +51,7 @@ class TurnStop:
             return self._reached.status
         return self._cancelled
 
-    def read_wish(self, *, is_answered: bool) -> None:
+    def read_wish(self, on_begin: Callable[[], None], *, is_answered: bool) -> None:
         """Stop the turn if a client wants that."""
         job = self._job.job
         if job.is_to_be_cancelled():
@@ -58,12 +61,14 @@ class TurnStop:
         if not is_answered or self._run.tasks:
             # An answer that is there was not cancelled.
             self._cancelled = "cancelled"
-        self._begin()
+        self._begin(on_begin)
 
-    def act_on_time(self, *, is_answered: bool, is_asking: bool) -> None:
+    def act_on_time(
+        self, on_begin: Callable[[], None], *, is_answered: bool, is_asking: bool
+    ) -> None:
         """Stop the turn at a limit, or send the CLI the next signal if it is due."""
         if self._until is None:
-            self._check_limits(is_answered, is_asking)
+            self._check_limits(on_begin, is_answered, is_asking)
         elif time.monotonic() > self._until and not self._signals.is_started:
             # The CLI did not answer in time.
             self.spoils_run = True
@@ -79,19 +84,21 @@ class TurnStop:
             return max(0.01, self._until - time.monotonic())
         return self._job.patience()
 
-    def _check_limits(self, is_answered: bool, is_asking: bool) -> None:
+    def _check_limits(
+        self, on_begin: Callable[[], None], is_answered: bool, is_asking: bool
+    ) -> None:
         self._reached = self._job.reached(is_asking=is_asking)
         if self._reached is None:
             return
         self._was_answered = is_answered
         self.has_cut_agents = self._run.tasks.has_agents
         self.spoils_run = True
-        self._begin()
+        self._begin(on_begin)
 
-    def _begin(self) -> None:
+    def _begin(self, on_begin: Callable[[], None]) -> None:
         if self._until is not None:
             return
-        self._on_begin()
+        on_begin()
         self._until = time.monotonic() + self._run.watch.started.start.kill_grace / 4
         self._run.request("interrupt", cancel_queued=True)
         for task_id in self._run.tasks.ids:
