@@ -65,16 +65,18 @@ def age(process: Process) -> float:
 
 
 def memory_of(pid: int) -> int:
-    """Bytes of memory of a process, with its share of what it shares; 0 if that is unknown."""
+    """Bytes of memory that a process has to itself, without its program's; 0 if that is unknown.
+
+    From `statm` (proc(5)), which the kernel counts anyway. `smaps_rollup` knows the process's share
+    of what it shares, too, but takes 10 ms and more for one of 200 MB.
+    """
     try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as lines:
-            for line in lines:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) << 10
-    except (OSError, ValueError, IndexError):
-        # It has exited, or is another user's.
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            _, resident, shared, *_ = map(int, file.read().split())
+    except (OSError, ValueError):
+        # It has exited.
         return 0
-    return 0
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
 def child(pid: int) -> Process:

@@ -259,3 +259,14 @@ def test_a_boot_has_one_id() -> None:
 )
 def test_a_signal_has_a_name(number: int, name: str) -> None:
     assert signal_name(number) == name
+
+
+def test_memory_is_what_a_process_has_to_itself() -> None:
+    program = "import sys; kept = bytearray(50 << 20); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 50 << 20 <= processes.memory_of(process.pid) < 70 << 20
+    assert processes.memory_of(process.pid) == 0

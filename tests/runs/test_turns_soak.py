@@ -153,7 +153,7 @@ def look(gateway: Gateway) -> Level:
     assert gateway.process is not None
     lists = (path for path in state.iterdir() if path.name not in ("jobs", "runs"))
     return Level(
-        {role: processes.memory_of(pid) for role, pid in roles.items()},
+        {role: share_of_memory(pid) for role, pid in roles.items()},
         {role: open_files(pid) for role, pid in roles.items()},
         len(processes.descendants(gateway.process.pid)),
         {path.name: sum(1 for _ in path.rglob("*")) for path in lists},
@@ -163,6 +163,13 @@ def look(gateway: Gateway) -> Level:
 def has_no_more_open(after: Level, before: Level) -> bool:
     """Whether no process has a file open that it had not before."""
     return all(after.descriptors[role] <= before.descriptors[role] for role in after.descriptors)
+
+
+def share_of_memory(pid: int) -> int:
+    """Bytes of memory of a process, with its share of what it shares."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    (line,) = (each for each in rollup if each.startswith("Pss:"))
+    return int(line.split()[1]) << 10
 
 
 def open_files(pid: int) -> Counter[str]:

@@ -27,7 +27,7 @@ class RunRow(ResponseModel):
     jobs: int = Field(description="How many jobs it has served, this one included.", ge=0)
     idle_since: AwareDatetime | None = Field(description="Since when it has been idle, if it is.")
     memory_bytes: int | None = Field(
-        description="The memory that it uses; null if that is unknown.", ge=0
+        description="The memory that it has to itself; null if that is unknown.", ge=0
     )
     own_turns: int = Field(
         description="How many turns the CLI has begun without a job since its last job, such as"
