@@ -40,6 +40,7 @@ class MessageResponse:
         self._metrics = metrics
         self._record = record
         self._request_id = request_id()
+        self._has_ended = False
         self._builder = MessageBuilder(f"msg_{job.id}", model)
 
     def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
@@ -63,21 +64,22 @@ class MessageResponse:
         return late_json(self._message(events), head_delay)
 
     def _message(self, events: Iterator[list[Event]]) -> Value:
-        last: dict[str, Any] = {}
         for event in self._model_events(chain.from_iterable(events)):
             if event["type"] == "ping":
                 yield
-            last = event
         # Otherwise the client has disconnected.
-        return self._builder.message if last.get("type") == "message_stop" else None
+        return self._builder.message if self._has_ended else None
 
     def _model_events(self, events: Iterator[Event] | list[Event]) -> Iterator[dict[str, Any]]:
         for event in events:
             if isinstance(event, Comment):
-                yield {"type": "ping"}
+                # Where the message was cut, its job may take a while to end.
+                if not self._has_ended:
+                    yield {"type": "ping"}
             elif isinstance(event, ModelEvent):
                 yield self._builder.add(event.fields)
             elif isinstance(event, AnswerEnd):
+                self._has_ended = True
                 ending = self._builder.end(event.stop_reason, self._cut.stop)
                 if event.is_complete:
                     self._note_answer()
