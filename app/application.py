@@ -11,7 +11,7 @@ from app.anthropic import errors as anthropic_errors
 from app.anthropic import messages as anthropic_messages
 from app.anthropic import models as anthropic_models
 from app.anthropic import path_hints as anthropic_path_hints
-from app.anthropic.openapi_models import AnthropicModel, AnthropicModelList
+from app.anthropic.openapi_models import AnthropicError, AnthropicModel, AnthropicModelList
 from app.api import (
     chat,
     claude,
@@ -90,6 +90,7 @@ _ANTHROPIC_MODELS = openai_models.ModelsFormat(
     anthropic_models.model_row,
     AnthropicModelList,
     AnthropicModel,
+    AnthropicError,
 )
 _ANTHROPIC_BY_HEADER = _ANTHROPIC_ERRORS._replace(prefix="/v1/", header=_ANTHROPIC)
 

@@ -22,11 +22,13 @@ class ModelsFormat(NamedTuple):
     render_one: Callable[[Models, str], dict[str, Any]]
     all_models: type[BaseModel]
     one_model: type[BaseModel]
+    error: type[BaseModel]
 
 
 def add_routes(views: Blueprint, models: Models, header: str, other: ModelsFormat) -> None:
     """Add the views to a blueprint. A request with the `header` gets the `other` format."""
-    describes = partial(describe.describes, error_body=openapi_models.OpenAIError)
+    bodies = (openapi_models.OpenAIError, other.error)
+    describes = partial(describe.describes, error_body=bodies)
 
     @views.get("/v1/models")
     @describes(

@@ -90,7 +90,10 @@ class Body:
 
 @dataclass(frozen=True)
 class Description:
-    """The description of a view; `error_body` is the model of its errors."""
+    """The description of a view; `error_bodies` are the models of its errors.
+
+    There are several where a header asks for the format.
+    """
 
     summary: str
     responses: Mapping[int, ResponseDescription]
@@ -98,7 +101,7 @@ class Description:
     errors: Sequence[type[GatewayError]]
     parameters: Sequence[Parameter]
     body: Body | None
-    error_body: Model
+    error_bodies: Sequence[Model]
 
 
 def describes(
@@ -109,7 +112,7 @@ def describes(
     errors: Sequence[type[GatewayError]] = (),
     parameters: Sequence[Parameter] = (),
     body: Body | None = None,
-    error_body: Model = ErrorBody,
+    error_body: Model | Sequence[Model] = ErrorBody,
 ) -> Callable[[View], View]:
     """Describe a view.
 
@@ -122,7 +125,8 @@ def describes(
         else ResponseDescription(_first_line(response), {"application/json": response})
         for status, response in responses.items()
     }
-    description = Description(summary, by_status, details, errors, parameters, body, error_body)
+    bodies = [error_body] if isinstance(error_body, type) else error_body
+    description = Description(summary, by_status, details, errors, parameters, body, bodies)
 
     def describe(view: View) -> View:
         view.__dict__["description"] = description

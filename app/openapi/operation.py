@@ -1,6 +1,6 @@
 """An operation object of OpenAPI 3.1, made from the description of a view."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -85,7 +85,7 @@ def models_of(description: Description) -> set[Model]:
     contents = [response.content for response in description.responses.values()]
     if description.body is not None:
         contents.append(description.body.content)
-    models: set[Model] = {description.error_body}
+    models: set[Model] = {*description.error_bodies}
     for content in contents:
         for body in content.values():
             models.update(body.models if isinstance(body, Text) else [body])
@@ -127,7 +127,7 @@ def _responses(description: Description, errors: list[type[GatewayError]]) -> di
         described = description.responses.get(status)
         response = {} if described is None else _response(described)
         if status in by_status:
-            _add_errors(response, by_status[status], description.error_body)
+            _add_errors(response, by_status[status], description.error_bodies)
         response["headers"] = _headers(described, by_status.get(status, []))
         responses[str(status)] = response
     return responses
@@ -164,8 +164,11 @@ def _headers(
     return headers
 
 
-def _add_errors(response: dict[str, Any], errors: list[type[GatewayError]], body: Model) -> None:
+def _add_errors(
+    response: dict[str, Any], errors: list[type[GatewayError]], bodies: Sequence[Model]
+) -> None:
     """Add errors, all of one status, to the response of that status."""
+    body = bodies[0]
     # An API may have names of its own for some codes.
     names: Mapping[str, str] = getattr(body, "codes", {})
     codes = {names.get(error.code, error.code): _first_line(error) for error in reversed(errors)}
@@ -176,9 +179,11 @@ def _add_errors(response: dict[str, Any], errors: list[type[GatewayError]], body
     if "code" in body.model_fields:
         schema["properties"] = {"code": {"enum": sorted(codes)}}
     content = response.setdefault("content", {})
-    if "application/json" in content:
-        schema = {"anyOf": [content["application/json"]["schema"], schema]}
-    content["application/json"] = {"schema": schema}
+    before = content["application/json"]["schema"] if "application/json" in content else None
+    schemas = [*([before] if before else []), schema, *map(reference, bodies[1:])]
+    content["application/json"] = {
+        "schema": schema if len(schemas) == 1 else {"anyOf": schemas},
+    }
 
 
 def _media(media: Model | Text) -> dict[str, Any]:
