@@ -22,6 +22,8 @@ from app.conversation.events import (
 )
 from app.conversation.line_splitter import LineSplitter
 
+#: After a message that ends so, the CLI asks the model to go on (2.1.330).
+CLI_GOES_ON = ("max_tokens", "model_context_window_exceeded", "refusal")
 #: Longer lines, in bytes, have nothing that the parser needs: they are skipped.
 LONGEST_LINE = 1 << 20
 #: Bytes of lines that are held back until the model starts.
@@ -51,6 +53,9 @@ class AnswerParser:
         self.has_calls = self._in_call = self._call_is_empty = False
         # The texts of the present message that are held back until it calls a tool.
         self._held_texts: list[str] = []
+        #: Why the answer is complete although the job goes on; None if it is not. An answer of the
+        #: client's tools is one message.
+        self.ended: str | None = None
         self._with_lines = with_lines
         self._lines = LineSplitter(LONGEST_LINE)
         self._started = False
@@ -81,7 +86,8 @@ class AnswerParser:
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
         """The events of a chunk. An incomplete line is kept for the next one."""
         for line in self._lines.feed(chunk):
-            yield from self._parse_line(line)
+            if self.ended is None:
+                yield from self._parse_line(line)
         if self._lines.has_skipped:
             # The line is not parsed, so it may be a tool call.
             self.used_tools = self._tools is None
@@ -152,6 +158,11 @@ class AnswerParser:
         elif kind == "message_delta":
             counts = {name: n for name, n in as_object(event.get("usage")).items() if n}
             self.usage.setdefault(self._message_id, {}).update(counts)
+            reason = as_object(event.get("delta")).get("stop_reason")
+            if self._tools is not None and not self.structured and reason in CLI_GOES_ON:
+                self.ended = str(reason)
+                for text in self._held_texts:
+                    yield TextDelta(text)
 
     def _whole_block(self, fields: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """A finished block, which was streamed unless the CLI asked without streaming."""

@@ -10,23 +10,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.cli.lines import as_object, parse
-from app.conversation.answer import LONGEST_LINE
+from app.conversation.answer import CLI_GOES_ON, LONGEST_LINE
 from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
 from app.conversation.errors import AnswerFailed
 from app.conversation.events import AnswerEvent, ModelEvent
 from app.conversation.line_splitter import LineSplitter
 
-# After a message that ends so, the CLI asks the model to go on.
-_CLI_GOES_ON = ("max_tokens", "model_context_window_exceeded", "refusal")
-
 
 class ModelAnswerParser:
     """Parses the chunks of a job's output into ModelEvents, without the last `message_stop`.
 
     With `structured`, the answer is a text with the structured output, unless the model calls one
-    of the client's tools. Its text is cut by `cut`, which also has the reason if the answer is
-    complete before the job has ended.
+    of the client's tools. Its text is cut by `cut`.
     """
 
     def __init__(self, structured: bool, tools: ClientTools, cut: Cut) -> None:
@@ -36,6 +32,8 @@ class ModelAnswerParser:
         #: The model has the client's tools alone, so the job has no effect.
         self.used_tools = False
         self.has_client_tools = True
+        #: Why the answer is complete although the job goes on; None if it is not.
+        self.ended: str | None = None
         #: The events have it.
         self.usage: dict[str, dict[str, Any]] = {}
         self._tools = tools
@@ -104,10 +102,10 @@ class ModelAnswerParser:
     def _begin(self, event: dict[str, Any]) -> None:
         if self._has_begun and not self._is_over:
             raise AnswerFailed("cli_failed", "The model's answer broke off, and another one began")
-        if self._is_over and self._cut.reason is None:
+        if self._is_over:
             # The answer is complete, and the CLI has asked the model to go on.
-            self._cut.reason = str(self._stop_reason)
-        if not self._is_over:
+            self.ended = str(self._stop_reason)
+        else:
             self._start, self._held, self._left_out = event, [], set()
 
     def _begin_block(self, event: Mapping[str, Any]) -> Iterator[AnswerEvent]:
@@ -121,7 +119,7 @@ class ModelAnswerParser:
         yield from self._release()
 
     def _end(self) -> Iterator[AnswerEvent]:
-        is_short = self._stop_reason in _CLI_GOES_ON
+        is_short = self._stop_reason in CLI_GOES_ON
         if is_short and not self.structured:
             yield from self._release()
         if self._is_held:
@@ -129,8 +127,8 @@ class ModelAnswerParser:
             self._start, self._held = self._start if self.structured else None, []
             return
         self._is_over = True
-        if is_short and self._cut.reason is None:
-            self._cut.reason = str(self._stop_reason)
+        if is_short:
+            self.ended = str(self._stop_reason)
 
     def _release(self) -> Iterator[AnswerEvent]:
         held, self._held, self._is_held = self._held, [], False

@@ -54,6 +54,10 @@ class Parser(Protocol):
     def usage(self) -> Mapping[str, Mapping[str, Any]]:
         """The usage of each of the model's messages."""
 
+    @property
+    def ended(self) -> str | None:
+        """Why the answer is complete although the job goes on; None if it is not."""
+
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
         """The events of a chunk of output. Raises AnswerFailed."""
 
@@ -99,6 +103,7 @@ def read_events(
                     except AnswerFailed as failure:
                         jobs.abandon(job, str(failure.detail))
                         raise
+                    cut.reason = cut.reason or parser.ended
                     if events:
                         yield events
                     # A piece may have a thousand lines: other requests are served in between.

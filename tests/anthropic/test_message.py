@@ -78,14 +78,14 @@ def test_what_follows_the_message_is_no_part_of_it() -> None:
     parser, cut = parser_with()
     events = [START, *text(0, "x"), *end("end_turn")]
     assert passed(parser, *events, START, *text(0, "more")) == events[:-1]
-    assert cut.reason == "end_turn"
+    assert (parser.ended, cut.reason) == ("end_turn", None)
 
 
 @pytest.mark.parametrize("reason", ["max_tokens", "refusal", "model_context_window_exceeded"])
 def test_a_message_after_which_the_cli_goes_on_is_complete(reason: str) -> None:
     parser, cut = parser_with()
     passed(parser, START, *text(0, "x"), *end(reason))
-    assert cut.reason == reason
+    assert (parser.ended, cut.reason) == (reason, None)
 
 
 def test_a_broken_message_is_not_replaced() -> None:

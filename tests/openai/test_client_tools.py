@@ -174,6 +174,18 @@ def test_an_error_of_the_models_api_goes_to_the_client_at_once(
 
 
 @pytest.mark.parametrize(
+    ("reason", "expected"), [("max_tokens", "length"), ("refusal", "content_filter")]
+)
+def test_what_the_cli_says_after_the_message_is_no_part_of_the_answer(
+    face: Gateway, reason: str, expected: str
+) -> None:
+    """The CLI asks the model to go on."""
+    (choice,) = ask(face, f"cut: {reason}", tools=[WEATHER]).json()["choices"]
+    assert choice["finish_reason"] == expected
+    assert choice["message"]["content"] == f"You said: cut: {reason}"
+
+
+@pytest.mark.parametrize(
     ("tools", "param"),
     [
         ([{"type": "function", "function": {"name": "a b"}}], "tools[0].name"),
