@@ -18,7 +18,7 @@ from gevent.event import Event
 from app import processes
 from app.records.job import Job
 from app.records.job_records import JobEnd
-from app.records.output_file import data_end, open_output
+from app.records.output_file import data_end, is_output, open_output, status_of
 from app.runs.detect_dead import supervisor_of
 from app.runs.queue_file import Place, place_of, queue_file
 from app.server.hub_yield import yield_to_hub
@@ -87,15 +87,18 @@ class Watch:
         """Where the job begins in its run's output; None if that is not known yet."""
         if self._start is None:
             self._start = self._job.span_start() if self._end is None else self._end.span_start
-            if self._start is not None and self._is_served_by_another_run():
+            if self._start is not None and self._is_replaced():
                 os.close(self._output)
                 self._output = open_output(self._job.output)
         return self._start
 
-    def _is_served_by_another_run(self) -> bool:
-        """Whether the output is not the one that was prepared for the job."""
-        run = self._job.run.id if self._end is None else self._end.run
-        return run not in (None, self._job.id)
+    def _is_replaced(self) -> bool:
+        """Whether the output is another file than at entry: another run serves the job now.
+
+        That may be the prepared one, after a kept run that did not begin the job.
+        """
+        there = status_of(self._job.output) is not None
+        return there and not is_output(self._job.output, self._output)
 
     def read(self, position: int) -> bytes:
         """At most one chunk of the job's output; empty at its end.
