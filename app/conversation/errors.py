@@ -49,11 +49,12 @@ class ConversationNotFound(GatewayError):
 class AnswerFailed(GatewayError):
     """A job gave no answer. Its `code` is one of `app.conversation.failure_kinds`.
 
-    No client should retry it: the job may have done half of its work, and the CLI has retried
-    calls of the model's API for minutes already.
+    If `is_final`, no client should retry it: the job may have done half of its work, and the CLI
+    has retried calls of the model's API for minutes already.
     """
 
     status = FAILED_DEPENDENCY
+    is_final = True
 
     def __init__(self, code: str, detail: str, status: int = FAILED_DEPENDENCY) -> None:
         super().__init__(detail)
@@ -63,4 +64,4 @@ class AnswerFailed(GatewayError):
 
 def is_final(error: GatewayError) -> bool:
     """Whether a client shall not retry the request by itself, although its status says it may."""
-    return error.code in _FINAL or isinstance(error, AnswerFailed)
+    return error.code in _FINAL or (isinstance(error, AnswerFailed) and error.is_final)

@@ -29,14 +29,20 @@ _API_ERRORS = {
 }
 # The statuses of the model's API that are also the response's, if no tool ran.
 _PASSED_ON = {400, 404, 413, 429, 503, 529}
+# Those with which a client may try again.
+_PASSING = {429, 503, 529}
 
 
 def failure_of(
-    end: Mapping[str, Any], result: Mapping[str, Any], used_tools: bool
+    end: Mapping[str, Any],
+    result: Mapping[str, Any],
+    used_tools: bool,
+    is_model_alone: bool = False,
 ) -> AnswerFailed | None:
     """The error for a job with this end (as in `event: done`); None for a success.
 
-    After a tool ran (`used_tools`), the status is one that clients do not retry by themselves.
+    After a tool ran (`used_tools`), the status is one that clients do not retry by themselves. A
+    job that did nothing but ask the model (`is_model_alone`) leaves it to the client to ask again.
     """
     status, message = end["status"], str(end.get("error"))
     if status == "succeeded":
@@ -48,6 +54,10 @@ def failure_of(
     failure = _cli_failure(end["reason"], result, message)
     if used_tools:
         failure.status = FAILED_DEPENDENCY
+    elif is_model_alone:
+        if failure.code == "cli_failed" and end["reason"] == "api_error":
+            failure = AnswerFailed("upstream_failed", message, 503)
+        failure.is_final = failure.status not in _PASSING
     return failure
 
 

@@ -124,7 +124,7 @@ def read_events(
 def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterator[Event]:
     end, result = jobs.end_of(job), jobs.result_of(job)
     if cut.reason is None:
-        failure = failure_of(end, result, parser.used_tools)
+        failure = failure_of(end, result, parser.used_tools, parser.has_client_tools)
         if failure is not None:
             raise failure
         is_structured = parser.structured and not parser.has_calls

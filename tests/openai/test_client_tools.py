@@ -170,6 +170,7 @@ def test_an_error_of_the_models_api_goes_to_the_client_at_once(
     before = len(model.asked)
     answer = ask(gateway, "fail: 529 overloaded_error Overloaded", tools=[WEATHER])
     assert answer.status_code == 529, answer.text
+    assert "X-Should-Retry" not in answer.headers
     assert len(model.asked) == before + 1
 
 
