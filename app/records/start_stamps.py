@@ -6,7 +6,8 @@ they are still as they were. Standard library alone, because the supervisor impo
 
 import os
 from collections.abc import Iterator, Sequence
-from uuid import uuid4
+
+from app.records.job_id import new_uuid
 
 #: Files and folders of one plugin. Of a larger one, each stamp is another.
 MOST_FILES = 1000
@@ -30,7 +31,7 @@ def _stamp(path: str) -> str:
     for each in _files(path):
         count += 1
         if count > MOST_FILES:
-            return str(uuid4())
+            return new_uuid()
         try:
             status = os.stat(each)
         except OSError:

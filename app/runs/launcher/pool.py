@@ -9,7 +9,6 @@ import select
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from app.runs.launcher.children import Children
@@ -23,14 +22,15 @@ SPARE_MEMORY = 120 << 20
 MOST_IDLE = 8
 
 
-@dataclass
 class _Kept:
     """A run that a supervisor keeps after the job `served`; `memory` is in bytes."""
 
-    descriptor: int
-    served: str
-    memory: int
-    is_ending: bool = False
+    # Not a dataclass: what that module imports would cost each supervisor memory.
+    def __init__(self, descriptor: int, served: str, memory: int) -> None:
+        self.descriptor = descriptor
+        self.served = served
+        self.memory = memory
+        self.is_ending = False
 
 
 class Pool:

@@ -8,13 +8,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from uuid import uuid4
 
 from app.cli import control
 from app.cli.spare import Argument, claim_fields
 from app.processes import Process
 from app.records import kept_run
 from app.records.job import Job
+from app.records.job_id import new_uuid
 from app.records.kept_run import KeptRun
 from app.records.run import Run, RunStart
 from app.records.start_stamps import stamps_of
@@ -53,7 +53,7 @@ class Spare:
         wakeup: int,
     ) -> None:
         self._state = state
-        self.run = Run(state, str(uuid4()))
+        self.run = Run(state, new_uuid())
         # Its own folder is neutral: no project's settings are above it.
         run_start = RunStart(self.run.path, arguments, 1.0)
         self.run.create(run_start, {})

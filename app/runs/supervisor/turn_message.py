@@ -8,11 +8,11 @@ acknowledgement. Standard library alone, because the supervisor imports this.
 import os
 from contextlib import suppress
 from typing import BinaryIO
-from uuid import uuid4
 
 from app.cli import control
 from app.records.inbox import SETTLED
 from app.records.job import Job
+from app.records.job_id import new_uuid
 from app.runs.supervisor.talking_run import TalkingRun
 from app.state import files
 
@@ -26,7 +26,7 @@ class TurnMessage:
         #: Whether the turn of another message goes on, which has the id `held`.
         self.is_held = held is not None
         #: The id of the job's message, by which the CLI names it.
-        self.id = held or str(uuid4())
+        self.id = held or new_uuid()
         self._history: BinaryIO | None = None
         self._message: int | None = None
         self._awaited: str | None = None
@@ -71,7 +71,7 @@ class TurnMessage:
             if not line.startswith(control.MESSAGE_HEAD):
                 self._run.say(line)
                 continue
-            self._awaited = str(uuid4())
+            self._awaited = new_uuid()
             self._run.say(control.history_head(self._awaited), line[len(control.MESSAGE_HEAD) :])
             return
         if self._message is not None:
