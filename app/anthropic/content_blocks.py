@@ -150,19 +150,24 @@ class Message(BaseModel):
             elif isinstance(block, ToolUseBlock):
                 arguments = json.dumps(block.input)
                 calls.append(messages.ToolCall(block.name, arguments, {}, block.id))
-            else:
+            elif self._can_be_read(block):
                 rest.append(_part(block))
+            else:
+                kind = shortened(block.type)
+                rest.append(messages.TextPart(f"[A block of the type {kind} was here.]"))
         if rest or calls:
             yield messages.Message(self.role, rest, None, calls)
 
     def unreadable(self) -> tuple[int, str] | None:
         """The number and type of the first block that the model cannot read in this message."""
-        known: Sequence[type[_Block]] = _READABLE[self.role]
         for number, block in enumerate(self.content):
-            is_known = isinstance(block, tuple(known)) or block.type in _OTHERS.get(self.role, ())
-            if not is_known:
+            if not self._can_be_read(block):
                 return number, shortened(block.type)
         return None
+
+    def _can_be_read(self, block: _Block) -> bool:
+        known = tuple(_READABLE[self.role])
+        return isinstance(block, known) or block.type in _OTHERS.get(self.role, ())
 
 
 _READABLE: Mapping[str, Sequence[type[_Block]]] = {

@@ -8,7 +8,10 @@ from flask import Flask, Request, Response, request
 from app import origin
 from app.errors import CrossSite
 
-_EXPOSED = "Location, Retry-After, X-Claude-Ignored, X-Process-ID, X-Request-ID, X-Session-ID"
+_EXPOSED = (
+    "Location, Request-Id, Retry-After, X-Claude-Ignored, X-Estimated, X-Process-ID, X-Request-ID,"
+    " X-Session-ID, X-Should-Retry"
+)
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "Authorization, Content-Type, Last-Event-ID, X-Request-ID"
 
