@@ -39,6 +39,7 @@ LONGEST = (
     *("runs/test_queue.py", "openapi/test_oracles.py", "runs/test_true_end.py"),
     *("runs/test_kept_runs.py", "jobs/test_ownership.py", "api/test_browser.py"),
     *("openai/test_real_cli.py", "runs/test_crashes.py", "jobs/test_index.py"),
+    *("anthropic/test_clients.py", "anthropic/test_messages.py"),
     *("jobs/test_cancel.py", "server/test_pressure.py", "tool/test_run.py"),
 )
 # Files with such tests take longer than most.

@@ -192,6 +192,16 @@ def test_what_the_cli_says_after_the_message_is_no_part_of_it(face: Gateway, rea
     assert message["content"] == [{"type": "text", "text": f"You said: cut: {reason}"}]
 
 
+def test_a_call_of_a_tool_that_is_none_is_passed_on_too(
+    face: Gateway, model: model_api.Server
+) -> None:
+    """The CLI says that there is no such tool, and asks the model again."""
+    message = create(face, "call: SendMessage {}", tools=[WEATHER]).json()
+    assert message["stop_reason"] == "tool_use"
+    assert [block["type"] for block in message["content"]] == ["text", "tool_use"]
+    assert message["content"][1]["name"] == "SendMessage"
+
+
 def test_an_answer_can_follow_a_schema(face: Gateway) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     wanted = {"format": {"type": "json_schema", "schema": schema}}
