@@ -196,7 +196,8 @@ class Session:
 
     def _finish(self, turn: Turn) -> None:
         assert turn.listener is not None
-        turn.listener.join(PATIENCE)
+        # All workers may start anew.
+        turn.listener.join(3 * PATIENCE)
         assert not turn.listener.is_alive(), (self.story, turn.listener.job_id)
         turn.done = json.loads(turn.listener.events[-1].data)
 
