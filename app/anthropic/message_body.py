@@ -1,4 +1,4 @@
-"""The bodies of `POST /v1/messages` and `POST /v1/messages/count_tokens`. Pure."""
+"""The body of a request for a message, or for its tokens. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar

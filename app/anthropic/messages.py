@@ -1,17 +1,16 @@
-"""`POST /v1/messages` and `POST /v1/messages/count_tokens`."""
+"""`POST /v1/messages`."""
 
 import time
 from collections.abc import Generator, Sequence
 from functools import partial
 from itertools import chain
 
-from flask import Blueprint, Response, after_this_request, g, jsonify, request
+from flask import Blueprint, Response, after_this_request, g, request
 
-from app.anthropic import openapi_models
+from app.anthropic import openapi_models, token_counts
 from app.anthropic.errors import REQUEST_ID_HEADER
-from app.anthropic.message_body import CountRequest, MessageRequest, read_request
+from app.anthropic.message_body import MessageRequest, read_request
 from app.anthropic.message_response import MessageResponse
-from app.anthropic.token_estimate import estimated_tokens
 from app.anthropic.turn_request import to_turn_request
 from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
@@ -25,6 +24,7 @@ from app.http.idempotency_header import idempotency_key_of
 from app.http.request_id import request_id
 from app.http.start_job import start_job
 from app.http.stream_response import stream_response
+from app.jobs.idempotency import Key
 from app.jobs.service import JobService
 from app.openapi.describe import Body, describes
 from app.records.job import Job
@@ -34,7 +34,10 @@ MOST_IGNORED = 1000
 
 
 def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Blueprint:
-    """The views; the head of an answer that is not streamed waits for `head_delay` seconds."""
+    """All views of this API.
+
+    The head of an answer that is not streamed waits for `head_delay` seconds.
+    """
     views = Blueprint("anthropic", __name__)
 
     @views.after_request
@@ -56,29 +59,7 @@ def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Bluepri
         body = turns.requests.bodies.read_json_bytes(request)
         message = read_request(MessageRequest, body)
         key = idempotency_key_of(request, body)
-        turn_request = to_turn_request(message, request.headers)
-        tools = turn_request.tools or ClientTools([])
-        turn = turns.prepare(turn_request, tools, g.user, key)
-        started = start_job(jobs, turn.spec, g.user)
-        # Error responses have it, too.
-        after_this_request(partial(_add_job_header, started.job.id))
-        cut = Cut(message.stop_sequences or [], None)
-        events = read_events(
-            jobs,
-            started.job,
-            ModelAnswerParser(turn.structured, tools, cut),
-            cut,
-            request.environ,
-            cancel_on_disconnect=started.cancel_on_disconnect,
-            end_run_at_cut=True,
-            requested_at=requested_at if started.is_new else None,
-        )
-        record = partial(_record, turns, turn, started.job) if started.is_new else None
-        answer = MessageResponse(started.job, message.model, cut, jobs.metrics, record)
-        if message.stream:
-            response = _stream(answer, events, started.job)
-        else:
-            response = answer.in_one_piece(events, head_delay)
+        response = _answer(jobs, turns, message, key, requested_at, head_delay)
         ignored = message.ignored_parameters()
         if ignored:
             names = ", ".join(name for name in ignored if name.isascii() and name.isidentifier())
@@ -86,25 +67,40 @@ def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Bluepri
             response.headers["X-Claude-Ignored"] = names[:MOST_IGNORED]
         return response
 
-    @views.post("/v1/messages/count_tokens")
-    @describes(
-        "Estimate the tokens of a conversation.",
-        openapi_models.TOKEN_COUNT,
-        details="Four ASCII characters, or one other character, count as one token.",
-        body=Body({"application/json": CountRequest}),
-        errors=openapi_models.REQUEST_ERRORS,
-        error_body=openapi_models.AnthropicError,
-    )
-    def count_tokens() -> Response:
-        asked = read_request(CountRequest, turns.requests.bodies.read_json_bytes(request))
-        turns.models.resolve(asked.model)
-        response = jsonify(
-            input_tokens=estimated_tokens(asked.conversation(), asked.client_tools())
-        )
-        response.headers["X-Estimated"] = "true"
-        return response
-
+    token_counts.add_route(views, turns)
     return views
+
+
+def _answer(
+    jobs: JobService,
+    turns: ModelTurns,
+    message: MessageRequest,
+    key: Key | None,
+    requested_at: float,
+    head_delay: float,
+) -> Response:
+    turn_request = to_turn_request(message, request.headers)
+    tools = turn_request.tools or ClientTools([])
+    turn = turns.prepare(turn_request, tools, g.user, key)
+    started = start_job(jobs, turn.spec, g.user)
+    # Error responses have it, too.
+    after_this_request(partial(_add_job_header, started.job.id))
+    cut = Cut(message.stop_sequences or [], None)
+    events = read_events(
+        jobs,
+        started.job,
+        ModelAnswerParser(turn.structured, tools, cut),
+        cut,
+        request.environ,
+        cancel_on_disconnect=started.cancel_on_disconnect,
+        end_run_at_cut=True,
+        requested_at=requested_at if started.is_new else None,
+    )
+    record = partial(_record, turns, turn, started.job) if started.is_new else None
+    answer = MessageResponse(started.job, message.model, cut, jobs.metrics, record)
+    if message.stream:
+        return _stream(answer, events, started.job)
+    return answer.in_one_piece(events, head_delay)
 
 
 def _record(turns: ModelTurns, turn: Turn, job: Job, text: str, calls: Sequence[ToolCall]) -> None:
