@@ -32,6 +32,26 @@ from app.records.job import Job
 #: Characters of X-Claude-Ignored.
 MOST_IGNORED = 1000
 
+_QUESTION = {"model": "sonnet", "messages": [{"role": "user", "content": "What is a pipe?"}]}
+_TOOL = {
+    "name": "weather",
+    "description": "The weather in a city",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+}
+_EXAMPLES = {
+    "a question": {**_QUESTION, "max_tokens": 1000},
+    "a tool of the client": {
+        "model": "sonnet",
+        "max_tokens": 1000,
+        "messages": [{"role": "user", "content": "What is the weather in Oslo?"}],
+        "tools": [_TOOL],
+    },
+}
+
 
 def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Blueprint:
     """All views of this API.
@@ -50,7 +70,7 @@ def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Bluepri
         "Have the model answer.",
         openapi_models.MESSAGE,
         details="As in Anthropic's API. Each answer is a job, whose id is in `X-Process-ID`.",
-        body=Body({"application/json": MessageRequest}),
+        body=Body({"application/json": MessageRequest}, _EXAMPLES),
         errors=openapi_models.MESSAGE_ERRORS,
         error_body=openapi_models.AnthropicError,
     )

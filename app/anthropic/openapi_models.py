@@ -86,7 +86,11 @@ _EVENTS = Text(
     "Server-sent events as Anthropic's API sends them. A failure after the first one is `event:"
     " error`, and ends the stream.",
     _EVENT,
-    {"type": "string"},
+    {
+        "type": "object",
+        "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+        "required": ["event", "data"],
+    },
     (AnthropicError,),
 )
 

@@ -8,6 +8,13 @@ from app.anthropic.token_estimate import estimated_tokens
 from app.conversation.model_turns import ModelTurns
 from app.openapi.describe import Body, describes
 
+_EXAMPLES = {
+    "a question": {
+        "model": "sonnet",
+        "messages": [{"role": "user", "content": "What is a pipe?"}],
+    }
+}
+
 
 def add_route(views: Blueprint, turns: ModelTurns) -> None:
     """Add the view to a blueprint."""
@@ -17,7 +24,7 @@ def add_route(views: Blueprint, turns: ModelTurns) -> None:
         "Estimate the tokens of a conversation.",
         openapi_models.TOKEN_COUNT,
         details="Four ASCII characters, or one other character, count as one token.",
-        body=Body({"application/json": CountRequest}),
+        body=Body({"application/json": CountRequest}, _EXAMPLES),
         errors=openapi_models.REQUEST_ERRORS,
         error_body=openapi_models.AnthropicError,
     )

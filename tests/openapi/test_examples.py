@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.anthropic.message_body import CountRequest, MessageRequest
+from app.anthropic.message_body import read_request as read_message_request
 from app.api.answer_body import read_answer
 from app.api.message_body import read_message
 from app.cli.control_requests import control_request
@@ -23,6 +26,8 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "/jobs/{process_id}/control": lambda body: control_request(json.loads(body), ()),
     "/jobs/{process_id}/questions/{question_id}": read_answer,
     "/v1/chat/completions": read_completion,
+    "/v1/messages": partial(read_message_request, MessageRequest),
+    "/v1/messages/count_tokens": partial(read_message_request, CountRequest),
 }
 BODIES = {
     path: operation["requestBody"]["content"]
