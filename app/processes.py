@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 #: The variable in a run's environment by which its processes are found; it holds the run's id.
@@ -28,7 +27,6 @@ _MOST_PID = (1 << 31) - 1
 # What is added to a job's score for the kernel's OOM killer, and the highest score (proc(5)).
 _OOM_RAISE = 500
 _OOM_MOST = 1000
-_PROC = Path("/proc")
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 _prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
@@ -87,7 +85,7 @@ def child(pid: int) -> Process:
 @functools.cache
 def boot_id() -> str:
     """The id of this boot of the machine: start times can be compared within one boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return _read("/proc/sys/kernel/random/boot_id").decode().strip()
 
 
 def open_process(process: Process) -> int | None:
@@ -185,9 +183,9 @@ def offer_to_kernel(pid: int) -> None:
     Sets `oom_score_adj` (proc(5)), which children inherit.
     """
     with suppress(OSError):
-        own = int((_PROC / "self/oom_score_adj").read_bytes())
-        raised = min(own + _OOM_RAISE, _OOM_MOST)
-        (_PROC / str(pid) / "oom_score_adj").write_bytes(b"%d" % raised)
+        raised = min(int(_read("/proc/self/oom_score_adj")) + _OOM_RAISE, _OOM_MOST)
+        with open(f"/proc/{pid}/oom_score_adj", "wb") as file:
+            file.write(b"%d" % raised)
 
 
 def become_subreaper() -> None:
@@ -199,8 +197,7 @@ def become_subreaper() -> None:
 def has_idle_core() -> bool:
     """Whether fewer processes want to run at this moment than there are cores (proc(5))."""
     try:
-        with open("/proc/loadavg", "rb") as file:
-            runnable = int(file.read().split()[3].split(b"/")[0])
+        runnable = int(_read("/proc/loadavg").split()[3].split(b"/")[0])
     except (OSError, ValueError, IndexError):
         return False
     # This process runs, too.
@@ -218,6 +215,11 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _by_parent() -> dict[int, list[Process]]:
@@ -238,13 +240,13 @@ def _require(pid: int) -> Process:
 
 
 def _pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir(_PROC) if name.isdigit())
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
 def _environment(pid: int) -> bytes:
     """The environment a process was started with; empty if it is gone or another user's."""
     try:
-        return (_PROC / str(pid) / "environ").read_bytes()
+        return _read(f"/proc/{pid}/environ")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
 

@@ -6,7 +6,6 @@ Standard library alone, because the launcher and the supervisors import this.
 
 import functools
 import json
-import logging
 import types
 import typing
 from collections.abc import Hashable, Mapping
@@ -15,8 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 from app.json_depth import is_deep
 from app.state.disk import is_out_of_room
 from app.state.files import read_file, replace_file, replace_in_place
-
-log = logging.getLogger(__name__)
 
 Record = TypeVar("Record", bound=NamedTuple)
 
@@ -140,4 +137,8 @@ def _fit(value: Any, wanted: Any) -> tuple[bool, Any]:
 @functools.lru_cache(maxsize=1000)
 def _warn(path: str, why: str) -> None:
     """Log once that a record is damaged."""
+    # What this module imports costs each supervisor memory, and few ever need it.
+    import logging
+
+    log = logging.getLogger(__name__)
     log.warning("cannot read %s: %s; it counts as missing", path, why)

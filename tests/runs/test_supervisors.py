@@ -1,10 +1,12 @@
 """The pool of supervisors."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from app.runs.supervisor.job_loop import JOBS_EACH
-from tests.support.gateway import Gateway
+from tests.support.gateway import ROOT, Gateway
 
 
 def test_a_supervisor_is_replaced_after_a_number_of_jobs_and_no_job_fails(
@@ -26,3 +28,13 @@ def test_a_supervisor_is_replaced_after_a_number_of_jobs_and_no_job_fails(
         supervisors.add(gateway.processes_of(done["process_id"]).supervisor.pid)
     assert len(supervisors) >= 2
     assert "Traceback" not in gateway.log()
+
+
+def test_a_supervisor_loads_nothing_that_costs_it_memory() -> None:
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import app.runs.launcher.server;"
+    program += "print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", program, str(ROOT)]
+    loaded = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().split()
+    assert "app.runs.supervisor.supervise" in loaded
+    # Each is 20 to 100 pages in every supervisor.
+    assert not {"dataclasses", "inspect", "logging", "pathlib", "uuid"} & set(loaded)
