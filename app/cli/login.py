@@ -76,12 +76,18 @@ class Login:
         lock = open_file(self._lock, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            probe = auth_status.start(self._claude, self._environment, lock)
+            _, age = self._read()
+            # Another process may have asked meanwhile.
+            if not 0 <= age < FRESH:
+                self._run_with(lock)
         except BlockingIOError:
             self._refresh_at = time.monotonic() + _RETRY
-            return
         finally:
+            # Only now, because the next process to have the lock reads the answer.
             os.close(lock)
+
+    def _run_with(self, lock: int) -> None:
+        probe = auth_status.start(self._claude, self._environment, lock)
         try:
             if not probe.wait(auth_status.PATIENCE):
                 self._write(None)

@@ -13,7 +13,7 @@ import requests
 from app.cli.control_requests import ALLOWED
 from app.records.inbox import Inbox
 from tests.support.gateway import Gateway, eventually
-from tests.support.talk import ASK, answered, asking, runs_of
+from tests.support.talk import ASK, answered, asking, await_turns, runs_of
 from tests.support.waiting import begin, flag
 
 SECRET = "the-secret-of-the-request"  # noqa: S105
@@ -49,6 +49,7 @@ def test_the_cli_answers_a_control_request(gateway: Gateway) -> None:
 
 
 def test_an_answer_is_found_among_many_lines(gateway: Gateway) -> None:
+    await_turns(gateway)
     stream = gateway.chat(f"babble 0.0001 {flag(gateway, 'go')}", keep_alive=1)
     with ThreadPoolExecutor(4) as pool:
         kinds = ["mcp_status", "get_session_cost"] * 10

@@ -9,6 +9,7 @@ import requests
 from tests.openai.test_sessions import KEY, TURN, conversation
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask
 from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.talk import await_turns
 
 
 @pytest.fixture
@@ -17,11 +18,6 @@ def talking(gateway_with: Callable[..., Gateway]) -> Gateway:
     gateway = gateway_with(API_KEYS="another-users-key", WORKERS="1")
     await_turns(gateway)
     return gateway
-
-
-def await_turns(gateway: Gateway) -> None:
-    """Wait until the gateway knows that its CLI stays for further turns."""
-    eventually(lambda: "turns" in (gateway.ask("GET", "/health").json()["capabilities"] or []))
 
 
 def job_of(gateway: Gateway, answer: requests.Response) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from app.records.job import Job
 from app.records.kept_run import KeptRun, kept_runs
 from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
+from tests.support.talk import await_turns
 from tests.support.two_users import ALICE, BOB, KEYS, by
 from tests.support.waiting import begin, stopped
 
@@ -26,11 +27,6 @@ def talking(gateway: Gateway) -> Gateway:
     """The shared gateway, once it knows that its CLI stays for further turns."""
     await_turns(gateway)
     return gateway
-
-
-def await_turns(gateway: Gateway) -> None:
-    """Wait until the gateway knows that its CLI stays for further turns."""
-    eventually(lambda: "turns" in (gateway.ask("GET", "/health").json()["capabilities"] or []))
 
 
 def turn(gateway: Gateway, *verbs: str, **fields: Any) -> dict[str, Any]:

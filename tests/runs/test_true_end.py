@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 _VARYING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(toolu|msg)_\d+"
     r"|\ba[0-9a-f]{16}\b|\b[a-z0-9]{9}\b|\b0mw[-\w]+|\d{4}-\d\d-\d\dT[\d:.]+Z"
-    r"|/tmp/\S*?/(claude-\d+|cc-socks/\d+)"
+    r"|/tmp/\S*?/(claude-\d+|cc-socks/\d+)|(?<=: )\s*\d+s\b"
 )
 _SCRIPTS = {
     "text": "hello",

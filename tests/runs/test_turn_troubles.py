@@ -23,12 +23,8 @@ from app.runs.supervisor.talking_run import TalkingRun
 from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, alive, eventually
 from tests.support.hostile import create_job
-from tests.support.talk import ASK, answered, asking, send_message, texts_of
+from tests.support.talk import ASK, answered, asking, await_turns, send_message, texts_of
 from tests.support.waiting import Start
-
-
-def await_turns(gateway: Gateway) -> None:
-    eventually(lambda: "turns" in (gateway.ask("GET", "/health").json()["capabilities"] or []))
 
 
 def idle_run(gateway: Gateway, session: str) -> kept_run.KeptRun:
@@ -87,7 +83,9 @@ def few_descriptors(pid: int) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
+        # It may have exited meanwhile.
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
 
 
 def test_a_message_that_the_cli_does_not_acknowledge_is_discarded(

@@ -64,3 +64,8 @@ def runs_of(gateway: Gateway, **named: Any) -> list[dict[str, Any]]:
     """The rows of GET /runs."""
     rows: list[dict[str, Any]] = gateway.ask("GET", "/runs", **named).json()["runs"]
     return rows
+
+
+def await_turns(gateway: Gateway) -> None:
+    """Wait until the gateway knows that its CLI stays for further turns."""
+    eventually(lambda: "turns" in (gateway.ask("GET", "/health").json()["capabilities"] or []))
