@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import app
 from app import metrics
 from app.auth.users_file import mend_users, save_users
+from app.cli import auth_status
 from app.errors import ConfigurationError
 from app.jobs import shutdown
 from app.jobs.store import Spool
@@ -28,6 +29,7 @@ from app.server.reload_check import reload_error
 from app.server.systemd_notify import SystemdNotifier
 from app.setting_sources import env_file_path
 from app.startup import Startup
+from app.state.files import discard
 from app.state.version import check_layout
 
 log = logging.getLogger("app")
@@ -118,6 +120,7 @@ class Master:
             _exit(ConfigurationError(f"cannot use STATE_DIR: {error}"))
         self._publish_address(arbiter)
         metrics.forget_all(self.startup.settings.state_dir / "metrics")
+        self._forget_login()
         self._log_startup()
         for job_id in (*upgrade(self._spool), *self._spool.close_dead()):
             log.warning(
@@ -133,6 +136,7 @@ class Master:
 
     def reload(self, arbiter: Any) -> None:
         """After a reload, before the first new worker."""
+        self._forget_login()
         self._publish_address(arbiter)
         try:
             save_users(self._spool.state, self.startup.users)
@@ -150,6 +154,10 @@ class Master:
         # No job is left that could damage it before the next start.
         mend_users(self._spool.state, users)
         shutdown.end_launcher(self._spool)
+
+    def _forget_login(self) -> None:
+        """The CLI may have another login or key than before."""
+        discard(auth_status.answer_path(self.startup.settings.state_dir))
 
     def forget_worker(self, number: int) -> None:
         """After a worker: drop its gauges."""

@@ -18,6 +18,11 @@ def lock_path(state: Path) -> str:
     return f"{state}/login.lock"
 
 
+def answer_path(state: Path) -> str:
+    """The file with the last answer, for all workers."""
+    return f"{state}/login.json"
+
+
 def start(claude: str, environment: Mapping[str, str], lock: int | None) -> Probe:
     """Start the command. Raises OSError.
 

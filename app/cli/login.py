@@ -31,7 +31,7 @@ class Login:
     """
 
     def __init__(self, state: Path, claude: str, environment: Mapping[str, str]) -> None:
-        self._file = f"{state}/login.json"
+        self._file = auth_status.answer_path(state)
         self._lock = auth_status.lock_path(state)
         self._claude = claude
         self._environment = dict(environment)

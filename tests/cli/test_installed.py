@@ -196,3 +196,19 @@ def test_a_login_file_of_ours_may_be_anything(start_gateway: START) -> None:
     path.mkdir()
     assert logged_in(gateway) is None
     path.rmdir()
+
+
+def test_a_gateway_that_starts_anew_forgets_the_last_answer(
+    start_gateway: START, tmp_path: Path
+) -> None:
+    answer = tmp_path / "answer"
+    answer.write_text("true")
+    line = ASKED.format(asked=tmp_path / "asked", then=f'echo "{{\\"loggedIn\\":$(cat {answer})}}"')
+    claude = write_claude(tmp_path / "claude", "2.1.330", line)
+    gateway = start_gateway(claude)
+    eventually(lambda: logged_in(gateway) is True)
+    answer.write_text("false")
+    assert gateway.stop() == 0
+    gateway.start()
+    assert logged_in(gateway) is not True
+    eventually(lambda: logged_in(gateway) is False)
