@@ -52,10 +52,18 @@ class Job:
         self.claim_link = f"{self.path}/claim"
         self._span_link = f"{self.path}/span"
         self.wish_link = f"{self.path}/wish"
-        #: The job's links in the lists of jobs.
-        self.links = JobLinks(state, job_id)
-        #: The run that was prepared for the job, with the job's id; another one may serve it.
-        self.prepared = Run(state, job_id)
+
+    # Made when they are needed: a worker has a Job for each client that waits.
+
+    @property
+    def links(self) -> JobLinks:
+        """The job's links in the lists of jobs."""
+        return JobLinks(self.state, self.id)
+
+    @property
+    def prepared(self) -> Run:
+        """The run that was prepared for the job, with the job's id; another one may serve it."""
+        return Run(self.state, self.id)
 
     @property
     def run(self) -> Run:
