@@ -1,9 +1,8 @@
 """`POST /v1/messages`."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 
 from flask import Blueprint, Response, after_this_request, g, request
 
@@ -14,23 +13,19 @@ from app.anthropic.message_response import MessageResponse
 from app.anthropic.turn_request import to_turn_request
 from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
-from app.conversation.events import Event
 from app.conversation.messages import ToolCall
 from app.conversation.model_answer import ModelAnswerParser
 from app.conversation.model_turns import ModelTurns
 from app.conversation.reader import read_events
 from app.conversation.turns import Turn
+from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
 from app.http.request_id import request_id
 from app.http.start_job import start_job
-from app.http.stream_response import stream_response
 from app.jobs.idempotency import Key
 from app.jobs.service import JobService
 from app.openapi.describe import Body, describes
 from app.records.job import Job
-
-#: Characters of X-Claude-Ignored.
-MOST_IGNORED = 1000
 
 _QUESTION = {"model": "sonnet", "messages": [{"role": "user", "content": "What is a pipe?"}]}
 _TOOL = {
@@ -80,11 +75,7 @@ def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Bluepri
         message = read_request(MessageRequest, body)
         key = idempotency_key_of(request, body)
         response = _answer(jobs, turns, message, key, requested_at, head_delay)
-        ignored = message.ignored_parameters()
-        if ignored:
-            names = ", ".join(name for name in ignored if name.isascii() and name.isidentifier())
-            # A header has no room for thousands.
-            response.headers["X-Claude-Ignored"] = names[:MOST_IGNORED]
+        name_ignored(response, message.ignored_parameters())
         return response
 
     token_counts.add_route(views, turns)
@@ -104,7 +95,7 @@ def _answer(
     turn = turns.prepare(turn_request, tools, g.user, key)
     started = start_job(jobs, turn.spec, g.user)
     # Error responses have it, too.
-    after_this_request(partial(_add_job_header, started.job.id))
+    after_this_request(partial(add_job_header, started.job.id))
     cut = Cut(message.stop_sequences or [], None)
     events = read_events(
         jobs,
@@ -119,22 +110,9 @@ def _answer(
     record = partial(_record, turns, turn, started.job) if started.is_new else None
     answer = MessageResponse(started.job, message.model, cut, jobs.metrics, record)
     if message.stream:
-        return _stream(answer, events, started.job)
+        return stream_when_begun(answer.stream, events, started.job.id)
     return answer.in_one_piece(events, head_delay)
 
 
 def _record(turns: ModelTurns, turn: Turn, job: Job, text: str, calls: Sequence[ToolCall]) -> None:
     turns.record(turn, job.run.id, text, calls)
-
-
-def _stream(answer: MessageResponse, events: Generator[list[Event]], job: Job) -> Response:
-    # Until the model starts, a failure is still reported by a status.
-    first = next(events, [])
-    response = stream_response(answer.stream(chain([first], events)), "text/event-stream", job.id)
-    response.call_on_close(events.close)
-    return response
-
-
-def _add_job_header(job_id: str, response: Response) -> Response:
-    response.headers["X-Process-ID"] = job_id
-    return response

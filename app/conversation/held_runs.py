@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.records import kept_run
 from app.state.files import make_folder
 from app.state.old_files import remove_old_files
-from app.state.record_file import read_as, write_record
+from app.state.record_file import take_as, write_record
 
 #: Seconds that a file is kept; no run is held for so long.
 KEPT = 3600.0
@@ -51,16 +51,8 @@ class HeldRuns:
 
     def take(self, digest: str) -> str | None:
         """The id of the run that waits at the end of this conversation, for this caller alone."""
-        path = self._folder / digest
-        record = read_as(_Record, str(path))
-        if record is None:
-            return None
-        try:
-            path.unlink()
-        except OSError:
-            # Another request was faster.
-            return None
-        return record.run if self._is_held(record.run) else None
+        record = take_as(_Record, str(self._folder / digest))
+        return record.run if record is not None and self._is_held(record.run) else None
 
     def _is_held(self, run_id: str) -> bool:
         run = kept_run.read(self._state, run_id)

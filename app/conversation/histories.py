@@ -16,7 +16,7 @@ from app.cli.transcripts import Transcripts
 from app.records import kept_run
 from app.state.files import make_folder
 from app.state.old_files import remove_old_files
-from app.state.record_file import read_as, write_record
+from app.state.record_file import take_as, write_record
 
 #: Seconds that an unused history or conversation is kept; the CLI keeps its sessions as long.
 KEPT = 30 * 86_400.0
@@ -65,14 +65,8 @@ class Histories:
 
     def claim(self, digest: str, cwd: str) -> HistorySession | None:
         """The session that can continue this history, for this caller alone; or None."""
-        path = self._folder / digest
-        record = read_as(_Record, str(path))
+        record = take_as(_Record, str(self._folder / digest))
         if record is None:
-            return None
-        try:
-            path.unlink()
-        except OSError:
-            # Another request was faster, or a job has changed the folder's mode.
             return None
         session = HistorySession(digest, *record)
         if self._open_sessions.has(session.session_id):

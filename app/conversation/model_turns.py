@@ -34,7 +34,7 @@ from app.jobs.spec import JobSpec
 
 #: The folder of these turns' processes, in which no tool writes anything.
 WORKSPACE = "model"
-#: What the model is told without a system prompt of the client: the CLI's own is of its tools.
+#: The system prompt if the client has none: the CLI's own prompt is about its tools.
 NO_SYSTEM_PROMPT = "You are a helpful assistant."
 
 # The options that have a meaning here; the others are of the CLI's own tools and sessions.

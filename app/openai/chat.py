@@ -1,9 +1,8 @@
 """`POST /v1/chat/completions`."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from flask import Blueprint, Response, after_this_request, g, request
@@ -11,14 +10,13 @@ from flask import Blueprint, Response, after_this_request, g, request
 from app.auth.users import User
 from app.conversation.answer import AnswerParser
 from app.conversation.cut import Cut
-from app.conversation.events import Event
 from app.conversation.messages import ToolCall
 from app.conversation.model_turns import ModelTurns
 from app.conversation.reader import read_events
 from app.conversation.turns import Turn, Turns
+from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
 from app.http.start_job import StartedJob, start_job
-from app.http.stream_response import stream_response
 from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
@@ -32,9 +30,6 @@ _EXAMPLES = {
     "a question": {"model": "sonnet", **_QUESTION},
     "a stream": {"model": "sonnet", "stream": True, **_QUESTION},
 }
-
-#: Characters of X-Claude-Ignored.
-MOST_IGNORED = 1000
 
 
 def blueprint(
@@ -71,7 +66,7 @@ def blueprint(
             turn = model_turns.prepare(turn_request, turn_request.tools, g.user, key)
         started = _start(jobs, turns, turn)
         # Error responses have it, too.
-        after_this_request(partial(_add_job_header, started.job.id))
+        after_this_request(partial(add_job_header, started.job.id))
         events = read_events(
             jobs,
             started.job,
@@ -93,7 +88,7 @@ def blueprint(
             record if started.is_new else None,
         )
         if completion.stream:
-            response = _stream(answer, events, started.job)
+            response = stream_when_begun(answer.stream, events, started.job.id)
         else:
             response = answer.in_one_piece(events, head_delay)
         _add_headers(response, answer, completion)
@@ -125,27 +120,9 @@ def _start(jobs: JobService, turns: Turns, turn: Turn) -> StartedJob:
             turns.abandon(turn)
 
 
-def _stream(answer: CompletionResponse, events: Generator[list[Event]], job: Job) -> Response:
-    # Until the model starts, a failure is still reported by a status.
-    first = next(events, [])
-    chunks = answer.stream(chain([first], events))
-    response = stream_response(chunks, "text/event-stream", job.id)
-    response.call_on_close(events.close)
-    return response
-
-
 def _add_headers(
     response: Response, answer: CompletionResponse, completion: CompletionRequest
 ) -> None:
     if answer.session_id:
         response.headers["X-Session-ID"] = answer.session_id
-    ignored = completion.ignored_parameters()
-    if ignored:
-        names = ", ".join(name for name in ignored if name.isascii() and name.isidentifier())
-        # A header has no room for thousands.
-        response.headers["X-Claude-Ignored"] = names[:MOST_IGNORED]
-
-
-def _add_job_header(job_id: str, response: Response) -> Response:
-    response.headers["X-Process-ID"] = job_id
-    return response
+    name_ignored(response, completion.ignored_parameters())

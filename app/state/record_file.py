@@ -6,6 +6,7 @@ Standard library alone, because the launcher and the supervisors import this.
 
 import functools
 import json
+import os
 import types
 import typing
 from collections.abc import Hashable, Mapping
@@ -64,6 +65,18 @@ def read_as(kind: type[Record], path: str) -> Record | None:
     record = None if fields is None else _as_kind(kind, fields)
     if fields is not None and record is None:
         _warn(path, f"not a record of the kind {kind.__name__}")
+    return record
+
+
+def take_as(kind: type[Record], path: str) -> Record | None:
+    """Read a record as `read_as` does, and remove it: of several callers, one gets it."""
+    record = read_as(kind, path)
+    try:
+        if record is not None:
+            os.unlink(path)
+    except OSError:
+        # Another caller was faster, or a job has changed the folder's mode.
+        return None
     return record
 
 

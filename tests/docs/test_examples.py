@@ -63,9 +63,9 @@ def test_an_example_runs(real: Gateway, example: Path, tmp_path: Path) -> None:
 @pytest.mark.real
 def test_the_example_of_questions_answers_one(real: Gateway, tmp_path: Path) -> None:
     made = tmp_path / "made"
-    told = run(FOLDER / "answer_questions.sh", real, tmp_path, PROMPT=f"bash: touch {made}")
+    printed = run(FOLDER / "answer_questions.sh", real, tmp_path, PROMPT=f"bash: touch {made}")
     assert made.exists()
-    assert told.startswith(f'Bash: {{"command":"touch {made}"')
+    assert printed.startswith(f'Bash: {{"command":"touch {made}"')
 
 
 @pytest.fixture

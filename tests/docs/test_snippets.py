@@ -60,8 +60,8 @@ def test_the_commands_that_sentences_mention_exist(name: str) -> None:
         if mention.startswith("claudecode2api "):
             words = shlex.split(mention)[1:]
             if words[0].strip("-").islower():
-                told = refusal(words)
-                assert not told or "arguments are required" in told, mention
+                refused = refusal(words)
+                assert not refused or "arguments are required" in refused, mention
 
 
 def test_command_lines_are_found_on_the_pages() -> None:

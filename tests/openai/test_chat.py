@@ -87,9 +87,9 @@ def test_lines_of_a_prompt_are_options_only_if_the_operator_says_so(
     gateway: Gateway, start_gateway: Callable[..., Gateway]
 ) -> None:
     lines = ["workspace=mine", 'allowed-tools=["Bash"]', "dangerously-skip-permissions=true", ""]
-    told = received(gateway, *lines)
-    assert told["cwd"].endswith("/workspaces/shared")
-    assert "--allowed-tools=Bash" not in told["argv"]
+    given = received(gateway, *lines)
+    assert given["cwd"].endswith("/workspaces/shared")
+    assert "--allowed-tools=Bash" not in given["argv"]
     willing = start_gateway(PROMPT_OPTIONS="true")
     seen = received(willing, *lines)
     assert seen["cwd"].endswith("/workspaces/mine")
