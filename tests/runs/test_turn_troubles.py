@@ -15,11 +15,13 @@ import pytest
 
 from app.jobs.store import Spool
 from app.records import kept_run
-from app.records.inbox import Inbox
+from app.records.inbox import Answer, Inbox
+from app.records.job import Job
 from app.records.run import Run
 from app.runs.supervisor.inbox_reader import ACKNOWLEDGE_PATIENCE, InboxReader
 from app.runs.supervisor.open_questions import OpenQuestions
 from app.runs.supervisor.talking_run import TalkingRun
+from app.timestamps import now
 from tests.support.cli_watch import CliWatch
 from tests.support.gateway import Gateway, alive, eventually
 from tests.support.hostile import create_job
@@ -115,6 +117,22 @@ def test_a_message_that_the_cli_does_not_acknowledge_is_discarded(
     assert reader.close()
     reader.discard_rest()
     assert inbox.states() == {ids[0]: "completed", ids[1]: "discarded"}
+
+
+def test_what_a_killed_worker_wrote_is_read_without_its_signal(gateway: Gateway) -> None:
+    asks, question = asking(gateway)
+    talks = gateway.chat("line first", f"await {gateway.folder / 'never'}", ask=True)
+    plain = gateway.chat("line first", f"await {gateway.folder / 'never'}")
+    for stream in (talks, plain):
+        assert any(event.data == b"first" for event in stream)
+    answer = Answer("allow", now(), updated_input={"command": "make"})
+    state = str(gateway.state)
+    Inbox(Job(state, asks.job_id).path).answer(question["question_id"], answer)
+    for stream in (talks, plain):
+        Job(state, stream.job_id).ask("cancel")
+    assert asks.done()["status"] == "succeeded"
+    assert talks.done()["status"] == "cancelled"
+    assert plain.done()["status"] == "cancelled"
 
 
 def test_a_message_on_a_full_disk_is_refused_whole(small_disk: Path, start_gateway: Start) -> None:

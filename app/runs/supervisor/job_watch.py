@@ -1,4 +1,4 @@
-"""The watch over one job: its wish, its limits, its records.
+"""The watch over one job: its limits, and its records.
 
 Standard library alone, because the supervisor imports this.
 """
@@ -13,8 +13,8 @@ from app.runs.supervisor.job_limits import JobLimits, ReachedLimit
 from app.runs.supervisor.start import StartedRun
 from app.state.disk import NO_ROOM, free_bytes
 
-#: Seconds between checks of the job's records.
-_RESTORE_INTERVAL = 1.0
+#: Seconds between two looks at the job's records.
+_LOOK_INTERVAL = 1.0
 
 
 class JobWatch:
@@ -26,7 +26,7 @@ class JobWatch:
         self.claim = claim
         self._started = started
         self._limits = JobLimits(request, started.output)
-        self._restore_at = time.monotonic() + _RESTORE_INTERVAL
+        self._look_at = time.monotonic() + _LOOK_INTERVAL
 
     def reached(self, is_asking: bool = False) -> ReachedLimit | None:
         """The limit that the job has reached, if any; `is_asking` as for `JobLimits`."""
@@ -36,16 +36,21 @@ class JobWatch:
         """Seconds until the limits must be checked again."""
         return self._limits.patience()
 
-    def restore_records(self) -> None:
-        """Restore the job's records if the job changed them, so that it can be found and ended."""
+    def look(self) -> bool:
+        """Restore what the job has changed of its records; returns whether it was time for that.
+
+        It is time, too, to read what clients want: a worker that was killed may have written it
+        without a signal.
+        """
         now = time.monotonic()
-        if now < self._restore_at:
-            return
-        self._restore_at = now + _RESTORE_INTERVAL
+        if now < self._look_at:
+            return False
+        self._look_at = now + _LOOK_INTERVAL
         # This fails on a full disk, or if the job has removed its folder.
         with suppress(OSError):
             self.job.restore(self.request, self.claim)
             self._started.run.restore(self._started.running)
+        return True
 
     def disk_is_full(self) -> bool:
         """Whether the disk of the job's folder is full."""

@@ -40,8 +40,7 @@ class PlainJob:
                 # A cancellation that arrives once the CLI has exited does not change its end.
                 break
             self._check_limits()
-            job.restore_records()
-            if signal.SIGTERM in numbers or not job.job.exists():
+            if job.look() or signal.SIGTERM in numbers or not job.job.exists():
                 # A removed folder means a cancellation.
                 self._read_wish()
         run_exit = run.end()

@@ -108,10 +108,9 @@ class Turn:
             numbers = run.watch.wait(self._patience())
             if run.watch.has_exited():
                 break
-            if signal.SIGTERM in numbers or not job.job.exists():
+            if job.look() or signal.SIGTERM in numbers or not job.job.exists():
                 self._inbox.read()
                 self._stop.read_wish(self._take_nothing_more, is_answered=self._result is not None)
-            job.restore_records()
         # What it printed last.
         for line in run.new_lines():
             self._on_line(line)
