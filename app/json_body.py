@@ -35,6 +35,9 @@ _MOMENT = 1e-6
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TO_COMMAS = bytes.maketrans(b"[]{}:", b",,,,,")
 
+# pydantic's types of error for a value that is no JSON object.
+_NO_OBJECT = ("model_type", "model_attributes_type", "dict_type")
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -96,6 +99,9 @@ def _problems(error: ValidationError, model: type[BaseModel]) -> list[dict[str, 
             shortened(part, LONGEST_NAME) if isinstance(part, str) else part for part in each["loc"]
         ]
         message = shortened(each["msg"], _LONGEST_MESSAGE)
+        if each["type"] in _NO_OBJECT:
+            # pydantic names a class of this program, or says "dictionary".
+            message = "Input should be an object"
         if each["type"] == "extra_forbidden":
             name = str(each["loc"][-1])
             suggestion = did_you_mean(name, model.model_fields)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StrictBool, Tag
+from pydantic_core import PydanticCustomError
 
 from app.conversation import messages
 from app.text import shortened
@@ -97,7 +98,9 @@ _Part = (
 
 
 def as_blocks(content: object) -> object:
-    """A text is a list of one block."""
+    """A text is a list of one block; None stays what it is."""
+    if not isinstance(content, str | list | None):
+        raise PydanticCustomError("list_type", "Input should be a text or a list of blocks")
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 

@@ -119,7 +119,7 @@ class CountRequest(BaseModel):
         found = ClientTools(
             tools, ToolChoice(_CHOICES[choice.type], name), not choice.disable_parallel_tool_use
         )
-        check_tools(found, "tools")
+        check_tools(found, "tools.{}.name")
         return found
 
     def check(self) -> None:

@@ -65,29 +65,30 @@ class ClientTools(NamedTuple):
         return json.dumps({"tools": found, "must_call": self.choice.must_call}).encode()
 
 
-def check_tools(tools: ClientTools, place: str) -> None:
-    """Check names, their number and the choice; `place` is the parameter with the tools.
+def check_tools(tools: ClientTools, name_place: str) -> None:
+    """Check names and the choice; `name_place` is the place of a name, with `{}` for its index.
 
     Raises BadParameter.
     """
-    if len(tools.tools) > MOST:
-        raise BadParameter(place, f"There are more than {MOST} tools")
     seen: set[str] = set()
     for index, tool in enumerate(tools.tools):
         if not _NAME.fullmatch(tool.name):
             raise BadParameter(
-                f"{place}[{index}].name",
+                name_place.format(index),
                 f"A tool's name has 1 to 128 letters, digits, underscores and dashes, not"
                 f" {tool.name[:100]!r}",
             )
         if tool.name in seen:
-            raise BadParameter(f"{place}[{index}].name", f"There are two tools {tool.name!r}")
+            raise BadParameter(
+                name_place.format(index),
+                f"There are two tools {tool.name!r}: each must have another name",
+            )
         seen.add(tool.name)
     choice = tools.choice
     if choice.name is not None and choice.name not in seen:
-        raise BadParameter("tool_choice", f"There is no tool {choice.name[:100]!r}")
+        raise BadParameter("tool_choice", f"There is no tool {choice.name[:100]!r} in tools")
     if choice.must_call and not seen:
-        raise BadParameter("tool_choice", "A call needs tools")
+        raise BadParameter("tool_choice", "A tool must be called, but there are no tools")
 
 
 def _mcp_tool(tool: ClientTool) -> dict[str, Any]:

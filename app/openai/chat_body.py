@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     StrictBool,
 )
+from pydantic_core import PydanticCustomError
 
 from app.conversation.client_tools import (
     MOST,
@@ -42,6 +43,8 @@ def _as_list(value: object) -> object:
     """A string is a list of one string; null is an empty list."""
     if value is None:
         return []
+    if not isinstance(value, str | list):
+        raise PydanticCustomError("list_type", "Input should be a text or a list of texts")
     return [value] if isinstance(value, str) else value
 
 
@@ -50,7 +53,7 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    include_usage: StrictBool = False
+    include_usage: StrictBool | None = None
 
 
 class FunctionTool(BaseModel):
@@ -80,13 +83,18 @@ class NamedFunction(BaseModel):
     name: str
 
 
-class NamedToolChoice(BaseModel):
-    """The tool that the model must call."""
+class Choice(BaseModel):
+    """Which tools the model may or must call; `function` belongs to the type `function`."""
 
     model_config = ConfigDict(extra="ignore")
 
-    type: Literal["function"]
-    function: NamedFunction
+    type: Literal["none", "auto", "required", "function"]
+    function: NamedFunction | None = None
+
+
+def _as_choice(value: object) -> object:
+    """A text is the type of a choice."""
+    return {"type": value} if isinstance(value, str) else value
 
 
 class JsonSchema(BaseModel):
@@ -152,7 +160,13 @@ class CompletionRequest(BaseModel):
     max_completion_tokens: TokenLimit = None
     response_format: ResponseFormat | None = None
     tools: list[Tool] | None = Field(None, max_length=MOST, fail_fast=True)
-    tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
+    tool_choice: Annotated[
+        Choice | None,
+        BeforeValidator(
+            _as_choice,
+            json_schema_input_type=Literal["none", "auto", "required"] | Choice | None,
+        ),
+    ] = None
     parallel_tool_calls: StrictBool | None = None
     metadata: dict[str, Any] | None = None
     conversation_id: str | None = None
@@ -179,13 +193,18 @@ class CompletionRequest(BaseModel):
             for tool in self.tools or []
         ]
         found = ClientTools(tools, self._tool_choice(), self.parallel_tool_calls is not False)
-        check_tools(found, "tools")
+        check_tools(found, "tools[{}].function.name")
         return found
 
     def _tool_choice(self) -> ToolChoice:
-        if isinstance(self.tool_choice, NamedToolChoice):
-            return ToolChoice("named", self.tool_choice.function.name)
-        return ToolChoice(self.tool_choice or "auto")
+        choice = self.tool_choice
+        if choice is None:
+            return ToolChoice()
+        if choice.type != "function":
+            return ToolChoice(choice.type)
+        if choice.function is None:
+            raise BadParameter("tool_choice.function", "A choice of a function must name it")
+        return ToolChoice("named", choice.function.name)
 
     def ignored_parameters(self) -> list[str]:
         """The names of the parameters without an effect, sorted."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from app.conversation import messages
 from app.text import shortened
@@ -92,6 +93,8 @@ def _as_parts(content: object) -> object:
         return []
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
+    if not isinstance(content, list):
+        raise PydanticCustomError("list_type", "Input should be a text or a list of parts")
     return content
 
 

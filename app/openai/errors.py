@@ -30,6 +30,8 @@ _FAILURE_PARAMS = {
     "request_too_large": "messages",
     "session_not_found": "session_id",
 }
+# The parameters that these errors are about, wherever they are raised.
+_PARAMS = {"bad_directory": "claude", "directory_not_allowed": "claude"}
 # Clients recognize this failure by OpenAI's sentence.
 _CONTEXT_TOO_LONG = "This model's maximum context length is exceeded."
 
@@ -69,7 +71,7 @@ def parameter(location: Sequence[str | int]) -> str | None:
 
 def _param(error: GatewayError) -> str | None:
     if isinstance(error.detail, str):
-        return getattr(error, "param", None)
+        return getattr(error, "param", _PARAMS.get(error.code))
     return parameter(error.detail[0]["loc"])
 
 

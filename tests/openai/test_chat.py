@@ -159,7 +159,7 @@ def test_folders_are_bounded_by_the_operator(
         ({"stop": [""]}, 400, "invalid_request", "stop[0]"),
         ({"claude": {"timeout": -1}}, 400, "invalid_request", "claude.timeout"),
         ({"claude": {"cmd": "x"}}, 400, "invalid_request", "claude.cmd"),
-        ({"claude": {"cwd": "/no/such"}}, 400, "bad_directory", None),
+        ({"claude": {"cwd": "/no/such"}}, 400, "bad_directory", "claude"),
         ({"model": "gpt-5"}, 404, "model_not_found", "model"),
         ({"conversation_id": "a", "session_id": "b"}, 400, "invalid_value", "session_id"),
         ({"response_format": {"type": "x"}}, 400, "invalid_request", "response_format.type"),

@@ -189,8 +189,8 @@ def test_what_the_cli_says_after_the_message_is_no_part_of_the_answer(
 @pytest.mark.parametrize(
     ("tools", "param"),
     [
-        ([{"type": "function", "function": {"name": "a b"}}], "tools[0].name"),
-        ([WEATHER, WEATHER], "tools[1].name"),
+        ([{"type": "function", "function": {"name": "a b"}}], "tools[0].function.name"),
+        ([WEATHER, WEATHER], "tools[1].function.name"),
         ([{"type": "custom"}], "tools[0].type"),
         ([{"type": "function"}], "tools[0].function"),
         ("x", "tools"),
