@@ -19,7 +19,7 @@ class _Block(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str
+    type: str = Field(description="The type of the block.")
 
     def verbatim(self) -> messages.BlockPart:
         """The block as it is, without the places where caching is wanted: the CLI decides these."""
@@ -27,9 +27,9 @@ class _Block(BaseModel):
 
 
 class TextBlock(_Block):
-    """A text."""
+    """A text, of the type `text`."""
 
-    text: str
+    text: str = Field(description="The text.", examples=["What is a pipe?"])
 
 
 class Base64Source(BaseModel):
@@ -37,9 +37,11 @@ class Base64Source(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal["base64"]
-    media_type: str = Field(min_length=1)
-    data: str = Field(min_length=1)
+    type: Literal["base64"] = Field(description="Always `base64`.")
+    media_type: str = Field(
+        min_length=1, description="The type of the content.", examples=["image/png"]
+    )
+    data: str = Field(min_length=1, description="The content in base64.", examples=["iVBORw0KGgo="])
 
 
 class OtherSource(BaseModel):
@@ -47,28 +49,33 @@ class OtherSource(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal["url", "file", "text", "content"]
+    type: Literal["url", "file", "text", "content"] = Field(
+        description="What else the source has: a `url`, a `file_id`, a text in `data`, or blocks in"
+        " `content`."
+    )
 
 
 class SourceBlock(_Block):
-    """An image or a document."""
+    """An image or a document, of the type `image` or `document`."""
 
-    source: Annotated[Base64Source | OtherSource, Field(discriminator="type")]
+    source: Annotated[Base64Source | OtherSource, Field(discriminator="type")] = Field(
+        description="The content, or where it is."
+    )
 
 
 class ThinkingBlock(_Block):
     """What the model thought, with the signature of the model's API."""
 
-    thinking: str
-    signature: str = ""
+    thinking: str = Field(description="The text.")
+    signature: str = Field("", description="The signature, unchanged: the model's API checks it.")
 
 
 class ToolUseBlock(_Block):
     """A call of one of the client's tools."""
 
-    id: str = Field(min_length=1)
-    name: str = Field(min_length=1)
-    input: dict[str, Any]
+    id: str = Field(min_length=1, description="The id of the call.", examples=["toolu_01"])
+    name: str = Field(min_length=1, description="The name of the tool.", examples=["weather"])
+    input: dict[str, Any] = Field(description="The input of the tool.", examples=[{"city": "Oslo"}])
 
 
 class OtherBlock(_Block):
@@ -111,13 +118,15 @@ def _as_result(content: object) -> object:
 class ToolResultBlock(_Block):
     """The result of a call."""
 
-    tool_use_id: str = Field(min_length=1)
+    tool_use_id: str = Field(
+        min_length=1, description="The `id` of the call.", examples=["toolu_01"]
+    )
     content: Annotated[
         list[Annotated[_Part, Discriminator(_kind_of)]],
         Field(max_length=MOST_BLOCKS, fail_fast=True),
         BeforeValidator(_as_result, json_schema_input_type=str | list[dict[str, Any]] | None),
-    ] = []
-    is_error: StrictBool | None = None
+    ] = Field([], description="A text, or blocks.", examples=["It rains in Oslo."])
+    is_error: StrictBool | None = Field(None, description="Whether the tool has failed.")
 
 
 Block = Annotated[_Part | Annotated[ToolResultBlock, Tag("tool_result")], Discriminator(_kind_of)]
@@ -126,17 +135,23 @@ TAGS = {*_KINDS.values(), "other"}
 SOURCE_TYPES = ("base64", "url", "file", "text", "content")
 
 
-class Message(BaseModel):
+class AnthropicInputMessage(BaseModel):
     """One message of the conversation."""
 
     model_config = ConfigDict(extra="ignore")
 
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant", "system"] = Field(
+        description="Who has written it. `system`: a reminder to the model."
+    )
     content: Annotated[
         list[Block],
         Field(max_length=MOST_BLOCKS, fail_fast=True),
         BeforeValidator(as_blocks, json_schema_input_type=str | list[dict[str, Any]]),
-    ]
+    ] = Field(
+        description="A text, or blocks. The types of blocks are those of Anthropic's API: `text`,"
+        " `image`, `document`, `tool_use`, `tool_result`, …",
+        examples=["What is a pipe?"],
+    )
 
     def neutral(self) -> Iterator[messages.Message]:
         """The message without Anthropic's format: the results of tools are messages of their own.

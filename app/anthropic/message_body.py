@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from app.anthropic.content_blocks import SOURCE_TYPES, TAGS, Message, as_blocks
+from app.anthropic.content_blocks import SOURCE_TYPES, TAGS, AnthropicInputMessage, as_blocks
 from app.cli.field_types import Effort
 from app.conversation.client_tools import MOST, ClientTool, ClientTools, ToolChoice, check_tools
 from app.conversation.errors import BadParameter
@@ -35,29 +35,44 @@ class SystemBlock(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    type: Literal["text"]
-    text: str
+    type: Literal["text"] = Field(description="Always `text`.")
+    text: str = Field(description="The text.")
 
 
-class Tool(BaseModel):
+class AnthropicTool(BaseModel):
     """A tool that the client carries out."""
 
     model_config = ConfigDict(extra="ignore")
 
-    name: str
-    type: str | None = None
-    description: str | None = None
-    input_schema: dict[str, Any] | None = None
+    name: str = Field(description="The name by which the model calls it.", examples=["weather"])
+    type: str | None = Field(
+        None, description="`custom`, or nothing. Tools of Anthropic's servers are not supported."
+    )
+    description: str | None = Field(
+        None,
+        description="What it does, and when the model should call it.",
+        examples=["The weather in a city"],
+    )
+    input_schema: dict[str, Any] | None = Field(
+        None,
+        description="The JSON Schema of its input, which is an object.",
+        examples=[{"type": "object", "properties": {"city": {"type": "string"}}}],
+    )
 
 
-class Choice(BaseModel):
+class AnthropicToolChoice(BaseModel):
     """Which tools the model may or must call; `name` belongs to the type `tool`."""
 
     model_config = ConfigDict(extra="ignore")
 
-    type: Literal["auto", "any", "tool", "none"]
-    name: str | None = None
-    disable_parallel_tool_use: StrictBool = False
+    type: Literal["auto", "any", "tool", "none"] = Field(
+        description="`auto`: the model decides. `any`: at least one tool. `tool`: the one in"
+        " `name`. `none`: no tool."
+    )
+    name: str | None = Field(default=None, description="The tool to call, if `type` is `tool`.")
+    disable_parallel_tool_use: StrictBool = Field(
+        default=False, description="true: the message has at most one call."
+    )
 
 
 class Thinking(BaseModel):
@@ -65,8 +80,16 @@ class Thinking(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    type: Literal["enabled", "adaptive", "disabled"]
-    budget_tokens: int | None = Field(None, gt=0, strict=True)
+    type: Literal["enabled", "adaptive", "disabled"] = Field(
+        description="`disabled`: it does not think. The others: it may think, as much as the CLI"
+        " chooses."
+    )
+    budget_tokens: int | None = Field(
+        None,
+        gt=0,
+        strict=True,
+        description="The most tokens of thought, for the models that have such a limit.",
+    )
 
 
 class OutputFormat(BaseModel):
@@ -74,8 +97,12 @@ class OutputFormat(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    type: Literal["json_schema"]
-    schema_: dict[str, Any] = Field(alias="schema")
+    type: Literal["json_schema"] = Field(description="Always `json_schema`.")
+    schema_: dict[str, Any] = Field(
+        alias="schema",
+        description="The JSON Schema that the message follows.",
+        examples=[{"type": "object", "properties": {"files": {"type": "integer"}}}],
+    )
 
 
 class OutputConfig(BaseModel):
@@ -83,8 +110,10 @@ class OutputConfig(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    effort: Effort | None = None
-    format: OutputFormat | None = None
+    effort: Effort | None = Field(None, description="How much effort the model makes.")
+    format: OutputFormat | None = Field(
+        None, description="The format of the message; without it, free text."
+    )
 
 
 class CountRequest(BaseModel):
@@ -92,14 +121,32 @@ class CountRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str = Field(min_length=1)
-    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES, fail_fast=True)
+    model: str = Field(
+        min_length=1,
+        description="A model of `GET /v1/models`, or a full name that begins with `claude-`.",
+        examples=["sonnet"],
+    )
+    messages: list[AnthropicInputMessage] = Field(
+        min_length=1,
+        max_length=MOST_MESSAGES,
+        fail_fast=True,
+        description="The whole conversation. The last message must not be the assistant's.",
+    )
     system: Annotated[
         list[SystemBlock] | None,
         BeforeValidator(as_blocks, json_schema_input_type=str | list[SystemBlock] | None),
-    ] = None
-    tools: list[Tool] | None = Field(None, max_length=MOST, fail_fast=True)
-    tool_choice: Choice | None = None
+    ] = Field(
+        None, description="The system prompt: a text, or blocks.", examples=["Answer briefly."]
+    )
+    tools: list[AnthropicTool] | None = Field(
+        None,
+        max_length=MOST,
+        fail_fast=True,
+        description="Tools that the client carries out. The model has these alone.",
+    )
+    tool_choice: AnthropicToolChoice | None = Field(
+        None, description="Which of the `tools` the model may or must call."
+    )
 
     def conversation(self) -> list[NeutralMessage]:
         """The messages without Anthropic's format, the system prompt first."""
@@ -112,7 +159,7 @@ class CountRequest(BaseModel):
             for index, tool in enumerate(self.tools or [])
             if _is_the_clients(tool, f"tools.{index}")
         ]
-        choice = self.tool_choice or Choice(type="auto")
+        choice = self.tool_choice or AnthropicToolChoice(type="auto")
         if choice.type == "tool" and choice.name is None:
             raise BadParameter("tool_choice.name", "A choice of the type 'tool' has a name")
         name = choice.name if choice.type == "tool" else None
@@ -153,16 +200,36 @@ class CountRequest(BaseModel):
 class MessageRequest(CountRequest):
     """A request for a message. Unknown parameters are kept, to report what is ignored."""
 
-    max_tokens: int = Field(gt=0, strict=True)
-    stream: StrictBool | None = None
-    stop_sequences: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
-        None, max_length=16, fail_fast=True
+    max_tokens: int = Field(
+        gt=0, strict=True, description="The most tokens of the message.", examples=[1000]
     )
-    thinking: Thinking | None = None
-    output_config: OutputConfig | None = None
-    output_format: OutputFormat | None = None
-    mcp_servers: list[Any] | None = Field(None, max_length=0)
-    claude: dict[str, Any] | None = None
+    stream: StrictBool | None = Field(
+        None, description="true: the message comes in events, while the model writes it."
+    )
+    stop_sequences: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
+        None,
+        max_length=16,
+        fail_fast=True,
+        description="Texts before which the message ends, and the job with it.",
+    )
+    thinking: Thinking | None = Field(
+        None, description="Whether the model thinks; without it, it does not."
+    )
+    output_config: OutputConfig | None = Field(
+        None, description="The effort of the model, and the format of the message."
+    )
+    output_format: OutputFormat | None = Field(
+        None, description="The same as `output_config.format`, which takes precedence."
+    )
+    mcp_servers: list[Any] | None = Field(
+        None, max_length=0, description="Not supported: must be empty."
+    )
+    claude: dict[str, Any] | None = Field(
+        None,
+        description="Options of the gateway: the fields `detach`, `effort`, `fallback_model`,"
+        " `idle_timeout`, `max_budget_usd`, `timeout` and `title` of `POST /chat`.",
+        examples=[{"timeout": 60}],
+    )
 
     def answer_schema(self) -> dict[str, Any] | None:
         """The JSON Schema of the answer, if the client wants one."""
@@ -198,7 +265,7 @@ def read_request(model: type[Request], body: bytes) -> Request:
     return request
 
 
-def _is_the_clients(tool: Tool, place: str) -> bool:
+def _is_the_clients(tool: AnthropicTool, place: str) -> bool:
     """Whether the client carries out a tool. Raises BadParameter if only the model's API could."""
     if tool.type in (None, "custom"):
         if tool.input_schema is None:

@@ -5,17 +5,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from app.conversation.errors import BadParameter, ModelNotFound
-from app.errors import (
-    DiskFull,
-    GatewayError,
-    IdempotencyKeyReused,
-    JobContinues,
-    JobContinuesAfterShutdown,
-    JobNotStarted,
-    QueueFull,
-    ShuttingDown,
-)
-from app.http.chat_request import CHAT_REQUEST_ERRORS
+from app.errors import GatewayError
+from app.openapi.answers import ANSWER_ERRORS, answer_responses
+from app.openapi.answers import REQUEST_ERRORS as ANY_REQUEST_ERRORS
 from app.openapi.describe import ResponseDescription, Text
 from app.openapi.response_model import ResponseModel
 
@@ -24,8 +16,11 @@ class AnthropicErrorObject(ResponseModel):
     """The error itself."""
 
     type: str = Field(description="Anthropic's type.", examples=["invalid_request_error"])
-    message: str = Field(description="A message for people, with the parameter that is wrong.")
-    code: str = Field(description="A stable code for programs.")
+    message: str = Field(
+        description="A message for people, with the parameter that is wrong.",
+        examples=["max_tokens: Field required"],
+    )
+    code: str = Field(description="A stable code for programs.", examples=["invalid_request"])
 
 
 class AnthropicError(ResponseModel):
@@ -34,7 +29,7 @@ class AnthropicError(ResponseModel):
     #: The codes are the gateway's own.
     codes: ClassVar[dict[str, str]] = {}
 
-    type: Literal["error"]
+    type: Literal["error"] = Field(description="Always `error`.")
     error: AnthropicErrorObject
     request_id: str = Field(description="The same as the headers request-id and X-Request-ID.")
 
@@ -42,38 +37,54 @@ class AnthropicError(ResponseModel):
 class AnthropicMessage(ResponseModel):
     """The model's message."""
 
-    id: str
-    type: Literal["message"]
-    role: Literal["assistant"]
-    model: str
-    content: list[dict[str, Any]] = Field(description="Blocks: text, thinking and tool_use.")
-    stop_reason: str | None
-    stop_sequence: str | None
-    usage: dict[str, Any] = Field(description="Tokens, as the model's API counted them.")
+    id: str = Field(description="The id of the message.", examples=["msg_01"])
+    type: Literal["message"] = Field(description="Always `message`.")
+    role: Literal["assistant"] = Field(description="Always `assistant`.")
+    model: str = Field(
+        description="The model that answered.", examples=["claude-sonnet-4-5-20250929"]
+    )
+    content: list[dict[str, Any]] = Field(
+        description="Blocks: text, thinking and tool_use.",
+        examples=[[{"type": "text", "text": "A pipe joins two programs."}]],
+    )
+    stop_reason: str | None = Field(
+        description="Why the message ends, such as `end_turn`, `max_tokens`, `stop_sequence` or"
+        " `tool_use`.",
+        examples=["end_turn"],
+    )
+    stop_sequence: str | None = Field(
+        description="Which of the `stop_sequences` ended it; null if none did."
+    )
+    usage: dict[str, Any] = Field(
+        description="Tokens, as the model's API counted them.",
+        examples=[{"input_tokens": 370, "output_tokens": 8}],
+    )
 
 
 class TokenCount(ResponseModel):
     """The number of tokens."""
 
-    input_tokens: int
+    input_tokens: int = Field(description="The estimate, in tokens.", examples=[5])
 
 
 class AnthropicModel(ResponseModel):
     """A model."""
 
-    type: Literal["model"]
-    id: str
-    display_name: str
-    created_at: str
+    type: Literal["model"] = Field(description="Always `model`.")
+    id: str = Field(description="The name, for the parameter `model`.", examples=["sonnet"])
+    display_name: str = Field(description="The name for people.", examples=["Sonnet"])
+    created_at: str = Field(
+        description="When the gateway started.", examples=["2026-11-26T12:00:00Z"]
+    )
 
 
 class AnthropicModelList(ResponseModel):
     """The models, if the request has the header anthropic-version."""
 
-    data: list[AnthropicModel]
-    has_more: Literal[False]
-    first_id: str
-    last_id: str
+    data: list[AnthropicModel] = Field(description="The models.")
+    has_more: Literal[False] = Field(description="Always false: this is the only page.")
+    first_id: str = Field(description="The `id` of the first model.", examples=["sonnet"])
+    last_id: str = Field(description="The `id` of the last model.", examples=["haiku"])
 
 
 _EVENT = """\
@@ -88,55 +99,31 @@ _EVENTS = Text(
     _EVENT,
     {
         "type": "object",
-        "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+        "properties": {
+            "event": {"type": "string", "description": "The type of the event."},
+            "data": {"type": "string", "description": "The event as JSON, with its `type`."},
+        },
         "required": ["event", "data"],
     },
     (AnthropicError,),
 )
 
 
-def _failed(description: str) -> ResponseDescription:
-    return ResponseDescription(description, {"application/json": AnthropicError})
-
-
 #: The responses with a message.
-MESSAGE = {
-    200: ResponseDescription(
-        "The message, whole or, with `stream`, in events.",
-        {"application/json": AnthropicMessage, "text/event-stream": _EVENTS},
-        ("X-Process-ID",),
-        sometimes=("X-Claude-Ignored", "Cache-Control", "X-Accel-Buffering"),
-    ),
-    404: _failed("The CLI does not know the model."),
-    413: _failed("The body, or the request to the model, is too large."),
-    424: _failed(
-        "The job ran and gave no answer: it failed, timed out, was cancelled or lost, or the CLI"
-        " is not logged in. The SDKs do not retry it."
-    ),
-    429: _failed("The rate limit of the model's API or of the gateway is reached."),
-    503: _failed("The model's API is overloaded, or no job can start."),
-    529: _failed("The model's API is overloaded."),
-}
+MESSAGE = answer_responses(
+    "The message, whole or, with `stream`, in events.",
+    AnthropicMessage,
+    _EVENTS,
+    AnthropicError,
+    not_found="The CLI does not know the model.",
+)
 #: The responses with a count.
 TOKEN_COUNT = {
     200: ResponseDescription(
         "The number of tokens.", {"application/json": TokenCount}, ("X-Estimated",)
     )
 }
-#: Errors of any request in this format, where an invalid body is a 400.
-REQUEST_ERRORS: tuple[type[GatewayError], ...] = (
-    BadParameter,
-    ModelNotFound,
-    *(error for error in CHAT_REQUEST_ERRORS if error.status != 422),
-)
+#: Errors of any request in this format.
+REQUEST_ERRORS: tuple[type[GatewayError], ...] = (BadParameter, ModelNotFound, *ANY_REQUEST_ERRORS)
 #: Errors of a request before its job has started to answer.
-MESSAGE_ERRORS: tuple[type[GatewayError], ...] = (
-    *REQUEST_ERRORS,
-    DiskFull,
-    ShuttingDown,
-    IdempotencyKeyReused,
-    JobContinuesAfterShutdown,
-    JobNotStarted,
-    JobContinues,
-    QueueFull,
-)
+MESSAGE_ERRORS: tuple[type[GatewayError], ...] = (BadParameter, ModelNotFound, *ANSWER_ERRORS)

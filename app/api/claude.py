@@ -43,7 +43,9 @@ _BODY = Text(
     " Claude works in the folder of the `workspace`, which is made if need be.",
     schema={
         "type": "object",
-        "properties": {"prompt": {"type": "string", "minLength": 1}},
+        "properties": {
+            "prompt": {"type": "string", "minLength": 1, "description": "What Claude should do."}
+        },
         "required": ["prompt"],
     },
 )

@@ -40,17 +40,17 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class TextBlock(_Part):
+class MessageText(_Part):
     """A text."""
 
-    type: Literal["text"]
-    text: Usable
+    type: Literal["text"] = Field(description="Always `text`.")
+    text: Usable = Field(description="The text; not blank.")
 
 
-class ImageSource(_Part):
+class MessageImageSource(_Part):
     """The content of an image."""
 
-    type: Literal["base64"]
+    type: Literal["base64"] = Field(description="Always `base64`.")
     media_type: str | None = Field(
         None, description="Has no effect: the gateway finds the type in the content."
     )
@@ -59,14 +59,14 @@ class ImageSource(_Part):
     )
 
 
-class ImageBlock(_Part):
+class MessageImage(_Part):
     """An image."""
 
-    type: Literal["image"]
-    source: ImageSource
+    type: Literal["image"] = Field(description="Always `image`.")
+    source: MessageImageSource = Field(description="The image.")
 
 
-Block = Annotated[TextBlock | ImageBlock, Field(discriminator="type")]
+Block = Annotated[MessageText | MessageImage, Field(discriminator="type")]
 
 
 class MessageBody(_Part):
@@ -89,9 +89,9 @@ def read_message(body: bytes) -> str | list[dict[str, Any]]:
     return [_render(block) for block in message.content]
 
 
-def _render(block: TextBlock | ImageBlock) -> dict[str, Any]:
+def _render(block: MessageText | MessageImage) -> dict[str, Any]:
     fields = block.model_dump()
-    if isinstance(block, ImageBlock):
+    if isinstance(block, MessageImage):
         # The API checks that the type is the content's.
         content = base64.b64decode(block.source.data[:64])
         fields["source"]["media_type"] = media_type(content)

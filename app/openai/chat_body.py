@@ -23,6 +23,7 @@ from app.conversation.errors import BadParameter
 from app.errors import InvalidRequest
 from app.json_body import read_object, validate
 from app.openai.chat_messages import MOST_MESSAGES, Message, OtherPart
+from app.openai.chat_tools import Choice, Tool, as_choice
 from app.text import shortened
 
 # Parameters that the CLI cannot obey, with the values that ask for nothing.
@@ -53,48 +54,9 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    include_usage: StrictBool | None = None
-
-
-class FunctionTool(BaseModel):
-    """A function that the client carries out."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-
-
-class Tool(BaseModel):
-    """A tool of the client."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: Literal["function"]
-    function: FunctionTool
-
-
-class NamedFunction(BaseModel):
-    """The name of a function."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: str
-
-
-class Choice(BaseModel):
-    """Which tools the model may or must call; `function` belongs to the type `function`."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: Literal["none", "auto", "required", "function"]
-    function: NamedFunction | None = None
-
-
-def _as_choice(value: object) -> object:
-    """A text is the type of a choice."""
-    return {"type": value} if isinstance(value, str) else value
+    include_usage: StrictBool | None = Field(
+        None, description="true: the last chunk before `[DONE]` has the `usage`."
+    )
 
 
 class JsonSchema(BaseModel):
@@ -102,7 +64,12 @@ class JsonSchema(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    schema_: dict[str, Any] | None = Field(
+        None,
+        alias="schema",
+        description="The JSON Schema that the answer follows.",
+        examples=[{"type": "object", "properties": {"files": {"type": "integer"}}}],
+    )
 
 
 class ResponseFormat(BaseModel):
@@ -110,8 +77,13 @@ class ResponseFormat(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchema | None = None
+    type: Literal["text", "json_object", "json_schema"] = Field(
+        description="`text`: free text. `json_object`: any JSON object. `json_schema`: JSON that"
+        " follows the schema in `json_schema`, or an error."
+    )
+    json_schema: JsonSchema | None = Field(
+        None, description="The schema, if `type` is `json_schema`."
+    )
 
     def answer_schema(self) -> dict[str, Any] | None:
         """The JSON Schema of the answer, or None for free text. Raises BadParameter."""
@@ -124,6 +96,11 @@ class ResponseFormat(BaseModel):
             )
         return given if self.type == "json_schema" and given is not None else {"type": "object"}
 
+
+_LIMIT = (
+    "The most tokens of the answer; -1 is no limit. Where the client has no tools, four ASCII"
+    " characters, or one other character, count as a token, and the job ends at the limit."
+)
 
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -147,31 +124,72 @@ class CompletionRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES, fail_fast=True)
-    model: str | None = None
-    stream: StrictBool | None = None
-    stream_options: StreamOptions | None = None
+    messages: list[Message] = Field(
+        min_length=1,
+        max_length=MOST_MESSAGES,
+        fail_fast=True,
+        description="The conversation. The messages after the last assistant message are sent to"
+        " Claude; those before are the history; system messages are added to the system prompt.",
+    )
+    model: str | None = Field(
+        None,
+        description="A model of `GET /v1/models`, or a full name that begins with `claude-`."
+        " Without it, or `claude-code`: DEFAULT_MODEL.",
+        examples=["sonnet"],
+    )
+    stream: StrictBool | None = Field(
+        None, description="true: the answer comes in chunks, while the model writes it."
+    )
+    stream_options: StreamOptions | None = Field(None, description="Options of the stream.")
     stop: Annotated[
         list[Stop],
         Field(max_length=16, fail_fast=True),
         BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop] | None),
-    ] = []
-    max_tokens: TokenLimit = None
-    max_completion_tokens: TokenLimit = None
-    response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = Field(None, max_length=MOST, fail_fast=True)
+    ] = Field([], description="Texts before which the answer ends, and the job with it.")
+    max_tokens: TokenLimit = Field(None, description=_LIMIT)
+    max_completion_tokens: TokenLimit = Field(
+        None, description="The same as `max_tokens`. If both are there, the smaller one counts."
+    )
+    response_format: ResponseFormat | None = Field(
+        None, description="The format of the answer; without it, free text."
+    )
+    tools: list[Tool] | None = Field(
+        None,
+        max_length=MOST,
+        fail_fast=True,
+        description="Functions that the client carries out. With `tools`, also with `[]`, the model"
+        " has these alone; without, Claude works with its own tools in a folder of the gateway's"
+        " machine.",
+    )
     tool_choice: Annotated[
         Choice | None,
         BeforeValidator(
-            _as_choice,
+            as_choice,
             json_schema_input_type=Literal["none", "auto", "required"] | Choice | None,
         ),
-    ] = None
-    parallel_tool_calls: StrictBool | None = None
-    metadata: dict[str, Any] | None = None
-    conversation_id: str | None = None
-    session_id: str | None = None
-    claude: dict[str, Any] | None = None
+    ] = Field(None, description="Which of the `tools` the model may or must call.")
+    parallel_tool_calls: StrictBool | None = Field(
+        None, description="false: the answer has at most one call."
+    )
+    metadata: dict[str, Any] | None = Field(
+        None, description="Only its `session_id` has an effect: the session to continue."
+    )
+    conversation_id: str | None = Field(
+        None, description="The same as `session_id`.", examples=["holiday"]
+    )
+    session_id: str | None = Field(
+        None,
+        description="The session to continue: the `session_id` of an earlier completion, or a name"
+        " of your choice, which begins a session of that name. Without it, the session whose"
+        " messages are the history continues.",
+        examples=["f9645fec-0c0f-4a71-9d51-2a3c1f0b7c1e"],
+    )
+    claude: dict[str, Any] | None = Field(
+        None,
+        description="Options of the gateway: the fields of `POST /chat` except `prompt`, and"
+        " `workspace`, `system`, `mcp_allowed_tools`, `dangerously_skip_permissions` and `events`.",
+        examples=[{"cwd": "/tmp", "allowed_tools": ["Read"]}],  # noqa: S108 - an example
+    )
 
     def token_limit(self) -> int | None:
         """The most tokens of the answer, or None."""

@@ -16,21 +16,26 @@ MOST_MESSAGES = 10_000
 class TextPart(BaseModel):
     """A text."""
 
-    type: Literal["text"]
-    text: str
+    type: Literal["text"] = Field(description="Always `text`.")
+    text: str = Field(description="The text.", examples=["Which files are here?"])
 
 
 class RefusalPart(BaseModel):
     """An assistant's refusal."""
 
-    type: Literal["refusal"]
-    refusal: str
+    type: Literal["refusal"] = Field(description="Always `refusal`.")
+    refusal: str = Field(description="The text of the refusal.")
 
 
 class ImageUrl(BaseModel):
     """An image's http(s) URL, data URL or path; `detail` is ignored."""
 
-    url: str = Field(min_length=1)
+    url: str = Field(
+        min_length=1,
+        description="A PNG, JPEG, GIF or WebP: a data URL, a public http(s) URL, or, if CWD_ROOTS"
+        " is set, a full path below it.",
+        examples=["data:image/png;base64,iVBORw0KGgo="],
+    )
 
 
 def _as_image_url(value: object) -> object:
@@ -41,23 +46,27 @@ def _as_image_url(value: object) -> object:
 class ImagePart(BaseModel):
     """An image."""
 
-    type: Literal["image_url"]
+    type: Literal["image_url"] = Field(description="Always `image_url`.")
     image_url: Annotated[
         ImageUrl, BeforeValidator(_as_image_url, json_schema_input_type=ImageUrl | str)
-    ]
+    ] = Field(description="The image, as an object or only its URL.")
 
 
 class FileContent(BaseModel):
     """A PDF document as a data URL; its name is ignored."""
 
-    file_data: str = Field(min_length=1)
+    file_data: str = Field(
+        min_length=1,
+        description="The document as a data URL.",
+        examples=["data:application/pdf;base64,JVBERi0xLjQK"],
+    )
 
 
 class FilePart(BaseModel):
     """A PDF document."""
 
-    type: Literal["file"]
-    file: FileContent
+    type: Literal["file"] = Field(description="Always `file`.")
+    file: FileContent = Field(description="The document.")
 
 
 class OtherPart(BaseModel):
@@ -65,7 +74,7 @@ class OtherPart(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str
+    type: str = Field(description="Another type, such as `input_audio`.")
 
 
 _KINDS = ("text", "refusal", "image_url", "file")
@@ -103,17 +112,34 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"] = Field(
+        description="Who has written it. `tool`: it is the result of a call."
+    )
     content: Annotated[
         list[_Parts],
         Field(max_length=MOST_MESSAGES, fail_fast=True),
         BeforeValidator(_as_parts, json_schema_input_type=str | list[_Parts] | None),
-    ] = []
-    name: str | None = None
-    tool_call_id: str | None = None
+    ] = Field([], description="A text, or parts.", examples=["Which files are here?"])
+    name: str | None = Field(None, description="The name of the author, or of the tool.")
+    tool_call_id: str | None = Field(
+        None, description="With the role `tool`: the `id` of the call whose result this is."
+    )
     tool_calls: (
         Annotated[list[dict[str, Any]], Field(max_length=MOST_MESSAGES, fail_fast=True)] | None
-    ) = None
+    ) = Field(
+        None,
+        description="With the role `assistant`: the calls of the client's tools, as the answer had"
+        " them.",
+        examples=[
+            [
+                {
+                    "id": "toolu_01",
+                    "type": "function",
+                    "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+                }
+            ]
+        ],
+    )
 
     def neutral(self) -> messages.Message:
         """The message without OpenAI's format."""

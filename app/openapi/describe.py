@@ -30,7 +30,9 @@ Model = type[BaseModel]
 #: The schema of a server-sent event without a name. The schema of a stream describes one event.
 UNNAMED_EVENT: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"data": {"type": "string"}},
+    "properties": {
+        "data": {"type": "string", "description": "The event: JSON, or the end's own word."}
+    },
     "required": ["data"],
 }
 

@@ -175,3 +175,56 @@ def test_it_is_served_to_all_and_kept_by_clients(gateway: Gateway) -> None:
     again = gateway.ask("GET", "/openapi.json", auth=None, headers={"If-None-Match": tag})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["ETag"] == tag
+
+
+def undescribed(document: dict[str, Any], node: object, place: str) -> Iterator[str]:
+    """The properties in a part of the document that have no description, by their places."""
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from undescribed(document, item, f"{place}/{index}")
+    if not isinstance(node, dict):
+        return
+    properties = node.get("properties", {})
+    # A narrower form of a model has the model's descriptions.
+    narrowed = resolved(document, node).get("properties", {}) if "$ref" in node else {}
+    for name, schema in properties.items():
+        found = [schema, resolved(document, schema), narrowed.get(name, {})]
+        if not any(each.get("description") for each in found):
+            yield f"{place}: {name}"
+        yield from undescribed(document, schema, f"{place}/{name}")
+    for key, part in node.items():
+        # Examples are no schemas.
+        if key not in ("example", "examples", "properties"):
+            yield from undescribed(document, part, f"{place}/{key}")
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema to which another one refers; the schema itself if it refers to none."""
+    found: dict[str, Any] = schema
+    if "$ref" in schema:
+        found = document
+        for key in schema["$ref"].split("/")[1:]:
+            found = found[key]
+    return found
+
+
+def test_each_property_of_each_body_has_words(document: dict[str, Any]) -> None:
+    # The fields as query parameters are those of the body (test_each_field_of_a_job_has_words).
+    parts = [document["components"]] + [
+        operation.get(part, {})
+        for operation in operations(document)
+        for part in ("requestBody", "responses")
+    ]
+    assert [place for part in parts for place in undescribed(document, part, "")] == []
+
+
+def test_a_property_without_words_is_found(document: dict[str, Any]) -> None:
+    body = {"schema": {"properties": {"x": {"type": "string"}}}}
+    assert [*undescribed(document, {"content": [body]}, "")] == ["/content/0/schema: x"]
+
+
+def test_each_model_has_words_and_a_name_of_one_word(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        # Two models of one name would get the names of their modules.
+        assert name.isalnum(), name
+        assert schema["description"], name

@@ -54,13 +54,13 @@ class Checks(ResponseModel):
     claude: ClaudeCheck
     state: StateCheck
     launcher: LauncherCheck
-    mcp: McpCheck | None = None
+    mcp: McpCheck | None = Field(None, description="MCP_CONFIG, if it is set.")
 
 
 class Health(ResponseModel):
     """The gateway is up, and jobs can run."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = Field(description="Always `ok`.")
     claude_path: str = Field(description="The path of the CLI's binary.")
     claude_version: str = Field(
         description="What the CLI reports as its version.", examples=["2.1.330 (Claude Code)"]
@@ -82,16 +82,16 @@ class Health(ResponseModel):
 class Unhealthy(ErrorBody):
     """Jobs cannot run; `detail` names the checks that failed."""
 
-    status: Literal["unavailable"] | None = None
-    claude_path: str | None = None
-    claude_version: str | None = None
-    logged_in: bool | None = None
-    capabilities: dict[str, bool] | None = None
-    version: str | None = None
-    checks: Checks | None = None
+    status: Literal["unavailable"] | None = Field(None, description="Always `unavailable`.")
+    claude_path: str | None = Field(None, description="The path of the CLI's binary.")
+    claude_version: str | None = Field(None, description="What the CLI reports as its version.")
+    logged_in: bool | None = Field(None, description="Whether the CLI is logged in.")
+    capabilities: dict[str, bool] | None = Field(None, description="What the installed CLI can do.")
+    version: str | None = Field(None, description="The gateway's version.")
+    checks: Checks | None = Field(None, description="What jobs need to run.")
 
 
 class Ready(ResponseModel):
     """Jobs can run."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = Field(description="Always `ok`.")

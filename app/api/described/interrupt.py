@@ -11,5 +11,5 @@ from app.openapi.response_model import ResponseModel
 class Interrupted(ResponseModel):
     """A job that was interrupted."""
 
-    status: Literal["interrupted"]
+    status: Literal["interrupted"] = Field(description="Always `interrupted`.")
     process_id: UUID = Field(description="The job's id.")

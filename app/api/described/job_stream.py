@@ -44,13 +44,16 @@ id: end
 """
 
 
-def _event(name: str, data: dict[str, Any], *needed: str) -> dict[str, Any]:
+def _event(name: str, what: str, data: dict[str, Any], *needed: str) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "event": {"const": name},
-            "data": {"type": "string", **data},
-            "id": {"type": "string"},
+            "event": {"const": name, "description": "The name of the event."},
+            "data": {"type": "string", "description": what, **data},
+            "id": {
+                "type": "string",
+                "description": "Opaque: send it as `Last-Event-ID` to resume the stream after it.",
+            },
         },
         "required": ["event", "data", *needed],
     }
@@ -75,9 +78,9 @@ EVENTS = Text(
     _EXAMPLE,
     {
         "oneOf": [
-            _event("message", {}, "id"),
-            _event("done", _json(Done), "id"),
-            _event("error", _json(StreamError)),
+            _event("message", "A line of the CLI.", {}, "id"),
+            _event("done", "How the job ended.", _json(Done), "id"),
+            _event("error", "Why the gateway ended the stream.", _json(StreamError)),
         ]
     },
     (Done, StreamError),

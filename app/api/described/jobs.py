@@ -62,7 +62,7 @@ class ProcessRow(ResponseModel):
 class Processes(ResponseModel):
     """The jobs that are running or queued, oldest first."""
 
-    processes: list[ProcessRow]
+    processes: list[ProcessRow] = Field(description="The jobs.")
     count: int = Field(description="How many there are in this response.", ge=0)
 
 
@@ -200,14 +200,16 @@ class FailedJob(JobRecord):
     """The record of a job that did not succeed, with the fields of every error."""
 
     detail: str = Field(description="The same as `error`.")
-    code: Literal["job_failed", "job_timed_out", "job_lost", "job_cancelled"]
+    code: Literal["job_failed", "job_timed_out", "job_lost", "job_cancelled"] = Field(
+        description="A stable code for programs."
+    )
     request_id: str = Field(description="The same as the header X-Request-ID.")
 
 
 class Jobs(ResponseModel):
     """Records, newest first."""
 
-    jobs: list[JobRecord]
+    jobs: list[JobRecord] = Field(description="The records.")
     count: int = Field(description="How many there are in this response.", ge=0)
 
 
@@ -220,7 +222,7 @@ class Started(ResponseModel):
 class Cancelled(ResponseModel):
     """The job was cancelled, and none of its processes is left."""
 
-    status: Literal["cancelled"]
+    status: Literal["cancelled"] = Field(description="Always `cancelled`.")
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     killed: int = Field(description="How many processes were ended with a signal.", ge=0)
     signal: str | None = Field(
@@ -231,5 +233,5 @@ class Cancelled(ResponseModel):
 class Removed(ResponseModel):
     """The job's record and output were removed."""
 
-    status: Literal["removed"]
+    status: Literal["removed"] = Field(description="Always `removed`.")
     process_id: UUID = Field(description="The job's id.", examples=[_ID])

@@ -11,6 +11,6 @@ from app.openapi.response_model import ResponseModel
 class SentMessage(ResponseModel):
     """A message that was sent; the job's record shows what becomes of it."""
 
-    status: Literal["sent"]
+    status: Literal["sent"] = Field(description="Always `sent`.")
     process_id: UUID = Field(description="The job's id.")
     message_id: UUID = Field(description="The message's id, as in the job's record.")

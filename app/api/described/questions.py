@@ -36,7 +36,7 @@ class OpenQuestion(ResponseModel):
 class OpenQuestions(ResponseModel):
     """The questions that need an answer, oldest first."""
 
-    questions: list[OpenQuestion]
+    questions: list[OpenQuestion] = Field(description="The questions.")
 
 
 class AnsweredQuestion(ResponseModel):

@@ -40,12 +40,12 @@ class RunRow(ResponseModel):
 class Runs(ResponseModel):
     """The processes of the CLI."""
 
-    runs: list[RunRow]
-    count: int = Field(ge=0)
+    runs: list[RunRow] = Field(description="The runs.")
+    count: int = Field(description="How many there are.", ge=0)
 
 
 class EndedRun(ResponseModel):
     """A run that has ended."""
 
-    status: Literal["ended"]
+    status: Literal["ended"] = Field(description="Always `ended`.")
     run_id: UUID = Field(description="The run's id.")
