@@ -5,6 +5,7 @@ The capabilities of a CLI are names: of fields of a chat request whose flag it k
     turns            it reports when a turn begins and ends, so that one process can serve several
     spares           it can be started before its working directory is known
     agents_in_file   it reads custom agents from a file
+    prompt_snapshot  it can be kept from sending a session's first system prompt for ever
 """
 
 from collections.abc import Collection
@@ -14,6 +15,9 @@ Capabilities = frozenset[str] | None
 
 #: Without this, agents are JSON on the command line, which others can read.
 AGENTS_IN_FILE = "agents_in_file"
+#: With this, a session keeps its first system prompt unless the CLI gets the flag.
+PROMPT_SNAPSHOT = "prompt_snapshot"
+PROMPT_SNAPSHOT_FLAG = "--system-prompt-snapshot"
 #: The flag of each field that not every CLI knows.
 FLAGS = {
     "max_turns": "--max-turns",
@@ -33,7 +37,7 @@ FLAGS = {
     "ask": "--permission-prompt-tool",
 }
 #: All capabilities that a CLI can have.
-ALL = frozenset(FLAGS) | {"turns", "spares", AGENTS_IN_FILE}
+ALL = frozenset(FLAGS) | {"turns", "spares", AGENTS_IN_FILE, PROMPT_SNAPSHOT}
 
 
 def missing(capabilities: Collection[str]) -> list[str]:

@@ -20,7 +20,12 @@ from typing import Any
 from uuid import uuid4
 
 from app.cli import control
-from app.cli.capabilities import AGENTS_IN_FILE, FLAGS
+from app.cli.capabilities import (
+    AGENTS_IN_FILE,
+    FLAGS,
+    PROMPT_SNAPSHOT,
+    PROMPT_SNAPSHOT_FLAG,
+)
 from app.cli.probe import Probe
 
 #: Seconds for each run of the CLI; a cold start from a slow disk takes several.
@@ -43,6 +48,7 @@ _VALUES = {
     "--max-turns": "1",
     "--permission-prompt-tool": "stdio",
     "--setting-sources": "user",
+    PROMPT_SNAPSHOT_FLAG: "off",
 }
 _SWITCHES = {
     _AWAIT_CLAIM,
@@ -82,8 +88,10 @@ def find_capabilities(claude: str, environment: Mapping[str, str], scratch: str)
     ProbeFailed and OSError.
     """
     prober = _Prober(claude, _probe_environment(environment, scratch))
-    flags = prober.known_flags({*FLAGS.values(), _AWAIT_CLAIM, _AGENTS})
+    flags = prober.known_flags({*FLAGS.values(), _AWAIT_CLAIM, _AGENTS, PROMPT_SNAPSHOT_FLAG})
     found = {field for field, flag in FLAGS.items() if flag in flags}
+    if PROMPT_SNAPSHOT_FLAG in flags:
+        found.add(PROMPT_SNAPSHOT)
     with_claim = prober.turn(flags, scratch, is_claimed=True) if _AWAIT_CLAIM in flags else set()
     if "turns" in with_claim:
         return frozenset(found | with_claim | {"spares"})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.cli import control, job_settings
-from app.cli.capabilities import Capabilities
+from app.cli.capabilities import PROMPT_SNAPSHOT, PROMPT_SNAPSHOT_FLAG, Capabilities
 from app.cli.flags import InFile, writers
 from app.cli.request_fields import BYPASS, ChatRequest
 from app.errors import InvalidRequest
@@ -71,7 +71,8 @@ class Extras:
     `new_session` is the id (a UUID) for a new session. With `partial_messages` the CLI also
     prints the answer while it is generated, as lines of type `stream_event`. `client_tools` are
     tools that the client carries out, as JSON for `app.runs.supervisor.client_tools`. `variables`
-    are added to the environment. With `is_alone`, the operator's MCP servers are left out.
+    are added to the environment. With `is_alone`, the operator's MCP servers are left out. With
+    `new_system_prompt`, the system prompt of this command holds, whatever the session's was.
     """
 
     content: list[dict[str, Any]] | None = None
@@ -81,6 +82,7 @@ class Extras:
     client_tools: bytes | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     is_alone: bool = False
+    new_system_prompt: bool = False
 
 
 def build(
@@ -128,6 +130,8 @@ def _options(
         yield "mcp_config", f"--mcp-config={defaults.mcp_config}"
     if extras.new_session:
         yield "new_session_id", f"--session-id={extras.new_session}"
+    if extras.new_system_prompt and capabilities is not None and PROMPT_SNAPSHOT in capabilities:
+        yield "system_prompt", f"{PROMPT_SNAPSHOT_FLAG}=off"
     if extras.partial_messages and not request.include_partial_messages:
         yield "include_partial_messages", "--include-partial-messages"
 

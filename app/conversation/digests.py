@@ -1,7 +1,7 @@
 """The digests of a conversation, one after each of its messages. Pure.
 
-Two conversations with the same digest have the same words, user, folder and system prompt: so the
-session of one can continue the other.
+Two conversations with the same digest have the same words, user and folder: so the session of one
+can continue the other. Their system prompts may differ: clients put the time into it.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from itertools import groupby
 from app.conversation.messages import BlockPart, ImagePart, Message, Part, TextPart, ToolCall
 
 
-def start_digest(user: str, cwd: str, system: str) -> str:
-    """The digest of a conversation before its first message."""
-    return _digest("", [user, cwd, system])
+def start_digest(user: str, cwd: str, system: str | None = None) -> str:
+    """The digest of a conversation before its first message, with `system` if that is fixed."""
+    return _digest("", [user, cwd, *([] if system is None else [system])])
 
 
 def add_message(digest: str, message: Message) -> str:

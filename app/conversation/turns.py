@@ -112,7 +112,7 @@ class Turns:
         )
         system, prompt_messages = split_system_prompt(request.prompt_messages)
         messages = split_system_prompt(request.messages).messages
-        start = start_digest(user.id, str(cwd), f"{options.system}:{system}")
+        start = start_digest(user.id, str(cwd))
         digests = digests_of(start, messages)
         if session is None and options.fields.get("new_session_id"):
             choice = SessionChoice(None, None, 0, None)
@@ -197,6 +197,7 @@ class Turns:
             history_lines(history),
             choice.new,
             partial_messages=True,
+            new_system_prompt=True,
         )
         try:
             spec = self.requests.spec_for(read_fields(fields), user, key, extras)

@@ -234,7 +234,9 @@ def test_a_damaged_file_is_replaced(start_gateway: START, tmp_path: Path) -> Non
 
 @pytest.mark.real
 def test_an_old_cli_runs_jobs_the_plain_way(old_real: Gateway) -> None:
-    assert come_to_lack(old_real, "agents_in_file", "restricted", "spares", "turns")
+    assert come_to_lack(
+        old_real, "agents_in_file", "prompt_snapshot", "restricted", "spares", "turns"
+    )
     done = old_real.chat("hello", keep_alive="5m", background_wait=1, max_turns=3).done()
     assert done["status"] == "succeeded"
     for field in ("ask", "restricted"):

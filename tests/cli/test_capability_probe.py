@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from app.cli import capability_probe
-from app.cli.capabilities import ALL, FLAGS, missing
+from app.cli.capabilities import ALL, FLAGS, PROMPT_SNAPSHOT, PROMPT_SNAPSHOT_FLAG, missing
 from app.cli.capability_probe import ProbeFailed, find_capabilities
 from tests.support import model_api
 from tests.support.probed_claude import NO_TURNS, REFUSED, calls, write_claude
 
 SECRET = "sk-ant-0123456789"  # noqa: S105 - to be seen by no probe
+_FLAGS = {**FLAGS, PROMPT_SNAPSHOT: PROMPT_SNAPSHOT_FLAG}
 
 
 @pytest.fixture
@@ -43,18 +44,18 @@ def test_a_cli_that_can_do_all_is_run_twice(
     assert left_behind(tmp_path) == []
 
 
-@pytest.mark.parametrize("field", sorted(FLAGS))
+@pytest.mark.parametrize("field", sorted(_FLAGS))
 def test_a_flag_that_it_does_not_know_is_a_field_that_it_lacks(
     tmp_path: Path, environment: dict[str, str], scratch: str, field: str
 ) -> None:
-    claude = write_claude(tmp_path / "claude", lacks=[FLAGS[field]])
+    claude = write_claude(tmp_path / "claude", lacks=[_FLAGS[field]])
     assert missing(find_capabilities(str(claude), environment, scratch)) == [field]
 
 
 def test_a_cli_that_knows_no_flag_has_turns_at_most(
     tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
-    lacks = [*FLAGS.values(), "--await-claim", "--agents"]
+    lacks = [*_FLAGS.values(), "--await-claim", "--agents"]
     claude = write_claude(tmp_path / "claude", lacks=lacks)
     assert find_capabilities(str(claude), environment, scratch) == {"turns"}
 
@@ -142,7 +143,7 @@ def test_an_old_cli_lacks_what_is_new(
     old_claude: Path, tmp_path: Path, environment: dict[str, str], scratch: str
 ) -> None:
     found = find_capabilities(str(old_claude), environment, scratch)
-    assert missing(found) == ["agents_in_file", "restricted", "spares", "turns"]
+    assert missing(found) == ["agents_in_file", "prompt_snapshot", "restricted", "spares", "turns"]
     assert left_behind(tmp_path) == []
 
 

@@ -16,6 +16,7 @@ from app.cli.command import (
     LONGEST_COMMAND,
     Command,
     Defaults,
+    Extras,
     build,
 )
 from app.cli.request_fields import ChatRequest, read_request
@@ -53,6 +54,16 @@ def flags(found: Command) -> list[str]:
     ]
     assert arguments[: len(ALWAYS)] == ALWAYS
     return [argument for argument in arguments[len(ALWAYS) :] if argument not in (SKIP, QUIET)]
+
+
+@pytest.mark.parametrize("capabilities", [NEW, NEW - {"prompt_snapshot"}, None])
+def test_a_new_system_prompt_holds_where_a_session_keeps_its_first(
+    capabilities: Capabilities,
+) -> None:
+    request = read_request(b'{"prompt": "hi", "cwd": "/"}')
+    found = build(request, NONE, capabilities, Extras(new_system_prompt=True))
+    can = capabilities is not None and "prompt_snapshot" in capabilities
+    assert ("--system-prompt-snapshot=off" in found.arguments) is can
 
 
 def refusal(fields: dict[str, Any], capabilities: Capabilities = NEW) -> list[str | int]:

@@ -16,7 +16,7 @@ def test_a_text_counts_the_same_in_however_many_parts() -> None:
 
 
 def test_an_answer_counts_as_the_client_sends_it_back() -> None:
-    start = digests.start_digest("u", "/", "")
+    start = digests.start_digest("u", "/")
     assert digests.digests_of(start, messages_of(("user", "a"), ("assistant", "b")))[-1] == (
         digests.add_answer(digests.add_message(start, messages_of(("user", "a"))[0]), "b")
     )

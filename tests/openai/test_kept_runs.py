@@ -50,15 +50,22 @@ def test_a_named_conversation_goes_on_in_its_kept_run(talking: Gateway) -> None:
     assert job_of(talking, other)["run_id"] != job_of(talking, answers[0])["run_id"]
 
 
-def test_another_system_prompt_gets_another_run(talking: Gateway) -> None:
+@pytest.mark.parametrize("named", [{"conversation_id": "changing"}, {}], ids=["name", "history"])
+def test_another_system_prompt_gets_another_run_of_the_session(
+    talking: Gateway, named: dict[str, str]
+) -> None:
     found = []
+    texts: list[str] = []
     for prompt in ("be brief", "be brief", "be long"):
-        messages = [{"role": "system", "content": prompt}, *conversation(TURN)]
-        answer = ask(talking, messages=messages, conversation_id="changing")
-        found.append(job_of(talking, answer)["run_id"])
-    assert found[0] == found[1] != found[2]
+        texts.append(TURN)
+        messages = [{"role": "system", "content": prompt}, *conversation(*texts)]
+        found.append(job_of(talking, ask(talking, messages=messages, **named)))
+        texts.append("done")
+    first, second, third = (each["run_id"] for each in found)
+    assert first == second != third
+    assert len({each["session_id"] for each in found}) == 1
     # One session never has two processes.
-    assert runs(talking) == [found[2]]
+    assert runs(talking) == [third]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_history_that_a_session_knows_goes_on_in_it(
     assert later["session_id"] != again["session_id"]
 
 
-@pytest.mark.parametrize("change", ["text", "system", "folder", "user"])
+@pytest.mark.parametrize("change", ["text", "folder", "user"])
 def test_another_history_does_not(face: Gateway, change: str) -> None:
     first = talk(face, f"hello {change}")
     named: dict[str, Any] = {
@@ -74,10 +74,29 @@ def test_another_history_does_not(face: Gateway, change: str) -> None:
     if change == "text":
         texts[1] += "!"
     messages = [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(texts)]
-    if change == "system":
-        messages.insert(0, {"role": "system", "content": "be brief"})
     answer = ask(face, messages=messages, **named)
     assert answer.json()["session_id"] != first["session_id"]
+
+
+@pytest.mark.parametrize("keep_alive", [0, 300])
+def test_a_new_system_prompt_takes_effect_in_the_same_session(
+    face: Gateway, model: model_api.Server, keep_alive: int
+) -> None:
+    messages: list[dict[str, str]] = []
+    sessions = set()
+    for prompt in ("the-time-is-10", "the-time-is-11", None):
+        messages.append({"role": "user", "content": f"with {keep_alive}: what time is it?"})
+        system = [{"role": "system", "content": prompt}] if prompt else []
+        answer = ask(face, messages=[*system, *messages], claude={"keep_alive": keep_alive})
+        assert answer.status_code == 200, answer.text
+        asked = json.dumps(model.asked[-1]["system"])
+        assert [f"the-time-is-{hour}" in asked for hour in (10, 11)] == [
+            prompt == f"the-time-is-{hour}" for hour in (10, 11)
+        ]
+        messages.append({"role": "assistant", "content": content(answer.json())})
+        sessions.add(answer.json()["session_id"])
+    assert len(sessions) == 1
+    assert turns(model) == ["user", "assistant"] * 2 + ["user"]
 
 
 def test_a_session_is_known_after_a_restart(
