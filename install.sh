@@ -36,7 +36,7 @@ DROP_INS=$UNIT.d
 COMMAND=/usr/local/bin/$SERVICE
 STATE=/var/lib/$SERVICE
 TOML=$SERVICE.toml
-# Seconds for new workers to replace the old ones, and for the first answer.
+# Seconds for the first answer.
 PATIENCE=60
 
 action=set_up
@@ -528,7 +528,7 @@ fill_unit() {
         -e "s|^WorkingDirectory=.*|WorkingDirectory=$root|" \
         -e "s|^Environment=\"PATH=.*|Environment=\"PATH=$service_path\"|" \
         -e "s|^ExecStart=.*|ExecStart=\"$root/venv/bin/gunicorn\"|" \
-        -e "s|^ExecReload=\".*|ExecReload=\"$root/venv/bin/gunicorn\" --check-config|" $SERVICE.service
+        -e "s|^ExecReload=\".*|ExecReload=\"$root/scripts/$SERVICE\" reload|" $SERVICE.service
 }
 
 install_command() {
@@ -607,17 +607,8 @@ restart_service() {
 # New code and settings: new workers take over, and jobs go on.
 reload_service() {
     row service "reloading; running jobs go on"
-    master=$(systemctl show --property=MainPID --value $SERVICE)
-    workers=$(cat "/proc/$master/task/$master/children")
+    # This returns when new workers serve.
     as_root systemctl reload $SERVICE || show_journal "cannot reload the service, which goes on as before"
-    [ "$dry" = false ] || return 0
-    deadline=$(($(date +%s) + PATIENCE))
-    for worker in $workers; do
-        while grep -qw "$worker" "/proc/$master/task/$master/children" 2>/dev/null; do
-            [ "$(date +%s)" -lt "$deadline" ] || show_journal "cannot reload: the old workers are still there"
-            sleep 0.1
-        done
-    done
     wait_for_answer
 }
 

@@ -5,6 +5,7 @@ import logging
 import os
 import pkgutil
 import sys
+import time
 from typing import Any, NoReturn
 
 import app
@@ -26,6 +27,7 @@ from app.server.gateway_lock import (
 )
 from app.server.listen_address import check_address
 from app.server.reload_check import reload_error
+from app.server.reload_record import write_refusal, write_reload
 from app.server.systemd_notify import SystemdNotifier
 from app.setting_sources import env_file_path
 from app.startup import Startup
@@ -53,7 +55,8 @@ class Master:
     `is_check` is true for `gunicorn --check-config`, which only finds out if a start would work.
     """
 
-    def __init__(self, startup: Startup, is_check: bool) -> None:
+    def __init__(self, startup: Startup, is_check: bool, began: float) -> None:
+        """`began` is when the settings began to be read (CLOCK_MONOTONIC)."""
         self.startup = startup
         settings = startup.settings
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -61,13 +64,15 @@ class Master:
         self.address = f"{host}:{settings.port}"
         self._spool = Spool(settings.state_dir)
         self._is_check = is_check
+        self._began = began
 
     @classmethod
     def load(cls) -> "Master":
         """Read all settings. Exits, with one line, if the gateway cannot start."""
+        began = time.monotonic()
         try:
             startup = Startup.load(os.environ, env_file_path(os.environ))
-            master = cls(startup, "--check-config" in sys.argv)
+            master = cls(startup, "--check-config" in sys.argv, began)
             master.check()
         except (ConfigurationError, OSError) as error:
             _exit(error)
@@ -143,6 +148,11 @@ class Master:
         except OSError as error:
             log.error("cannot save the users' keys: %s", error)
         self._log_startup()
+        settings, workers = self.startup.settings, list(arbiter.WORKERS)
+        try:
+            write_reload(self._spool.state, self._began, settings.host, settings.port, workers)
+        except OSError as error:
+            log.error("cannot record the reload: %s", error)
         if arbiter.notifier is not None:
             arbiter.notifier.stop_patience = self._stop_patience()
 
@@ -179,15 +189,23 @@ class Master:
         handle_hup = arbiter.handle_hup
 
         def check_and_handle_hup() -> None:
+            began = time.monotonic()
             address = os.environ.pop(LISTENS)
             error = reload_error()
             os.environ[LISTENS] = address
             if error:
                 log.error("the reload is refused: %s", error)
+                self._record_refusal(began, error)
             else:
                 handle_hup()
 
         arbiter.handle_hup = check_and_handle_hup
+
+    def _record_refusal(self, began: float, error: str) -> None:
+        try:
+            write_refusal(self._spool.state, began, error)
+        except OSError as failure:
+            log.error("cannot record that the reload was refused: %s", failure)
 
     def _stop_patience(self) -> float:
         """Seconds that a stop may take: first the workers, then the jobs and what they leave."""

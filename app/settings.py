@@ -126,6 +126,17 @@ def load_with_origins(
     return Settings(environment=sources.others, **values), origins
 
 
+def load_state_dir(environ: Mapping[str, str], env_file: Path | None) -> Path:
+    """STATE_DIR alone: other settings may be unusable. Raises ConfigurationError."""
+    setting = _TABLE["STATE_DIR"]
+    given = Sources(environ, env_file, None, setting_kinds()).find("STATE_DIR")
+    given = given or Given(setting.default(environ), Origin("default"))
+    try:
+        return parse.state_dir(given.text.strip())
+    except ValueError as error:
+        raise given.error("STATE_DIR", error) from None
+
+
 def setting_kinds() -> dict[str, Kind]:
     """The names of all settings, as they are written in the environment, and their types."""
     kinds: dict[str, Kind] = {name: setting.kind for name, setting in _TABLE.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.errors import ConfigurationError
 from app.setting_sources import ENV_FILE, Given, Origin, Sources
-from app.settings import Settings, load_with_origins, setting_kinds
+from app.settings import Settings, load_state_dir, load_with_origins, setting_kinds
 from app.toml_file import TOML_NAME
 from app.tool.failure import UNCONFIGURED, Failure
 from app.tool.local_users import own_name, owner_of
@@ -59,6 +59,15 @@ class Checkout:
             toml = toml if os.access(self.toml_file, os.R_OK) else None
         try:
             return load_with_origins(self.gateway_environ(), file, toml)
+        except ConfigurationError as error:
+            raise Failure(str(error), UNCONFIGURED) from None
+
+    def state_dir(self) -> Path:
+        """STATE_DIR, also where other settings cannot be used. Raises Failure."""
+        if os.path.lexists(self.env_file) and not os.access(self.env_file, os.R_OK):
+            raise Failure(f"cannot read {self.env_file}: {self.access_help()}", UNCONFIGURED)
+        try:
+            return load_state_dir(self.gateway_environ(), self.env_file)
         except ConfigurationError as error:
             raise Failure(str(error), UNCONFIGURED) from None
 

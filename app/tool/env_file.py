@@ -76,7 +76,7 @@ def how_to_reload(checkout: Checkout) -> str:
     except Failure as error:
         return str(error)
     if master:
-        return f"{advice} kill -HUP {master}"
+        return f"{advice} claudecode2api reload"
     return "no gateway runs here now; this takes effect at its next start"
 
 

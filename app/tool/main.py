@@ -20,6 +20,7 @@ from app.tool.parser import build_parser
 from app.tool.password import password
 from app.tool.ps import ps
 from app.tool.questions import questions
+from app.tool.reload import reload
 from app.tool.run import run
 from app.tool.runs import runs
 from app.tool.say import say
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "runs": runs,
     "end": end,
     "serve": serve,
+    "reload": reload,
     "doctor": doctor,
     "config": config,
     "password": password,

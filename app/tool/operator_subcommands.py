@@ -5,7 +5,9 @@ from app.tool.subcommand import Subcommands, add_json, add_subcommand, add_url
 
 def add_operator_subcommands(commands: Subcommands) -> None:
     """Add them, in the order of the help."""
-    for add in (_add_serve, _add_doctor, _add_config, _add_password, _add_key, _add_completion):
+    for add in (_add_serve, _add_reload, _add_doctor, _add_config):
+        add(commands)
+    for add in (_add_password, _add_key, _add_completion):
         add(commands)
 
 
@@ -15,13 +17,30 @@ def _add_serve(commands: Subcommands) -> None:
         "serve",
         "start the gateway in the foreground",
         """\
-        Starts the gateway in the foreground. It logs to standard error. SIGHUP reloads it, and
-        its settings; SIGTERM or Ctrl-C stops it and cancels its jobs. Where its settings are:
-        "claudecode2api --help".
+        Starts the gateway in the foreground. It logs to standard error. SIGTERM or Ctrl-C stops
+        it and cancels its jobs; "claudecode2api reload" has it read its settings again. Where its
+        settings are: "claudecode2api --help".
         """,
         """\
         claudecode2api serve
         PORT=9000 claudecode2api serve
+        """,
+    )
+
+
+def _add_reload(commands: Subcommands) -> None:
+    add_subcommand(
+        commands,
+        "reload",
+        "apply changed settings to the running gateway",
+        """\
+        Has the gateway on this machine read its settings and code again, and returns when new
+        workers serve with them. Running jobs go on. If the settings or the code cannot be used,
+        it prints the reason, and the gateway goes on as before. Run it as the gateway's user.
+        """,
+        """\
+        claudecode2api reload
+        sudo systemctl reload claudecode2api
         """,
     )
 

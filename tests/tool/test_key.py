@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import signal
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from app.auth.api_keys import hashed
 from app.env_file import read_env_file
 from app.settings import Settings
-from tests.support.gateway import eventually
 from tests.support.tool import POWERLESS, Tool, serving
 
 BARE = "key-without-a-name-of-1.0"
@@ -192,10 +190,10 @@ def test_another_users_file_stays_as_it_is(alone: Tool) -> None:
 def test_the_gateway_takes_a_key_when_it_is_reloaded_as_it_says(
     alone: Tool, fake_claude: Path
 ) -> None:
-    with serving(alone, fake_claude) as served:
+    with serving(alone, fake_claude):
         done = alone.run("key", "add", "--print", "alice")
         key = done.stdout.decode().strip()
-        assert done.stderr.decode().endswith(f"kill -HUP {served.pid}\n")
+        assert done.stderr.decode().endswith(": claudecode2api reload\n")
         url = re.search("base URL (.*)", done.stderr.decode())
         assert url is not None
 
@@ -208,8 +206,8 @@ def test_the_gateway_takes_a_key_when_it_is_reloaded_as_it_says(
             return asked.returncode == 0
 
         assert not is_taken()
-        served.send_signal(signal.SIGHUP)
-        eventually(is_taken)
+        assert alone.run("reload").returncode == 0
+        assert is_taken()
 
 
 def test_keys_that_are_in_another_file_are_changed_there(alone: Tool, tmp_path: Path) -> None:

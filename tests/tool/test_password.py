@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from app.settings import Settings
 from app.tool.env_file import with_setting
-from tests.support.gateway import eventually
 from tests.support.tool import POWERLESS, Tool, serving
 
 TEXT = """\
@@ -116,12 +114,12 @@ def test_the_file_of_another_user_stays_theirs_when_root_changes_it(alone: Tool)
 def test_the_gateway_takes_it_when_it_is_reloaded_as_it_says(
     alone: Tool, fake_claude: Path
 ) -> None:
-    with serving(alone, fake_claude) as served:
+    with serving(alone, fake_claude):
         printed = alone.run("password").stderr.decode()
         assert alone.run("ps").stderr.startswith(b"cannot sign in as admin")
-        assert printed.endswith(f"kill -HUP {served.pid}\n")
-        served.send_signal(signal.SIGHUP)
-        eventually(lambda: alone.run("ps").returncode == 0)
+        assert printed.endswith(": claudecode2api reload\n")
+        assert alone.run("reload").returncode == 0
+        assert alone.run("ps").returncode == 0
 
 
 @given(st.text(st.sampled_from("AB_=PASWORDUTH'\"# \n\r\tx\\"), max_size=60))
