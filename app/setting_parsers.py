@@ -22,6 +22,8 @@ _OWN_CONTROL_REQUESTS = {
     *("cancel_async_message", "claim_session", "end_session", "initialize", "interrupt"),
     *("apply_flag_settings", "set_cwd"),
 }
+# What helps when there is no password.
+_CHOOSE = "choose a password and set it in .env, or set AUTH_PASSWORD_FILE to a file that has it"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -113,11 +115,11 @@ def user_name(value: str) -> str:
 def password(value: str) -> str:
     """A password that is not blank and not the placeholder."""
     if not value:
-        raise ValueError("it is not set; choose a password and set it in .env")
+        raise ValueError(f"it is not set; {_CHOOSE}")
     if is_blank(value):
-        raise ValueError("it is blank; choose a password and set it in .env")
+        raise ValueError(f"it is blank; {_CHOOSE}")
     if is_placeholder(value):
-        raise ValueError("it is still the placeholder; choose a password and set it in .env")
+        raise ValueError(f"it is still the placeholder; {_CHOOSE}")
     return _utf_8(value)
 
 
