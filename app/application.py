@@ -32,6 +32,7 @@ from app.cli.login import Login
 from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
+from app.conversation.chat_turns import ChatTurns
 from app.conversation.conversations import Conversations
 from app.conversation.held_runs import HeldRuns
 from app.conversation.histories import Histories
@@ -237,10 +238,11 @@ def _chat_blueprints(
         settings.hold_seconds,
         settings.model_retries,
     )
+    chat_mode = None if settings.chat_mode == "auto" else settings.chat_mode
+    chats = ChatTurns(turns, model_turns, chat_mode, settings.ignore_tools)
     completions = openai_chat.blueprint(
         service,
-        turns,
-        model_turns,
+        chats,
         options_in_prompts=settings.prompt_options,
         head_delay=settings.head_delay,
     )
@@ -248,7 +250,7 @@ def _chat_blueprints(
     catalog = Blueprint("catalog", openai.__name__)
     openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
-    answers = anthropic_messages.blueprint(service, model_turns, settings.head_delay)
+    answers = anthropic_messages.blueprint(service, chats, settings.head_delay)
     error_handlers.use_format(completions, _OPENAI_ERRORS)
     error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)
     error_handlers.use_format(answers, _ANTHROPIC_ERRORS)

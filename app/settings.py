@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from app import setting_parsers as parse
 from app.auth.api_keys import ApiKey
@@ -75,6 +75,8 @@ class Settings:
     models: tuple[str, ...]
     model_aliases: Mapping[str, str]
     prompt_options: bool
+    chat_mode: Literal["auto", "agent", "model"]
+    ignore_tools: bool
     mcp_config: Path | None
     env_allowed: tuple[str, ...]
     control_allowed: tuple[str, ...]
@@ -219,6 +221,8 @@ _TABLE: dict[str, _Setting] = {
     "MODELS": _Setting(_is(_MODELS), parse.models, "list"),
     "MODEL_ALIASES": _Setting(_is(""), parse.model_aliases, "list"),
     "PROMPT_OPTIONS": _Setting(_is("false"), parse.switch, "switch"),
+    "CHAT_MODE": _Setting(_is("auto"), parse.one_of("auto", "agent", "model")),
+    "IGNORE_TOOLS": _Setting(_is("false"), parse.switch, "switch"),
     "MCP_CONFIG": _Setting(_is(""), parse.mcp_config),
     "ENV_ALLOWED": _Setting(_is(""), parse.variables, "list"),
     "CONTROL_ALLOWED": _Setting(_is(""), parse.control_requests, "list"),

@@ -75,6 +75,8 @@ DEFAULTS: dict[str, Any] = {
     ),
     "model_aliases": {},
     "prompt_options": False,
+    "chat_mode": "auto",
+    "ignore_tools": False,
     "mcp_config": None,
     "env_allowed": (),
     "control_allowed": (),

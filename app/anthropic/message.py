@@ -53,8 +53,20 @@ class MessageBuilder:
             self._end_message(event)
         return dict(event)
 
-    def end(self, stop_reason: str, stop_sequence: str | None) -> list[dict[str, Any]]:
-        """End the message; returns the events that are missing."""
+    def begin(self) -> dict[str, Any]:
+        """Begin a message without a beginning of the model's; returns the event."""
+        return self.add({"type": "message_start", "message": self.message})
+
+    def end(
+        self,
+        stop_reason: str,
+        stop_sequence: str | None,
+        usage: Mapping[str, int] | None = None,
+    ) -> list[dict[str, Any]]:
+        """End the message; returns the events that are missing.
+
+        Without `usage`, the tokens of a message that was cut are estimated.
+        """
         missing: list[dict[str, Any]] = []
         if not self._has_begun:
             missing.append({"type": "message_start", "message": self.message})
@@ -62,7 +74,7 @@ class MessageBuilder:
             missing.append({"type": "content_block_stop", "index": self._open})
         if not self._has_ended:
             delta = {"stop_reason": stop_reason, "stop_sequence": stop_sequence}
-            usage = {"output_tokens": -(-self._size() // _CHARACTERS_PER_TOKEN)}
+            usage = usage or {"output_tokens": -(-self._size() // _CHARACTERS_PER_TOKEN)}
             missing.append({"type": "message_delta", "delta": delta, "usage": usage})
         return [*map(self.add, missing), {"type": "message_stop"}]
 

@@ -226,8 +226,9 @@ class MessageRequest(CountRequest):
     )
     claude: dict[str, Any] | None = Field(
         None,
-        description="Options of the gateway: the fields `detach`, `effort`, `fallback_model`,"
-        " `idle_timeout`, `max_budget_usd`, `timeout` and `title` of `POST /chat`.",
+        description="Options of the gateway: `mode`, and the fields `tools`, `detach`, `effort`,"
+        " `fallback_model`, `idle_timeout`, `max_budget_usd`, `timeout` and `title` of"
+        " `POST /chat`; in agent mode all of its fields.",
         examples=[{"timeout": 60}],
     )
 

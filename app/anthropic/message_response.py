@@ -8,11 +8,20 @@ from typing import Any
 from flask import Response
 
 from app import sse
+from app.anthropic.agent_message import AgentMessage, usage_object
 from app.anthropic.errors import error_body
 from app.anthropic.message import MessageBuilder
 from app.conversation.cut import Cut
-from app.conversation.events import AnswerEnd, Comment, Event, ModelEvent
+from app.conversation.events import (
+    AnswerEnd,
+    AnswerStart,
+    Comment,
+    Event,
+    ModelEvent,
+    UsageReport,
+)
 from app.conversation.messages import ToolCall
+from app.conversation.turns import Turn
 from app.errors import GatewayError
 from app.http.late_json import Value, late_json
 from app.http.request_id import request_id
@@ -21,20 +30,28 @@ from app.records.job import Job
 
 log = logging.getLogger(__name__)
 
-#: Records an answer: its text and its calls.
-RecordAnswer = Callable[[str, Sequence[ToolCall]], None]
+#: Records an answer: its session, if it has one, its text, None if it is not complete, its calls.
+RecordAnswer = Callable[[str | None, str | None, Sequence[ToolCall]], None]
 
 
 class MessageResponse:
     """The response of one request, streamed or not.
 
-    `record` is called with an answer that is complete; it is None for an older job, whose answer
-    is recorded already.
+    `session_id` is the session as far as it is known, and `record` is called with the answer; it is
+    None for an older job, whose answer is recorded already.
     """
 
     def __init__(
-        self, job: Job, model: str, cut: Cut, metrics: Metrics, record: RecordAnswer | None
+        self,
+        turn: Turn,
+        job: Job,
+        model: str,
+        cut: Cut,
+        metrics: Metrics,
+        session_id: str | None,
+        record: RecordAnswer | None,
     ) -> None:
+        self._turn = turn
         self._job = job
         self._cut = cut
         self._metrics = metrics
@@ -42,6 +59,11 @@ class MessageResponse:
         self._request_id = request_id()
         self._has_ended = False
         self._builder = MessageBuilder(f"msg_{job.id}", model)
+        self._agent_message = AgentMessage()
+        # The end of an agent's answer, until its usage is known.
+        self._agents_end: AnswerEnd | None = None
+        #: The session, as far as it is known.
+        self.session_id = session_id
 
     def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
         """The events of the model's API, sent as they come."""
@@ -78,20 +100,36 @@ class MessageResponse:
                     yield {"type": "ping"}
             elif isinstance(event, ModelEvent):
                 yield self._builder.add(event.fields)
+            elif isinstance(event, AnswerStart):
+                self._note_session(event.session_id)
+                yield self._builder.begin()
             elif isinstance(event, AnswerEnd):
                 self._has_ended = True
-                ending = self._builder.end(event.stop_reason, self._cut.stop)
-                if event.is_complete:
-                    self._note_answer()
+                if self._turn.has_cli_tools:
+                    self._agents_end = event
+                    ending = [*map(self._builder.add, self._agent_message.end())]
+                else:
+                    ending = self._builder.end(event.stop_reason, self._cut.stop)
+                self._note_answer(event.is_complete)
                 yield from ending
+            elif isinstance(event, UsageReport):
+                if self._agents_end is not None:
+                    reason, usage = self._agents_end.stop_reason, usage_object(event.usage)
+                    yield from self._builder.end(reason, self._cut.stop, usage)
+            else:
+                yield from map(self._builder.add, self._agent_message.events(event))
 
-    def _note_answer(self) -> None:
+    def _note_session(self, session_id: str | None) -> None:
+        if self._turn.tools is None:
+            self.session_id = session_id or self.session_id
+
+    def _note_answer(self, is_complete: bool) -> None:
         """Record the answer before the client sees the end: its next request may come at once."""
-        calls = self._builder.calls()
-        if self._record is None or not calls:
+        if self._record is None:
             return
+        answer = self._builder.text() if is_complete else None
         try:
-            self._record(self._builder.text(), calls)
+            self._record(self.session_id, answer, self._builder.calls())
         except OSError as error:
             # The answer is complete; the next request begins anew.
             log.error("cannot record the answer of job %s: %s", self._job.id, error)

@@ -1,7 +1,6 @@
 """`POST /v1/messages`."""
 
 import time
-from collections.abc import Sequence
 from functools import partial
 
 from flask import Blueprint, Response, after_this_request, g, request
@@ -11,21 +10,18 @@ from app.anthropic.errors import REQUEST_ID_HEADER
 from app.anthropic.message_body import MessageRequest, read_request
 from app.anthropic.message_response import MessageResponse
 from app.anthropic.turn_request import to_turn_request
-from app.conversation.client_tools import ClientTools
+from app.conversation.answer import AnswerParser
+from app.conversation.chat_turns import ChatTurns
 from app.conversation.cut import Cut
-from app.conversation.messages import ToolCall
 from app.conversation.model_answer import ModelAnswerParser
-from app.conversation.model_turns import ModelTurns
-from app.conversation.reader import read_events
+from app.conversation.reader import Parser, read_events
 from app.conversation.turns import Turn
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
 from app.http.request_id import request_id
-from app.http.start_job import start_job
 from app.jobs.idempotency import Key
 from app.jobs.service import JobService
 from app.openapi.describe import Body, describes
-from app.records.job import Job
 
 _QUESTION = {"model": "sonnet", "messages": [{"role": "user", "content": "What is a pipe?"}]}
 _TOOL = {
@@ -48,7 +44,7 @@ _EXAMPLES = {
 }
 
 
-def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Blueprint:
+def blueprint(jobs: JobService, turns: ChatTurns, head_delay: float) -> Blueprint:
     """All views of this API.
 
     The head of an answer that is not streamed waits for `head_delay` seconds.
@@ -71,48 +67,58 @@ def blueprint(jobs: JobService, turns: ModelTurns, head_delay: float) -> Bluepri
     )
     def create() -> Response:
         requested_at = time.monotonic()
-        body = turns.requests.bodies.read_json_bytes(request)
+        body = turns.agent.requests.bodies.read_json_bytes(request)
         message = read_request(MessageRequest, body)
         key = idempotency_key_of(request, body)
         response = _answer(jobs, turns, message, key, requested_at, head_delay)
-        name_ignored(response, message.ignored_parameters())
         return response
 
-    token_counts.add_route(views, turns)
+    token_counts.add_route(views, turns.model)
     return views
 
 
 def _answer(
     jobs: JobService,
-    turns: ModelTurns,
+    turns: ChatTurns,
     message: MessageRequest,
     key: Key | None,
     requested_at: float,
     head_delay: float,
 ) -> Response:
     turn_request = to_turn_request(message, request.headers)
-    tools = turn_request.tools or ClientTools([])
-    turn = turns.prepare(turn_request, tools, g.user, key)
-    started = start_job(jobs, turn.spec, g.user)
+    turn = turns.prepare(turn_request, g.user, key)
+    started = turns.start(jobs, turn, g.user)
     # Error responses have it, too.
     after_this_request(partial(add_job_header, started.job.id))
-    cut = Cut(message.stop_sequences or [], None)
+    cut = Cut(message.stop_sequences or [], message.max_tokens if turn.tools is None else None)
     events = read_events(
         jobs,
         started.job,
-        ModelAnswerParser(turn.structured, tools, cut),
+        _parser(turn, cut),
         cut,
         request.environ,
         cancel_on_disconnect=started.cancel_on_disconnect,
-        end_run_at_cut=True,
+        # No history leads to a session whose answer was cut.
+        end_run_at_cut=turn_request.session is None,
         requested_at=requested_at if started.is_new else None,
     )
-    record = partial(_record, turns, turn, started.job) if started.is_new else None
-    answer = MessageResponse(started.job, message.model, cut, jobs.metrics, record)
+    record = partial(turns.record, turn, g.user, started.job) if started.is_new else None
+    session_id = turns.session_of(turn, started)
+    answer = MessageResponse(
+        turn, started.job, message.model, cut, jobs.metrics, session_id, record
+    )
     if message.stream:
-        return stream_when_begun(answer.stream, events, started.job.id)
-    return answer.in_one_piece(events, head_delay)
+        response = stream_when_begun(answer.stream, events, started.job.id)
+    else:
+        response = answer.in_one_piece(events, head_delay)
+    if answer.session_id:
+        response.headers["X-Session-ID"] = answer.session_id
+    name_ignored(response, [*message.ignored_parameters(), *turn.ignored])
+    return response
 
 
-def _record(turns: ModelTurns, turn: Turn, job: Job, text: str, calls: Sequence[ToolCall]) -> None:
-    turns.record(turn, job.run.id, text, calls)
+def _parser(turn: Turn, cut: Cut) -> Parser:
+    """The parser of a turn's answer; that of an agent leaves the cut to the reader."""
+    if turn.tools is None or turn.has_cli_tools:
+        return AnswerParser(turn.structured, with_lines=False, tools=turn.tools)
+    return ModelAnswerParser(turn.structured, turn.tools, cut)

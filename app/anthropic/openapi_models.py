@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from app.conversation.errors import BadParameter, ModelNotFound
-from app.errors import GatewayError
+from app.errors import GatewayError, SessionNotFound
 from app.openapi.answers import ANSWER_ERRORS, answer_responses
 from app.openapi.answers import REQUEST_ERRORS as ANY_REQUEST_ERRORS
 from app.openapi.describe import ResponseDescription, Text
@@ -115,7 +115,8 @@ MESSAGE = answer_responses(
     AnthropicMessage,
     _EVENTS,
     AnthropicError,
-    not_found="The CLI does not know the model.",
+    not_found="The CLI does not know the model, or in agent mode the session.",
+    headers=["X-Session-ID"],
 )
 #: The responses with a count.
 TOKEN_COUNT = {
@@ -126,4 +127,9 @@ TOKEN_COUNT = {
 #: Errors of any request in this format.
 REQUEST_ERRORS: tuple[type[GatewayError], ...] = (BadParameter, ModelNotFound, *ANY_REQUEST_ERRORS)
 #: Errors of a request before its job has started to answer.
-MESSAGE_ERRORS: tuple[type[GatewayError], ...] = (BadParameter, ModelNotFound, *ANSWER_ERRORS)
+MESSAGE_ERRORS: tuple[type[GatewayError], ...] = (
+    BadParameter,
+    ModelNotFound,
+    SessionNotFound,
+    *ANSWER_ERRORS,
+)

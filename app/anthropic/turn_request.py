@@ -1,17 +1,20 @@
 """The turn that a request for a message asks for, without Anthropic's format."""
 
+import re
 from typing import Any
 
 from werkzeug.datastructures import Headers
 
 from app.anthropic.message_body import MessageRequest
 from app.conversation import options
+from app.conversation.errors import BadParameter
 from app.conversation.turns import TurnRequest
 
 #: The parameter of the body that has the gateway's options.
 OPTIONS = "claude"
 # Headers that Claude Code sends as a client (2.1.330); they are no options.
 _CLAUDE_CODE = "X-CLAUDE-CODE-"
+_SESSION = re.compile(r"[!-~]{1,200}")
 
 
 def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
@@ -28,12 +31,16 @@ def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
     if message.output_config and message.output_config.effort:
         found["effort"] = message.output_config.effort
     messages = message.conversation()
+    resolved = options.resolve(found, OPTIONS)
+    session = resolved.fields.pop("session_id", None)
+    if session and not (isinstance(session, str) and _SESSION.fullmatch(session)):
+        raise BadParameter("claude.session_id", "Must be 1 to 200 visible ASCII characters")
     return TurnRequest(
         message.model,
         messages,
         messages,
-        options.resolve(found, OPTIONS),
-        None,
+        resolved,
+        session or None,
         message.answer_schema(),
         message.client_tools(),
         message.max_tokens,

@@ -39,14 +39,15 @@ class AnswerParser:
     """Parses the chunks of a job's output.
 
     `structured`: the answer is only the structured output, which is in the result.
-    `with_lines`: the events include the CLI's lines. `tools`: the client's tools, if it brings
-    some; the model then has no others.
+    `with_lines`: the events include the CLI's lines. `tools`: the client's tools, in model mode.
     """
 
     def __init__(
         self, structured: bool, with_lines: bool, tools: ClientTools | None = None
     ) -> None:
         self.structured = structured
+        #: Whether the model has no tools but the client's, so that the job has no effect.
+        self.is_model_alone = tools is not None and not tools.own
         self._tools = tools
         self._names = tools.names() if tools else frozenset[str]()
         # Whether a call of the client's tools has begun, and its arguments are streamed now.
@@ -90,7 +91,7 @@ class AnswerParser:
                 yield from self._parse_line(line)
         if self._lines.has_skipped:
             # The line is not parsed, so it may be a tool call.
-            self.used_tools = self._tools is None
+            self.used_tools = not self.is_model_alone
 
     def finish(self, result: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """The events of the CLI's last result line, after a success."""
@@ -105,7 +106,7 @@ class AnswerParser:
             yield from self._text(result["result"])
 
     def _parse_line(self, line: bytes) -> Iterator[AnswerEvent]:
-        if self._tools is None:
+        if not self.is_model_alone:
             self.used_tools = self.used_tools or _TOOL.search(line) is not None
         fields = parse(line) if any(needle in line for needle in _NEEDLES) else {}
         kind = fields.get("type")

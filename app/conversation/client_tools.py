@@ -48,6 +48,8 @@ class ClientTools(NamedTuple):
     choice: ToolChoice = ToolChoice()
     #: Whether the client accepts several calls in one answer.
     parallel: bool = True
+    #: The names of the CLI's own tools that the model has beside these.
+    own: Sequence[str] = ()
 
     def offered(self) -> list[ClientTool]:
         """The tools that the model gets."""

@@ -31,7 +31,7 @@ class ModelAnswerParser:
         self.has_calls = False
         #: The model has the client's tools alone, so the job has no effect.
         self.used_tools = False
-        self.has_client_tools = True
+        self.has_client_tools = self.is_model_alone = True
         #: Why the answer is complete although the job goes on; None if it is not.
         self.ended: str | None = None
         #: The events have it.

@@ -1,7 +1,8 @@
-"""The turns in which the model has the client's tools alone.
+"""The turns in model mode, in which the model has the client's tools.
 
-Such a turn needs no session: each request has the whole conversation. The CLI gets no tools,
-servers, hooks, settings and memory of this machine, and what the model says is passed on as it is.
+Such a turn needs no session: each request has the whole conversation. The CLI gets no servers,
+hooks, settings and memory of this machine, and no tools but those that the request names in
+`tools`. Without these, what the model says is passed on as it is.
 """
 
 from collections.abc import Sequence
@@ -24,9 +25,9 @@ from app.conversation.messages import (
 )
 from app.conversation.model_messages import Block, ModelMessage, history_lines, model_messages
 from app.conversation.models import Models
-from app.conversation.prompt import plain_text
+from app.conversation.prompt import compose, plain_text
 from app.conversation.turns import Turn, TurnRequest, place_of, title_of_messages
-from app.conversation.workspaces import Workspaces
+from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import CapabilitiesUnknown, InvalidRequest, UnsupportedField
 from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
@@ -34,10 +35,12 @@ from app.jobs.spec import JobSpec
 
 #: The folder of these turns' processes, in which no tool writes anything.
 WORKSPACE = "model"
+#: The CLI's own tool that searches the web.
+WEB_SEARCH = "WebSearch"
 #: The system prompt if the client has none: the CLI's own prompt is about its tools.
 NO_SYSTEM_PROMPT = "You are a helpful assistant."
 
-# The options that have a meaning here; the others are of the CLI's own tools and sessions.
+# The options that have a meaning here.
 _OPTIONS = {
     "detach",
     "effort",
@@ -47,10 +50,22 @@ _OPTIONS = {
     "timeout",
     "title",
 }
-# No tools of the CLI, and none of its questions: a tool of the client needs no permission.
+# Those that have a meaning together with tools of the CLI.
+_OWN_TOOLS_OPTIONS = {
+    "add_dir",
+    "allowed_tools",
+    "cwd",
+    "disallowed_tools",
+    "env",
+    "max_turns",
+    "permission_mode",
+    "tools",
+}
+# The client's tools need no permission.
+_ALLOWED = "mcp__client__*"
+# Stands for all tools of the CLI.
+_ALL = "default"
 _FIELDS: dict[str, Any] = {
-    "tools": [],
-    "allowed_tools": ["mcp__client__*"],
     "strict_mcp_config": True,
     "setting_sources": [],
     "disable_slash_commands": True,
@@ -69,7 +84,7 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class ModelTurns:
-    """Makes turns of requests whose client brings tools.
+    """Makes turns of requests in model mode.
 
     Runs are held for `hold` seconds. The CLI asks the model's API at most `retries` times again.
     """
@@ -91,11 +106,15 @@ class ModelTurns:
         UnsupportedField.
         """
         request = request._replace(model=self.models.resolve(request.model or ""))
-        self._check(request)
+        tools = tools._replace(own=_own_tools(request, tools))
+        self._check(request, tools)
         system, messages = split_system_prompt(request.prompt_messages)
         answered = messages[: first_unanswered(messages)]
         images = self.images.load(image_urls(messages), image_urls(answered))
         history, content = model_messages(messages, images)
+        if history and not tools.offered() and not self.requests.has_turns():
+            new = first_unanswered(messages)
+            history, content = [], compose(messages[:new], messages[new:], images)
         if not content:
             raise BadParameter("messages", "There is no text or image to answer")
         start = start_digest(user.id, WORKSPACE, system)
@@ -110,22 +129,26 @@ class ModelTurns:
         """Record that a run may wait for the results of these calls. Raises OSError."""
         self.held.record(add_answer(turn.digest, answer, calls), run)
 
-    def _check(self, request: TurnRequest) -> None:
-        if not self.requests.has_turns():
+    def _check(self, request: TurnRequest, tools: ClientTools) -> None:
+        if tools.offered() and not self.requests.has_turns():
             if self.requests.claude.capabilities is None:
                 raise CapabilitiesUnknown
             raise UnsupportedField("tools", self.requests.claude.version)
         options = request.options
-        names = sorted(name for name in options.fields if name not in _OPTIONS)
-        if options.workspace is not None:
+        known = _OPTIONS | _OWN_TOOLS_OPTIONS if tools.own else _OPTIONS | {"tools"}
+        names = sorted(name for name in options.fields if name not in known)
+        if options.workspace is not None and not tools.own:
             names.append("workspace")
         if request.session is not None:
             names.append("session_id")
         if names:
+            needs = (
+                " without claude.tools" if names[0] in _OWN_TOOLS_OPTIONS | {"workspace"} else ""
+            )
             raise BadParameter(
                 names[0],
-                f"{names[0]} cannot be used together with tools: the model has these alone, and"
-                " no session",
+                f"{names[0]} cannot be used in model mode{needs}: the model has the client's tools"
+                " alone, and no session",
             )
 
     def _spec(
@@ -143,9 +166,10 @@ class ModelTurns:
             "title": title_of_messages(request.prompt_messages),
             **request.options.fields,
             **_FIELDS,
+            **_tool_fields(request, tools),
             "system_prompt": system or NO_SYSTEM_PROMPT,
             **({"json_schema": request.schema} if request.schema else {}),
-            "cwd": self.workspaces.path(WORKSPACE),
+            "cwd": self._cwd(request, tools),
             "prompt": plain_text(content) or "(a result)",
         }
         limit = request.max_tokens
@@ -153,7 +177,7 @@ class ModelTurns:
             list(content),
             history_lines(history),
             partial_messages=True,
-            client_tools=tools.definition(),
+            client_tools=tools.definition() if self.requests.has_turns() else None,
             variables={
                 **_VARIABLES,
                 "CLAUDE_CODE_MAX_RETRIES": str(self.retries),
@@ -168,6 +192,43 @@ class ModelTurns:
         except InvalidRequest as error:
             raise error.relocated(place_of) from None
         return spec._replace(hold=self.hold if self.held.has_room() else 0.0)
+
+    def _cwd(self, request: TurnRequest, tools: ClientTools) -> Any:
+        options = request.options
+        if not tools.own:
+            return self.workspaces.path(WORKSPACE)
+        return options.fields.get("cwd") or self.workspaces.path(options.workspace or SHARED)
+
+
+def _own_tools(request: TurnRequest, tools: ClientTools) -> list[str]:
+    """The CLI's own tools that the model has. Raises BadParameter."""
+    given = request.options.fields.get("tools") or []
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        # The option is invalid and will be refused.
+        return []
+    if _ALL in given:
+        raise BadParameter("claude.tools", "In model mode, the CLI's tools must be named")
+    found = [*given, *([WEB_SEARCH] if request.web_search and WEB_SEARCH not in given else [])]
+    both = sorted(tools.names().intersection(found))
+    if both:
+        raise BadParameter(
+            "claude.tools", f"There is a tool {both[0]!r} of the client, too; leave one out"
+        )
+    return found
+
+
+def _tool_fields(request: TurnRequest, tools: ClientTools) -> dict[str, Any]:
+    """The fields with the CLI's own tools; without rules of the request, all are allowed."""
+    fields = request.options.fields
+    given = fields.get("tools")
+    if given is not None and not isinstance(given, list):
+        return {"tools": given}
+    allowed = fields.get("allowed_tools")
+    if allowed is None:
+        allowed = [] if fields.get("permission_mode") else list(tools.own)
+    if not isinstance(allowed, list):
+        return {"allowed_tools": allowed}
+    return {"tools": list(tools.own) or given or [], "allowed_tools": [_ALLOWED, *allowed]}
 
 
 def _can_answer(block: Block) -> bool:

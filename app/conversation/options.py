@@ -2,6 +2,7 @@
 
 They are all fields of `POST /chat` but the prompt, with dashes or underscores in their names, and
 
+    mode                           agent or model (`app.conversation.chat_turns`)
     workspace                      a folder of the gateway instead of `cwd`
     system                         how to use the system prompt: append or replace
     mcp_allowed_tools              more allowed tools
@@ -11,7 +12,7 @@ They are all fields of `POST /chat` but the prompt, with dashes or underscores i
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from app.cli.request_fields import LISTS, NUMBERS, OBJECTS, SWITCHES, ChatRequest
 from app.conversation.messages import Message, TextPart
@@ -19,7 +20,11 @@ from app.errors import InvalidRequest
 from app.json_body import MOST_FIELDS, did_you_mean, read_json
 from app.text import shortened
 
+#: The modes in which a chat API answers.
+Mode = Literal["agent", "model"]
+
 _OWN_OPTIONS = {
+    "mode",
     "workspace",
     "system",
     "mcp_allowed_tools",
@@ -44,6 +49,7 @@ class Options(NamedTuple):
     workspace: str | None
     system: str
     events: bool
+    mode: Mode | None = None
 
 
 def from_json(options: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -144,6 +150,9 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
     system = options.get("system") or "append"
     if system not in ("append", "replace"):
         raise _wrong(where, "system", "append or replace")
+    mode = options.get("mode")
+    if mode not in (None, "agent", "model"):
+        raise _wrong(where, "mode", "agent or model")
     events = options.get("events") or False
     if not isinstance(events, bool):
         raise _wrong(where, "events", "true or false")
@@ -153,7 +162,7 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
             raise _wrong(where, "workspace", "a text")
         if fields.get("cwd"):
             raise _invalid(where, "workspace", "Give either workspace or cwd, not both")
-    return Options(fields, workspace, system, events)
+    return Options(fields, workspace, system, events, mode)
 
 
 def _option_name(name: str, place: tuple[str, ...]) -> str:

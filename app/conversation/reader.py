@@ -39,6 +39,10 @@ class Parser(Protocol):
         """Whether the client brings tools."""
 
     @property
+    def is_model_alone(self) -> bool:
+        """Whether the model has no tools but the client's."""
+
+    @property
     def must_call(self) -> bool:
         """Whether an answer without a call of the client's tools is no answer."""
 
@@ -124,7 +128,7 @@ def read_events(
 def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterator[Event]:
     end, result = jobs.end_of(job), jobs.result_of(job)
     if cut.reason is None:
-        failure = failure_of(end, result, parser.used_tools, parser.has_client_tools)
+        failure = failure_of(end, result, parser.used_tools, parser.is_model_alone)
         if failure is not None:
             raise failure
         is_structured = parser.structured and not parser.has_calls

@@ -50,9 +50,10 @@ class TurnRequest(NamedTuple):
 
     `messages` is the whole conversation as the client sent it, and `prompt_messages` the same
     without options in prompts. `session` is a session's id or a client's own name for one.
-    `schema` is the JSON Schema of a structured answer. With `tools`, which may be none, the model
-    has these alone. An answer has at most `max_tokens`, and at most `thinking` tokens of thought:
-    0 for none, None for as many as the CLI wants.
+    `schema` is the JSON Schema of a structured answer. `tools` are those of the client, of which
+    there may be none; None if the request does not speak of any. With `web_search`, the CLI's own
+    tool for that is allowed. An answer has at most `max_tokens`, and at most `thinking` tokens of
+    thought: 0 for none, None for as many as the CLI wants.
     """
 
     model: str | None
@@ -64,13 +65,15 @@ class TurnRequest(NamedTuple):
     tools: ClientTools | None = None
     max_tokens: int | None = None
     thinking: int | None = None
+    web_search: bool = False
 
 
 class Turn(NamedTuple):
     """A turn before its job is started.
 
     `digest` is that of the conversation up to the answer. `claimed` is the session that was found
-    by its history, if one was. `tools` are those of the client, if it brings some.
+    by its history, if one was. `tools` are those of the client, in model mode. `ignored`
+    names parameters without an effect.
     """
 
     spec: JobSpec
@@ -79,6 +82,12 @@ class Turn(NamedTuple):
     structured: bool
     with_lines: bool
     tools: ClientTools | None = None
+    ignored: Sequence[str] = ()
+
+    @property
+    def has_cli_tools(self) -> bool:
+        """Whether the model has tools of the CLI."""
+        return self.tools is None or bool(self.tools.own)
 
 
 @dataclass(frozen=True)

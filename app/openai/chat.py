@@ -1,29 +1,23 @@
 """`POST /v1/chat/completions`."""
 
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, after_this_request, g, request
 
-from app.auth.users import User
 from app.conversation.answer import AnswerParser
+from app.conversation.chat_turns import ChatTurns
 from app.conversation.cut import Cut
-from app.conversation.messages import ToolCall
-from app.conversation.model_turns import ModelTurns
 from app.conversation.reader import read_events
-from app.conversation.turns import Turn, Turns
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
-from app.http.start_job import StartedJob, start_job
 from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
-from app.openai.completion_response import CompletionResponse, RecordAnswer
+from app.openai.completion_response import CompletionResponse
 from app.openai.turn_request import to_turn_request
 from app.openapi.describe import Body, describes
-from app.records.job import Job
 
 _QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Which files are here?"}]}
 _EXAMPLES = {
@@ -34,8 +28,7 @@ _EXAMPLES = {
 
 def blueprint(
     jobs: JobService,
-    turns: Turns,
-    model_turns: ModelTurns,
+    turns: ChatTurns,
     *,
     options_in_prompts: bool,
     head_delay: float,
@@ -54,17 +47,14 @@ def blueprint(
     )
     def complete() -> Response:
         requested_at = time.monotonic()
-        body = turns.requests.bodies.read_json_bytes(request)
+        body = turns.agent.requests.bodies.read_json_bytes(request)
         completion = read_completion(body)
         key = idempotency_key_of(request, body)
         turn_request = to_turn_request(
             completion, request.headers, options_in_prompts=options_in_prompts
         )
-        if turn_request.tools is None:
-            turn = turns.prepare(turn_request, g.user, key)
-        else:
-            turn = model_turns.prepare(turn_request, turn_request.tools, g.user, key)
-        started = _start(jobs, turns, turn)
+        turn = turns.prepare(turn_request, g.user, key)
+        started = turns.start(jobs, turn, g.user)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, started.job.id))
         events = read_events(
@@ -78,51 +68,23 @@ def blueprint(
             end_run_at_cut=turn_request.session is None,
             requested_at=requested_at if started.is_new else None,
         )
-        record = _recorder(turns, model_turns, turn, started.job, g.user)
+        record = partial(turns.record, turn, g.user, started.job)
         answer = CompletionResponse(
             turn,
             started.job,
             completion,
             jobs.metrics,
-            turns.requests.claude.version,
+            turns.agent.requests.claude.version,
+            turns.session_of(turn, started),
             record if started.is_new else None,
         )
         if completion.stream:
             response = stream_when_begun(answer.stream, events, started.job.id)
         else:
             response = answer.in_one_piece(events, head_delay)
-        _add_headers(response, answer, completion)
+        if answer.session_id:
+            response.headers["X-Session-ID"] = answer.session_id
+        name_ignored(response, [*completion.ignored_parameters(), *turn.ignored])
         return response
 
     return views
-
-
-def _recorder(
-    turns: Turns, model_turns: ModelTurns, turn: Turn, job: Job, user: User
-) -> RecordAnswer:
-    def record(session: str | None, answer: str | None, calls: Sequence[ToolCall]) -> None:
-        if turn.tools is None:
-            turns.record(turn, user, session, job.run.id, answer)
-        elif answer is not None and calls:
-            model_turns.record(turn, job.run.id, answer, calls)
-
-    return record
-
-
-def _start(jobs: JobService, turns: Turns, turn: Turn) -> StartedJob:
-    is_new = False
-    try:
-        started = start_job(jobs, turn.spec, g.user)
-        is_new = started.is_new
-        return started
-    finally:
-        if not is_new:
-            turns.abandon(turn)
-
-
-def _add_headers(
-    response: Response, answer: CompletionResponse, completion: CompletionRequest
-) -> None:
-    if answer.session_id:
-        response.headers["X-Session-ID"] = answer.session_id
-    name_ignored(response, completion.ignored_parameters())

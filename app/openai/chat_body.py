@@ -35,7 +35,6 @@ _UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "function_call": ("none", "auto"),
     "modalities": (["text"],),
     "audio": (),
-    "web_search_options": ({},),
     "prediction": (),
 }
 
@@ -159,7 +158,7 @@ class CompletionRequest(BaseModel):
         fail_fast=True,
         description="Functions that the client carries out. With `tools`, also with `[]`, the model"
         " has these alone; without, Claude works with its own tools in a folder of the gateway's"
-        " machine.",
+        " machine. `claude.mode` chooses otherwise.",
     )
     tool_choice: Annotated[
         Choice | None,
@@ -170,6 +169,9 @@ class CompletionRequest(BaseModel):
     ] = Field(None, description="Which of the `tools` the model may or must call.")
     parallel_tool_calls: StrictBool | None = Field(
         None, description="false: the answer has at most one call."
+    )
+    web_search_options: dict[str, Any] | None = Field(
+        None, description="Claude may search the web. What the options say has no effect."
     )
     metadata: dict[str, Any] | None = Field(
         None, description="Only its `session_id` has an effect: the session to continue."
@@ -187,7 +189,8 @@ class CompletionRequest(BaseModel):
     claude: dict[str, Any] | None = Field(
         None,
         description="Options of the gateway: the fields of `POST /chat` except `prompt`, and"
-        " `workspace`, `system`, `mcp_allowed_tools`, `dangerously_skip_permissions` and `events`.",
+        " `mode`, `workspace`, `system`, `mcp_allowed_tools`, `dangerously_skip_permissions` and"
+        " `events`.",
         examples=[{"cwd": "/tmp", "allowed_tools": ["Read"]}],  # noqa: S108 - an example
     )
 

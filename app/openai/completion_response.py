@@ -50,8 +50,8 @@ RecordAnswer = Callable[[str | None, str | None, Sequence[ToolCall]], None]
 class CompletionResponse:
     """The response of one completion, streamed or not.
 
-    `record` is called with the answer; it is None for an older job, whose answer is recorded
-    already. `version` is the CLI's.
+    `session_id` is the session as far as it is known, and `record` is called with the answer; it is
+    None for an older job, whose answer is recorded already. `version` is the CLI's.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class CompletionResponse:
         completion: CompletionRequest,
         metrics: Metrics,
         version: str,
+        session_id: str | None,
         record: RecordAnswer | None,
     ) -> None:
         self._record_answer = record
@@ -77,12 +78,7 @@ class CompletionResponse:
         self._writer: ChunkWriter | None = None
         self._created = int(time.time())
         #: The session, as far as it is known.
-        has_session = turn.tools is None and not turn.spec.fork_session
-        self.session_id = turn.spec.session_id if has_session else None
-        if record is None:
-            # The turn has a new session; the job's record has that of the first request.
-            first_request = job.request()
-            self.session_id = first_request and first_request.session_id
+        self.session_id = session_id
 
     def stream(self, events: Iterator[list[Event]]) -> Iterator[bytes]:
         """The chunks of the events, sent as they come."""

@@ -44,6 +44,7 @@ def to_turn_request(
         None if answer_format is None else answer_format.answer_schema(),
         completion.client_tools(),
         completion.token_limit(),
+        web_search=completion.web_search_options is not None,
     )
 
 

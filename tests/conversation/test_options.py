@@ -49,6 +49,7 @@ def test_other_names_for_fields(found: dict[str, Any], fields: dict[str, Any]) -
         {"system": "x"},
         {"events": 1},
         {"workspace": 1},
+        {"mode": "both"},
         {"workspace": "a", "cwd": "/"},
     ],
 )

@@ -14,6 +14,8 @@ It does what the last message asks, one verb at a line's beginning:
     think: <what else>         think, then do what else is asked
     anything else     answer "You said: …"
 
+If a tool's result is such a call, that tool is called then.
+
 Run as a program it prints `listening on http://127.0.0.1:<port>` and serves until it is ended.
 Event shapes: Anthropic's Messages API, version 2023-06-01.
 """
@@ -103,6 +105,8 @@ def answer(
 ) -> Iterator[dict[str, Any]]:
     """The events that answer a request; `scenes` are for prompts that are no verb."""
     text, results = _last_message(asked.get("messages", []))
+    if len(results) == 1 and json.loads(results[0])[:6] == "call: ":
+        text, results = json.loads(results[0]), []
     has_thoughts = text.startswith("think: ") and not results
     text = text.removeprefix("think: ")
     scene = _scene(asked.get("messages", []), scenes or {})

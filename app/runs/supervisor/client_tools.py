@@ -82,7 +82,10 @@ class ClientTools:
         return set(self._calls)
 
     def _on_event(self, event: dict[str, Any]) -> None:
-        if event.get("type") == "message_delta":
+        if event.get("type") == "message_start":
+            # The message before may have ended with calls of the CLI's own tools.
+            self._has_ended = self._ends_with_calls = False
+        elif event.get("type") == "message_delta":
             self._ends_with_calls = _object(event.get("delta")).get("stop_reason") == "tool_use"
         elif event.get("type") == "message_stop":
             self._has_ended = self._ends_with_calls
