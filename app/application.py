@@ -11,6 +11,7 @@ from app.anthropic import errors as anthropic_errors
 from app.anthropic import messages as anthropic_messages
 from app.anthropic import models as anthropic_models
 from app.anthropic import path_hints as anthropic_path_hints
+from app.anthropic.direct_message import DirectMessages
 from app.anthropic.openapi_models import AnthropicError, AnthropicModel, AnthropicModelList
 from app.api import (
     chat,
@@ -41,6 +42,7 @@ from app.conversation.model_turns import ModelTurns
 from app.conversation.models import Models
 from app.conversation.turns import Turns
 from app.conversation.workspaces import Workspaces
+from app.direct.service import make_direct
 from app.http import (
     access,
     allowed_hosts,
@@ -136,7 +138,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         runs.blueprint(processes),
         stats.blueprint(service, installed, master),
         claude.blueprint(service, requests, workspaces),
-        *_chat_blueprints(settings, service, requests, workspaces, environment),
+        *_chat_blueprints(settings, service, requests, workspaces, environment, spool, limits),
     ]
     scraped = metrics.blueprint(counters, spool, processes, asked, installed, master)
     health_checks = HealthChecks(
@@ -220,8 +222,11 @@ def _chat_blueprints(
     requests: ChatRequests,
     workspaces: Workspaces,
     environment: Mapping[str, str],
+    spool: Spool,
+    limits: Limits,
 ) -> list[Blueprint]:
     models = Models(settings.models, settings.model_aliases, requests.claude.since)
+    direct = make_direct(settings, models, environment, service, spool, limits)
     conversations = Conversations(settings.state_dir)
     histories = Histories(settings.state_dir, Transcripts(environment), OpenSessions(environment))
     images = Images(settings.cwd_roots)
@@ -229,15 +234,8 @@ def _chat_blueprints(
     requests = replace(requests, turn_defaults=defaults)
     turns = Turns(requests, models, images, histories, conversations, workspaces)
     held = HeldRuns(settings.state_dir, settings.max_held)
-    model_turns = ModelTurns(
-        requests,
-        models,
-        images,
-        held,
-        workspaces,
-        settings.hold_seconds,
-        settings.model_retries,
-    )
+    hold, retries = settings.hold_seconds, settings.model_retries
+    model_turns = ModelTurns(requests, models, images, held, workspaces, hold, retries)
     chat_mode = None if settings.chat_mode == "auto" else settings.chat_mode
     chats = ChatTurns(turns, model_turns, chat_mode, settings.ignore_tools)
     completions = openai_chat.blueprint(
@@ -250,7 +248,8 @@ def _chat_blueprints(
     catalog = Blueprint("catalog", openai.__name__)
     openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
-    answers = anthropic_messages.blueprint(service, chats, settings.head_delay)
+    direct_messages = DirectMessages(direct, settings.head_delay)
+    answers = anthropic_messages.blueprint(service, chats, direct_messages)
     error_handlers.use_format(completions, _OPENAI_ERRORS)
     error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)
     error_handlers.use_format(answers, _ANTHROPIC_ERRORS)

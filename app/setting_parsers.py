@@ -169,6 +169,14 @@ def model_aliases(value: str) -> dict[str, str]:
     return aliases
 
 
+def model_patterns(value: str) -> tuple[str, ...]:
+    """Names of models, each of which may have `*` and `?`."""
+    for pattern in listed(value):
+        if not re.fullmatch(r"[A-Za-z0-9._:/@*?-]+", pattern):
+            raise ValueError(f"{pattern!r} is not the name of a model, nor a pattern like claude-*")
+    return listed(value)
+
+
 def variables(value: str) -> tuple[str, ...]:
     """Names of environment variables, each of which may end in `*`."""
     for name in listed(value):

@@ -74,6 +74,8 @@ class Settings:
     workspaces: Path | None
     models: tuple[str, ...]
     model_aliases: Mapping[str, str]
+    direct_models: tuple[str, ...]
+    direct_max: int
     prompt_options: bool
     chat_mode: Literal["auto", "agent", "model"]
     ignore_tools: bool
@@ -220,6 +222,8 @@ _TABLE: dict[str, _Setting] = {
     "WORKSPACES": _Setting(_is(""), parse.optional_path),
     "MODELS": _Setting(_is(_MODELS), parse.models, "list"),
     "MODEL_ALIASES": _Setting(_is(""), parse.model_aliases, "list"),
+    "DIRECT_MODELS": _Setting(_is(""), parse.model_patterns, "list"),
+    "DIRECT_MAX": _Setting(_is("200"), parse.whole(1, 100_000), "whole number"),
     "PROMPT_OPTIONS": _Setting(_is("false"), parse.switch, "switch"),
     "CHAT_MODE": _Setting(_is("auto"), parse.one_of("auto", "agent", "model")),
     "IGNORE_TOOLS": _Setting(_is("false"), parse.switch, "switch"),

@@ -9,6 +9,7 @@ from app.auth.users import Users
 from app.auth.users_file import load_users
 from app.cli.environment import build_environment, left_by_session
 from app.cli.locator import Claude, locate
+from app.cli.model_api import base_url
 from app.cli.root_check import REFUSES_ROOT, refuses_root
 from app.logs import secrets_in
 from app.runs.launcher.client import Capacity, generation
@@ -38,6 +39,9 @@ class Startup:
         """Read the settings and find the CLI. Raises ConfigurationError and OSError."""
         settings = Settings.load(environ, env_file)
         environment = build_environment(environ, settings.environment)
+        if settings.direct_models:
+            # Only checked here: a worker could not report it.
+            base_url(environment)
         state = str(settings.state_dir)
         users = load_users(state, settings.auth_user, settings.api_keys, settings.shared_jobs)
         claude = locate(settings.claude_path, environment)

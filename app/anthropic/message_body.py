@@ -1,6 +1,6 @@
 """The body of a request for a message, or for its tokens. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
@@ -253,13 +253,18 @@ Request = TypeVar("Request", bound=CountRequest)
 
 
 def read_request(model: type[Request], body: bytes) -> Request:
-    """Parse a JSON body.
+    """Parse a JSON body. Raises what `read_fields` does."""
+    return read_fields(model, read_object(body))
+
+
+def read_fields(model: type[Request], fields: Mapping[str, Any]) -> Request:
+    """The request with these fields.
 
     Raises InvalidRequest, which names each wrong parameter, and BadParameter for one that the CLI
     cannot obey.
     """
     try:
-        request = validate(model, read_object(body))
+        request = validate(model, fields)
     except InvalidRequest as error:
         raise error.relocated(_place) from None
     request.check()

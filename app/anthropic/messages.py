@@ -6,8 +6,9 @@ from functools import partial
 from flask import Blueprint, Response, after_this_request, g, request
 
 from app.anthropic import openapi_models, token_counts
+from app.anthropic.direct_message import DirectMessages
 from app.anthropic.errors import REQUEST_ID_HEADER
-from app.anthropic.message_body import MessageRequest, read_request
+from app.anthropic.message_body import MessageRequest, read_fields
 from app.anthropic.message_response import MessageResponse
 from app.anthropic.turn_request import to_turn_request
 from app.conversation.answer import AnswerParser
@@ -21,6 +22,7 @@ from app.http.idempotency_header import idempotency_key_of
 from app.http.request_id import request_id
 from app.jobs.idempotency import Key
 from app.jobs.service import JobService
+from app.json_body import read_object
 from app.openapi.describe import Body, describes
 
 _QUESTION = {"model": "sonnet", "messages": [{"role": "user", "content": "What is a pipe?"}]}
@@ -44,11 +46,8 @@ _EXAMPLES = {
 }
 
 
-def blueprint(jobs: JobService, turns: ChatTurns, head_delay: float) -> Blueprint:
-    """All views of this API.
-
-    The head of an answer that is not streamed waits for `head_delay` seconds.
-    """
+def blueprint(jobs: JobService, turns: ChatTurns, direct: DirectMessages) -> Blueprint:
+    """All views of this API."""
     views = Blueprint("anthropic", __name__)
 
     @views.after_request
@@ -68,10 +67,13 @@ def blueprint(jobs: JobService, turns: ChatTurns, head_delay: float) -> Blueprin
     def create() -> Response:
         requested_at = time.monotonic()
         body = turns.agent.requests.bodies.read_json_bytes(request)
-        message = read_request(MessageRequest, body)
+        fields = read_object(body)
+        answered = direct.answer(body, fields, g.user)
+        if answered is not None:
+            return answered
+        message = read_fields(MessageRequest, fields)
         key = idempotency_key_of(request, body)
-        response = _answer(jobs, turns, message, key, requested_at, head_delay)
-        return response
+        return _answer(jobs, turns, message, key, requested_at, direct.head_delay)
 
     token_counts.add_route(views, turns.model)
     return views

@@ -32,12 +32,25 @@ class Models:
         >>> models.resolve("openai/gpt-4o"), models.resolve("claude-code")
         ('opus', '')
         """
-        found = self._aliases.get(name, name)
-        for prefix in _PREFIXES:
-            found = found.removeprefix(prefix)
-        found = self._aliases.get(found, found)
+        found = self.full_name(name)
         if found in ("", DEFAULT):
             return ""
         if found not in self.names and not found.startswith("claude-"):
             raise ModelNotFound(name)
         return found
+
+    def full_name(self, name: str) -> str:
+        """The name behind an alias and without the prefix of a provider, whatever model it is.
+
+        >>> Models([], {"fast": "anthropic/claude-haiku-4-5"}, 0).full_name("openai/fast")
+        'claude-haiku-4-5'
+        """
+        found = self._aliases.get(name, name)
+        found = _without_prefix(found)
+        return _without_prefix(self._aliases.get(found, found))
+
+
+def _without_prefix(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name

@@ -8,6 +8,7 @@ They are all fields of `POST /chat` but the prompt, with dashes or underscores i
     mcp_allowed_tools              more allowed tools
     dangerously_skip_permissions   true: permission mode bypassPermissions; false: default
     events                         whether the answer includes the CLI's lines
+    backend                        cli, or direct: the model's API without the CLI (`app.direct`)
 """
 
 import re
@@ -30,6 +31,7 @@ _OWN_OPTIONS = {
     "mcp_allowed_tools",
     "dangerously_skip_permissions",
     "events",
+    "backend",
 }
 _NAMES = (set(ChatRequest.model_fields) | _OWN_OPTIONS) - {"prompt"}
 _LISTS = LISTS | {"mcp_allowed_tools"}

@@ -174,6 +174,10 @@ class JobService:
             # If this fails, the keeper notices that the job is gone.
             self._index.remove([job_id], [entry] if entry else [])
 
+    def log_end(self, job: Job) -> None:
+        """Log and count a job's end, unless that was done."""
+        self._ends.add(job)
+
     def find(self, job_id: str, user: User) -> Job:
         """The job with this id, if this user may see it. Raises JobNotFound."""
         job = self._spool.job(job_id)

@@ -9,12 +9,13 @@ from app import processes
 from app.processes import Process
 from app.records.job_id import is_job_id
 
-Role = Literal["supervisor", "closer"]
+Role = Literal["supervisor", "closer", "worker"]
 
 
 class Claim(NamedTuple):
     """The process that claimed a job, to run it (`supervisor`) or to close it (`closer`).
 
+    A `worker` has claimed a job that asks the model's API without the CLI, and ends it by itself.
     `run` is the id of the run that serves the job, `span_start` where the job begins in the
     run's output; None means that the link `span` says it, once it is known.
     """

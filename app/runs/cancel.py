@@ -14,12 +14,16 @@ from app.runs.wake_supervisor import wake_supervisor_of
 def ask_to_end(job: Job, wish: Wish = "cancel") -> None:
     """Have the job's supervisor end it, now or as soon as it has started; does not wait.
 
-    An `interrupt` sends the CLI one SIGINT. A job that has not been started never runs, and has
-    ended when this returns. Raises OSError.
+    A job without the CLI is ended by its worker. An `interrupt` sends the CLI one SIGINT. A job
+    that has not been started never runs, and has ended when this returns. Raises OSError.
     """
     # The wish is written first: a supervisor that cannot be found here yet reads it later.
     job.ask(wish)
     if claim_to_close(job):
         job.write_end(judge(job, RunExit(), "cancelled"))
         return
-    wake_supervisor_of(job)
+    claim = job.claimed_by()
+    if claim is not None and claim.role == "worker":
+        job.wake_readers()
+    else:
+        wake_supervisor_of(job)

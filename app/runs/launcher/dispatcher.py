@@ -92,7 +92,9 @@ class Dispatcher:
         make_folder(live)
         for job_id in filter(is_job_id, os.listdir(live)):
             job = Job(self._state, job_id)
-            if job.is_claimed():
+            claim = job.claimed_by()
+            # A job of a worker has no process of the CLI.
+            if job.is_claimed() and (claim is None or claim.role != "worker"):
                 self._adopt(job)
         self._orphaned_runs.recover()
         for job_id in self._queue.read_published():

@@ -1,0 +1,121 @@
+"""The record of a job that asks the model's API without the CLI.
+
+It is that of any job, without a run: the worker is in the place of the supervisor. The output has
+one line, a `result` as the CLI would write it, so that all readers of jobs can read it.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.conversation.errors import AnswerFailed
+from app.direct.answer_reader import Answer
+from app.direct.failures import UpstreamRefused
+from app.direct.prices import cost_of
+from app.jobs.job_json import seconds_between
+from app.jobs.service import JobService
+from app.records.claim import Claim
+from app.records.job import Job
+from app.records.job_records import JobRequest, Status
+from app.records.run import RunExit
+from app.runs.verdict import judge
+from app.state import files
+from app.timestamps import now
+
+log = logging.getLogger(__name__)
+
+
+class Ending(NamedTuple):
+    """Why a request is ended before its answer is complete.
+
+    `reason` and `error` are those of the job's end.
+    """
+
+    status: Status
+    reason: str | None = None
+    error: str | None = None
+
+
+class Recorder:
+    """Writes the records of such jobs, and logs their ends."""
+
+    def __init__(self, jobs: JobService) -> None:
+        self._jobs = jobs
+
+    def create(self, job: Job, request: JobRequest) -> Claim:
+        """Make the job and claim it. Raises OSError; the caller removes what was made."""
+        Path(job.path).mkdir(mode=0o700)
+        files.write_file(job.output, b"")
+        files.write_file(f"{job.path}/job.json", json.dumps(request._asdict()).encode())
+        # From here on, other processes see it.
+        os.link(f"{job.path}/job.json", job.links.live)
+        return job.claim("worker")
+
+    def end(
+        self,
+        job: Job,
+        request: JobRequest,
+        claim: Claim,
+        answer: Answer,
+        ending: Ending | None,
+        failure: AnswerFailed | None,
+    ) -> None:
+        """Write the job's end, and log it. Raises nothing.
+
+        If it cannot be written, the job is closed as lost once this process has ended.
+        """
+        result = _result(request, answer, ending, failure)
+        try:
+            _append(job.output, json.dumps(result, separators=(",", ":")).encode() + b"\n")
+            end = judge(
+                job,
+                RunExit(),
+                ending and ending.status,
+                error=ending and ending.error,
+                reason=ending and ending.reason,
+                request=request,
+                claim=claim,
+                exit_is_ours=True,
+            )
+            job.write_end(end, request=request)
+            self._jobs.log_end(job)
+        except OSError as error:
+            log.error("cannot write the end of job %s: %s", job.id, error, extra={"job": job.id})
+
+
+def _result(
+    request: JobRequest, answer: Answer, ending: Ending | None, failure: AnswerFailed | None
+) -> dict[str, Any]:
+    milliseconds = round(max(0.0, seconds_between(request.started_at, now())) * 1000)
+    succeeded = ending is None and failure is None
+    result: dict[str, Any] = {
+        "type": "result",
+        "subtype": "success" if succeeded else "error_during_execution",
+        "is_error": not succeeded,
+        "duration_ms": milliseconds,
+        "duration_api_ms": milliseconds,
+        "num_turns": 1,
+        "stop_reason": answer.stop_reason,
+        "result": answer.text if failure is None else str(failure.detail),
+    }
+    if answer.usage:
+        result["usage"] = answer.usage
+        cost = cost_of(request.model or "", answer.usage)
+        if cost is not None:
+            result["total_cost_usd"] = cost
+    if failure is not None:
+        result["terminal_reason"] = "api_error"
+        if isinstance(failure, UpstreamRefused) and failure.api_status is not None:
+            result["api_error_status"] = failure.api_status
+    return result
+
+
+def _append(path: str, line: bytes) -> None:
+    descriptor = files.open_file(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        while line:
+            line = line[os.write(descriptor, line) :]
+    finally:
+        os.close(descriptor)

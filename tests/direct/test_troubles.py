@@ -1,0 +1,255 @@
+"""What goes wrong between a client, the direct backend and the model's API."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from tests.direct.conftest import settings_for
+from tests.direct.test_messages import MODEL, ask
+from tests.support.anthropic_messages import events, refused, texts
+from tests.support.direct_api import Server
+from tests.support.gateway import Gateway, eventually
+
+
+def begin(gateway: Gateway, text: str, **named: Any) -> requests.Response:
+    """A response whose body is not read yet."""
+    body = {"model": MODEL, "max_tokens": 5, "stream": True, **named}
+    body["messages"] = [{"role": "user", "content": text}]
+    session = requests.Session()
+    session.trust_env = False
+    return session.post(
+        f"{gateway.url}/v1/messages", json=body, auth=gateway.auth, stream=True, timeout=20
+    )
+
+
+def record_of(gateway: Gateway, job: str) -> dict[str, Any]:
+    """A job's record."""
+    record: dict[str, Any] = gateway.ask("GET", f"/jobs/{job}").json()
+    return record
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("status", "kind", "answered", "named"),
+    [
+        (400, "invalid_request_error", 400, "invalid_request_error"),
+        (401, "authentication_error", 424, "api_error"),
+        (403, "permission_error", 424, "api_error"),
+        (404, "not_found_error", 404, "not_found_error"),
+        (413, "request_too_large", 413, "request_too_large"),
+        (429, "rate_limit_error", 429, "rate_limit_error"),
+        (500, "api_error", 503, "api_error"),
+        (503, "api_error", 503, "overloaded_error"),
+        (529, "overloaded_error", 529, "overloaded_error"),
+    ],
+)
+def test_a_refusal_has_its_status_and_words(
+    direct: Gateway, status: int, kind: str, answered: int, named: str, stream: bool
+) -> None:
+    answer = ask(direct, f"fail {status} {kind} 7 In the words of the API", stream=stream)
+    assert refused(answer) == (answered, named, "In the words of the API")
+    assert answer.headers["Retry-After"] == "7"
+    may_retry = answered in (429, 503, 529)
+    assert ("X-Should-Retry" not in answer.headers) == may_retry
+    record = record_of(direct, answer.headers["X-Process-ID"])
+    assert (record["status"], record["reason"]) == ("failed", "api_error")
+    assert record["error"] == "In the words of the API"
+
+
+def test_an_error_before_the_answer_has_a_status(direct: Gateway) -> None:
+    answer = ask(direct, "error-first overloaded_error Overloaded", stream=True)
+    assert refused(answer) == (529, "overloaded_error", "Overloaded")
+
+
+def test_an_error_within_an_answer_is_passed_on(direct: Gateway) -> None:
+    answer = ask(direct, "error-late overloaded_error Overloaded", stream=True)
+    found = events(answer)
+    assert texts(found) == "Héllo"
+    assert found[-1] == {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Overloaded"},
+    }
+    assert [event["type"] for event in found].count("error") == 1
+    record = record_of(direct, answer.headers["X-Process-ID"])
+    assert (record["status"], record["error"]) == ("failed", "Overloaded")
+    # What the answer cost until then.
+    assert record["usage"]["input_tokens"] == 1000 and record["total_cost_usd"] > 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_connection_that_closes_at_once_is_a_503(direct: Gateway, stream: bool) -> None:
+    answer = ask(direct, "drop", stream=stream)
+    status, kind, message = refused(answer)
+    assert (status, kind) == (503, "api_error")
+    assert "127.0.0.1" in message and "key" not in message
+
+
+def test_a_stream_that_breaks_off_ends_with_an_error(direct: Gateway) -> None:
+    answer = ask(direct, "drop-late", stream=True)
+    found = events(answer)
+    assert texts(found) == "Héllo"
+    assert found[-1]["type"] == "error" and "broken off" in found[-1]["error"]["message"]
+    assert record_of(direct, answer.headers["X-Process-ID"])["status"] == "failed"
+
+
+def test_pings_fill_a_silence(upstream: Server, gateway_with: Callable[..., Gateway]) -> None:
+    gateway = gateway_with(**settings_for(upstream), HEARTBEAT="0.1")
+    found = events(ask(gateway, "tokens 2 0.4", stream=True))
+    kinds = [event["type"] for event in found]
+    assert kinds.count("ping") >= 2 and kinds[-1] == "message_stop"
+    assert texts(found) == "tok tok "
+
+
+@pytest.mark.parametrize("text", ["hang", "hang-late", "tokens 1000000 0.01"])
+def test_a_cancelled_job_ends_at_every_worker(direct: Gateway, upstream: Server, text: str) -> None:
+    with begin(direct, text) if text != "hang" else BegunInThread(direct) as answer:
+        (row,) = eventually_running(direct)
+        job = row["process_id"]
+        assert row["model"] == MODEL and row["status"] == "running"
+        cancelled = direct.ask("DELETE", f"/chat/{job}")
+        assert cancelled.status_code == 200 and cancelled.json()["killed"] == 0
+        assert record_of(direct, job)["status"] == "cancelled"
+        if answer is not None:
+            assert b"cancelled" in answer.content
+    eventually(lambda: upstream.hanging == 0)
+    assert direct.running() == []
+    # The gateway's workers live.
+    assert ask(direct, "say hi").status_code == 200
+
+
+def eventually_running(gateway: Gateway) -> list[dict[str, Any]]:
+    """The rows of the jobs that run, once there are some."""
+    eventually(gateway.running)
+    return gateway.running()
+
+
+class BegunInThread:
+    """A request that has no head yet."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._thread = threading.Thread(target=lambda: begin(gateway, "hang").content)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_cancels_its_job(
+    direct: Gateway, upstream: Server, stream: bool
+) -> None:
+    text = "hang-late" if stream else "hang"
+    with socket.create_connection(("127.0.0.1", direct.port)) as client:
+        client.sendall(raw_request(direct, text, stream))
+        (row,) = eventually_running(direct)
+        eventually(lambda: upstream.hanging == 1)
+    job = row["process_id"]
+    eventually(lambda: record_of(direct, job)["status"] == "cancelled")
+    eventually(lambda: upstream.hanging == 0)
+    assert f"job {job} is cancelled: its client went away" in direct.log()
+
+
+def raw_request(gateway: Gateway, text: str, stream: bool) -> bytes:
+    """The bytes of a request."""
+    body = json.dumps(
+        {
+            "model": MODEL,
+            "max_tokens": 5,
+            "stream": stream,
+            "messages": [{"role": "user", "content": text}],
+        }
+    ).encode()
+    user, password = gateway.auth
+    pair = base64.b64encode(user.encode() + b":" + password).decode()
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {pair}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def test_a_job_has_a_time_limit(direct: Gateway, upstream: Server) -> None:
+    for text, stream in (("hang", False), ("hang-late", True)):
+        answer = ask(direct, text, stream=stream, claude={"timeout": 0.3})
+        record = record_of(direct, answer.headers["X-Process-ID"])
+        assert (record["status"], record["reason"]) == ("timed_out", "timeout")
+        if stream:
+            assert events(answer)[-1]["error"]["code"] == "timeout"
+        else:
+            assert refused(answer)[0] == 424
+    eventually(lambda: upstream.hanging == 0)
+
+
+def test_a_worker_that_dies_loses_its_jobs(
+    upstream: Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(**settings_for(upstream), DIRECT_MAX="1")
+    with begin(gateway, "hang-late") as answer:
+        job = answer.headers["X-Process-ID"]
+        gateway.kill_workers(*gateway.workers())
+    record = record_of(gateway, job)
+    assert record["status"] == "lost"
+    assert gateway.running() == []
+    # Its slot is free.
+    assert ask(gateway, "say hi").status_code == 200
+
+
+@pytest.mark.parametrize("how", ["stop", "reload"])
+def test_a_gateway_that_stops_ends_its_jobs(
+    upstream: Server, start_gateway: Callable[..., Gateway], how: str
+) -> None:
+    gateway = start_gateway(**settings_for(upstream))
+    with begin(gateway, "hang-late") as answer:
+        job = answer.headers["X-Process-ID"]
+        if how == "stop":
+            assert gateway.process is not None
+            gateway.process.send_signal(signal.SIGTERM)
+        else:
+            gateway.reload()
+        rest = answer.content
+    assert b'"code":"job_lost"' in rest
+    if how == "stop":
+        assert gateway.process.wait(20) == 0
+    eventually(lambda: gateway.record(job, "ended")["status"] == "lost")
+
+
+def test_there_is_a_limit_over_all_workers(
+    upstream: Server, gateway_with: Callable[..., Gateway]
+) -> None:
+    gateway = gateway_with(**settings_for(upstream), DIRECT_MAX="2", MAX_JOBS="1")
+    first, second = begin(gateway, "hang-late"), begin(gateway, "hang-late")
+    try:
+        answer = ask(gateway, "say hi")
+        assert refused(answer)[:2] == (429, "rate_limit_error")
+        assert answer.headers["Retry-After"] == "5"
+        # They take none of the CLI's slots.
+        assert gateway.chat("result ok").done()["status"] == "succeeded"
+        # Nor does a launcher that is new count them.
+        os.kill(gateway.launcher(), signal.SIGKILL)
+        eventually(lambda: gateway.post("result ok").status_code == 200)
+    finally:
+        first.close()
+        second.close()
+    eventually(lambda: ask(gateway, "say hi").status_code == 200)
+
+
+def test_without_a_key_nothing_is_sent(
+    upstream: Server, gateway_with: Callable[..., Gateway]
+) -> None:
+    before = len(upstream.received)
+    for key in ("", "sk-ant-oat01-a-token-of-an-account"):
+        gateway = gateway_with(**{**settings_for(upstream), "ANTHROPIC_API_KEY": key})
+        status, _, message = refused(ask(gateway, "say hi"))
+        assert status == 424 and "ANTHROPIC_API_KEY" in message
+        assert "sk-ant" not in message
+    assert len(upstream.received) == before
