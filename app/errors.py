@@ -418,25 +418,32 @@ class JobContinuesAfterShutdown(JobContinues):
 # A job of an earlier request
 
 
-class JobNotFound(GatewayError):
+class NothingFound(GatewayError):
+    """Nothing has the name that the request gives, or it belongs to another user.
+
+    The name takes the place of the braces in `message`.
+    """
+
+    status = 404
+    message = "Not found: {}"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.message.format(shortened(name)))
+
+
+class JobNotFound(NothingFound):
     """The job does not exist or belongs to another user; an ended job cannot be cancelled."""
 
-    status = 404
     code = "process_not_found"
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"Process not found: {shortened(job_id)}")
+    message = "Process not found: {}"
 
 
-class SessionNotFound(GatewayError):
+class SessionNotFound(NothingFound):
     """The session does not exist, or belongs to another user."""
 
-    status = 404
     code = "session_not_found"
+    message = "Session not found: {}"
     param = "session_id"
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"Session not found: {session_id[:100]}")
 
 
 class SessionExists(GatewayError):
@@ -524,14 +531,11 @@ class TooManyMessages(GatewayError):
         super().__init__(f"The job has got {most} messages, control requests and answers already")
 
 
-class QuestionNotFound(GatewayError):
+class QuestionNotFound(NothingFound):
     """The job has no question with this id."""
 
-    status = 404
     code = "question_not_found"
-
-    def __init__(self, question_id: str) -> None:
-        super().__init__(f"Question not found: {shortened(question_id)}")
+    message = "Question not found: {}"
 
 
 class AlreadyAnswered(GatewayError):
@@ -589,14 +593,11 @@ class ControlTimeout(GatewayError):
 # Runs
 
 
-class RunNotFound(GatewayError):
+class RunNotFound(NothingFound):
     """The run does not exist, belongs to another user, or has ended."""
 
-    status = 404
     code = "run_not_found"
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"Run not found: {shortened(run_id)}")
+    message = "Run not found: {}"
 
 
 class RunNotEnded(GatewayError):

@@ -1,6 +1,6 @@
 """The errors of all chat APIs."""
 
-from app.errors import FAILED_DEPENDENCY, GatewayError
+from app.errors import FAILED_DEPENDENCY, GatewayError, NothingFound
 
 # Errors that the SDKs would retry in vain.
 _FINAL = {
@@ -24,26 +24,20 @@ class BadParameter(GatewayError):
         self.code = code
 
 
-class ModelNotFound(GatewayError):
+class ModelNotFound(NothingFound):
     """There is no such model."""
 
-    status = 404
     code = "model_not_found"
+    message = "The model {!r} does not exist; GET /v1/models lists all"
     param = "model"
 
-    def __init__(self, model: str) -> None:
-        super().__init__(f"The model {model[:100]!r} does not exist; GET /v1/models lists all")
 
-
-class ConversationNotFound(GatewayError):
+class ConversationNotFound(NothingFound):
     """There is no such conversation, or it is another user's."""
 
-    status = 404
     code = "conversation_not_found"
+    message = "Conversation not found: {}"
     param = "conversation_id"
-
-    def __init__(self, conversation_id: str) -> None:
-        super().__init__(f"Conversation not found: {conversation_id[:100]}")
 
 
 class AnswerFailed(GatewayError):
