@@ -1,58 +1,39 @@
 """Real clients of Anthropic's API at the gateway, with the real CLI."""
 
-import ast
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.clients import (
+    PYTHON,
+    errors_of_stories,
+    run_client,
+    run_node,
+    stories_in,
+)
 from tests.support.gateway import ROOT, Gateway
 from tests.support.real_cli import API_KEY
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-PYTHON = ROOT / "venv-clients/bin/python"
 SDK = ROOT / "tests/clients/anthropic_sdk.py"
-STORIES = [
-    node.name
-    for node in ast.parse(SDK.read_text(encoding="utf-8")).body
-    if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1
-]
 
 
 def run(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
-    """What a client prints; it must succeed."""
-    done = subprocess.run(
-        command,
-        env={
-            "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(home),
-            "ANTHROPIC_BASE_URL": gateway.url,
-            "ANTHROPIC_API_KEY": API_KEY,
-            **variables,
-        },
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """What a client of Anthropic's API prints; it must succeed."""
+    where = {"ANTHROPIC_BASE_URL": gateway.url, "ANTHROPIC_API_KEY": API_KEY}
+    return run_client(command, home, **where, **variables)
 
 
 @pytest.fixture(scope="module")
 def errors(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """What went wrong in each of the SDK's stories."""
-    home = tmp_path_factory.mktemp("home")
-    stories: dict[str, str | None] = json.loads(run([str(PYTHON), str(SDK)], face, home))
-    return stories
+    return errors_of_stories(run, face, tmp_path_factory.mktemp("home"), SDK)
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", stories_in(SDK))
 def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
     assert errors[story] is None, errors[story]
 
@@ -101,9 +82,7 @@ def test_claude_code_uses_its_own_tools_on_its_side(
 
 
 def test_the_clients_for_node(face: Gateway, tmp_path: Path) -> None:
-    program = tmp_path / "x.mjs"
-    program.write_text(
-        """
+    program = """
 import Anthropic from "@anthropic-ai/sdk";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
@@ -130,11 +109,8 @@ console.log(steps.length, text.includes("it rains in Oslo"));
 const stream = streamText({ model, prompt: "hello" });
 for await (const part of stream.textStream) process.stdout.write(part);
 console.log();
-""",
-        encoding="utf-8",
-    )
-    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
-    assert run(["node", str(program)], face, tmp_path).splitlines() == [
+"""
+    assert run_node(run, face, tmp_path, program) == [
         "thinking,text end_turn",
         "true true",
         "2 true",

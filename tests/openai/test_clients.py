@@ -1,28 +1,28 @@
 """Real clients of OpenAI's API at the gateway, with the real CLI."""
 
-import ast
-import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support import model_api
+from tests.support.clients import (
+    PYTHON,
+    errors_of_stories,
+    link_packages,
+    run_client,
+    run_node,
+    stories_in,
+)
 from tests.support.gateway import ROOT, Gateway, eventually
 from tests.support.real_cli import API_KEY, openai_settings
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-PYTHON = ROOT / "venv-clients/bin/python"
 SDK = ROOT / "tests/clients/openai_sdk.py"
 BUSY = "a_full_gateway_is_asked_again"
-STORIES = [
-    node.name
-    for node in ast.parse(SDK.read_text(encoding="utf-8")).body
-    if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1 and node.name != BUSY
-]
+STORIES = [story for story in stories_in(SDK) if story != BUSY]
 #: The examples that use the OpenAI API.
 EXAMPLES = sorted(
     path
@@ -33,33 +33,16 @@ EXAMPLES = sorted(
 
 
 def run(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
-    """What a client prints; it must succeed."""
-    done = subprocess.run(
-        command,
-        env={
-            "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(home),
-            "OPENAI_BASE_URL": f"{gateway.url}/v1",
-            "OPENAI_API_KEY": API_KEY,
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            **variables,
-        },
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """What a client of OpenAI's API prints; it must succeed."""
+    where = {"OPENAI_BASE_URL": f"{gateway.url}/v1", "OPENAI_API_KEY": API_KEY}
+    # LiteLLM would fetch the models' prices.
+    return run_client(command, home, **where, LITELLM_LOCAL_MODEL_COST_MAP="True", **variables)
 
 
 @pytest.fixture(scope="module")
 def errors(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """What went wrong in each of the SDK's stories."""
-    home = tmp_path_factory.mktemp("home")
-    stories: dict[str, str | None] = json.loads(run([str(PYTHON), str(SDK)], face, home))
-    return stories
+    return errors_of_stories(run, face, tmp_path_factory.mktemp("home"), SDK)
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -69,10 +52,9 @@ def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_runs(face: Gateway, example: Path, tmp_path: Path) -> None:
-    # Node looks for packages beside the program.
     program = tmp_path / example.name
     shutil.copy(example, program)
-    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+    link_packages(tmp_path)
     runners = {".sh": ["bash"], ".py": [str(PYTHON)], ".mjs": ["node"]}
     output = run([*runners[example.suffix], str(program)], face, tmp_path)
     assert "said" in output, output
@@ -150,9 +132,7 @@ with httpx.Client(trust_env=False, auth={gateway.auth!r}, timeout=20) as client:
 
 
 def test_the_node_sdk(face: Gateway, tmp_path: Path) -> None:
-    program = tmp_path / "x.mjs"
-    program.write_text(
-        """
+    program = """
 import OpenAI from "openai";
 const client = new OpenAI({ maxRetries: 0 });
 const ask = (content, rest) => client.chat.completions.create(
@@ -171,11 +151,8 @@ const broken = async () => {
   }
 };
 await failed(broken(), OpenAI.APIError);
-""",
-        encoding="utf-8",
-    )
-    (tmp_path / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
-    assert run(["node", str(program)], face, tmp_path).splitlines() == [
+"""
+    assert run_node(run, face, tmp_path, program) == [
         "You said: hello true",
         "true unsupported_parameter",
         "true rate_limit_exceeded",
@@ -192,6 +169,5 @@ def test_a_full_gateway_is_asked_again_by_the_sdk(
     gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
     stream = gateway.chat("wait: 4")
     eventually(gateway.running)
-    errors = json.loads(run([str(PYTHON), str(SDK), BUSY], gateway, tmp_path))
-    assert errors == {BUSY: None}
+    assert errors_of_stories(run, gateway, tmp_path, SDK, BUSY) == {BUSY: None}
     assert stream.done()["status"] == "succeeded"

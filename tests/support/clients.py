@@ -1,0 +1,67 @@
+"""Real clients of the chat APIs: programs that are run against a gateway."""
+
+import ast
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.gateway import ROOT, Gateway
+
+#: The Python that has the clients' packages.
+PYTHON = ROOT / "venv-clients/bin/python"
+
+#: Runs a client's command with a gateway, in a home, with further variables; what it prints.
+Run = Callable[..., str]
+
+
+def run_client(command: list[str], home: Path, **variables: str) -> str:
+    """What a client prints; it must succeed."""
+    done = subprocess.run(
+        command,
+        env={
+            "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            **variables,
+        },
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_node(run: Run, gateway: Gateway, home: Path, text: str) -> list[str]:
+    """The lines that a program for Node prints."""
+    program = home / "x.mjs"
+    program.write_text(text, encoding="utf-8")
+    link_packages(home)
+    return run(["node", str(program)], gateway, home).splitlines()
+
+
+def link_packages(home: Path) -> None:
+    """Node looks for packages beside the program."""
+    (home / "node_modules").symlink_to(ROOT / "tests/node/node_modules")
+
+
+def stories_in(program: Path) -> list[str]:
+    """The stories in a program: its functions with a name of several words."""
+    return [
+        node.name
+        for node in ast.parse(program.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.count("_") > 1
+    ]
+
+
+def errors_of_stories(
+    run: Run, gateway: Gateway, home: Path, program: Path, *stories: str
+) -> dict[str, str | None]:
+    """What went wrong in each of a program's stories, or in those that are named."""
+    errors: dict[str, str | None] = json.loads(
+        run([str(PYTHON), str(program), *stories], gateway, home)
+    )
+    return errors
