@@ -169,10 +169,12 @@ def stream(
                     if not has_begun:
                         has_begun = True
                         form.begin(follower.chunk_at)
-                    if requested_at is not None:
-                        _count_first_line(metrics, job, time.monotonic() - requested_at)
-                        requested_at = None
+                    now = time.monotonic()
                     yield _feed(form, chunk, metrics)
+                    if requested_at is not None:
+                        # Not before the line is sent: this reads records.
+                        _count_first_line(metrics, job, now - requested_at)
+                        requested_at = None
                 elif not form.inside_line:
                     yield form.heartbeat(jobs.trouble())
         if follower.stopped_by is None:

@@ -9,7 +9,15 @@ import gevent
 from app.cli.capabilities import Capabilities
 from app.cli.capability_file import Binary
 from app.cli.known_capabilities import KnownCapabilities
-from app.cli.locator import VERSION_PATIENCE, Claude, Identity, identity, number_in, version_in
+from app.cli.locator import (
+    VERSION_PATIENCE,
+    Claude,
+    Identity,
+    identity,
+    is_still,
+    number_in,
+    version_in,
+)
 from app.cli.probe import Probe
 
 log = logging.getLogger(__name__)
@@ -68,8 +76,11 @@ class Installed:
         now = time.monotonic()
         if self._is_reading or now < self._retry_at:
             return
+        is_fresh = now - self._read_at < FRESH
+        if is_fresh and is_still(self._identity, self.path):
+            return
         found = identity(self.path)
-        if found is None or (found == self._identity and now - self._read_at < FRESH):
+        if found is None or (is_fresh and found == self._identity):
             return
         self._is_reading = True
         gevent.spawn(self._read, found)

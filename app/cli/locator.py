@@ -81,6 +81,16 @@ def identity(path: str) -> Identity | None:
     return real, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
+def is_still(known: Identity | None, path: str) -> bool:
+    """Whether the binary at this path is the one with this identity; one look at the disk."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a path may hold anything
+    except (OSError, ValueError):
+        return False
+    status = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    return known is not None and known[1:] == status
+
+
 def locate(
     claude_path: str | None,
     environ: Mapping[str, str],

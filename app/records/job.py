@@ -68,7 +68,10 @@ class Job:
     @property
     def run(self) -> Run:
         """The run that serves the job: before its claim, the prepared one."""
-        claim = self.claimed_by()
+        return self.run_of(self.claimed_by())
+
+    def run_of(self, claim: Claim | None) -> Run:
+        """The run that serves the job with this claim."""
         return self.prepared if claim is None else Run(self.state, claim.run)
 
     def create(

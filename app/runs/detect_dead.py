@@ -14,11 +14,11 @@ def supervisor_of(job: Job) -> Process | None:
 
     Raises OSError if it is unknown whether the supervisor lives.
     """
-    found = job.run.supervisor()
-    if found is None:
+    claim = job.claimed_by()
+    found = job.run_of(claim).supervisor()
+    if found is None and claim is not None and claim.role == "supervisor":
         # The CLI has not been started yet, or the record is damaged.
-        claim = job.claimed_by()
-        found = claim.process if claim is not None and claim.role == "supervisor" else None
+        found = claim.process
     return found if found is not None and processes.identify(found.pid) == found else None
 
 
