@@ -109,7 +109,7 @@ read_options() {
 set_up() {
     find_user
     check_checkout
-    check_sudo
+    check_sudo "install the service" "./install.sh --user $user"
     find_python
     look_at_service
     check_restart
@@ -171,6 +171,17 @@ check_checkout() {
         [ -w . ] || fail "cannot install in $root: $user cannot write there." \
             "If the checkout belongs to root: sudo ./install.sh --user $user"
     fi
+    for file in .env $TOML; do
+        [ ! -e "$file" ] || by_user_now test -r "$file" \
+            || fail "cannot install for $user: $user cannot read $root/$file. Give it to $user: sudo chown $user: $root/$file"
+    done
+    locked=$(locked_folder venv)
+    [ -z "$locked" ] || fail "cannot install for $user: $user cannot write $locked. Remove venv/, which is made again: sudo rm -r $root/venv"
+}
+
+# locked_folder NAME: the first folder in NAME that the service's user cannot write.
+locked_folder() {
+    [ ! -d "$1" ] || by_user_now find "$root/$1" -type d ! -writable -print -quit 2>/dev/null
 }
 
 # Only root may be able to change what root runs and installs.
@@ -193,17 +204,17 @@ refuse_writable() {
         "(in a folder that belongs to root, such as /opt)."
 }
 
-# Before anything is changed: sudo may ask for a password here.
+# check_sudo WHAT COMMAND: before anything is changed. sudo may ask for a password here. COMMAND is
+# what root runs instead.
 check_sudo() {
     [ "$systemd" = true ] && [ "$uid" -ne 0 ] && [ "$dry" = false ] || return 0
-    command -v sudo >/dev/null \
-        || fail "cannot install the service: there is no sudo. As root: ./install.sh --user $user"
+    command -v sudo >/dev/null || fail "cannot $1: there is no sudo. As root: $2"
     if [ -t 0 ]; then
-        sudo -v || fail "cannot install the service without sudo"
+        sudo -v || fail "cannot $1 without sudo. As root: $2"
     else
         sudo -n true 2>/dev/null \
-            || fail "cannot install the service: sudo asks for a password, and there is no terminal." \
-                "Run this in a terminal, or as root: ./install.sh --user $user"
+            || fail "cannot $1: sudo asks for a password, and there is no terminal." \
+                "Run this in a terminal, or as root: $2"
     fi
 }
 
@@ -513,10 +524,17 @@ make_key() {
 
 # command_line ARGUMENT...: the gateway's command, for the reader of this output.
 command_line() {
-    if [ "$uid" -eq 0 ] && [ "$user" != root ]; then
-        echo "sudo -u $user $(quote "$root/scripts/$SERVICE") $*"
+    echo "$(as_reader "$root/scripts/$SERVICE") $*"
+}
+
+# as_reader PROGRAM: how the reader of this output runs a program as the service's user.
+as_reader() {
+    if [ "$uid" -ne 0 ] || [ "$user" = root ]; then
+        quote "$1"
+    elif command -v sudo >/dev/null; then
+        printf 'sudo -u %s -H %s' "$user" "$(quote "$1")"
     else
-        echo "$(quote "$root/scripts/$SERVICE") $*"
+        printf 'runuser -u %s -- env HOME=%s %s' "$user" "$(quote "$home")" "$(quote "$1")"
     fi
 }
 
@@ -539,7 +557,7 @@ install_command() {
         say "Note: $COMMAND is another program, and stays as it is. The gateway's is $root/venv/bin/$SERVICE."
     elif [ -L $COMMAND ] || ! fill_command | cmp -s - $COMMAND; then
         # Not a link into the checkout: root may run it, and it checks what root must not run.
-        fill_command | as_root install -m 755 /dev/stdin $COMMAND
+        fill_command | write_system_file $COMMAND 755
     fi
 }
 
@@ -551,7 +569,7 @@ fill_command() {
 install_unit() {
     if [ "$unit_changes" = true ]; then
         row service "writing $UNIT"
-        fill_unit | as_root install -m 644 /dev/stdin $UNIT
+        fill_unit | write_system_file $UNIT 644
         as_root systemctl daemon-reload
     elif [ "$(systemctl show --property=NeedDaemonReload --value $SERVICE)" = yes ]; then
         # A drop-in was changed by hand.
@@ -633,7 +651,6 @@ look_at_state() {
 wait_for_answer() {
     [ "$dry" = false ] || return 0
     ask health "$url" "$PATIENCE" || show_journal "cannot reach the gateway: $url/health does not answer"
-    logged_in=$answer
 }
 
 show_journal() {
@@ -657,13 +674,7 @@ show_how_to_use() {
     elif [ "$start" = false ]; then
         say "" "When you have started it:"
     fi
-    how_to_log_in="run $claude as $user once, or put ANTHROPIC_API_KEY=… into .env."
-    case ${logged_in:-unknown} in
-        yes) ;;
-        # The answer may be a minute old.
-        no) say "" "The CLI is not logged in (or was not, a minute ago): $how_to_log_in" ;;
-        *) say "" "If you have not logged in to the CLI: $how_to_log_in" ;;
-    esac
+    show_how_to_log_in
     if [ "$password_is_plain" = yes ]; then
         credentials="\"$auth_user:\$(sed -n s/^AUTH_PASSWORD=//p $(quote "$root/.env"))\""
     else
@@ -675,6 +686,20 @@ show_how_to_use() {
         "  password   in $password_place" \
         "  try it     curl -N -u $credentials -H 'Content-Type: application/json' -d '{\"prompt\": \"Say hello.\", \"cwd\": \"$home\"}' $url/chat"
     [ "$systemd" = false ] || say "  its log    sudo journalctl -u $SERVICE -f"
+}
+
+# Asks the CLI itself, as the service will run it: the gateway's answer may be a minute old.
+show_how_to_log_in() {
+    ask login "$claude" || answer=unknown
+    case $answer in
+        yes) return ;;
+        no) say "" "The CLI is not logged in, and until it is, jobs fail. To log in:" ;;
+        *) say "" "If you have not logged in to the CLI yet:" ;;
+    esac
+    reload="$(command_line reload)"
+    [ "$systemd" = false ] || reload="sudo systemctl reload $SERVICE"
+    say "" "    $(as_reader "$claude") auth login" "" \
+        "Or put the line ANTHROPIC_API_KEY=… into $root/.env, and then: $reload"
 }
 
 foreground() {
@@ -689,7 +714,8 @@ foreground() {
 
 remove() {
     user=$(id -un)
-    check_sudo
+    check_files
+    check_sudo "remove the service" "$root/install.sh --uninstall"
     [ ! -e "$UNIT" ] || refuse_other_checkout uninstall Run
     if [ "$purge" = true ] && [ "$yes" = false ] && [ "$dry" = false ]; then
         confirm_purge
@@ -709,6 +735,17 @@ remove() {
     for path in "$root/.env" "$root/$TOML" "$STATE" "$DROP_INS"; do
         [ ! -e "$path" ] || say "  kept   $path"
     done
+}
+
+# May this user remove what is to be removed?
+check_files() {
+    [ "$uid" -ne 0 ] || return 0
+    locked=$(locked_folder venv)
+    for path in venv .env; do
+        [ "$path" = venv ] || [ "$purge" = true ] || continue
+        [ ! -e "$path" ] || [ -w . ] || locked=$root
+    done
+    [ -z "$locked" ] || fail "cannot uninstall: $user cannot write $locked, which belongs to $(stat -c %U "$locked"). Run this as root: sudo $(quote "$root/install.sh") --uninstall$([ "$purge" = false ] || echo " --purge")"
 }
 
 confirm_purge() {
@@ -759,11 +796,24 @@ as_root() {
     fi
 }
 
+# write_system_file PATH MODE <CONTENT: as root.
+write_system_file() {
+    if [ "$dry" = true ]; then
+        show_write "$1" "$2"
+    else
+        as_root install -m "$2" /dev/stdin "$1"
+    fi
+}
+
 # by_user COMMAND...: change something as the service's user. From root, with a new environment,
 # into which only what pip, npm and curl need is copied.
 by_user() {
     if [ "$uid" -ne 0 ]; then
         change "$@"
+        return
+    fi
+    if [ "$dry" = true ]; then
+        show_as "$user" "$@"
         return
     fi
     set -- HOME="$home" USER="$user" LOGNAME="$user" PATH="$service_path" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
@@ -776,7 +826,7 @@ by_user() {
                 ;;
         esac
     done
-    change by_user_now env -i "$@"
+    by_user_now env -i "$@"
 }
 
 # as_service COMMAND...: look at something as the service would: as its user, with the
@@ -817,8 +867,7 @@ make_folder() {
 # write_file NAME MODE <CONTENT: the whole file or nothing, and never with more rights than MODE.
 write_file() {
     if [ "$dry" = true ]; then
-        show write "$1" "(mode $2)"
-        cat >/dev/null
+        show_write "$1" "$2"
     elif [ "$uid" -ne 0 ]; then
         sh -c "$WRITE" sh "$1" "$2"
     elif by_user_now test -w "$(dirname "$1")"; then
@@ -834,10 +883,27 @@ WRITE='umask 077 && rm -f "$1.new" && cat >"$1.new" && chmod "$2" "$1.new" && mv
 
 show() {
     printf '    would run:'
+    show_words "$@"
+}
+
+# show_as USER COMMAND...
+show_as() {
+    printf '    would run as %s:' "$1"
+    shift
+    show_words "$@"
+}
+
+show_words() {
     for word; do
         printf ' %s' "$(quote "$word")"
     done
     printf '\n'
+}
+
+# show_write PATH MODE <CONTENT
+show_write() {
+    cat >/dev/null
+    printf '    would write: %s (mode %s)\n' "$1" "$2"
 }
 
 # quote WORD: as a shell reads it.

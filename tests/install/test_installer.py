@@ -29,7 +29,12 @@ def test_a_dry_run_changes_nothing(fresh: Machine) -> None:
     done = fresh.install("--dry-run")
     assert done.returncode == 0, output_of(done)
     assert done.stderr == ""
-    for word in ("-m venv venv", "systemctl start", "daemon-reload", "write .env"):
+    for word in (
+        "-m venv venv",
+        "systemctl start",
+        "daemon-reload",
+        "would write: .env (mode 600)",
+    ):
         assert word in done.stdout
     assert state_of(fresh) == before
 
@@ -196,6 +201,12 @@ def test_root_installs_nothing_from_a_checkout_that_others_can_write(fresh: Mach
 
 #: A program that says as whom it ran, and is of no use otherwise.
 SPY = "#!/bin/sh\nid -u >>/srv/spied\nexit 1\n"
+#: The fake CLI, without a login.
+LOGGED_OUT = """\
+#!/bin/sh
+[ "$1" != auth ] || { echo '{"loggedIn": false}'; exit 1; }
+exec /usr/bin/python3 -I -S /srv/fake_claude.py "$@"
+"""
 
 
 def test_root_installs_for_another_user_and_runs_nothing_that_it_has_written(
@@ -203,9 +214,7 @@ def test_root_installs_for_another_user_and_runs_nothing_that_it_has_written(
 ) -> None:
     fresh.run("useradd", "--create-home", "worker")
     fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; chown -R root: /opt/gateway")
-    fresh.sh(
-        f"cp {HOME}/.local/bin/claude /usr/local/bin/claude; install -m 666 /dev/null /srv/spied"
-    )
+    fresh.run("install", "-m", "666", "/dev/null", "/srv/spied")
     fresh.run("install", "-d", "-o", "worker", "/opt/gateway/venv")
     for name in ("venv/bin/python", "venv/bin/python3", "venv/bin/pip", "venv/bin/gunicorn"):
         fresh.write(f"/opt/gateway/{name}", SPY, "755", "worker")
@@ -213,12 +222,18 @@ def test_root_installs_for_another_user_and_runs_nothing_that_it_has_written(
     for name in ("python3", "pip", "claude"):
         fresh.write(f"/home/worker/.local/bin/{name}", SPY, "755", "worker")
     fresh.sh("sed -i 's|^exit 1|exec /usr/local/bin/claude \"$@\"|' /home/worker/.local/bin/claude")
+    fresh.write("/usr/local/bin/claude", LOGGED_OUT, "755")
     fresh.sh("chown -R worker: /home/worker")
     named = {**PIP, "SECRET_OF_ROOT": "x"}
     for options in (["--dry-run"], []):
         done = fresh.try_("/opt/gateway/install.sh", "--user", "worker", *options, **named)
         assert done.returncode == 0, output_of(done)
         assert "a whole checkout" not in output_of(done)
+        assert "by_user" not in output_of(done)
+    # The CLI itself was asked, as the worker.
+    assert "The CLI is not logged in" in done.stdout
+    assert "\n    sudo -u worker -H /home/worker/.local/bin/claude auth login\n" in done.stdout
+    assert "/opt/gateway/.env, and then: sudo systemctl reload claudecode2api\n" in done.stdout
     worker = fresh.run("id", "-u", "worker").strip()
     assert set(fresh.run("cat", "/srv/spied").split()) <= {worker}
     assert fresh.show("User") == "worker"
@@ -236,6 +251,27 @@ def test_root_installs_for_another_user_and_runs_nothing_that_it_has_written(
 def test_without_a_password_for_sudo_nothing_begins(fresh: Machine) -> None:
     fresh.run("rm", f"/etc/sudoers.d/{USER}")
     assert_refused(fresh, state_of(fresh), "sudo asks for a password", "--user me")
+
+
+def test_without_the_rights_nothing_begins(fresh: Machine) -> None:
+    fresh.sh(f"cp -a {CHECKOUT} /opt/gateway; mkdir -p /opt/gateway/venv/bin {CHECKOUT}/venv/lib")
+    fresh.sh("touch /opt/gateway/venv/bin/python /opt/gateway/.env; chown -R root: /opt/gateway")
+    before = fresh.sh("find /opt/gateway -printf '%p %m %u %T@\\n'")
+    for options in (["--uninstall"], ["--uninstall", "--purge", "--yes"], []):
+        done = fresh.try_("/opt/gateway/install.sh", *options, user=USER)
+        assert done.returncode == 1
+        assert "cannot write" in done.stderr and "sudo" in done.stderr
+        assert len(done.stderr.splitlines()) <= 2, done.stderr
+    assert fresh.sh("find /opt/gateway -printf '%p %m %u %T@\\n'") == before
+    # What root has left in a checkout of the user's.
+    fresh.sh(f"chown -R {USER}: {CHECKOUT}/venv; chown root: {CHECKOUT}/venv/lib")
+    folder = f"cannot write {CHECKOUT}/venv/lib"
+    assert_refused(fresh, state_of(fresh), folder, f"sudo rm -r {CHECKOUT}/venv")
+    done = fresh.install("--uninstall")
+    assert (done.returncode, folder in done.stderr) == (1, True)
+    assert done.stderr.count("\n") == 1
+    fresh.sh(f"rm -r {CHECKOUT}/venv; install -m 600 /dev/null {CHECKOUT}/.env")
+    assert_refused(fresh, state_of(fresh), f"cannot read {CHECKOUT}/.env", f"sudo chown {USER}:")
 
 
 def test_without_systemd_it_says_how_to_start(packed: Machine) -> None:

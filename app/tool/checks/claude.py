@@ -1,16 +1,11 @@
 """Checks whether the gateway would find the CLI, what it can do, and whether it is logged in."""
 
-import fcntl
-import os
 import shlex
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.cli import auth_status, credentials
 from app.cli.capabilities import ALL, missing
 from app.cli.capability_file import Binary, read_capabilities
 from app.cli.capability_probe import ProbeFailed, find_capabilities
@@ -19,14 +14,12 @@ from app.cli.locator import Claude, locate
 from app.cli.root_check import REFUSES_ROOT, refuses_root
 from app.errors import ConfigurationError
 from app.settings import Settings
-from app.state.files import open_file
 from app.tool.check import Check, failed, ok, skipped, warning
 from app.tool.local_users import own_name
+from app.tool.login_status import ask_cli
 
 #: The checks that are always there.
 NAMES = ("claude", "capabilities", "login")
-# Characters of what the CLI printed that are shown.
-_SHOWN = 200
 
 
 def login_help(path: str) -> str:
@@ -80,57 +73,8 @@ def _probe(claude: Claude, environment: Mapping[str, str]) -> frozenset[str]:
 
 
 def _login(claude: Claude, environment: Mapping[str, str], state: Path) -> Check:
-    # While its token is about to end, the CLI must not be asked.
     help_ = login_help(claude.path)
-    known = credentials.logged_in(environment)
+    known, reason = ask_cli(claude.path, environment, state)
     if known is None:
-        try:
-            with _exclusively(state) as lock:
-                known, printed = _ask(claude, environment, lock)
-        except OSError as error:
-            return warning("login", f"cannot run claude auth status: {error.strerror}", help_)
-        if known is None:
-            detail = f"claude auth status answers neither yes nor no: {printed!r}"
-            return warning("login", detail, help_)
+        return warning("login", reason, help_)
     return ok("login", "logged in") if known else failed("login", "not logged in", help_)
-
-
-def _ask(
-    claude: Claude, environment: Mapping[str, str], lock: int | None
-) -> tuple[bool | None, str]:
-    """Whether the CLI is logged in, and what it printed. Raises OSError."""
-    probe = auth_status.start(claude.path, environment, lock)
-    try:
-        if not probe.wait(auth_status.PATIENCE):
-            return None, f"no answer within {auth_status.PATIENCE:g} s"
-        printed = (probe.stdout() + probe.stderr()).decode(errors="replace").strip()
-        return auth_status.logged_in(probe.stdout()), printed[:_SHOWN]
-    finally:
-        probe.close()
-
-
-@contextmanager
-def _exclusively(state: Path) -> Iterator[int | None]:
-    """Hold the lock with which the gateway asks; None if there is none that we may use."""
-    try:
-        lock = open_file(auth_status.lock_path(state))
-    except OSError:
-        # No gateway has asked here yet, or it is another user's.
-        yield None
-        return
-    deadline = time.monotonic() + auth_status.PATIENCE
-    try:
-        while not _lock(lock) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def _lock(lock: int) -> bool:
-    """Take a lock if it is free; whether it was."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

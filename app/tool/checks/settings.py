@@ -26,12 +26,12 @@ def check(checkout: Checkout) -> tuple[list[Check], Settings | None]:
 
 def _fix(checkout: Checkout, error: str) -> str:
     """What helps against an error in the settings."""
+    if error.startswith("cannot use AUTH_PASSWORD: "):
+        return "claudecode2api password"
     if any(name in error or f"{name.lower()!r}" in error for name in SECRET_FILES):
         return "correct that setting, or the file that it names"
     if str(checkout.toml_file) in error:
         return f"correct {checkout.toml_file}"
-    if "AUTH_PASSWORD" in error:
-        return "claudecode2api password"
     return f"correct {checkout.env_file}; .env.example explains each setting"
 
 

@@ -17,9 +17,11 @@ from app.errors import ConfigurationError
 
 def main() -> None:
     """Print where the CLI is, for the checkout in the current folder."""
-    # A dry run may have the Python of the system, beside which the service will not look.
-    is_venv = sys.prefix != sys.base_prefix
-    packages = Path(sysconfig.get_path("purelib") if is_venv else "/nonexistent")
+    # A dry run may have the Python of the system. The service will look beside that of venv/.
+    packages = Path(sysconfig.get_path("purelib"))
+    if sys.prefix == sys.base_prefix:
+        version = ".".join(map(str, sys.version_info[:2]))
+        packages = Path(f"venv/lib/python{version}/site-packages").absolute()
     try:
         claude_path, environment = _configured()
         found = locate(_argument() or claude_path, environment, packages)
