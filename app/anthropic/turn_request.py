@@ -45,4 +45,5 @@ def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
         message.client_tools(),
         message.max_tokens,
         message.thinking_tokens(),
+        streamed=message.stream is True,
     )

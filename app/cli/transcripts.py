@@ -4,19 +4,24 @@ As in the versions 2.1.197 to 2.1.330. Callers must work without a transcript, t
 may store them elsewhere.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from uuid import UUID
 
+from app.cli.lines import parse
+from app.cli.transcript_chain import Answer, is_message, last_answer, leads_back
 from app.state.files import read_at
 
 #: The CLI shortens the name of a folder that is longer than this.
 _LONGEST_NAME = 200
 _LENGTH = 36
-# Bytes of what the CLI adds to a transcript at its exit (707 in 2.1.330), at most.
-_MOST_NOTES = 1 << 16
+# Bytes of what the CLI adds to a transcript by itself (57 KB in 2.1.330), at most.
+_MOST_NOTES = 1 << 18
+# Bytes at the end of a transcript in which the last answer is looked for.
+_LONGEST_ANSWER = 1 << 20
+#: Bytes after an answer within which a transcript is read to find out whether it leads back.
+MOST_LEADING_BACK = 1 << 22
 
 
 class Transcripts:
@@ -41,19 +46,29 @@ class Transcripts:
     def has_more(self, session_id: str, cwd: str, since: int) -> bool:
         """Whether anything was said in a session since its transcript had this size.
 
-        What the CLI notes at its exit is no message. True if this cannot be found out.
+        What the CLI adds by itself is no message. True if this cannot be found out.
         """
         size = self.size(session_id, cwd)
         if size is None or not since <= size <= since + _MOST_NOTES:
             return True
         if size == since:
             return False
-        try:
-            added = read_at(self._path(session_id, cwd) or "", _MOST_NOTES, since)
-        except OSError:
-            return True
-        *lines, rest = added.split(b"\n")
-        return bool(rest) or not all(map(_is_note, lines))
+        *lines, rest = self._read(session_id, cwd, since, _MOST_NOTES).split(b"\n")
+        return bool(rest) or not lines or not all(map(_is_note, lines))
+
+    def last_answer(self, session_id: str, cwd: str, size: int) -> Answer | None:
+        """The model's answer with which a session ended when its transcript had this size.
+
+        None if something else was said last, or if this cannot be found out.
+        """
+        begin = max(0, size - _LONGEST_ANSWER)
+        found = last_answer(self._read(session_id, cwd, begin, size - begin))
+        return found and found._replace(at=begin + found.at)
+
+    def leads_back(self, session_id: str, cwd: str, answer: Answer) -> bool:
+        """Whether a session can be resumed at this answer of its."""
+        lines = self._read(session_id, cwd, answer.at, MOST_LEADING_BACK)
+        return len(lines) < MOST_LEADING_BACK and leads_back(lines, answer.id)
 
     def exist(self, session_id: str) -> bool:
         """Whether a session has a transcript, in any working directory."""
@@ -61,6 +76,13 @@ class Transcripts:
             return is_session_id(session_id) and self._path_somewhere(session_id) is not None
         except OSError:
             return False
+
+    def _read(self, session_id: str, cwd: str, offset: int, length: int) -> bytes:
+        """A part of a transcript; nothing if it cannot be read."""
+        try:
+            return read_at(self._path(session_id, cwd) or "", length, offset)
+        except OSError:
+            return b""
 
     def _path(self, session_id: str, cwd: str) -> str | None:
         """The transcript of a session in this working directory, which may be missing."""
@@ -85,12 +107,8 @@ class Transcripts:
 
 
 def _is_note(line: bytes) -> bool:
-    """Whether a line is no message: those have a `uuid`, by which they are chained."""
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(fields, dict) and "uuid" not in fields
+    fields = parse(line)
+    return bool(fields) and not is_message(fields)
 
 
 def session_id_in(text: str) -> str | None:

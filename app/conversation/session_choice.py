@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
-from app.conversation.histories import Histories, HistorySession
+from app.conversation.histories import ClaimedSession, Fork, Histories
 from app.conversation.messages import Message, first_unanswered
 
 #: The most answers of a history, from its end, for which a session is looked up.
@@ -12,7 +12,7 @@ MOST_LOOKUPS = 50
 
 
 class SessionChoice(NamedTuple):
-    """The session to resume, or else the id of a new one.
+    """The session to resume, or else the id of a new one, which may begin as a `fork`.
 
     `first_unsent` is the index of the first message that the session does not have. `claimed` is
     the session if it was found by its history; it must be unclaimed if it is not used.
@@ -21,7 +21,8 @@ class SessionChoice(NamedTuple):
     resumed: str | None
     new: str | None
     first_unsent: int
-    claimed: HistorySession | None
+    claimed: ClaimedSession | None = None
+    fork: Fork | None = None
 
 
 def choose_named_session(
@@ -29,22 +30,32 @@ def choose_named_session(
 ) -> SessionChoice:
     """The session with this id. `may_be_new`: it is created if it has no messages yet."""
     if may_be_new and not histories.has_transcript(session_id, cwd):
-        return SessionChoice(None, session_id, 0, None)
-    return SessionChoice(session_id, None, first_unanswered(messages), None)
+        return SessionChoice(None, session_id, 0)
+    return SessionChoice(session_id, None, first_unanswered(messages))
 
 
 def choose_session_by_history(
-    histories: Histories, cwd: str, messages: Sequence[Message], digests: Sequence[str]
+    histories: Histories,
+    cwd: str,
+    messages: Sequence[Message],
+    digests: Sequence[str],
+    manner: str,
+    *,
+    can_fork: bool,
 ) -> SessionChoice:
-    """The session that can continue the longest part of the history, or a new one.
+    """The session that can continue the longest part of the history, a fork of it, or a new one.
 
-    `digests` has the digest after each of the messages.
+    `digests` has the digest after each of the messages. A session whose last answer was asked for
+    in another manner is left to its owner, if the CLI can fork it.
     """
     answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
     for index in answers[: -MOST_LOOKUPS - 1 : -1]:
         if index + 1 == len(messages):
             continue
-        claimed = histories.claim(digests[index], cwd)
+        claimed = histories.claim(digests[index], cwd, manner if can_fork else None)
         if claimed is not None:
             return SessionChoice(claimed.session_id, None, index + 1, claimed)
-    return SessionChoice(None, str(uuid4()), 0, None)
+        fork = histories.fork(digests[index], cwd) if can_fork else None
+        if fork is not None:
+            return SessionChoice(None, str(uuid4()), index + 1, fork=fork)
+    return SessionChoice(None, str(uuid4()), 0)

@@ -15,7 +15,7 @@ from app.conversation.client_tools import ClientTools
 from app.conversation.conversations import Conversations
 from app.conversation.digests import add_answer, digests_of, start_digest
 from app.conversation.errors import BadParameter
-from app.conversation.histories import Histories, HistorySession
+from app.conversation.histories import ClaimedSession, Fork, Histories
 from app.conversation.images import Images
 from app.conversation.messages import (
     Message,
@@ -66,6 +66,7 @@ class TurnRequest(NamedTuple):
     max_tokens: int | None = None
     thinking: int | None = None
     web_search: bool = False
+    streamed: bool = False
 
 
 class Turn(NamedTuple):
@@ -73,16 +74,18 @@ class Turn(NamedTuple):
 
     `digest` is that of the conversation up to the answer. `claimed` is the session that was found
     by its history, if one was. `tools` are those of the client, in model mode. `ignored`
-    names parameters without an effect.
+    names parameters without an effect. `manner` is how the request differs from others of the same
+    conversation, such as one for a title.
     """
 
     spec: JobSpec
     digest: str
-    claimed: HistorySession | None
+    claimed: ClaimedSession | None
     structured: bool
     with_lines: bool
     tools: ClientTools | None = None
     ignored: Sequence[str] = ()
+    manner: str = ""
 
     @property
     def has_cli_tools(self) -> bool:
@@ -123,10 +126,14 @@ class Turns:
         messages = split_system_prompt(request.messages).messages
         start = start_digest(user.id, str(cwd))
         digests = digests_of(start, messages)
+        manner = _manner(request, system)
         if session is None and options.fields.get("new_session_id"):
-            choice = SessionChoice(None, None, 0, None)
+            choice = SessionChoice(None, None, 0)
         elif session is None:
-            choice = choose_session_by_history(self.histories, str(cwd), messages, digests)
+            can_fork = first_unanswered(messages) > 0 and self.requests.can("resume_session_at")
+            choice = choose_session_by_history(
+                self.histories, str(cwd), messages, digests, manner, can_fork=can_fork
+            )
         else:
             # A client's own name, unlike an id, begins a conversation.
             may_be_new = known is not None or named_id is None
@@ -137,9 +144,10 @@ class Turns:
         except BaseException:
             self._unclaim(choice.claimed)
             raise
-        structured = bool(request.schema or options.fields.get("json_schema"))
         digest = digests[-1] if digests else start
-        return Turn(spec, digest, choice.claimed, structured, options.events)
+        return Turn(
+            spec, digest, choice.claimed, _is_structured(request), options.events, manner=manner
+        )
 
     def abandon(self, turn: Turn) -> None:
         """Undo `prepare`: no job is started for this turn."""
@@ -157,9 +165,10 @@ class Turns:
         cwd = turn.spec.cwd
         self.conversations.record_turn(session_id, user, cwd, turn.spec.model)
         if answer is not None:
-            self.histories.record(add_answer(turn.digest, answer), session_id, cwd, run)
+            digest = add_answer(turn.digest, answer)
+            self.histories.record(digest, session_id, cwd, run, turn.manner)
 
-    def _unclaim(self, session: HistorySession | None) -> None:
+    def _unclaim(self, session: ClaimedSession | None) -> None:
         if session is None:
             return
         try:
@@ -181,7 +190,7 @@ class Turns:
         answered = unsent[: first_unanswered(unsent)]
         images = self.images.load(image_urls(unsent), image_urls(answered))
         history, content = model_messages(unsent, images)
-        if history and not self.requests.has_turns():
+        if history and not self.requests.can("turns"):
             new = first_unanswered(unsent)
             history, content = [], compose(unsent[:new], unsent[new:], images)
         if not content:
@@ -189,7 +198,9 @@ class Turns:
         options = request.options
         if choice.new and options.fields.get("new_session_id"):
             raise BadParameter("new_session_id", "Give either new_session_id or a session's name")
+        fork = choice.fork
         fields = {
+            **({"keep_alive": 0} if fork and fork.is_side else {}),
             **({"model": request.model} if request.model else {}),
             "title": title_of_messages(unsent),
             **options.fields,
@@ -197,6 +208,7 @@ class Turns:
             **({"json_schema": request.schema} if request.schema else {}),
             "cwd": cwd,
             "session_id": choice.resumed,
+            **_fork_fields(fork),
             "prompt": plain_text(content) or "(an image)",
         }
         # Text without images may be a command of the CLI, such as /compact.
@@ -212,6 +224,9 @@ class Turns:
             spec = self.requests.spec_for(read_fields(fields), user, key, extras)
         except InvalidRequest as error:
             raise error.relocated(place_of) from None
+        if fork is not None:
+            # From here on it is a new session like any other.
+            spec = spec._replace(session_id=choice.new, fork_session=False)
         is_own = choice.new is not None or choice.claimed is not None
         return spec._replace(is_own_session=is_own)
 
@@ -219,6 +234,33 @@ class Turns:
 def _session_id_for(name: str, user: User) -> str:
     """The id of the session that a user's clients call by this name."""
     return str(uuid5(_SESSION_NAMES, json.dumps([user.id, name])))
+
+
+def _manner(request: TurnRequest, system: str) -> str:
+    """In what a request for a title, say, differs from the conversation's own turns.
+
+    Not in the model or the text of the system prompt: these change from turn to turn.
+    """
+    marks = {
+        "streamed": request.streamed,
+        "structured": _is_structured(request),
+        "with a system prompt": bool(system),
+    }
+    return ", ".join(name for name, has_it in marks.items() if has_it)
+
+
+def _is_structured(request: TurnRequest) -> bool:
+    return bool(request.schema or request.options.fields.get("json_schema"))
+
+
+def _fork_fields(fork: Fork | None) -> dict[str, Any]:
+    if fork is None:
+        return {}
+    return {
+        "session_id": fork.session_id,
+        "resume_session_at": fork.answer,
+        "fork_session": True,
+    }
 
 
 def title_of_messages(messages: Sequence[Message]) -> str | None:

@@ -91,10 +91,14 @@ class ChatRequests:
 
     def has_turns(self) -> bool:
         """Whether the CLI can be given several messages, one after the other."""
+        return self.can("turns")
+
+    def can(self, capability: str) -> bool:
+        """Whether the CLI has a capability; waits a little if that is not known yet."""
         capabilities = self.claude.capabilities
         if capabilities is None:
             capabilities = self.claude.wait_for_capabilities(PROBE_PATIENCE)
-        return capabilities is not None and "turns" in capabilities
+        return capabilities is not None and capability in capabilities
 
     def spec_for(
         self,

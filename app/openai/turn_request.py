@@ -45,6 +45,7 @@ def to_turn_request(
         completion.client_tools(),
         completion.token_limit(),
         web_search=completion.web_search_options is not None,
+        streamed=completion.stream is True,
     )
 
 

@@ -12,7 +12,7 @@ from app.auth.users import User
 from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.conversation.conversations import Conversations
-from app.conversation.histories import KEPT, Histories, HistorySession
+from app.conversation.histories import KEPT, Fork, Histories
 from app.processes import this_process
 from app.records import kept_run
 from app.records.kept_run import KeptRun
@@ -21,6 +21,7 @@ from tests.support.open_session import open_in_terminal
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"
+SAID = '{"type":"user","uuid":"u"}\n{"type":"assistant","uuid":"a","parentUuid":"u"}\n'
 A, B = User("key:a", "a"), User("key:b", "b", shares=True)
 
 
@@ -29,7 +30,7 @@ def transcript(tmp_path: Path) -> Path:
     """The CLI's transcript of SESSION in CWD."""
     file = tmp_path / ".claude/projects/-srv-a-project-x" / f"{SESSION}.jsonl"
     file.parent.mkdir(parents=True)
-    file.write_text("said\n", encoding="ascii")
+    file.write_text(SAID, encoding="ascii")
     return file
 
 
@@ -50,14 +51,38 @@ def conversations(tmp_path: Path) -> Conversations:
     return Conversations(tmp_path / "state")
 
 
-def test_a_history_is_taken_once(histories: Histories, transcript: Path) -> None:
-    histories.record("d", SESSION, CWD)
+def test_a_history_is_taken_once(tmp_path: Path, transcript: Path) -> None:
+    workers = [_histories(tmp_path) for _ in range(2)]
+    workers[0].record("d", SESSION, CWD)
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: histories.claim("d", CWD), range(50)))
+        taken = list(pool.map(lambda n: workers[n % 2].claim("d", CWD, ""), range(50)))
     (left,) = [each for each in taken if each is not None]
     assert left.session_id == SESSION
-    histories.unclaim(left)
-    assert histories.claim("d", CWD) == left
+    workers[1].unclaim(left)
+    assert workers[0].claim("d", CWD, "") == left
+
+
+def test_a_history_that_is_taken_can_be_forked(histories: Histories, transcript: Path) -> None:
+    histories.record("d", SESSION, CWD)
+    assert histories.fork("d", CWD) == Fork(SESSION, "a", is_side=True)
+    assert histories.claim("d", CWD, "")
+    assert histories.fork("d", CWD) == Fork(SESSION, "a", is_side=False)
+    with transcript.open("a") as more:
+        more.write('{"type":"user","uuid":"v","parentUuid":"a"}\n')
+    assert histories.fork("d", CWD) == Fork(SESSION, "a", is_side=False)
+    transcript.unlink()
+    assert histories.fork("d", CWD) is None
+
+
+def test_a_request_in_another_manner_takes_no_session(
+    histories: Histories, transcript: Path
+) -> None:
+    histories.record("d", SESSION, CWD, manner="streamed")
+    assert histories.claim("d", CWD, "") is None
+    assert histories.claim("d", CWD, "streamed")
+    histories.record("d", SESSION, CWD, manner="streamed")
+    # The CLI cannot fork.
+    assert histories.claim("d", CWD, None)
 
 
 def test_a_session_that_has_gone_on_since_is_not_taken(
@@ -66,7 +91,7 @@ def test_a_session_that_has_gone_on_since_is_not_taken(
     histories.record("d", SESSION, CWD)
     with transcript.open("a") as more:
         more.write("more\n")
-    assert histories.claim("d", CWD) is None
+    assert histories.claim("d", CWD, "") is None
 
 
 @pytest.mark.parametrize(
@@ -75,10 +100,11 @@ def test_a_session_that_has_gone_on_since_is_not_taken(
         ("", True),
         ('{"type":"last-prompt"}\n{"type":"cost-state","n":1}\n', True),
         ('{"type":"last-prompt"}\n{"type":"user","uuid":"u"}\n', False),
+        ('{"type":"attachment","uuid":"x","parentUuid":"a"}\n', True),
         ('{"type":"last-prompt"}', False),
         ("[]\n", False),
         ("\n", False),
-        (f'{{"type":"{"x" * (1 << 16)}"}}\n', False),
+        (f'{{"type":"{"x" * (1 << 18)}"}}\n', False),
     ],
 )
 def test_what_the_cli_notes_at_its_exit_is_no_message(
@@ -87,7 +113,7 @@ def test_what_the_cli_notes_at_its_exit_is_no_message(
     histories.record("d", SESSION, CWD)
     with transcript.open("a") as more:
         more.write(added)
-    assert (histories.claim("d", CWD) is not None) is is_taken
+    assert (histories.claim("d", CWD, "") is not None) is is_taken
 
 
 def test_a_session_that_a_terminal_has_open_is_not_taken(
@@ -95,7 +121,7 @@ def test_a_session_that_a_terminal_has_open_is_not_taken(
 ) -> None:
     histories.record("d", SESSION, CWD)
     open_in_terminal(tmp_path, SESSION)
-    assert histories.claim("d", CWD) is None
+    assert histories.claim("d", CWD, "") is None
 
 
 def test_a_session_whose_transcript_was_cut_is_not_taken(
@@ -103,7 +129,7 @@ def test_a_session_whose_transcript_was_cut_is_not_taken(
 ) -> None:
     histories.record("d", SESSION, CWD)
     transcript.write_text("s\n", encoding="ascii")
-    assert histories.claim("d", CWD) is None
+    assert histories.claim("d", CWD, "") is None
 
 
 @pytest.mark.parametrize(
@@ -125,12 +151,12 @@ def test_turns_of_a_kept_runs_own_do_not_take_its_session_away(
     with transcript.open("a") as more:
         more.write('{"type":"user","uuid":"u"}\n')
     kept_run.write(state, kept._replace(jobs=jobs, own_turns=own_turns))
-    assert (histories.claim("d", CWD) is not None) is is_taken
+    assert (histories.claim("d", CWD, "") is not None) is is_taken
 
 
 def test_a_session_without_a_transcript_is_not_kept(histories: Histories) -> None:
     histories.record("d", SESSION, CWD)
-    assert histories.claim("d", CWD) is None
+    assert histories.claim("d", CWD, "") is None
     assert not histories.has_transcript(SESSION, CWD)
     assert not histories.has_transcript("../../x", CWD)
 
@@ -169,7 +195,7 @@ def test_a_damaged_record_counts_as_missing(
     assert [row.id for row in conversations.of(A)] == [made.id]
     histories.record("d", SESSION, CWD)
     (tmp_path / "state/histories/d").write_text(damage)
-    assert histories.claim("d", CWD) is None
+    assert histories.claim("d", CWD, "") is None
 
 
 def test_a_folder_that_was_removed_is_made_again(
@@ -179,7 +205,7 @@ def test_a_folder_that_was_removed_is_made_again(
         (tmp_path / "state" / folder).rmdir()
     assert conversations.of(A) == []
     histories.record("d", SESSION, CWD)
-    assert histories.claim("d", CWD) is not None
+    assert histories.claim("d", CWD, "") is not None
     assert conversations.find(conversations.create(A, {}).id, A)
 
 
@@ -191,11 +217,13 @@ def test_what_is_old_is_forgotten(
     os.utime(tmp_path / "state/conversations" / made.id, (old, old))
     conversations.record_turn(recent.id, A, CWD, None)
     assert [row.id for row in conversations.of(A)] == [recent.id]
-    histories.unclaim(HistorySession("old", SESSION, transcript.stat().st_size))
-    os.utime(tmp_path / "state/histories/old", (old, old))
+    histories.record("old", SESSION, CWD)
+    for file in (tmp_path / "state/histories").iterdir():
+        os.utime(file, (old, old))
+    histories = _histories(tmp_path)
     histories.record("d", SESSION, CWD)
-    assert histories.claim("old", CWD) is None
-    assert histories.claim("d", CWD) is not None
+    assert histories.claim("old", CWD, "") is None
+    assert histories.claim("d", CWD, "") is not None
 
 
 @pytest.mark.parametrize("folder", ["histories", "conversations"])
@@ -212,7 +240,7 @@ def test_what_is_in_the_place_of_a_folder_keeps_nothing_from_starting(
         assert conversations.of(A)[0].id == made.id
         shutil.rmtree(place)
         place.touch()
-        assert histories.claim("d", CWD) is None
+        assert histories.claim("d", CWD, "") is None
         histories.record("d", SESSION, CWD)
         assert conversations.of(A) == ([] if folder == "conversations" else [made])
         place.unlink(missing_ok=True) if place.is_file() else shutil.rmtree(place)

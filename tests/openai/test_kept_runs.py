@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import requests
 
-from tests.openai.test_sessions import KEY, TURN, conversation
+from tests.openai.test_sessions import ANSWERED, KEY, TURN, conversation
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask
 from tests.support.gateway import Gateway, eventually, marked_in
 from tests.support.talk import await_turns
+
+ANSWERED_TURN = f"{ANSWERED}\n{ANSWER}"
 
 
 @pytest.fixture
@@ -66,6 +68,29 @@ def test_another_system_prompt_gets_another_run_of_the_session(
     assert len({each["session_id"] for each in found}) == 1
     # One session never has two processes.
     assert runs(talking) == [third]
+
+
+def test_a_title_is_asked_for_beside_the_run_of_its_conversation(talking: Gateway) -> None:
+    first = job_of(talking, ask(talking, ANSWERED_TURN))
+    history = conversation(ANSWERED_TURN, "done", ANSWERED_TURN)
+    title = job_of(talking, ask(talking, messages=history, stream=True))
+    assert title["session_id"] != first["session_id"]
+    # Its process does not stay.
+    assert runs(talking) == [first["run_id"]]
+    second = job_of(talking, ask(talking, messages=history))
+    assert (second["session_id"], second["run_id"]) == (first["session_id"], first["run_id"])
+
+
+def test_another_answer_goes_on_in_a_run_of_its(talking: Gateway) -> None:
+    start = f"{ANSWERED_TURN}\n"
+    ask(talking, start)
+    history = conversation(start, "done", ANSWERED_TURN)
+    one, other = (job_of(talking, ask(talking, messages=history)) for _ in range(2))
+    assert one["session_id"] != other["session_id"]
+    assert {*runs(talking)} == {one["run_id"], other["run_id"]}
+    longer = [*history, *conversation("", "done", ANSWERED_TURN)[1:]]
+    third = job_of(talking, ask(talking, messages=longer))
+    assert (third["session_id"], third["run_id"]) == (other["session_id"], other["run_id"])
 
 
 @pytest.mark.parametrize(

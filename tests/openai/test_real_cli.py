@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ PIXEL = (
 )
 
 
+def chat(*texts: str) -> list[dict[str, str]]:
+    """Messages with a user's and an assistant's text by turns."""
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+
+
 def talk(gateway: Gateway, *texts: str, **named: Any) -> dict[str, Any]:
     """The completion for a conversation: a user's and an assistant's text by turns."""
-    roles = ("user", "assistant")
-    messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
-    answer = ask(gateway, messages=messages, **named)
+    answer = ask(gateway, messages=chat(*texts), **named)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -51,7 +55,7 @@ def test_a_history_that_a_session_knows_goes_on_in_it(
     second = talk(face, "one", content(first), "two")
     assert second["session_id"] == first["session_id"]
     assert turns(model) == ["user", "assistant", "user"]
-    # The session has gone on since: the same history begins another one, which gets all of it.
+    # The session has gone on since: the same history begins another one, as a copy of its part.
     again = talk(face, "one", content(first), "another")
     assert again["session_id"] != first["session_id"]
     assert turns(model) == ["user", "assistant", "user"]
@@ -60,7 +64,58 @@ def test_a_history_that_a_session_knows_goes_on_in_it(
     face.chat("three", session_id=again["session_id"], cwd=str(face.state / "workspaces/shared"))
     eventually(lambda: not face.running())
     later = talk(face, "one", content(first), "another", content(again), "four")
-    assert later["session_id"] != again["session_id"]
+    assert later["session_id"] not in (first["session_id"], again["session_id"])
+    assert turns(model) == ["user", "assistant"] * 2 + ["user"]
+    assert "three" not in json.dumps(model.asked[-1]["messages"])
+
+
+def test_a_request_beside_a_conversation_leaves_it_its_session_and_process(
+    face: Gateway, model: model_api.Server
+) -> None:
+    stay = {"claude": {"keep_alive": 300}}
+    first = talk(face, "bash: echo owned", **stay)
+    texts = ["bash: echo owned", content(first)]
+    # Claude's own calls of tools are in no client's history; only a session has them.
+    with ThreadPoolExecutor(3) as pool:
+        titles = [
+            pool.submit(ask, face, messages=chat(*texts, f"title {n}"), stream=True)
+            for n in range(3)
+        ]
+        assert all(each.result().status_code == 200 for each in titles)
+    asked = [each for each in model.asked if "title " in json.dumps(each["messages"][-2:])]
+    assert len(asked) == 3
+    assert all("tool_result" in json.dumps(each["messages"]) for each in asked)
+    second = talk(face, *texts, "and now?", **stay)
+    assert second["session_id"] == first["session_id"]
+    assert job_of(face, second)["run_id"] == job_of(face, first)["run_id"]
+    assert "title " not in json.dumps(model.asked[-1]["messages"])
+
+
+def test_another_answer_is_asked_for_beside_the_first_one(
+    face: Gateway, model: model_api.Server
+) -> None:
+    stay = {"claude": {"keep_alive": 300}}
+    texts = ["bash: echo again", content(talk(face, "bash: echo again", **stay)), "once more"]
+    one = talk(face, *texts, **stay)
+    other = talk(face, *texts, **stay)
+    assert other["session_id"] != one["session_id"]
+    assert "tool_result" in json.dumps(model.asked[-1]["messages"])
+    assert json.dumps(model.asked[-1]["messages"]).count("once more") == 1
+    # Each goes on in its own process; the stand-in gives both the same answer.
+    further = talk(face, *texts, content(other), "and then?", **stay)
+    assert further["session_id"] == other["session_id"]
+    assert job_of(face, further)["run_id"] == job_of(face, other)["run_id"]
+
+
+def test_a_session_that_was_compacted_is_not_forked_where_it_was_not(
+    face: Gateway, model: model_api.Server
+) -> None:
+    first = talk(face, "before it is compacted")
+    talk(face, "/compact", conversation_id=first["session_id"])
+    again = talk(face, "before it is compacted", content(first), "and now?")
+    assert again["session_id"] != first["session_id"]
+    assert turns(model) == ["user", "assistant", "user"]
+    assert "summary" not in json.dumps(model.asked[-1]["messages"])
 
 
 @pytest.mark.parametrize("change", ["text", "folder", "user"])
@@ -95,7 +150,8 @@ def test_a_new_system_prompt_takes_effect_in_the_same_session(
         ]
         messages.append({"role": "assistant", "content": content(answer.json())})
         sessions.add(answer.json()["session_id"])
-    assert len(sessions) == 1
+    # Without any, it is a request beside the conversation.
+    assert len(sessions) == 2
     assert turns(model) == ["user", "assistant"] * 2 + ["user"]
 
 

@@ -1,23 +1,33 @@
 """Which session of the CLI a conversation of the OpenAI API goes on in."""
 
+import json
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask, events, refused
 from tests.support.gateway import Gateway
+from tests.support.talk import await_turns
 
 # What the CLI does in its home: its session's transcript grows.
 REMEMBER = (
-    "shell s=$(tr '\\0' '\\n' </proc/$PPID/cmdline | sed -nE 's/^--(session-id|resume)=//p');"
+    "shell s=$(tr '\\0' '\\n' </proc/$PPID/cmdline"
+    " | sed -nE 's/^--(session-id|resume)=//p' | tail -n 1);"
     " d=$HOME/.claude/projects/$(pwd | sed 's/[^A-Za-z0-9]/-/g');"
     ' mkdir -p "$d"; echo "$$" >>"$d/$s.jsonl";'
     ' echo "{\\"type\\":\\"system\\",\\"subtype\\":\\"init\\",\\"session_id\\":\\"$s\\"}"'
 )
 TURN = f"{REMEMBER}\n{ANSWER}"
+# Its session's transcript has a message of Claude's.
+SAID = "0e6ff1f5-8bd7-4b9f-9d8c-6a0cf8f5a0f1"
+ANSWERED = REMEMBER.replace(
+    'echo "$$"',
+    f'echo "{{\\"type\\":\\"assistant\\",\\"uuid\\":\\"{SAID}\\",\\"parentUuid\\":\\"{SAID}\\"}}"',
+)
 KEY = {"auth": None, "headers": {"Authorization": "Bearer another-users-key"}}
 
 
@@ -56,6 +66,30 @@ def test_of_two_that_go_on_at_once_one_gets_the_session(gateway: Gateway) -> Non
         thread.join()
     assert len(set(found)) == 6
     assert found.count(first["session_id"]) == 1
+
+
+def test_of_two_workers_one_gets_the_session_and_the_others_fork_it(
+    gateway_with: Callable[..., Gateway],
+) -> None:
+    gateway = gateway_with(WORKERS="2", MAX_JOBS="8")
+    await_turns(gateway)
+    turn = f"{ANSWERED}\n{ANSWER}"
+    first = ask(gateway, turn).json()["session_id"]
+    with ThreadPoolExecutor(8) as pool:
+        history = conversation(turn, "done", turn)
+        answers = list(pool.map(lambda _: ask(gateway, messages=history), range(16)))
+    found = [each.json()["session_id"] for each in answers]
+    assert len(set(found)) == 16
+    assert found.count(first) == 1
+    for answer, session in zip(answers, found, strict=True):
+        start = gateway.state / "runs" / answer.headers["X-Process-ID"] / "start.json"
+        if session != first:
+            arguments = json.loads(start.read_bytes())["arguments"]
+            expected = {f"--resume={first}", f"--resume-session-at={SAID}", "--fork-session"}
+            assert expected | {f"--session-id={session}"} <= set(map(str, arguments))
+    # Each can be continued.
+    third = [*history, *conversation("", "done", turn)[1:]]
+    assert ask(gateway, messages=third).json()["session_id"] in found
 
 
 def test_a_request_that_is_sent_again_leaves_its_session_as_it_is(gateway: Gateway) -> None:

@@ -11,6 +11,8 @@ from app.state import files
 
 # What a run can take over for one job, or what names the session that it has already.
 _CHANGEABLE = ("--model=", "--resume=", "--session-id=")
+# How a run's session has begun.
+_BEGINNING = ("--fork-session", "--resume-session-at=")
 
 
 def fits(run: Run, run_start: RunStart, prepared: Run, wanted: RunStart) -> bool:
@@ -18,8 +20,8 @@ def fits(run: Run, run_start: RunStart, prepared: Run, wanted: RunStart) -> bool
     for name in ("cwd", "roots", "stamps", "variables", "client_tools"):
         if getattr(run_start, name) != getattr(wanted, name):
             return False
-    found = _fixed(run, run_start)
-    return found is not None and found == _fixed(prepared, wanted)
+    found = _fixed(run, run_start, _CHANGEABLE + _BEGINNING)
+    return found is not None and found == _fixed(prepared, wanted, _CHANGEABLE)
 
 
 def model_of(start: RunStart) -> str | None:
@@ -30,14 +32,14 @@ def model_of(start: RunStart) -> str | None:
     return None
 
 
-def _fixed(run: Run, start: RunStart) -> list[tuple[str, bytes]] | None:
+def _fixed(run: Run, start: RunStart, left_out: tuple[str, ...]) -> list[tuple[str, bytes]] | None:
     """The arguments that a running process cannot change, with what their files contain."""
     fixed = []
     read = {"": run.client_tools} if start.client_tools else {}
     for argument in start.arguments:
         if not isinstance(argument, str):
             read[argument["flag"]] = f"{run.path}/{argument['file']}"
-        elif not argument.startswith(_CHANGEABLE):
+        elif not argument.startswith(left_out):
             fixed.append((argument, b""))
     try:
         return fixed + [(name, files.read_file(path, 1 << 30)) for name, path in read.items()]
