@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from app.conversation.histories import ClaimedSession, Fork, Histories
 from app.conversation.messages import Message, first_unanswered
+from app.conversation.session_names import NamedSession
 
 #: The most answers of a history, from its end, for which a session is looked up.
 MOST_LOOKUPS = 50
@@ -26,12 +27,12 @@ class SessionChoice(NamedTuple):
 
 
 def choose_named_session(
-    histories: Histories, session_id: str, may_be_new: bool, cwd: str, messages: Sequence[Message]
+    histories: Histories, named: NamedSession, cwd: str, messages: Sequence[Message]
 ) -> SessionChoice:
-    """The session with this id. `may_be_new`: it is created if it has no messages yet."""
-    if may_be_new and not histories.has_transcript(session_id, cwd):
-        return SessionChoice(None, session_id, 0)
-    return SessionChoice(session_id, None, first_unanswered(messages))
+    """The session that the client names; it begins if it may, and has no messages yet."""
+    if named.may_be_new and not histories.has_transcript(named.id, cwd):
+        return SessionChoice(None, named.id, 0)
+    return SessionChoice(named.id, None, first_unanswered(messages))
 
 
 def choose_session_by_history(

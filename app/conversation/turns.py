@@ -1,16 +1,13 @@
 """The turns of conversations: each is one job, in the session that continues the conversation."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
 
 from app.auth.users import User
 from app.cli.command import Extras
 from app.cli.request_fields import read_fields, title_of
-from app.cli.transcripts import session_id_in
 from app.conversation.client_tools import ClientTools
 from app.conversation.conversations import Conversations
 from app.conversation.digests import add_answer, digests_of, start_digest
@@ -33,16 +30,14 @@ from app.conversation.session_choice import (
     choose_named_session,
     choose_session_by_history,
 )
+from app.conversation.session_names import find_named_session
 from app.conversation.workspaces import SHARED, Workspaces
-from app.errors import InvalidRequest, SessionNotFound
+from app.errors import InvalidRequest
 from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
 from app.jobs.spec import JobSpec
 
 log = logging.getLogger(__name__)
-
-# The namespace of the session ids that stand for clients' own names (RFC 9562, version 5).
-_SESSION_NAMES = UUID("6f1c0c43-2d2b-4a57-8d1c-2f0a4a3c9e35")
 
 
 class TurnRequest(NamedTuple):
@@ -112,11 +107,10 @@ class Turns:
         """
         request = request._replace(model=self.models.resolve(request.model or ""))
         options = request.options
-        named_id = request.session and session_id_in(request.session)
-        session = request.session and (named_id or _session_id_for(request.session, user))
-        known = self.conversations.find(session, user) if session else None
-        if session and known is None and self.conversations.is_other_users(session, user):
-            raise SessionNotFound(session)
+        named = None
+        if request.session:
+            named = find_named_session(request.session, user, self.conversations, self.histories)
+        known = named and named.known
         cwd = options.fields.get("cwd") or (
             known.cwd
             if known and known.cwd and not options.workspace
@@ -127,17 +121,15 @@ class Turns:
         start = start_digest(user.id, str(cwd))
         digests = digests_of(start, messages)
         manner = _manner(request, system)
-        if session is None and options.fields.get("new_session_id"):
+        if named is not None:
+            choice = choose_named_session(self.histories, named, str(cwd), messages)
+        elif options.fields.get("new_session_id"):
             choice = SessionChoice(None, None, 0)
-        elif session is None:
+        else:
             can_fork = first_unanswered(messages) > 0 and self.requests.can("resume_session_at")
             choice = choose_session_by_history(
                 self.histories, str(cwd), messages, digests, manner, can_fork=can_fork
             )
-        else:
-            # A client's own name, unlike an id, begins a conversation.
-            may_be_new = known is not None or named_id is None
-            choice = choose_named_session(self.histories, session, may_be_new, str(cwd), messages)
         try:
             unsent = prompt_messages[choice.first_unsent :]
             spec = self._spec(request, system, unsent, choice, cwd, user, key)
@@ -229,11 +221,6 @@ class Turns:
             spec = spec._replace(session_id=choice.new, fork_session=False)
         is_own = choice.new is not None or choice.claimed is not None
         return spec._replace(is_own_session=is_own)
-
-
-def _session_id_for(name: str, user: User) -> str:
-    """The id of the session that a user's clients call by this name."""
-    return str(uuid5(_SESSION_NAMES, json.dumps([user.id, name])))
 
 
 def _manner(request: TurnRequest, system: str) -> str:

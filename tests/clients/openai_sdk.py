@@ -123,12 +123,6 @@ def errors_have_their_classes() -> None:
     refused(bad, "unsupported_parameter", "n", n=2)
     refused(bad, "invalid_request", "messages", messages=[])
     refused(missing, "model_not_found", "model", model="gpt-5")
-    refused(
-        missing,
-        "session_not_found",
-        "session_id",
-        extra_body={"session_id": "54eb236b-b0ff-442a-9ae3-2e06374f0602"},
-    )
     long = "fail: 400 invalid_request_error prompt is too long: 250000 tokens > 200000 maximum"
     refused(bad, "context_length_exceeded", "messages", messages=user(long))
     gone = user("fail: 404 not_found_error model: x")

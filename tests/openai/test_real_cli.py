@@ -229,8 +229,21 @@ def test_a_session_is_named_in_each_way(face: Gateway, model: model_api.Server) 
         assert len(turns(model)) == count + 2
 
 
-def test_an_unknown_session_is_not_found(face: Gateway) -> None:
-    answer = ask(face, "x", conversation_id="c57ed2ea-8df2-48f9-b325-0fe5770aed00")
+@pytest.mark.parametrize("name", ["a name", "c57ed2ea-8df2-48f9-b325-0fe5770aed00"])
+def test_a_clients_own_name_begins_a_conversation_of_each_user(
+    face: Gateway, model: model_api.Server, name: str
+) -> None:
+    other = {"auth": None, "headers": {"Authorization": "Bearer a-key-for-tests-of-clients"}}
+    name = name.replace(" ", "-")
+    first = talk(face, "one", conversation_id=name)
+    assert turns(model) == ["user"]
+    assert talk(face, "one", conversation_id=name, **other)["session_id"] != first["session_id"]
+    assert turns(model) == ["user"]
+    again = talk(face, "two", conversation_id=name.upper() if "-4" in name else name)
+    assert again["session_id"] == first["session_id"]
+    assert turns(model) == ["user", "assistant", "user"]
+    # To another user, the id of the session is none.
+    answer = ask(face, "x", conversation_id=first["session_id"], **other)
     assert refused(answer) == (404, "session_not_found", "session_id")
 
 
