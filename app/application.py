@@ -42,6 +42,7 @@ from app.conversation.model_turns import ModelTurns
 from app.conversation.models import Models
 from app.conversation.turns import Turns
 from app.conversation.workspaces import Workspaces
+from app.direct.chat import DirectChat
 from app.direct.service import make_direct
 from app.http import (
     access,
@@ -74,6 +75,7 @@ from app.openai import conversations as openai_conversations
 from app.openai import errors as openai_errors
 from app.openai import models as openai_models
 from app.openai import path_hints
+from app.openai.direct_completion import DirectCompletions
 from app.openapi import pages
 from app.openapi.introduction import introduction
 from app.processes import Process
@@ -241,6 +243,7 @@ def _chat_blueprints(
     completions = openai_chat.blueprint(
         service,
         chats,
+        DirectCompletions(DirectChat(direct, images), settings.head_delay),
         options_in_prompts=settings.prompt_options,
         head_delay=settings.head_delay,
     )

@@ -9,10 +9,11 @@ from flask import Response, after_this_request, request
 
 from app import sse
 from app.anthropic.errors import error_body
+from app.anthropic.turn_request import OPTIONS, found_options
 from app.auth.users import User
 from app.cli.request_fields import title_of
 from app.conversation.errors import BadParameter
-from app.direct.choice import direct_options, options_in
+from app.conversation.options import resolve
 from app.direct.exchange import Exchange
 from app.direct.service import Direct, DirectRequest, refuse_key
 from app.errors import GatewayError
@@ -21,8 +22,6 @@ from app.http.error_handlers import mark_job_started
 from app.http.late_json import Value, late_json
 from app.http.request_id import request_id
 
-#: The parameter of the body that has the gateway's options.
-OPTIONS = "claude"
 _PING = sse.event("ping", {"type": "ping"})
 # Blocks with which clients remind the model of something, before the user's text.
 _REMINDER = "<system-reminder>"
@@ -43,8 +42,8 @@ class DirectMessages:
         raises; and AnswerFailed if the model's API does not answer.
         """
         headers = {name.lower(): value for name, value in request.headers.items()}
-        found = options_in(fields, headers, OPTIONS)
-        model = self._direct.choice.model_for(fields.get("model"), found)
+        options = resolve(found_options(fields.get(OPTIONS), headers), OPTIONS)
+        model = self._direct.choice.model_for(fields.get("model"), options)
         if model is None:
             return None
         refuse_key(headers.get("idempotency-key"))
@@ -52,7 +51,7 @@ class DirectMessages:
         if stream not in (None, True, False):
             raise BadParameter("stream", "Must be true or false")
         text = _last_text(fields.get("messages"))
-        chosen = direct_options(found)
+        chosen = self._direct.choice.values_of(options)
         asked = DirectRequest(
             model=model,
             body=_forwarded(body, fields, model),

@@ -1,6 +1,7 @@
 """The turn that a request for a message asks for, without Anthropic's format."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.datastructures import Headers
@@ -17,17 +18,23 @@ _CLAUDE_CODE = "X-CLAUDE-CODE-"
 _SESSION = re.compile(r"[!-~]{1,200}")
 
 
-def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
-    """The turn for a request. Raises BadParameter and InvalidRequest.
+def found_options(given: object, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The options in headers and in the parameter `claude`. Raises InvalidRequest.
 
-    An option in the body overrides the same one in a header.
+    An option in the parameter overrides the same one in a header.
     """
-    found: dict[str, Any] = options.from_headers(
+    found = options.from_headers(
         (name, value)
         for name, value in headers.items()
         if not name.upper().startswith(_CLAUDE_CODE)
     )
-    found.update(options.from_json(message.claude or {}, OPTIONS))
+    found.update(options.from_json(given if isinstance(given, dict) else {}, OPTIONS))
+    return found
+
+
+def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
+    """The turn for a request. Raises BadParameter and InvalidRequest."""
+    found = found_options(message.claude, dict(headers.items()))
     if message.output_config and message.output_config.effort:
         found["effort"] = message.output_config.effort
     messages = message.conversation()

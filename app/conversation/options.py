@@ -23,6 +23,8 @@ from app.text import shortened
 
 #: The modes in which a chat API answers.
 Mode = Literal["agent", "model"]
+#: Who answers: the CLI, or the model's API without it.
+Backend = Literal["cli", "direct"]
 
 _OWN_OPTIONS = {
     "mode",
@@ -52,6 +54,7 @@ class Options(NamedTuple):
     system: str
     events: bool
     mode: Mode | None = None
+    backend: Backend | None = None
 
 
 def from_json(options: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -155,6 +158,9 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
     mode = options.get("mode")
     if mode not in (None, "agent", "model"):
         raise _wrong(where, "mode", "agent or model")
+    backend = options.get("backend")
+    if backend not in (None, "cli", "direct"):
+        raise _wrong(where, "backend", "cli or direct")
     events = options.get("events") or False
     if not isinstance(events, bool):
         raise _wrong(where, "events", "true or false")
@@ -164,7 +170,7 @@ def resolve(options: Mapping[str, Any], where: str) -> Options:
             raise _wrong(where, "workspace", "a text")
         if fields.get("cwd"):
             raise _invalid(where, "workspace", "Give either workspace or cwd, not both")
-    return Options(fields, workspace, system, events, mode)
+    return Options(fields, workspace, system, events, mode, backend)
 
 
 def _option_name(name: str, place: tuple[str, ...]) -> str:

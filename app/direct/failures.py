@@ -31,6 +31,7 @@ _STATUSES = {
 }
 # Statuses after which a client may send the request again: nothing was done.
 _PASSING = (429, 503, 529)
+_TOO_LONG = "prompt is too long"
 _LONGEST_WAIT = 86_400
 
 
@@ -87,6 +88,11 @@ def ended_by(kind: str, message: str) -> UpstreamRefused:
 
 
 def _refused(status: int, message: str, retry_after: int | None) -> UpstreamRefused:
+    if status == 400 and message.lower().startswith(_TOO_LONG):
+        # Each chat API has its own words for this.
+        failure = UpstreamRefused("context_too_long", message[len(_TOO_LONG) :].lstrip(": "), 400)
+        failure.api_status = status
+        return failure
     code, answered = _REFUSALS.get(status, ("upstream_failed", 503))
     if 400 <= status < 500 and status not in _REFUSALS:
         code, answered = "invalid_request", 400

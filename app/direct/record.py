@@ -26,6 +26,9 @@ from app.timestamps import now
 
 log = logging.getLogger(__name__)
 
+# The CLI's words for these failures.
+_REASONS = {"context_too_long": "prompt_too_long"}
+
 
 class Ending(NamedTuple):
     """Why a request is ended before its answer is complete.
@@ -98,7 +101,7 @@ def _result(
         "duration_api_ms": milliseconds,
         "num_turns": 1,
         "stop_reason": answer.stop_reason,
-        "result": answer.text if failure is None else str(failure.detail),
+        "result": answer.text if failure is None else _message(failure),
     }
     if answer.usage:
         result["usage"] = answer.usage
@@ -106,10 +109,15 @@ def _result(
         if cost is not None:
             result["total_cost_usd"] = cost
     if failure is not None:
-        result["terminal_reason"] = "api_error"
+        result["terminal_reason"] = _REASONS.get(failure.code, "api_error")
         if isinstance(failure, UpstreamRefused) and failure.api_status is not None:
             result["api_error_status"] = failure.api_status
     return result
+
+
+def _message(failure: AnswerFailed) -> str:
+    text = str(failure.detail)
+    return f"Prompt is too long: {text}" if failure.code == "context_too_long" else text
 
 
 def _append(path: str, line: bytes) -> None:

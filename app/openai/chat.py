@@ -15,7 +15,8 @@ from app.http.idempotency_header import idempotency_key_of
 from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
-from app.openai.completion_response import CompletionResponse
+from app.openai.completion_response import AnsweredTurn, CompletionResponse
+from app.openai.direct_completion import DirectCompletions
 from app.openai.turn_request import to_turn_request
 from app.openapi.describe import Body, describes
 
@@ -29,6 +30,7 @@ _EXAMPLES = {
 def blueprint(
     jobs: JobService,
     turns: ChatTurns,
+    direct: DirectCompletions,
     *,
     options_in_prompts: bool,
     head_delay: float,
@@ -53,6 +55,9 @@ def blueprint(
         turn_request = to_turn_request(
             completion, request.headers, options_in_prompts=options_in_prompts
         )
+        answered = direct.answer(completion, turn_request, key, g.user)
+        if answered is not None:
+            return answered
         turn = turns.prepare(turn_request, g.user, key)
         started = turns.start(jobs, turn, g.user)
         # Error responses have it, too.
@@ -70,11 +75,11 @@ def blueprint(
         )
         record = partial(turns.record, turn, g.user, started.job)
         answer = CompletionResponse(
-            turn,
+            AnsweredTurn(turn.spec.model, turn.with_lines, has_session=turn.tools is None),
             started.job,
             completion,
             jobs.metrics,
-            turns.agent.requests.claude.version,
+            f"claude-code-{turns.agent.requests.claude.version.split()[0]}",
             turns.session_of(turn, started),
             record if started.is_new else None,
         )

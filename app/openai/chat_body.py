@@ -189,8 +189,8 @@ class CompletionRequest(BaseModel):
     claude: dict[str, Any] | None = Field(
         None,
         description="Options of the gateway: the fields of `POST /chat` except `prompt`, and"
-        " `mode`, `workspace`, `system`, `mcp_allowed_tools`, `dangerously_skip_permissions` and"
-        " `events`.",
+        " `mode`, `backend`, `workspace`, `system`, `mcp_allowed_tools`,"
+        " `dangerously_skip_permissions` and `events`.",
         examples=[{"cwd": "/tmp", "allowed_tools": ["Read"]}],  # noqa: S108 - an example
     )
 

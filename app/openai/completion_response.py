@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from flask import Response
 
@@ -20,7 +21,6 @@ from app.conversation.events import (
     UsageReport,
 )
 from app.conversation.messages import ToolCall
-from app.conversation.turns import Turn
 from app.errors import GatewayError
 from app.http.late_json import Value, late_json
 from app.metrics import Metrics
@@ -47,20 +47,31 @@ MOST_LINES = 8 << 20
 RecordAnswer = Callable[[str | None, str | None, Sequence[ToolCall]], None]
 
 
+class AnsweredTurn(NamedTuple):
+    """What the response needs of a turn: its model, if that is known before the answer.
+
+    `with_lines`: the response has the CLI's lines, too. `has_session`: it names the session.
+    """
+
+    model: str | None
+    with_lines: bool
+    has_session: bool
+
+
 class CompletionResponse:
     """The response of one completion, streamed or not.
 
     `session_id` is the session as far as it is known, and `record` is called with the answer; it is
-    None for an older job, whose answer is recorded already. `version` is the CLI's.
+    None for an older job, whose answer is recorded already. `fingerprint` names what has answered.
     """
 
     def __init__(
         self,
-        turn: Turn,
+        turn: AnsweredTurn,
         job: Job,
         completion: CompletionRequest,
         metrics: Metrics,
-        version: str,
+        fingerprint: str,
         session_id: str | None,
         record: RecordAnswer | None,
     ) -> None:
@@ -68,8 +79,8 @@ class CompletionResponse:
         self._metrics = metrics
         self._turn = turn
         self._job = job
-        self._fingerprint = f"claude-code-{version.split()[0]}"
-        self._model = completion.model or turn.spec.model or ""
+        self._fingerprint = fingerprint
+        self._model = completion.model or turn.model or ""
         options = completion.stream_options
         self._with_usage = bool(options and options.include_usage)
         self._texts: list[str] = []
@@ -153,7 +164,7 @@ class CompletionResponse:
     def _record(self, event: Event) -> None:
         if isinstance(event, AnswerStart):
             self._model = event.model or self._model
-            if self._turn.tools is None:
+            if self._turn.has_session:
                 self.session_id = event.session_id or self.session_id
         elif isinstance(event, TextDelta):
             self._texts.append(event.text)

@@ -1,0 +1,137 @@
+"""Answers of the direct backend for a chat API that is not the model's own."""
+
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.auth.users import User
+from app.conversation.cut import Cut
+from app.conversation.errors import BadParameter
+from app.conversation.events import AnswerEnd, Comment, Event, TextDelta, UsageReport
+from app.conversation.images import Images
+from app.conversation.messages import first_unanswered, image_urls, split_system_prompt
+from app.conversation.turns import TurnRequest, title_of_messages
+from app.direct.exchange import Exchange
+from app.direct.record import Ending
+from app.direct.service import Direct, DirectRequest
+from app.direct.translation import AnswerTranslator, Asked, message_body
+
+_CUT = Ending("cancelled", error="The job was cancelled: the answer has reached its stop")
+# Events that are translated before others are served.
+_PORTION = 50
+
+
+@dataclass(frozen=True)
+class DirectChat:
+    """The direct backend for requests without any API's format."""
+
+    direct: Direct
+    images: Images
+
+    def begin(
+        self,
+        model: str,
+        request: TurnRequest,
+        stops: list[str],
+        sampling: Mapping[str, Any],
+        user: User,
+        request_id: str,
+    ) -> Exchange:
+        """Begin the exchange for a request, which the model with this name answers.
+
+        `sampling` has parameters of the model's API. Raises BadParameter and what `Direct.begin`
+        raises.
+        """
+        if request.session is not None:
+            raise BadParameter(
+                "session_id",
+                "The direct backend has no sessions: leave it out, or set claude.backend to cli",
+            )
+        messages = split_system_prompt(request.prompt_messages).messages
+        answered = messages[: first_unanswered(messages)]
+        body = message_body(
+            Asked(
+                model,
+                request.prompt_messages,
+                self.images.load(image_urls(messages), image_urls(answered)),
+                request.tools,
+                request.schema,
+                request.max_tokens,
+                stops,
+                request.web_search,
+                sampling,
+            )
+        )
+        title = title_of_messages(request.prompt_messages)
+        options = self.direct.choice.values_of(request.options)
+        unanswered = messages[first_unanswered(messages) :]
+        return self.direct.begin(
+            DirectRequest(
+                model=model,
+                body=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
+                is_stream=True,
+                headers={},
+                query="",
+                prompt_length=sum(len(message.text()) for message in unanswered),
+                title=options.title or title,
+                timeout=options.timeout,
+                request_id=request_id,
+            ),
+            user,
+        )
+
+    def events(
+        self, exchange: Exchange, stops: list[str], user: User, environ: Mapping[str, Any]
+    ) -> Generator[list[Event]]:
+        """The events of the answer, those that can be sent together in one list.
+
+        If the client disconnects, they end, and the job is cancelled. Raises AnswerFailed.
+        """
+        # The model's API does not take these as stops.
+        cut = Cut([stop for stop in stops if not stop.strip()], None)
+        translator = AnswerTranslator()
+        with self.direct.read(exchange, user, environ) as pieces:
+            for piece in pieces:
+                if not piece:
+                    yield [Comment("ping")]
+                    continue
+                for portion in _portions(piece.split(b"\n\n")):
+                    found = [each for event in portion for each in translator.feed(event)]
+                    if events := list(_until_cut(found, cut)):
+                        yield events
+                    if cut.reason is not None:
+                        exchange.end(_CUT)
+                        break
+                    time.sleep(0)
+                if cut.reason is not None:
+                    break
+            if cut.reason is not None:
+                yield [AnswerEnd(cut.reason, is_complete=False), UsageReport(translator.usage())]
+                return
+            error = exchange.error()
+            if error is not None:
+                raise error
+            rest = cut.finish()
+            yield [
+                *([TextDelta(rest)] if rest else []),
+                AnswerEnd(translator.stop_reason, is_complete=True),
+                UsageReport(translator.usage()),
+            ]
+
+
+def _portions(events: list[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(events), _PORTION):
+        yield events[start : start + _PORTION]
+
+
+def _until_cut(events: list[Any], cut: Cut) -> Iterator[Event]:
+    for event in events:
+        if isinstance(event, TextDelta):
+            if text := cut.feed(event.text):
+                yield TextDelta(text)
+            if cut.reason:
+                return
+        else:
+            yield event
