@@ -24,6 +24,14 @@ def path_of(environment: Mapping[str, str]) -> str:
     return f"{folder}/.credentials.json"
 
 
+def might_exist(environment: Mapping[str, str]) -> bool:
+    """Whether the CLI, with this environment, finds credentials, be they valid or not.
+
+    It may have others: of a cloud, or by a command in its settings.
+    """
+    return any(environment.get(name) for name in _INSTEAD) or os.path.lexists(path_of(environment))
+
+
 def logged_in(environment: Mapping[str, str]) -> bool | None:
     """Whether the CLI is logged in, if its token has expired or is about to.
 

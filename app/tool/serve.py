@@ -2,13 +2,20 @@
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+from app.cli import credentials
+from app.cli.environment import build_environment
+from app.cli.locator import locate
+from app.errors import ConfigurationError
 from app.setting_sources import ENV_FILE
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
+from app.tool.local_users import own_name
+from app.tool.login_status import ask_cli
 from app.tool.package_settings import unused_env_file
 from app.tool.screen import note
 
@@ -34,7 +41,29 @@ def serve(checkout: Checkout, arguments: argparse.Namespace) -> NoReturn:
         environ = dict(checkout.environ)
         command = [str(Path(sys.executable).parent / "gunicorn")]
         help_ = "make venv/ again (install.sh does)"
+    _hint_at_login(checkout)
     try:
         os.execve(command[0], command, environ)  # noqa: S606 - no shell
     except OSError as error:
         raise Failure(f"cannot run {command[0]}: {error.strerror}; {help_}") from None
+
+
+def _hint_at_login(checkout: Checkout) -> None:
+    """Note how to log in to the CLI, if it is not logged in.
+
+    With credentials of any kind, the CLI is not asked: that takes it half a second.
+    """
+    try:
+        settings = checkout.settings()
+        environment = build_environment(checkout.gateway_environ(), settings.environment)
+        if credentials.might_exist(environment):
+            return
+        claude = locate(settings.claude_path, environment)
+    except (Failure, ConfigurationError):
+        # The gateway reports it.
+        return
+    if ask_cli(claude.path, environment, settings.state_dir).known is False:
+        note(
+            f"the CLI is not logged in, so jobs fail: run {shlex.quote(claude.path)} auth login as"
+            f" {own_name()}, which needs no restart; or set ANTHROPIC_API_KEY, and start again"
+        )
