@@ -62,7 +62,7 @@ class ChatTurns:
             return started
         finally:
             if not is_new:
-                self.agent.abandon(turn)
+                (self.agent if turn.tools is None else self.model).abandon(turn)
 
     def session_of(self, turn: Turn, started: StartedJob) -> str | None:
         """The session of a job, as far as it is known."""

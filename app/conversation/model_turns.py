@@ -5,6 +5,7 @@ hooks, settings and memory of this machine, and no tools but those that the requ
 `tools`. Without these, what the model says is passed on as it is.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ from app.errors import CapabilitiesUnknown, InvalidRequest, UnsupportedField
 from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
 from app.jobs.spec import JobSpec
+
+log = logging.getLogger(__name__)
 
 #: The folder of these turns' processes, in which no tool writes anything.
 WORKSPACE = "model"
@@ -100,7 +103,7 @@ class ModelTurns:
     def prepare(
         self, request: TurnRequest, tools: ClientTools, user: User, key: Key | None
     ) -> Turn:
-        """The turn for a request.
+        """The turn for a request; `abandon` it if its job is not started.
 
         Raises BadParameter, CapabilitiesUnknown, InvalidRequest, ModelNotFound and
         UnsupportedField.
@@ -120,10 +123,22 @@ class ModelTurns:
         start = start_digest(user.id, WORKSPACE, system)
         digests = [start, *digests_of(start, messages)]
         spec = self._spec(request, tools, system, history, content, user, key)
+        calls = digests[first_unanswered(messages)]
         if all(map(_can_answer, content)):
-            answers = self.held.take(digests[first_unanswered(messages)])
-            spec = spec._replace(answers=answers)
-        return Turn(spec, digests[-1], None, bool(request.schema), request.options.events, tools)
+            spec = spec._replace(answers=self.held.take(calls))
+        return Turn(
+            spec, digests[-1], None, bool(request.schema), request.options.events, tools, calls
+        )
+
+    def abandon(self, turn: Turn) -> None:
+        """Undo `prepare`: no job is started for this turn, and a run that waits goes on waiting."""
+        if turn.spec.answers is None:
+            return
+        try:
+            self.held.record(turn.calls, turn.spec.answers)
+        except OSError as error:
+            # The client gets the first error; its next request has the whole conversation.
+            log.error("cannot record the run %s: %s", turn.spec.answers, error)
 
     def record(self, turn: Turn, run: str, answer: str, calls: Sequence[ToolCall]) -> None:
         """Record that a run may wait for the results of these calls. Raises OSError."""

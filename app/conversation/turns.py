@@ -68,9 +68,9 @@ class Turn(NamedTuple):
     """A turn before its job is started.
 
     `digest` is that of the conversation up to the answer. `claimed` is the session that was found
-    by its history, if one was. `tools` are those of the client, in model mode. `ignored`
-    names parameters without an effect. `manner` is how the request differs from others of the same
-    conversation, such as one for a title.
+    by its history, if one was. `tools` are those of the client, in model mode; `calls` is then the
+    digest up to the last answer. `ignored` names parameters without an effect. `manner` is how the
+    request differs from others of the same conversation, such as one for a title.
     """
 
     spec: JobSpec
@@ -79,6 +79,7 @@ class Turn(NamedTuple):
     structured: bool
     with_lines: bool
     tools: ClientTools | None = None
+    calls: str = ""
     ignored: Sequence[str] = ()
     manner: str = ""
 

@@ -199,3 +199,20 @@ def test_what_the_cli_says_after_the_message_is_no_part_of_the_answer(
 def test_bad_tools_are_named(face: Gateway, tools: Any, param: str) -> None:
     status, _, named = refused(ask(face, "hello", tools=tools))
     assert (status, named) == (400, param)
+
+
+def test_a_run_waits_on_if_the_job_with_its_results_cannot_start(
+    claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
+    message = first_step(gateway)
+    (held,) = runs_of(gateway)
+    other = gateway.post("wait: 60", detach=True).headers["X-Process-ID"]
+    (call,) = message["tool_calls"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "it rains"}
+    answer = ask(gateway, messages=[QUESTION, message, result], tools=[WEATHER, OTHER])
+    assert refused(answer)[:2] == (429, "rate_limit_exceeded")
+    assert gateway.ask("DELETE", f"/chat/{other}").status_code == 200
+    completion = second_step(gateway, message, "it rains")
+    job = completion["id"].removeprefix("chatcmpl-")
+    assert gateway.ask("GET", f"/jobs/{job}").json()["run_id"] == held["run_id"]
