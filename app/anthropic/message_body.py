@@ -58,6 +58,9 @@ class AnthropicTool(BaseModel):
         description="The JSON Schema of its input, which is an object.",
         examples=[{"type": "object", "properties": {"city": {"type": "string"}}}],
     )
+    strict: StrictBool | None = Field(
+        None, description="true: the input of a call follows the schema, or the request fails."
+    )
 
 
 class AnthropicToolChoice(BaseModel):
@@ -155,7 +158,7 @@ class CountRequest(BaseModel):
     def client_tools(self) -> ClientTools:
         """The client's tools. Raises BadParameter."""
         tools = [
-            ClientTool(tool.name, tool.description, tool.input_schema)
+            ClientTool(tool.name, tool.description, tool.input_schema, bool(tool.strict))
             for index, tool in enumerate(self.tools or [])
             if _is_the_clients(tool, f"tools.{index}")
         ]
@@ -166,7 +169,7 @@ class CountRequest(BaseModel):
         found = ClientTools(
             tools, ToolChoice(_CHOICES[choice.type], name), not choice.disable_parallel_tool_use
         )
-        check_tools(found, "tools.{}.name")
+        check_tools(found, "tools.{}.name", "tools.{}.input_schema")
         return found
 
     def check(self) -> None:

@@ -21,6 +21,7 @@ from app.conversation.events import (
     TextDelta,
 )
 from app.conversation.line_splitter import LineSplitter
+from app.conversation.strict_calls import StrictCalls
 
 #: After a message that ends so, the CLI asks the model to go on (2.1.330).
 CLI_GOES_ON = ("max_tokens", "model_context_window_exceeded", "refusal")
@@ -52,6 +53,7 @@ class AnswerParser:
         self._names = tools.names() if tools else frozenset[str]()
         # Whether a call of the client's tools has begun, and its arguments are streamed now.
         self.has_calls = self._in_call = self._call_is_empty = False
+        self._strict = StrictCalls(tools)
         # The texts of the present message that are held back until it calls a tool.
         self._held_texts: list[str] = []
         #: Why the answer is complete although the job goes on; None if it is not. An answer of the
@@ -85,7 +87,10 @@ class AnswerParser:
         return self._tools is not None and self._tools.choice.must_call
 
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
-        """The events of a chunk. An incomplete line is kept for the next one."""
+        """The events of a chunk. An incomplete line is kept for the next one.
+
+        Raises AnswerFailed for a call of a strict tool that does not follow its schema.
+        """
         for line in self._lines.feed(chunk):
             if self.ended is None:
                 yield from self._parse_line(line)
@@ -141,17 +146,21 @@ class AnswerParser:
             elif delta.get("type") == "input_json_delta" and self._in_call:
                 text = str(delta.get("partial_json", ""))
                 self._call_is_empty = self._call_is_empty and not text
+                self._strict.add(text)
                 yield CallDelta(text)
         elif kind == "content_block_stop" and self._in_call:
             if self._call_is_empty:
                 yield CallDelta("{}")
+            self._strict.end()
             self._in_call = False
         elif kind == "message_start":
             message = as_object(event.get("message"))
             self._message_id = str(message.get("id"))
             self.usage[self._message_id] = dict(as_object(message.get("usage")))
             self._held_texts = []
-            yield from self._start()
+            if not self.must_call:
+                # Otherwise the answer begins with the call, and may still fail with a status.
+                yield from self._start()
         elif kind == "content_block_start":
             self._streamed = []
             self._needs_separator = self._has_text
@@ -160,8 +169,10 @@ class AnswerParser:
             counts = {name: n for name, n in as_object(event.get("usage")).items() if n}
             self.usage.setdefault(self._message_id, {}).update(counts)
             reason = as_object(event.get("delta")).get("stop_reason")
+            self._strict.finish(reason)
             if self._tools is not None and not self.structured and reason in CLI_GOES_ON:
                 self.ended = str(reason)
+                yield from self._start()
                 for text in self._held_texts:
                     yield TextDelta(text)
 
@@ -175,7 +186,10 @@ class AnswerParser:
         for block in () if was_streamed else blocks:
             yield from self._begin_call(block)
             if self._in_call:
-                yield CallDelta(json.dumps(block.get("input")))
+                text = json.dumps(block.get("input"))
+                self._strict.add(text)
+                self._strict.end()
+                yield CallDelta(text)
                 self._in_call = False
         if not texts or was_streamed or fields.get("error") or self.structured:
             return
@@ -198,6 +212,7 @@ class AnswerParser:
             self._in_call = False
             return
         self.has_calls = self._call_is_empty = True
+        self._strict.begin(block.get("name"))
         held, self._held_texts = self._held_texts, []
         for text in held:
             yield from self._text(text)

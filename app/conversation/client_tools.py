@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from app.conversation.errors import BadParameter
+from app.conversation.json_schema import schema_error
 
 #: The most tools of a request.
 MOST = 512
@@ -22,11 +23,15 @@ _SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 class ClientTool(NamedTuple):
-    """A tool. `parameters` is the JSON Schema of its arguments, if the client gives one."""
+    """A tool. `parameters` is the JSON Schema of its arguments, if the client gives one.
+
+    If it is `strict`, the arguments of each call follow that schema, or the answer fails.
+    """
 
     name: str
     description: str | None
     parameters: Mapping[str, Any] | None
+    strict: bool = False
 
 
 class ToolChoice(NamedTuple):
@@ -67,10 +72,11 @@ class ClientTools(NamedTuple):
         return json.dumps({"tools": found, "must_call": self.choice.must_call}).encode()
 
 
-def check_tools(tools: ClientTools, name_place: str) -> None:
-    """Check names and the choice; `name_place` is the place of a name, with `{}` for its index.
+def check_tools(tools: ClientTools, name_place: str, schema_place: str) -> None:
+    """Check names, schemas and the choice.
 
-    Raises BadParameter.
+    `name_place` and `schema_place` are the places of a tool's name and schema, with `{}` for the
+    tool's index. Raises BadParameter.
     """
     seen: set[str] = set()
     for index, tool in enumerate(tools.tools):
@@ -86,6 +92,12 @@ def check_tools(tools: ClientTools, name_place: str) -> None:
                 f"There are two tools {tool.name!r}: each must have another name",
             )
         seen.add(tool.name)
+        wrong = schema_error(_object_schema(tool.parameters))
+        if wrong is not None:
+            raise BadParameter(
+                schema_place.format(index),
+                f"The schema of the tool {tool.name!r} is not valid JSON Schema: {wrong}",
+            )
     choice = tools.choice
     if choice.name is not None and choice.name not in seen:
         raise BadParameter("tool_choice", f"There is no tool {choice.name[:100]!r} in tools")

@@ -16,6 +16,7 @@ from app.conversation.cut import Cut
 from app.conversation.errors import AnswerFailed
 from app.conversation.events import AnswerEvent, ModelEvent
 from app.conversation.line_splitter import LineSplitter
+from app.conversation.strict_calls import StrictCalls
 
 
 class ModelAnswerParser:
@@ -38,6 +39,7 @@ class ModelAnswerParser:
         self.usage: dict[str, dict[str, Any]] = {}
         self._tools = tools
         self._names = tools.names()
+        self._strict = StrictCalls(tools)
         self._cut = cut
         self._lines = LineSplitter(LONGEST_LINE)
         self._start: dict[str, Any] | None = None
@@ -54,7 +56,11 @@ class ModelAnswerParser:
         return self._tools.choice.must_call
 
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
-        """The events of a chunk. Raises AnswerFailed if a second message replaces a broken one."""
+        """The events of a chunk.
+
+        Raises AnswerFailed if a second message replaces a broken one, and for a call of a strict
+        tool that does not follow its schema.
+        """
         for line in self._lines.feed(chunk):
             fields = parse(line) if b'"stream_event"' in line else {}
             if fields.get("type") == "stream_event" and fields.get("parent_tool_use_id") is None:
@@ -88,8 +94,14 @@ class ModelAnswerParser:
             return
         if kind == "content_block_start":
             yield from self._begin_block(event)
-        if kind == "message_delta":
+        if kind == "content_block_delta":
+            delta = as_object(event.get("delta"))
+            self._strict.add(str(delta.get("partial_json", "")))
+        elif kind == "content_block_stop":
+            self._strict.end()
+        elif kind == "message_delta":
             self._stop_reason = as_object(event.get("delta")).get("stop_reason")
+            self._strict.finish(self._stop_reason)
         if kind == "message_stop":
             yield from self._end()
         elif event.get("index") in self._left_out:
@@ -115,6 +127,8 @@ class ModelAnswerParser:
         if self.has_calls and not self._tools.parallel:
             # The client asks for one call at a time; it gets the others later, if ever.
             self._left_out.add(event.get("index"))
+        else:
+            self._strict.begin(block.get("name"))
         self.has_calls = True
         yield from self._release()
 

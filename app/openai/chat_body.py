@@ -210,11 +210,13 @@ class CompletionRequest(BaseModel):
         if self.tools is None and self.tool_choice is None and not has_calls:
             return None
         tools = [
-            ClientTool(tool.function.name, tool.function.description, tool.function.parameters)
-            for tool in self.tools or []
+            ClientTool(
+                function.name, function.description, function.parameters, bool(function.strict)
+            )
+            for function in (tool.function for tool in self.tools or [])
         ]
         found = ClientTools(tools, self._tool_choice(), self.parallel_tool_calls is not False)
-        check_tools(found, "tools[{}].function.name")
+        check_tools(found, "tools[{}].function.name", "tools[{}].function.parameters")
         return found
 
     def _tool_choice(self) -> ToolChoice:

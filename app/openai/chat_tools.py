@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 
 class FunctionTool(BaseModel):
@@ -20,6 +20,10 @@ class FunctionTool(BaseModel):
         None,
         description="The JSON Schema of its arguments, which are an object.",
         examples=[{"type": "object", "properties": {"city": {"type": "string"}}}],
+    )
+    strict: StrictBool | None = Field(
+        None,
+        description="true: the arguments of a call follow the schema, or the request fails.",
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.support import model_api
 from tests.support.completions import ask, events, refused
@@ -190,6 +191,18 @@ def test_what_the_cli_says_after_the_message_is_no_part_of_the_answer(
     ("tools", "param"),
     [
         ([{"type": "function", "function": {"name": "a b"}}], "tools[0].function.name"),
+        (
+            [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "a",
+                        "parameters": {"type": "object", "properties": {"b": {"type": "text"}}},
+                    },
+                }
+            ],
+            "tools[0].function.parameters",
+        ),
         ([WEATHER, WEATHER], "tools[1].function.name"),
         ([{"type": "custom"}], "tools[0].type"),
         ([{"type": "function"}], "tools[0].function"),
@@ -216,3 +229,61 @@ def test_a_run_waits_on_if_the_job_with_its_results_cannot_start(
     completion = second_step(gateway, message, "it rains")
     job = completion["id"].removeprefix("chatcmpl-")
     assert gateway.ask("GET", f"/jobs/{job}").json()["run_id"] == held["run_id"]
+
+
+STRICT = {"type": "function", "function": {**WEATHER["function"], "strict": True}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_strict_call_that_does_not_follow_its_schema_is_no_answer(
+    face: Gateway, stream: bool
+) -> None:
+    good = ask(face, messages=[QUESTION], tools=[STRICT], stream=stream)
+    assert b"tool_calls" in good.content.split(b"finish_reason")[-1]
+    bad = ask(face, 'call: weather {"city": 5}', tools=[STRICT], stream=stream)
+    if stream:
+        *chunks, last = events(bad)
+        assert last["error"]["code"] == "invalid_tool_arguments"
+        assert "city: must be of the type string" in last["error"]["message"]
+        assert {chunk["choices"][0]["finish_reason"] for chunk in chunks} == {None}
+    else:
+        assert refused(bad) == (424, "invalid_tool_arguments", None)
+        assert bad.headers["X-Should-Retry"] == "false"
+    # No other tool is checked.
+    loose = ask(face, 'call: weather {"city": 5}', tools=[WEATHER], stream=stream)
+    assert b"tool_calls" in loose.content.split(b"finish_reason")[-1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_call_at_a_time_is_handed_out_alone(face: Gateway, stream: bool) -> None:
+    said = 'calls: [["weather", {"city": "Oslo"}], ["other", {}]]'
+    tools = [WEATHER, OTHER]
+    assert len(calls_of(ask(face, said, tools=tools, stream=stream))) == 2
+    one = ask(face, said, tools=tools, parallel_tool_calls=False, stream=stream)
+    assert calls_of(one) == ["weather"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "choice", ["required", {"type": "function", "function": {"name": "weather"}}]
+)
+def test_a_choice_that_the_model_follows_has_the_call_alone(
+    face: Gateway, choice: Any, stream: bool
+) -> None:
+    answer = ask(face, messages=[QUESTION], tools=[WEATHER], tool_choice=choice, stream=stream)
+    assert calls_of(answer) == ["weather"]
+    refusal = ask(face, "hello", tools=[WEATHER], tool_choice=choice, stream=stream)
+    assert b"You said" not in refusal.content
+    assert refused(refusal)[:2] == (424, "tool_not_called")
+
+
+def calls_of(answer: requests.Response) -> list[str]:
+    """The names of the tools that an answer calls."""
+    assert answer.status_code == 200, answer.text
+    if answer.headers["Content-Type"] == "application/json":
+        (choice,) = answer.json()["choices"]
+        calls = choice["message"]["tool_calls"]
+    else:
+        chunks = [chunk["choices"][0]["delta"] for chunk in events(answer)[:-1]]
+        calls = [call for delta in chunks for call in delta.get("tool_calls", [])]
+    return [call["function"]["name"] for call in calls if "name" in call["function"]]

@@ -4,6 +4,7 @@ It does what the last message asks, one verb at a line's beginning:
 
     bash: <command>   say so, call the Bash tool with it, report its result afterwards
     call: <tool> <json>        the same with any tool that the CLI offers
+    calls: <json>              the same with several: a list of pairs of name and input
     json: <json>               the same with the CLI's tool for structured answers
     wait: <seconds>   say nothing for so long, then answer
     slow: <count> <seconds>    answer so many words, with so many seconds before each
@@ -111,12 +112,13 @@ def answer(
     text = text.removeprefix("think: ")
     scene = _scene(asked.get("messages", []), scenes or {})
     verb, _, rest = (f"bash: {scene.command}" if scene else text).partition(": ")
-    call = None if results else _call(verb, rest, [tool["name"] for tool in asked.get("tools", [])])
+    offered = [tool["name"] for tool in asked.get("tools", [])]
+    calls = [] if results else _calls(verb, rest, offered)
     if scene:
         reply = scene.report if results else scene.plan
     elif results:
         reply = "The tool said: " + " ".join(results)
-    elif call:
+    elif calls:
         reply = "I run it."
     elif verb == "slow":
         reply = " ".join(f"word-{number}" for number in range(int(rest.split()[0])))
@@ -135,8 +137,7 @@ def answer(
             {"type": "signature_delta", "signature": "c2lnbmVk"},
         ]
         blocks.insert(0, ({"type": "thinking", "thinking": "", "signature": ""}, thought))
-    if call:
-        name, given = call
+    for name, given in calls:
         block = {"type": "tool_use", "id": f"toolu_{next(_numbers):06}", "name": name}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(given)}
         blocks.append(({**block, "input": {}}, [delta]))
@@ -167,7 +168,7 @@ def answer(
             yield {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
             return
         yield {"type": "content_block_stop", "index": index}
-    reason = "tool_use" if call else rest if verb == "cut" else "end_turn"
+    reason = "tool_use" if calls else rest if verb == "cut" else "end_turn"
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": reason, "stop_sequence": None},
@@ -182,8 +183,10 @@ def _scene(messages: list[dict[str, Any]], scenes: Mapping[str, Scene]) -> Scene
     return next((scenes[text] for text in reversed(texts) if text in scenes), None)
 
 
-def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]] | None:
-    """The tool that shall be called and what it is given, if the CLI offers it."""
+def _calls(verb: str, rest: str, offered: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The tools that shall be called and what each is given, if the CLI offers them."""
+    if verb == "calls":
+        return [(name, given) for name, given in json.loads(rest) if name in offered]
     name, given = "", {}
     if verb == "bash":
         name, given = "Bash", {"command": rest, "description": "Run what was asked"}
@@ -194,7 +197,7 @@ def _call(verb: str, rest: str, offered: list[str]) -> tuple[str, dict[str, Any]
         name, given = "StructuredOutput", json.loads(rest)
     # Some tools are there without being offered (the CLI has the model search them).
     is_there = name in offered or name.startswith("mcp__") or name in SEARCHED
-    return (name, given) if is_there else None
+    return [(name, given)] if is_there else []
 
 
 def _last_message(messages: list[dict[str, Any]]) -> tuple[str, list[str]]:
