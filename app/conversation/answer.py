@@ -20,6 +20,7 @@ from app.conversation.events import (
     CallStart,
     TextDelta,
 )
+from app.conversation.failure_kinds import limit_ends_at
 from app.conversation.line_splitter import LineSplitter
 from app.conversation.strict_calls import StrictCalls
 
@@ -54,6 +55,8 @@ class AnswerParser:
         # Whether a call of the client's tools has begun, and its arguments are streamed now.
         self.has_calls = self._in_call = self._call_is_empty = False
         self._strict = StrictCalls(tools)
+        #: When the account's limit ends that was reached, in Unix time; None if none was.
+        self.limit_ends_at: float | None = None
         # The texts of the present message that are held back until it calls a tool.
         self._held_texts: list[str] = []
         #: Why the answer is complete although the job goes on; None if it is not. An answer of the
@@ -92,6 +95,7 @@ class AnswerParser:
         Raises AnswerFailed for a call of a strict tool that does not follow its schema.
         """
         for line in self._lines.feed(chunk):
+            self.limit_ends_at = limit_ends_at(line) or self.limit_ends_at
             if self.ended is None:
                 yield from self._parse_line(line)
         if self._lines.has_skipped:

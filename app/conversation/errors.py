@@ -44,16 +44,21 @@ class AnswerFailed(GatewayError):
     """A job gave no answer. Its `code` is one of `app.conversation.failure_kinds`.
 
     If `is_final`, no client should retry it: the job may have done half of its work, and the CLI
-    has retried calls of the model's API for minutes already.
+    has retried calls of the model's API for minutes already. `retry_after` is in seconds.
     """
 
     status = FAILED_DEPENDENCY
     is_final = True
+    retry_after: int | None = None
 
     def __init__(self, code: str, detail: str, status: int = FAILED_DEPENDENCY) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
+
+    def headers(self) -> dict[str, str]:
+        """When to retry, where the model's API says it."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 def is_final(error: GatewayError) -> bool:

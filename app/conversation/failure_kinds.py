@@ -7,9 +7,12 @@ has `is_error`, `api_error_status` and the CLI's message.
 from collections.abc import Mapping
 from typing import Any
 
+from app.cli.lines import as_object, parse
 from app.conversation.errors import AnswerFailed
 from app.errors import FAILED_DEPENDENCY
 
+# In the line about a limit of the account.
+_LIMIT = b'"rate_limit_event"'
 _NO_SESSION = ("No conversation found with session ID", "--resume requires a valid session ID")
 _BAD_SCHEMA = "--json-schema is not a valid JSON Schema"
 _NOT_LOGGED_IN = (
@@ -33,13 +36,28 @@ _PASSED_ON = {400, 404, 413, 429, 503, 529}
 _PASSING = {429, 503, 529}
 
 
+def limit_ends_at(line: bytes) -> float | None:
+    """When the account's limit ends that a line reports as reached, in Unix time.
+
+    None for a line that reports none. The CLI knows it for accounts with a subscription.
+    """
+    fields = parse(line) if _LIMIT in line else {}
+    limit = as_object(fields.get("rate_limit_info"))
+    end = limit.get("resetsAt")
+    is_time = isinstance(end, int | float) and not isinstance(end, bool)
+    return end if is_time and limit.get("status") == "rejected" else None
+
+
 def failure_of(
     end: Mapping[str, Any],
     result: Mapping[str, Any],
     used_tools: bool,
     is_model_alone: bool = False,
+    retry_after: int | None = None,
 ) -> AnswerFailed | None:
     """The error for a job with this end (as in `event: done`); None for a success.
+
+    Where a client may ask again, it may after so many seconds (`retry_after`).
 
     After a tool ran (`used_tools`), the status is one that clients do not retry by themselves. A
     job that did nothing but ask the model (`is_model_alone`) leaves it to the client to ask again.
@@ -58,6 +76,8 @@ def failure_of(
         if failure.code == "cli_failed" and end["reason"] == "api_error":
             failure = AnswerFailed("upstream_failed", message, 503)
         failure.is_final = failure.status not in _PASSING
+    if failure.status in _PASSING:
+        failure.retry_after = retry_after
     return failure
 
 

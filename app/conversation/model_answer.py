@@ -15,6 +15,7 @@ from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
 from app.conversation.errors import AnswerFailed
 from app.conversation.events import AnswerEvent, ModelEvent
+from app.conversation.failure_kinds import limit_ends_at
 from app.conversation.line_splitter import LineSplitter
 from app.conversation.strict_calls import StrictCalls
 
@@ -40,6 +41,8 @@ class ModelAnswerParser:
         self._tools = tools
         self._names = tools.names()
         self._strict = StrictCalls(tools)
+        #: When the account's limit ends that was reached, in Unix time; None if none was.
+        self.limit_ends_at: float | None = None
         self._cut = cut
         self._lines = LineSplitter(LONGEST_LINE)
         self._start: dict[str, Any] | None = None
@@ -62,6 +65,7 @@ class ModelAnswerParser:
         tool that does not follow its schema.
         """
         for line in self._lines.feed(chunk):
+            self.limit_ends_at = limit_ends_at(line) or self.limit_ends_at
             fields = parse(line) if b'"stream_event"' in line else {}
             if fields.get("type") == "stream_event" and fields.get("parent_tool_use_id") is None:
                 yield from self._event(as_object(fields.get("event")))

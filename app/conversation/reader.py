@@ -1,5 +1,6 @@
 """The reader of a job as the events of an answer."""
 
+import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Protocol
@@ -25,6 +26,8 @@ from app.runs.queue_file import Place
 
 #: Bytes of a job's output that are parsed at a time.
 PIECE = 1 << 12
+# Seconds of the longest limit of an account: some count by the month.
+_LONGEST_LIMIT = 32 * 86_400
 
 
 class Parser(Protocol):
@@ -57,6 +60,10 @@ class Parser(Protocol):
     @property
     def usage(self) -> Mapping[str, Mapping[str, Any]]:
         """The usage of each of the model's messages."""
+
+    @property
+    def limit_ends_at(self) -> float | None:
+        """When the account's limit ends that was reached, in Unix time; None if none was."""
 
     @property
     def ended(self) -> str | None:
@@ -128,7 +135,13 @@ def read_events(
 def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterator[Event]:
     end, result = jobs.end_of(job), jobs.result_of(job)
     if cut.reason is None:
-        failure = failure_of(end, result, parser.used_tools, parser.is_model_alone)
+        failure = failure_of(
+            end,
+            result,
+            parser.used_tools,
+            parser.is_model_alone,
+            _retry_after(parser.limit_ends_at),
+        )
         if failure is not None:
             raise failure
         is_structured = parser.structured and not parser.has_calls
@@ -161,3 +174,9 @@ def _until_cut(events: Iterator[AnswerEvent], cut: Cut) -> Iterator[Event]:
             yield TextDelta(text)
         if cut.reason:
             return
+
+
+def _retry_after(moment: float | None) -> int | None:
+    """Seconds until a moment in Unix time, if that lies ahead."""
+    seconds = 0.0 if moment is None else moment - time.time()
+    return math.ceil(seconds) if 0 < seconds < _LONGEST_LIMIT else None

@@ -42,6 +42,8 @@ _FAILURES = {
     503: "The model's API is overloaded, or no job can start.",
     529: "The model's API is overloaded.",
 }
+# With these a client may ask again.
+_PASSING = (429, 503, 529)
 
 
 def answer_responses(
@@ -65,6 +67,10 @@ def answer_responses(
     )
     failures = {404: not_found, **_FAILURES}
     return {200: answer} | {
-        status: ResponseDescription(text, {"application/json": error})
+        status: ResponseDescription(
+            text,
+            {"application/json": error},
+            sometimes=("Retry-After",) if status in _PASSING else (),
+        )
         for status, text in failures.items()
     }

@@ -3,7 +3,7 @@
 import pytest
 
 from app.conversation.answer import LONGEST_LINE, AnswerParser
-from app.conversation.failure_kinds import failure_of
+from app.conversation.failure_kinds import failure_of, limit_ends_at
 from app.conversation.usage import usage_of
 from app.openai.completion import usage_object
 
@@ -46,3 +46,27 @@ def test_whether_a_tool_was_used_is_known(line: bytes, active: bool) -> None:
     list(answer.feed(line))
     list(answer.feed(b"\n"))
     assert answer.used_tools is active
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ('{"status":"rejected","resetsAt":1795700069}', 1795700069),
+        ('{"status":"allowed_warning","resetsAt":1795700069}', None),
+        ('{"status":"rejected","resetsAt":"soon"}', None),
+        ('{"status":"rejected"}', None),
+        ("[]", None),
+    ],
+)
+def test_the_end_of_a_limit_is_known_if_the_limit_is_reached(
+    limit: str, expected: float | None
+) -> None:
+    line = f'{{"type":"rate_limit_event","rate_limit_info":{limit}}}'
+    assert limit_ends_at(line.encode()) == expected
+
+
+@pytest.mark.parametrize(("used_tools", "expected"), [(False, {"Retry-After": "7"}), (True, {})])
+def test_only_what_may_be_asked_again_says_when(used_tools: bool, expected: dict[str, str]) -> None:
+    result = {"api_error_status": 429}
+    failure = failure_of(END, result, used_tools, retry_after=7)
+    assert failure is not None and failure.headers() == expected

@@ -11,6 +11,7 @@ It does what the last message asks, one verb at a line's beginning:
     cached: <read> <written>   answer, and report so many tokens of the cache
     cut: <reason>              answer, and report this as the reason why the answer ends
     fail: <status> <type> <message>   answer with an error instead
+    limit: <seconds>           say that the account's limit is reached, and ends in so many seconds
     break: <text>              begin an answer, and end it with an error
     think: <what else>         think, then do what else is asked
     anything else     answer "You said: …"
@@ -76,6 +77,13 @@ class ModelApi(BaseHTTPRequestHandler):
             error = {"type": kind, "message": message}
             self._send_json(int(status), {"type": "error", "error": error})
             return
+        if verb == "limit":
+            error = {"type": "rate_limit_error", "message": "Limit reached"}
+            limit = "anthropic-ratelimit-unified"
+            headers = {f"{limit}-status": "rejected", f"{limit}-representative-claim": "five_hour"}
+            headers[f"{limit}-reset"] = str(int(time.time()) + int(rest))
+            self._send_json(429, {"type": "error", "error": error}, headers)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -92,9 +100,13 @@ class ModelApi(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
         """Keep quiet: the tests' output is for the tests."""
 
-    def _send_json(self, status: int, value: dict[str, Any]) -> None:
+    def _send_json(
+        self, status: int, value: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
         body = json.dumps(value).encode()
         self.send_response(status)
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
