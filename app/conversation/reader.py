@@ -90,8 +90,9 @@ def read_events(
     """The events of a job until its end. Raises AnswerFailed and JobContinuesAfterShutdown.
 
     Events that can be sent together come in one list. Where the answer is cut, the job is
-    cancelled, with `end_run_at_cut` also its run, and its usage is still reported. If the client
-    disconnects, the events end, and with `cancel_on_disconnect` the job is cancelled.
+    cancelled, with `end_run_at_cut` also its run, and its usage is still reported; in model mode
+    the job has succeeded. If the client disconnects, the events end, and with
+    `cancel_on_disconnect` the job is cancelled.
     `requested_at` is when a new job was requested, by the monotonic clock.
     """
     was_cut = False
@@ -124,12 +125,22 @@ def read_events(
                 was_cut = cut.reason is not None
                 if cut.reason is not None:
                     yield [AnswerEnd(cut.reason, is_complete=False)]
-                    why = "the answer has reached its stop or its length limit"
-                    jobs.abandon(job, why, ends_run=end_run_at_cut)
+                    _end_at_cut(jobs, job, parser, cut.reason, end_run_at_cut)
     if follower.stopped_by is None:
         yield list(_last_events(jobs, job, parser, cut))
     elif follower.stopped_by != DISCONNECTED:
         raise JobContinuesAfterShutdown(job.id)
+
+
+def _end_at_cut(
+    jobs: JobService, job: Job, parser: Parser, reason: str, end_run_at_cut: bool
+) -> None:
+    """End a job whose answer has ended before it."""
+    if parser.has_client_tools:
+        jobs.complete(job, reason)
+    else:
+        why = "the answer has reached its stop or its length limit"
+        jobs.abandon(job, why, ends_run=end_run_at_cut)
 
 
 def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterator[Event]:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from app import audit
 from app.auth.users import User, Users
@@ -28,7 +28,7 @@ from app.jobs.statistics import Statistics
 from app.jobs.store import Spool, position_of
 from app.metrics import Metrics
 from app.records.job import Job
-from app.records.job_records import JobEnd, JobRequest, Wish
+from app.records.job_records import JobEnd, JobRequest
 from app.runs.cancel import ask_to_end
 from app.runs.end_processes import KILL_PATIENCE
 from app.runs.launcher.client import LauncherClient
@@ -124,6 +124,10 @@ class JobService:
             audit.cancelled(job.id, self._users.name_of(request.user), why)
             is_kept = request.keep_alive and not ends_run
             self._ask_to_end(job, "interrupt" if is_kept else "cancel")
+
+    def complete(self, job: Job, reason: str) -> None:
+        """End a job that runs on though its answer has ended, for this reason; does not wait."""
+        ask_to_end(job, "complete", reason)
 
     def cancel(self, job_id: str, user: User) -> JobEnd:
         """Cancel a job for this user; returns its end once none of its processes is left.
@@ -282,7 +286,7 @@ class JobService:
         """Whether a launcher runs, as far as is known."""
         return self._launcher.is_available
 
-    def _ask_to_end(self, job: Job, wish: Wish = "cancel") -> None:
+    def _ask_to_end(self, job: Job, wish: Literal["cancel", "interrupt"] = "cancel") -> None:
         ask_to_end(job, wish)
         try:
             waits = job.id in queued(self._spool.state)

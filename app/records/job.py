@@ -8,7 +8,7 @@
                         claim      a link that names the process that runs or closes the job
                         span       a link that says where the job begins in the output, if that
                                    was not known yet when the job was claimed
-                        wish       a link that names what a client wants: `cancel`, `interrupt`
+                        wish       a link that names what a client wants (`app.records.wish`)
                         ended      how it ended; by the supervisor, or by the process that closes
                                    a job whose supervisor died
 
@@ -29,13 +29,14 @@ from contextlib import suppress
 
 from app import processes
 from app.cli.lines import read_session
-from app.records import session_users
+from app.records import session_users, wish
 from app.records.claim import Claim, Role, parse_claim, text_of
 from app.records.inbox import Inbox
 from app.records.job_links import JobLinks
-from app.records.job_records import JobEnd, JobRequest, Wish
+from app.records.job_records import JobEnd, JobRequest
 from app.records.output_file import open_output, ring, status_of
 from app.records.run import Run, RunStart, read_end
+from app.records.wish import Wish
 from app.state import files, record_file
 
 
@@ -246,30 +247,24 @@ class Job:
         """The claim, or None if there is none in this boot of the machine, or if it is damaged."""
         return parse_claim(files.read_link(self.claim_link) or "")
 
-    def ask(self, wish: Wish) -> None:
-        """Write a wish, which the supervisor reads when it gets a SIGTERM. Raises OSError.
-
-        An interrupt does not replace a cancellation. A removed folder means a cancellation, too.
-        """
-        if wish == "interrupt" and self.wish() is not None:
-            return
+    def ask(self, wanted: Wish, reason: str = "") -> None:
+        """Write a wish, which the supervisor reads when it gets a SIGTERM. Raises OSError."""
         try:
-            files.replace_link(self.wish_link, wish)
+            wish.write(self.wish_link, wanted, reason)
         except FileNotFoundError:
             return
         except OSError:
             # The disk is full. A cancelled job does not need its message.
             self.discard_message()
-            files.replace_link(self.wish_link, wish)
+            wish.write(self.wish_link, wanted, reason)
 
     def wish(self) -> Wish | None:
         """The wish of a client, if any."""
-        wish = files.read_link(self.wish_link)
-        return "cancel" if wish == "cancel" else "interrupt" if wish == "interrupt" else None
+        return wish.read(self.wish_link)
 
     def is_to_be_cancelled(self) -> bool:
-        """Whether a client has cancelled the job, or the folder was removed."""
-        return self.wish() == "cancel" or not self.exists()
+        """Whether the job has to end: it is cancelled or complete, or the folder was removed."""
+        return self.wish() in ("cancel", "complete") or not self.exists()
 
     def take_interrupt(self) -> bool:
         """Remove the wish for an interrupt; returns whether there was one."""

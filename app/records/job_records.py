@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 from app.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
-Wish = Literal["cancel", "interrupt"]
 
 
 class JobRequest(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from app import processes
 from app.cli.lines import Result, last_result, read_session, stopped_by_hook
 from app.cli.result_line import BACKGROUND_STOPPED, Outcome, outcome_of, sentence
+from app.records import wish
 from app.records.claim import Claim
 from app.records.job import Job
 from app.records.job_records import JobEnd, JobRequest, Status
@@ -197,6 +198,18 @@ def judge_calls(turn: TurnOutcome, *, request: JobRequest, claim: Claim) -> JobE
         span_start=turn.span_start,
         span_end=turn.span_end,
     )
+
+
+def as_complete(job: Job, end: JobEnd) -> JobEnd:
+    """The end of a job; where its answer has ended before it, for a reason, it has succeeded.
+
+    The CLI goes on by itself after `max_tokens` and `refusal` (2.1.330).
+    """
+    reason = wish.complete_for(job.wish_link)
+    if reason is None or end.status not in ("cancelled", "succeeded"):
+        return end
+    result = {**(end.result or {}), "subtype": "success", "is_error": False, "stop_reason": reason}
+    return end._replace(status="succeeded", reason=reason, error=None, result=result)
 
 
 def with_full_disk(end: JobEnd) -> JobEnd:

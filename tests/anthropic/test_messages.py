@@ -187,9 +187,13 @@ def test_a_stop_sequence_ends_the_message(face: Gateway, stream: bool) -> None:
 @pytest.mark.parametrize("reason", ["max_tokens", "refusal"])
 def test_what_the_cli_says_after_the_message_is_no_part_of_it(face: Gateway, reason: str) -> None:
     """The CLI asks the model to go on."""
-    message = create(face, f"cut: {reason}").json()
+    answer = create(face, f"cut: {reason}")
+    message = answer.json()
     assert message["stop_reason"] == reason
     assert message["content"] == [{"type": "text", "text": f"You said: cut: {reason}"}]
+    job = face.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
+    assert (job["status"], job["reason"], job["is_error"]) == ("succeeded", reason, False)
+    assert "error" not in job
 
 
 def test_a_call_of_a_tool_that_is_none_is_passed_on_too(

@@ -182,9 +182,12 @@ def test_what_the_cli_says_after_the_message_is_no_part_of_the_answer(
     face: Gateway, reason: str, expected: str
 ) -> None:
     """The CLI asks the model to go on."""
-    (choice,) = ask(face, f"cut: {reason}", tools=[WEATHER]).json()["choices"]
+    answer = ask(face, f"cut: {reason}", tools=[WEATHER])
+    (choice,) = answer.json()["choices"]
     assert choice["finish_reason"] == expected
     assert choice["message"]["content"] == f"You said: cut: {reason}"
+    job = face.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
+    assert (job["status"], job["reason"]) == ("succeeded", reason)
 
 
 @pytest.mark.parametrize(

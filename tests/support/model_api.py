@@ -9,7 +9,8 @@ It does what the last message asks, one verb at a line's beginning:
     wait: <seconds>   say nothing for so long, then answer
     slow: <count> <seconds>    answer so many words, with so many seconds before each
     cached: <read> <written>   answer, and report so many tokens of the cache
-    cut: <reason>              answer, and report this as the reason why the answer ends
+    cut: <reason>              answer, and report this as the reason why the answer ends; where the
+                               CLI asks to go on then, nothing comes for a second
     fail: <status> <type> <message>   answer with an error instead
     limit: <seconds>           say that the account's limit is reached, and ends in so many seconds
     break: <text>              begin an answer, and end it with an error
@@ -33,6 +34,8 @@ from typing import Any, NamedTuple
 
 #: Tools of the CLI's own that it does not offer, and that can be called all the same (2.1.330).
 SEARCHED = {"SendMessage"}
+#: How the CLI begins to ask for more after an answer that was cut (2.1.330).
+_GO_ON = ("Output token limit hit.", "Your response above was stopped")
 
 _numbers = count(1)
 
@@ -139,6 +142,8 @@ def answer(
     pause = float(rest.split()[1]) if verb == "slow" else 0.0
     if verb == "wait":
         time.sleep(float(rest))
+    if text.startswith(_GO_ON):
+        time.sleep(1.0)
     words = [{"type": "text_delta", "text": word} for word in _words(reply)]
     blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
         ({"type": "text", "text": ""}, words)

@@ -24,10 +24,14 @@ Reason = Literal[
     "disk_full",
     "idle_timeout",
     "max_budget",
+    "max_tokens",
     "max_turns",
+    "model_context_window_exceeded",
     "not_logged_in",
     "output_limit",
     "prompt_too_long",
+    "refusal",
+    "stop_sequence",
     "timeout",
 ]
 LiveStatus = Literal["queued", "running"]

@@ -12,6 +12,7 @@ from app.records.run import RunExit
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.kept_session import KeptSession
 from app.runs.supervisor.run_watch import RunWatch
+from app.runs.verdict import as_complete
 from app.state.disk import is_out_of_room
 from app.state.remove_tree import remove
 
@@ -56,6 +57,7 @@ def end_kept(kept: KeptSession) -> bool:
 
 def write_end(job: Job, end: JobEnd, output: int, request: JobRequest) -> None:
     """Write how the job ended; waits for room on a full disk."""
+    end = as_complete(job, end)
     while job.exists():
         try:
             job.write_end(end, output, request)
