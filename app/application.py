@@ -228,7 +228,8 @@ def _chat_blueprints(
     limits: Limits,
 ) -> list[Blueprint]:
     models = Models(settings.models, settings.model_aliases, requests.claude.since)
-    direct = make_direct(settings, models, environment, service, spool, limits)
+    claude = requests.claude.path
+    direct = make_direct(settings, claude, models, environment, service, spool, limits)
     conversations = Conversations(settings.state_dir)
     histories = Histories(settings.state_dir, Transcripts(environment), OpenSessions(environment))
     images = Images(settings.cwd_roots)

@@ -123,6 +123,13 @@ def password(value: str) -> str:
     return _utf_8(value)
 
 
+def token(value: str) -> str:
+    """A token for a header, or an empty text; a wrong one is not quoted."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("it must be visible ASCII characters")
+    return value
+
+
 def api_keys(value: str) -> tuple[ApiKey, ...]:
     """The keys of API_KEYS."""
     return read_keys(_utf_8(value))

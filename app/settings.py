@@ -13,7 +13,7 @@ from app.setting_sources import SECRET_FILES, Given, Origin, Sources
 from app.toml_file import Kind
 
 #: Settings that are never printed.
-SECRET = frozenset({"AUTH_PASSWORD", "API_KEYS"})
+SECRET = frozenset({"AUTH_PASSWORD", "API_KEYS", "CLAUDE_ACCESS_TOKEN"})
 # Spaces around these are part of them.
 _NOT_STRIPPED = {"AUTH_USER", "AUTH_PASSWORD"}
 # The CLI's aliases, and full names that its version 2.1.330 knows. claude-code is DEFAULT_MODEL.
@@ -76,6 +76,8 @@ class Settings:
     model_aliases: Mapping[str, str]
     direct_models: tuple[str, ...]
     direct_max: int
+    direct_subscription: bool
+    claude_access_token: str
     prompt_options: bool
     chat_mode: Literal["auto", "agent", "model"]
     ignore_tools: bool
@@ -223,6 +225,8 @@ _TABLE: dict[str, _Setting] = {
     "MODELS": _Setting(_is(_MODELS), parse.models, "list"),
     "MODEL_ALIASES": _Setting(_is(""), parse.model_aliases, "list"),
     "DIRECT_MODELS": _Setting(_is(""), parse.model_patterns, "list"),
+    "DIRECT_SUBSCRIPTION": _Setting(_is("false"), parse.switch, "switch"),
+    "CLAUDE_ACCESS_TOKEN": _Setting(_is(""), parse.token),
     "DIRECT_MAX": _Setting(_is("200"), parse.whole(1, 100_000), "whole number"),
     "PROMPT_OPTIONS": _Setting(_is("false"), parse.switch, "switch"),
     "CHAT_MODE": _Setting(_is("auto"), parse.one_of("auto", "agent", "model")),

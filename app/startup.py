@@ -60,6 +60,7 @@ class Startup:
         basic = f"{self.settings.auth_user}:{self.settings.auth_password}"
         return [
             self.settings.auth_password,
+            self.settings.claude_access_token,
             # As HTTP Basic sends them.
             base64.b64encode(basic.encode()).decode(),
             *(secret for key in self.settings.api_keys for secret in key.secrets),
@@ -76,6 +77,16 @@ class Startup:
             )
         if refuses_root(self.environment, self.settings):
             yield f"the gateway runs as root: {REFUSES_ROOT}"
+        if self.settings.claude_access_token and not self.settings.direct_subscription:
+            yield (
+                "CLAUDE_ACCESS_TOKEN has no effect without DIRECT_SUBSCRIPTION=true; read"
+                " docs/direct.md first"
+            )
+        if self.settings.direct_subscription and len(self.settings.api_keys) > 1:
+            yield (
+                "DIRECT_SUBSCRIPTION is on, and API_KEYS has several keys: a subscription is for"
+                " its owner's own use alone (docs/direct.md)"
+            )
         if left := left_by_session(environ, self.settings.environment):
             yield (
                 "jobs do not get these variables, which a Claude Code session has left (put one"

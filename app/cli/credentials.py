@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 #: Seconds before the token expires in which `claude auth status` must not be run: with less than
 #: five minutes left it refreshes the token, and exits in the middle of that if the response is
@@ -13,6 +14,8 @@ from collections.abc import Mapping
 MARGIN = 600.0
 
 _LARGEST = 1 << 20
+# The file may have any number.
+_LATEST = 1e15
 # With one of these, the CLI does not sign in with the file.
 _INSTEAD = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
@@ -30,6 +33,24 @@ def might_exist(environment: Mapping[str, str]) -> bool:
     It may have others: of a cloud, or by a command in its settings.
     """
     return any(environment.get(name) for name in _INSTEAD) or os.path.lexists(path_of(environment))
+
+
+class Login(NamedTuple):
+    """The login in the file. `expires_at` is in seconds since the epoch, or infinity."""
+
+    token: str
+    expires_at: float
+
+
+def login_in(environment: Mapping[str, str]) -> Login | None:
+    """The login that the file has now, whether or not it has expired; None if it has none."""
+    oauth = _oauth(path_of(environment))
+    token, expires_at = oauth.get("accessToken"), oauth.get("expiresAt")
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+        return None
+    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+        return Login(token, math.inf)
+    return Login(token, min(expires_at, _LATEST) / 1000)
 
 
 def logged_in(environment: Mapping[str, str]) -> bool | None:

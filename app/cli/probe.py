@@ -25,8 +25,10 @@ class Probe:
         environment: Mapping[str, str],
         lock: int | None = None,
         stdin: bytes = b"",
+        *,
+        keeps_stdin: bool = False,
     ) -> None:
-        """Start it, with a short standard input.
+        """Start it, with a short standard input, which stays open with `keeps_stdin`.
 
         It keeps an open `lock` (flock(2)) for as long as it runs. Raises OSError.
         """
@@ -36,7 +38,7 @@ class Probe:
         self._stderr = os.memfd_create("stderr")
         self.status: int | None = None
         # From a regular file, the CLI reads no messages (2.1.197).
-        source, sink = os.pipe()
+        source, self._sink = os.pipe()
         actions: list[tuple[int, ...]] = [
             (os.POSIX_SPAWN_DUP2, source, 0),
             (os.POSIX_SPAWN_DUP2, self._stdout, 1),
@@ -45,7 +47,7 @@ class Probe:
         if lock is not None:
             actions.append((os.POSIX_SPAWN_DUP2, lock, 3))
         try:
-            os.write(sink, stdin)
+            os.write(self._sink, stdin)
             # It takes a tenth of a millisecond and needs no thread. Not that of `os`: gevent's
             # waits for a SIGCHLD, for ever if the CLI exits before its handler is there (26.9.0).
             self._pid = posix.posix_spawn(
@@ -61,11 +63,19 @@ class Probe:
         except OSError:
             os.close(self._stdout)
             os.close(self._stderr)
+            self.end_stdin()
             raise
         finally:
             # Not those of `os`: gevent's close a pipe later, and the child waits for its end.
             posix.close(source)
-            posix.close(sink)
+        if not keeps_stdin:
+            self.end_stdin()
+
+    def end_stdin(self) -> None:
+        """End the child's standard input, once."""
+        if self._sink >= 0:
+            posix.close(self._sink)
+        self._sink = -1
 
     def wait(self, patience: float | None) -> bool:
         """Wait up to `patience` seconds for the child's exit; whether it has exited."""
@@ -93,5 +103,6 @@ class Probe:
 
     def close(self) -> None:
         """Release its descriptors; a child that still runs goes on."""
+        self.end_stdin()
         for descriptor in (self._child, self._stdout, self._stderr):
             os.close(descriptor)

@@ -19,6 +19,7 @@ from app.direct.credentials import BETA_HEADER, Credentials
 from app.direct.exchange import PROCESS_ENDED, Exchange, Work
 from app.direct.failures import DirectFull
 from app.direct.record import Ending, Recorder
+from app.direct.refresh import Refresher
 from app.direct.slots import Slots
 from app.direct.upstream import Upstream, UpstreamResponse
 from app.errors import DiskFull, JobNotStarted, ShuttingDown
@@ -176,18 +177,24 @@ class Direct:
 
 def make_direct(
     settings: Settings,
+    claude: str,
     models: Models,
     environment: Mapping[str, str],
     jobs: JobService,
     spool: Spool,
     limits: Limits,
 ) -> Direct:
-    """The direct backend. `environment` is the CLI's. Raises ConfigurationError."""
+    """The direct backend. `claude` is the CLI, and `environment` its own.
+
+    Raises ConfigurationError.
+    """
     # Without models, it serves nothing, and the CLI may use another address.
     base = base_url(environment if settings.direct_models else {})
+    may_refresh = settings.direct_subscription
+    refresher = Refresher(spool.state, claude, environment) if may_refresh else None
     return Direct(
         DirectChoice(settings.direct_models, models),
-        Credentials(environment),
+        Credentials(environment, settings.claude_access_token, refresher),
         Upstream(base, environment, settings.direct_max),
         Slots(spool.state, settings.direct_max),
         Recorder(jobs),
