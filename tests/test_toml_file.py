@@ -19,6 +19,7 @@ _BY_KIND = {
 _OWN = {
     "API_KEYS": ('["ci:a-long-key-of-ci"]', "ci:a-long-key-of-ci"),
     "ALLOWED_HOSTS": ('["a.example"]', "a.example"),
+    "CHAT_MODE": ('"model"', "model"),
     "CLAUDE_ACCESS_TOKEN": ('"a-token"', "a-token"),
     "CORS_ORIGINS": ('["https://a.example", "null"]', "https://a.example,null"),
     "CWD_ROOTS": ('["/", "/tmp"]', "/,/tmp"),
