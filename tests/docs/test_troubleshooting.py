@@ -29,7 +29,8 @@ VALUES = (
 
 def texts() -> str:
     """All texts in the gateway's code and its programs, one part of a formatted text a line."""
-    found = [(ROOT / "scripts/claudecode2api").read_text(encoding="utf-8")]
+    programs = ("scripts/claudecode2api", "scripts/container")
+    found = [(ROOT / name).read_text(encoding="utf-8") for name in programs]
     for path in [*(ROOT / "app").rglob("*.py"), ROOT / "gunicorn.conf.py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
