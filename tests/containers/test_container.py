@@ -45,8 +45,8 @@ def test_a_reload_takes_new_keys_and_jobs_go_on(container: Container) -> None:
     assert not is_accepted()
     with Path(container.file_of("API_KEYS")).open("a", encoding="utf-8") as keys:
         keys.write(f"\n{new}\n")
-    container.podman.run("kill", "--signal=HUP", container.name)
-    eventually(is_accepted)
+    container.podman.run("exec", container.name, "claudecode2api", "reload")
+    assert is_accepted()
     assert container.job(job_id)["status"] == "running"
     container.ask("DELETE", f"/chat/{job_id}")
 
@@ -163,6 +163,27 @@ def test_run_tells_why_the_gateway_does_not_start(podman: Podman, tmp_path: Path
     assert done.returncode == 1
     assert "cannot use PORT" in done.stderr
     assert podman.try_("container", "exists", container.name).returncode == 1
+
+
+def test_without_a_login_both_the_script_and_the_log_say_how_to_log_in(
+    podman: Podman, tmp_path: Path
+) -> None:
+    container = Container(podman, tmp_path)
+    try:
+        done = container.script(
+            "run",
+            *("--env=CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "--env=DISABLE_TELEMETRY=1"),
+            ANTHROPIC_API_KEY_FILE="",
+        )
+        assert done.returncode == 0, done.stderr
+        assert f" Run: NAME={container.name} scripts/container login " in done.stderr
+        first = log_of(podman, container.name)[0]
+        assert first.startswith(
+            "the CLI is not logged in, so jobs fail: run /usr/local/bin/claude "
+        )
+        assert " /usr/local/bin/claude auth login as claude," in first
+    finally:
+        container.remove()
 
 
 def test_login_is_the_cli_s_own(container: Container) -> None:
