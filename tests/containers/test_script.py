@@ -228,8 +228,9 @@ def test_a_port_in_use_is_refused(script: Script) -> None:
     assert f"PORT={port + 1} NAME=team-b scripts/container run" in shown
 
 
-def test_a_missing_image_is_refused(script: Script) -> None:
-    shown = script.install("docker").refuse("run", NO_IMAGE="1")
+@pytest.mark.parametrize("command", ["login", "run"])
+def test_a_missing_image_is_refused(script: Script, command: str) -> None:
+    shown = script.install("docker").refuse(command, NO_IMAGE="1")
     assert shown == "cannot find the image claudecode2api: scripts/container build"
     # A registry may have it.
     script.succeed("run", NO_IMAGE="1", IMAGE="registry.example/claudecode2api")
