@@ -71,6 +71,15 @@ def logged_in(environment: Mapping[str, str]) -> bool | None:
     return left > 0 or bool(oauth.get("refreshToken"))
 
 
+def changed_within(environment: Mapping[str, str], seconds: float) -> bool:
+    """Whether the file was written within the last `seconds`, as by a login."""
+    try:
+        written = os.lstat(path_of(environment)).st_mtime
+    except (OSError, ValueError):
+        return False
+    return 0 <= time.time() - written < seconds
+
+
 def _oauth(path: str) -> dict[str, object]:
     """The object `claudeAiOauth` in a file that may be anything; empty if there is none."""
     try:

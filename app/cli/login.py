@@ -37,14 +37,18 @@ class Login:
         self._environment = dict(environment)
         self._is_refreshing = False
         self._refresh_at = 0.0
+        self._look_at = 0.0
 
     def logged_in(self) -> bool | None:
         """The last answer, without waiting: None if the CLI has not answered yet.
 
-        An old answer is returned once more while a new one is fetched.
+        An old answer is returned once more while a new one is fetched; but not that the CLI is
+        logged out, if its credentials have changed since.
         """
         known, age = self._read()
         is_due = time.monotonic() >= self._refresh_at and not 0 <= age < FRESH
+        if known is False and credentials.changed_within(self._environment, age):
+            known, is_due = None, time.monotonic() >= self._look_at
         if is_due and not self._is_refreshing:
             self._is_refreshing = True
             gevent.spawn(self._refresh)
@@ -61,6 +65,7 @@ class Login:
 
     def _refresh(self) -> None:
         self._refresh_at = time.monotonic() + FRESH
+        self._look_at = time.monotonic() + _RETRY
         try:
             known = credentials.logged_in(self._environment)
             if known is not None:
@@ -78,7 +83,7 @@ class Login:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _, age = self._read()
             # Another process may have asked meanwhile.
-            if not 0 <= age < FRESH:
+            if not 0 <= age < FRESH or credentials.changed_within(self._environment, age):
                 self._run_with(lock)
         except BlockingIOError:
             self._refresh_at = time.monotonic() + _RETRY

@@ -36,6 +36,19 @@ class Checkout:
         return find_env_file(self.environ) if self.is_package else self.folder / ".env"
 
     @property
+    def is_image(self) -> bool:
+        """Whether this is a container's image, which has the code alone and no settings."""
+        if self.is_package or self.unit.is_of(self.folder):
+            return False
+        return not (self.env_file.exists() or (self.folder / ".env.example").exists())
+
+    def gateway_user(self) -> str:
+        """The user that the gateway runs as: the unit's, else the owner of its settings."""
+        if self.unit.is_of(self.folder):
+            return self.unit.value("User") or "root"
+        return owner_of(self.env_file) if self.env_file.exists() else own_name()
+
+    @property
     def toml_file(self) -> Path:
         """The file beside it, which may be missing."""
         return self.env_file.with_name(TOML_NAME)

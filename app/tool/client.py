@@ -127,7 +127,7 @@ class Client:
                 f"cannot do this with the gateway at {self.url}: its version has no"
                 f" {response.request.method} {path}"
             )
-        return RequestRefused(message, response.status_code, code, detail)
+        return RequestRefused(message, response.status_code, detail, fields)
 
     def _not_a_gateway(self) -> Failure:
         return Failure(f"cannot use {self.url}: another program answers there")

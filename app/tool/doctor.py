@@ -4,12 +4,16 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+from app.settings import Settings
+from app.tool import running_gateway
 from app.tool.check import Check, skipped
 from app.tool.checkout import Checkout
 from app.tool.checks import claude, gateway, installation, job, service, settings, state
 from app.tool.client import Client
 from app.tool.failure import FAILED
+from app.tool.local_users import own_name
 from app.tool.printable import printable
+from app.tool.remedies import Remedies
 from app.tool.screen import print_json
 
 #: The columns of a row's status and name.
@@ -44,17 +48,35 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
         for name in (*claude.NAMES, "state folder", "disk", "port", "gateway", "job"):
             yield skipped(name, "the settings cannot be used")
         return
-    if refused := checkout.root_refusal():
-        yield from (skipped(name, refused) for name in claude.NAMES)
-    else:
-        yield from claude.check(found, checkout.gateway_environ())
+    client, remedies = Client(found, arguments.url), Remedies(checkout)
+    yield from _check_claude(checkout, found, client, is_here=arguments.url is None)
     yield from state.check(found)
-    client = Client(found, arguments.url)
     runs = True
-    for check in gateway.check(found, client):
-        runs = runs and check.status == "ok"
+    for check in gateway.check(found, client, remedies):
+        runs = runs and check.status != "failed" and check.status != "skipped"
         yield check
-    yield (job.check(found, client, arguments.job) if runs else skipped("job", "no gateway runs"))
+    if runs:
+        yield job.JobCheck(found, client, remedies, arguments.job).run()
+    else:
+        yield skipped("job", "no gateway runs")
+
+
+def _check_claude(
+    checkout: Checkout, found: Settings, client: Client, is_here: bool
+) -> Iterator[Check]:
+    """The CLI of the gateway that runs; where none does, the one that it would find here."""
+    running = running_gateway.ask(client)
+    if running is not None:
+        yield from claude.check_running(Remedies(checkout), running)
+    refused = checkout.root_refusal()
+    if running is None and refused:
+        yield from (skipped(name, refused) for name in claude.NAMES)
+    elif running is None:
+        yield from claude.OwnClaude(checkout, found).check()
+    elif is_here and not refused and checkout.gateway_user() == own_name():
+        own = claude.OwnClaude(checkout, found)
+        yield from own.check_root()
+        yield from own.compare(running)
 
 
 def row(check: Check) -> str:

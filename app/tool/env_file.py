@@ -13,6 +13,7 @@ from app.errors import ConfigurationError
 from app.server.gateway_lock import master_pid
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
+from app.tool.remedies import Remedies
 
 # Values that need no quotes (python-dotenv).
 _PLAIN = re.compile(r"[\w.,:~+/=@%^-]*", re.ASCII)
@@ -68,16 +69,14 @@ def with_setting(text: str, name: str, value: str) -> str:
 
 def how_to_reload(checkout: Checkout) -> str:
     """The command by which the gateway that runs here reads its settings again."""
-    advice = "this takes effect when the gateway is reloaded:"
-    if checkout.unit.is_of(checkout.folder):
-        return f"{advice} sudo systemctl reload {checkout.unit.path.stem}"
-    try:
-        master = master_pid(str(checkout.settings().state_dir))
-    except Failure as error:
-        return str(error)
-    if master:
-        return f"{advice} claudecode2api reload"
-    return "no gateway runs here now; this takes effect at its next start"
+    remedies = Remedies(checkout)
+    if not remedies.is_service:
+        try:
+            if not master_pid(str(checkout.settings().state_dir)):
+                return "no gateway runs here now; this takes effect at its next start"
+        except Failure as error:
+            return str(error)
+    return f"this takes effect when the gateway is reloaded: {remedies.reload}"
 
 
 def _quoted(value: str) -> str:

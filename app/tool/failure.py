@@ -1,5 +1,7 @@
 """Errors that end the command with one line and an exit status."""
 
+from typing import Any
+
 #: A job failed, or the command could not do its work.
 FAILED = 1
 #: The command line is invalid; argparse uses this status, too.
@@ -23,12 +25,16 @@ class Failure(Exception):
 
 
 class RequestRefused(Failure):
-    """The gateway refused a request, with this HTTP status, error code and detail."""
+    """The gateway refused a request, with this HTTP status, error code and detail.
 
-    def __init__(self, message: str, http_status: int, code: str, detail: str) -> None:
+    `fields` is the whole body.
+    """
+
+    def __init__(self, message: str, http_status: int, detail: str, fields: dict[str, Any]) -> None:
         super().__init__(message)
+        self.fields = fields
         self.http_status = http_status
-        self.code = code
+        self.code = str(fields.get("code"))
         self.detail = detail
 
 

@@ -24,11 +24,17 @@ def find_env_file(environ: Mapping[str, str]) -> Path:
     return config / "claudecode2api/env"
 
 
-def unused_env_file(used: Path) -> str:
-    """A sentence about a `.env` in the current folder that is not the file that is `used`."""
+def unused_env_file(used: Path, is_package: bool = True) -> str:
+    """A sentence about a `.env` in the current folder that is not the file that is `used`.
+
+    From a checkout, only one with a password looks as if it were for the gateway.
+    """
     here = _current_folder()
     if here is None or used == here / ".env" or not (here / ".env").exists():
         return ""
+    if not is_package or _is_ours(here / ".env"):
+        unused = f"{here / '.env'} is not used; the settings are those of {used}"
+        return unused if _is_ours(here / ".env") else ""
     return (
         f"{here / '.env'} is not used, because it sets neither AUTH_PASSWORD nor"
         f" AUTH_PASSWORD_FILE; the settings are those of {used}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from requests import Response
 
+from app.tool import running_gateway
 from app.tool.asker import Asker
 from app.tool.checkout import Checkout
 from app.tool.client import Client
@@ -14,6 +15,7 @@ from app.tool.failure import FAILED, MISUSED, Failure, RequestRefused
 from app.tool.find_job import SHOWN
 from app.tool.interruption import END_PATIENCE, Interruption
 from app.tool.latest_session import latest_session
+from app.tool.remedies import Remedies
 from app.tool.screen import Screen, Shown, note, print_json
 from app.tool.stream import JobStream, when_back
 from app.tool.terminal import Terminal
@@ -58,7 +60,17 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
             raise
     if arguments.json:
         print_json(when_back(lambda: client.ask("GET", f"/jobs/{job_id}")))
+    if screen.reason == "not_logged_in":
+        note(_how_to_log_in(checkout, client, is_here=arguments.url is None))
     return status
+
+
+def _how_to_log_in(checkout: Checkout, client: Client, is_here: bool) -> str:
+    if not is_here:
+        return "log in to the CLI on the gateway's machine, or set ANTHROPIC_API_KEY there"
+    running = running_gateway.ask(client)
+    claude = running.claude_path if running else None
+    return f"to log in: {Remedies(checkout).log_in(claude)}"
 
 
 def _open(client: Client, body: dict[str, Any]) -> Response:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, TextIO
 
 from app.text import shortened
 from app.tool.answer_text import AnswerText
+from app.tool.api_retry import api_retry
 from app.tool.events import Event
 from app.tool.failure import CANCELLED, FAILED, TIMED_OUT
 from app.tool.printable import printable
@@ -18,6 +19,8 @@ EXIT_STATUSES = {"succeeded": 0, "cancelled": CANCELLED, "timed_out": TIMED_OUT}
 
 #: Columns of a note about a tool's call, where standard error is no terminal.
 _COLUMNS = 100
+# Characters of an answer that are compared with the job's error, which has at most 500.
+_TAIL = 1000
 _DIM, _NORMAL = "\x1b[2m", "\x1b[22m"
 
 
@@ -45,6 +48,10 @@ class Screen:
         self._in_line = False
         # Whether the last line of the answer was ended before its end, by `end_line`.
         self._is_broken = False
+        # The end of the answer.
+        self._tail = ""
+        #: Why the job did not succeed, once it has ended: a value of `reason`, or None.
+        self.reason: str | None = None
 
     def show(self, event: Event) -> int | None:
         """Show one event. Returns the exit status if it is the last."""
@@ -77,11 +84,17 @@ class Screen:
         elif self._shown is Shown.TEXT:
             self._write_answer(self._answer.read(line))
             for call in tool_calls(line):
-                if self._is_shared:
-                    self.end_line()
-                _note_dimmed(call)
+                self._note_dimmed(call)
+            if retry := api_retry(line):
+                self._note_dimmed(f"{retry.problem()}; the CLI tries again ({retry.attempt})")
+
+    def _note_dimmed(self, text: str) -> None:
+        if self._is_shared:
+            self.end_line()
+        _note_dimmed(text)
 
     def _write_answer(self, text: str) -> None:
+        self._tail = (self._tail + text)[-_TAIL:]
         if text and self._is_broken:
             text, self._is_broken = text.removeprefix("\n"), False
         self._write(text)
@@ -111,6 +124,10 @@ class Screen:
             summary.append(f"session {done['session_id']}")
         stderr = str(done.get("stderr") or "").strip()
         error = str(done.get("error") or "")
+        self.reason = done.get("reason")
+        if " ".join(self._tail.split()).endswith(error):
+            # The CLI has given it as its answer.
+            error = ""
         # What a CLI prints because it was cancelled is of no use.
         if status != "cancelled":
             for text in (stderr, "" if error in stderr else error):

@@ -227,5 +227,26 @@ def test_a_cli_that_reports_its_login_at_once_is_read(
     assert gateway.ask("GET", "/health", auth=None).json()["logged_in"] is False
 
 
+def test_a_login_is_noticed_before_the_answer_of_the_cli_is_old(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    claude, answer = tmp_path / "claude", tmp_path / "answer"
+    answer.write_text('{"loggedIn": false}')
+    claude.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo 1.0 || cat {answer}\n")
+    claude.chmod(0o755)
+    gateway = start_gateway(claude=claude)
+
+    def logged_in() -> object:
+        return gateway.ask("GET", "/health", auth=None).json()["logged_in"]
+
+    eventually(lambda: logged_in() is False)
+    answer.write_text('{"loggedIn": true}')
+    assert logged_in() is False
+    (gateway.home / ".claude").mkdir()
+    (gateway.home / ".claude/.credentials.json").write_text("{}")
+    assert logged_in() is not False
+    eventually(lambda: logged_in() is True)
+
+
 def test_health_reports_whether_the_cli_is_logged_in(gateway: Gateway) -> None:
     eventually(lambda: gateway.ask("GET", "/health", auth=None).json()["logged_in"] is True)

@@ -7,9 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,11 +16,10 @@ from app.tool.checkout import Checkout
 from app.tool.checks import service
 from app.tool.systemd_unit import Unit, differences
 from tests.support import model_api
+from tests.support.doctor import installed_checkout, not_well, rows_of
 from tests.support.gateway import ROOT, Gateway, eventually, free_port, running_gateway
 from tests.support.probed_claude import calls, write_claude
 from tests.support.tool import Tool, tool_of
-
-Rows = dict[str, dict[str, Any]]
 
 NAMES = [
     *("python", "packages", "user", ".env", "settings", "unit", "claude", "capabilities"),
@@ -29,27 +27,12 @@ NAMES = [
 ]
 
 
-def rows_of(tool: Tool, *options: str, status: int = 1, **more: str) -> Rows:
-    """What the doctor finds, by name."""
-    done = tool.run("doctor", "--json", *options, **more)
-    report = json.loads(done.stdout)
-    assert (done.returncode, report["ok"]) == (status, status == 0), done.stdout
-    return {check["name"]: check for check in report["checks"]}
-
-
-def not_well(rows: Rows) -> set[str]:
-    """The names of what has failed."""
-    for check in rows.values():
-        # Help is printed where there is any, and nowhere else.
-        assert (check["fix"] is not None) == (check["status"] in ("warning", "failed"))
-    return {name for name, check in rows.items() if check["status"] == "failed"}
-
-
 def test_a_gateway_that_is_well(gateway: Gateway, tool: Tool) -> None:
     rows = rows_of(tool, status=0)
     assert [name for name in rows if not name.startswith("unit ") and name != "root"] == NAMES
-    assert "found by CLAUDE_PATH" in rows["claude"]["detail"]
-    assert rows["login"]["detail"] == "logged in"
+    path = gateway.environment["CLAUDE_PATH"]
+    assert rows["claude"]["detail"] == f"9.9.9 (Fake Code), {path}, which the gateway uses"
+    assert rows["login"]["detail"] == "logged in, as the gateway reports"
     assert gateway.process is not None
     assert rows["port"]["detail"].endswith(f"the gateway's, process {gateway.process.pid}")
     assert rows["job"]["detail"].startswith("'/cost' was answered by the CLI itself")
@@ -136,7 +119,10 @@ def test_a_login_whose_token_ends_soon_is_not_asked_for(tool: Tool, tmp_path: Pa
     claude.chmod(0o755)
     oauth = {"expiresAt": int(time.time() * 1000), "refreshToken": "dummy"}
     (tmp_path / ".credentials.json").write_text(json.dumps({"claudeAiOauth": oauth}))
-    rows = rows_of(tool, status=0, CLAUDE_PATH=str(claude), CLAUDE_CONFIG_DIR=str(tmp_path))
+    here = {"CLAUDE_PATH": str(claude), "CLAUDE_CONFIG_DIR": str(tmp_path)}
+    rows = rows_of(tool, PORT=str(free_port()), **here)
+    assert not_well(rows) == {"gateway"}
+    assert rows["claude"]["detail"] == f"1.0, {claude}, found by CLAUDE_PATH"
     assert rows["login"]["detail"] == "logged in"
     assert not (tmp_path / "asked").exists()
 
@@ -170,13 +156,11 @@ def test_a_gateway_that_does_not_run(tool: Tool) -> None:
 
 def test_a_port_that_something_else_has(tool: Tool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        thread = threading.Thread(target=lambda: other.accept()[0].close())
+        # One connection for /health, one that only looks whether anything listens, one for /.
+        thread = threading.Thread(target=lambda: [other.accept()[0].close() for _ in range(3)])
         thread.start()
-        # The first connection only looks whether there is anybody.
-        second = threading.Thread(target=lambda: (thread.join(), other.accept()[0].close()))
-        second.start()
         rows = rows_of(tool, PORT=str(other.getsockname()[1]))
-        second.join()
+        thread.join()
     assert not_well(rows) == {"port"}
     assert "is taken" in rows["port"]["detail"]
 
@@ -195,21 +179,6 @@ def test_a_full_disk(tool: Tool) -> None:
 def test_a_state_folder_that_cannot_be_made(tool: Tool) -> None:
     rows = rows_of(tool, STATE_DIR=str(tool.env_file / "state"))
     assert not_well(rows) == {"state folder"}
-
-
-def test_a_cli_that_is_not_logged_in(gateway: Gateway, tool: Tool, tmp_path: Path) -> None:
-    claude = tmp_path / "claude"
-    answers = '{"loggedIn": false}'
-    claude.write_text(
-        f"#!/bin/sh\n[ $1 = --version ] && echo 1.0 || {{ echo '{answers}'; exit 1; }}\n",
-        encoding="utf-8",
-    )
-    claude.chmod(0o755)
-    rows = rows_of(tool, CLAUDE_PATH=str(claude))
-    assert not_well(rows) == {"login"}
-    assert rows["capabilities"]["status"] == "warning"
-    assert "cannot find out" in rows["capabilities"]["detail"]
-    assert "ANTHROPIC_API_KEY" in rows["login"]["fix"]
 
 
 @pytest.mark.parametrize("is_known", [False, True])
@@ -248,32 +217,10 @@ def test_a_job_that_fails(start_gateway: Callable[..., Gateway], tmp_path: Path)
     assert "IS_SANDBOX=1" in rows["job"]["fix"]
 
 
-UNIT = """\
-[Unit]
-Description=x
-
-[Service]
-# Ours.
-User=nobody
-WorkingDirectory=/opt/gateway
-Environment="PATH=/home/me/.local/bin:/usr/bin"
-ExecStart="/opt/gateway/venv/bin/gunicorn"
-StateDirectory=claudecode2api
-Restart=on-failure
-"""
-
-
 @pytest.fixture
-def installed(tmp_path: Path) -> Iterator[Checkout]:
+def installed(tmp_path: Path) -> Checkout:
     """A checkout whose unit is installed, without a systemd."""
-    folder = tmp_path / "gateway"
-    folder.mkdir()
-    (folder / "claudecode2api.service").write_text(UNIT, encoding="utf-8")
-    unit = tmp_path / "claudecode2api.service"
-    unit.write_text(
-        UNIT.replace("/opt/gateway", str(folder)).replace("User=nobody", "User=me"), "utf-8"
-    )
-    yield Checkout(folder, {"AUTH_PASSWORD": "x", "HOME": "/h", "PATH": "/bin"}, Unit(unit))
+    return installed_checkout(tmp_path)
 
 
 def units(checkout: Checkout, booted: Path) -> dict[str, tuple[str, str]]:

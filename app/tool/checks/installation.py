@@ -7,7 +7,7 @@ from importlib import metadata
 
 from app.tool.check import Check, failed, ok, warning
 from app.tool.checkout import Checkout
-from app.tool.local_users import own_name, owner_of
+from app.tool.local_users import own_name
 
 _OLDEST = (3, 11)
 # A line like `gunicorn[gevent]==27.0.1`.
@@ -50,12 +50,7 @@ def _packages(checkout: Checkout) -> Check:
 def _user(checkout: Checkout) -> Check:
     """Another user has another home, and so may have another CLI and login than the gateway."""
     me = own_name()
-    if checkout.unit.is_of(checkout.folder):
-        service_user = checkout.unit.value("User") or "root"
-    elif checkout.env_file.exists():
-        service_user = owner_of(checkout.env_file)
-    else:
-        service_user = me
+    service_user = checkout.gateway_user()
     if service_user != me:
         return warning(
             "user",

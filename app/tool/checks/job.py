@@ -2,12 +2,16 @@
 
 import json
 import time
+from typing import Any
 
 from app.settings import Settings
 from app.tool.answer_text import AnswerText
+from app.tool.api_retry import ApiRetry, api_retry
 from app.tool.check import Check, failed, ok
 from app.tool.client import Client
 from app.tool.failure import Failure
+from app.tool.interruption import END_PATIENCE
+from app.tool.remedies import Remedies
 from app.tool.stream import JobStream
 
 #: The CLI answers this without the model, logged in or not (2.1.330).
@@ -15,55 +19,108 @@ FREE = "/cost"
 PAID = "Answer with the one word: ok"
 #: The time limit of the job, in seconds.
 PATIENCE = 120
+#: The retry after which the job is cancelled: some seconds after its start. The CLI goes on for
+#: three minutes. Some errors of the API pass.
+ENOUGH = 3
+ENOUGH_IF_PASSING = 5
+_PASSING = (429, 500, 502, 503, 504, 529)
 
-# Part of a failed job's output, and what helps.
-_FIXES = (
-    (
-        "--dangerously-skip-permissions cannot be used with root",
-        "run the gateway as another user; or set DEFAULT_PERMISSION_MODE in .env; or, in a"
-        " container without anything of value, IS_SANDBOX=1",
-    ),
-    (
-        "/login",
-        "run the CLI, which the row claude names, in a terminal once and log in as the gateway's"
-        " user; or set ANTHROPIC_API_KEY in .env",
-    ),
-    (
-        "timed_out",
-        "check the API key and HTTPS_PROXY in .env: the CLI retries for minutes",
-    ),
-)
+_AS_ROOT = "--dangerously-skip-permissions cannot be used with root"
 
 
-def check(settings: Settings, client: Client, ask_the_model: bool) -> Check:
-    """Run one job: a free one, or one that asks the model."""
-    prompt = PAID if ask_the_model else FREE
-    # "/" is no project: it has no instructions and no hooks.
-    cwd = str(settings.cwd_roots[0]) if settings.cwd_roots else "/"
-    body = {"prompt": prompt, "cwd": cwd, "tools": [], "timeout": PATIENCE}
-    began = time.monotonic()
-    try:
-        response = client.open("POST", "/chat", json=body)
+class JobCheck:
+    """One job: a free one, or one that asks the model."""
+
+    def __init__(
+        self, settings: Settings, client: Client, remedies: Remedies, ask_the_model: bool
+    ) -> None:
+        self._client = client
+        self._remedies = remedies
+        self._asks_the_model = ask_the_model
+        self._end_patience = settings.kill_grace + END_PATIENCE
+        # "/" is no project: it has no instructions and no hooks.
+        self._cwd = str(settings.cwd_roots[0]) if settings.cwd_roots else "/"
+        self._prompt = PAID if ask_the_model else FREE
+        self._retry: ApiRetry | None = None
+        self._text = ""
+
+    def run(self) -> Check:
+        """Run it."""
+        body = {"prompt": self._prompt, "cwd": self._cwd, "tools": [], "timeout": PATIENCE}
+        began = time.monotonic()
+        try:
+            done = self._run(body)
+        except Failure as error:
+            return failed("job", str(error), "see the gateway's log")
+        took = f"{time.monotonic() - began:.1f} s"
+        if done["status"] == "succeeded":
+            cost = done.get("total_cost_usd") or 0
+            how = "by the CLI itself (--job asks the model)"
+            how = "by the model" if self._asks_the_model else how
+            return ok("job", f"{self._prompt!r} was answered {how} in {took} for ${cost:.4f}")
+        return self._failed(done, took)
+
+    def _run(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The job's `done`. Raises Failure."""
+        response = self._client.open("POST", "/chat", json=body)
         job_id = response.headers["X-Process-ID"]
-        reader, text, done = AnswerText(), "", {}
-        with JobStream(client, job_id, lambda _: None, response) as stream:
+        reader = AnswerText()
+        done: dict[str, Any] = {}
+        with JobStream(self._client, job_id, lambda _: None, response) as stream:
             for event in stream:
                 if event.name == "message":
-                    text += reader.read(event.data)
+                    self._text += reader.read(event.data)
+                    self._look_for_retry(job_id, event.data)
                 elif event.name == "done":
                     done = json.loads(event.data)
-    except Failure as error:
-        return failed("job", str(error), "see the gateway's log")
-    took = f"{time.monotonic() - began:.1f} s"
-    cost = done.get("total_cost_usd") or 0
-    if done["status"] == "succeeded":
-        how = "by the model" if ask_the_model else "by the CLI itself (--job asks the model)"
-        return ok("job", f"{prompt!r} was answered {how} in {took} for ${cost:.4f}")
-    output = f"{done['status']} {text} {done.get('stderr') or ''}"
-    fix = next((fix for sign, fix in _FIXES if sign in output), None)
-    message = (str(done.get("stderr") or "").strip() or text.strip()).split("\n")[-1][:300]
-    return failed(
-        "job",
-        f"{prompt!r} ended as {done['status'].replace('_', ' ')} after {took}: {message}",
-        fix or f"claudecode2api logs --raw {job_id} shows the CLI's output",
-    )
+        return done
+
+    def _look_for_retry(self, job_id: str, line: bytes) -> None:
+        """Cancel the job once it is known that the model does not answer."""
+        retry = api_retry(line)
+        if retry is None:
+            return
+        self._retry = retry
+        enough = ENOUGH_IF_PASSING if retry.status in _PASSING else ENOUGH
+        if retry.attempt == enough:
+            self._client.ask("DELETE", f"/chat/{job_id}", patience=self._end_patience)
+
+    def _failed(self, done: dict[str, Any], took: str) -> Check:
+        stderr = str(done.get("stderr") or "").strip()
+        message = (stderr or self._text.strip()).split("\n")[-1][:300] or str(done.get("error"))
+        logs = f"claudecode2api logs --raw {done['process_id']} shows the CLI's output"
+        fix = logs
+        if _AS_ROOT in stderr:
+            fix = (
+                "run the gateway as another user; or"
+                f" {self._remedies.set('DEFAULT_PERMISSION_MODE')}; or, in a container without"
+                " anything of value, IS_SANDBOX=1"
+            )
+        elif done.get("reason") == "not_logged_in" or "/login" in message:
+            fix = self._remedies.log_in(None)
+        elif self._retry is not None:
+            message = f"{self._retry.problem()}, after {self._retry.attempt} attempts"
+            fix = self._help_with(self._retry)
+        elif done["status"] == "timed_out" and self._asks_the_model:
+            message = "the CLI printed no answer"
+            fix = f"{_REACH.format(place=self._remedies.place)}; {logs}"
+        ended = done["status"].replace("_", " ")
+        how = f"{self._prompt!r} ended as {ended} after {took}: {message}"
+        if self._retry is not None and ended == "cancelled":
+            how = f"{self._prompt!r} was given up after {took}: {message}"
+        return failed("job", how, fix)
+
+    def _help_with(self, retry: ApiRetry) -> str:
+        if retry.status is None:
+            return _REACH.format(place=self._remedies.place)
+        if retry.status in _PASSING:
+            return "try again later: the API is overloaded, has an error or limits your account"
+        return f"check the API key or the login: {self._remedies.log_in(None)}"
+
+
+# What helps where nothing answers.
+_REACH = (
+    "check the network of the gateway's machine: curl -sS https://api.anthropic.com must print an"
+    " answer; behind a proxy, set HTTPS_PROXY in {place}; if ANTHROPIC_BASE_URL is set there,"
+    " correct it"
+)

@@ -27,6 +27,8 @@ def check(checkout: Checkout) -> tuple[list[Check], Settings | None]:
 def _fix(checkout: Checkout, error: str) -> str:
     """What helps against an error in the settings."""
     if error.startswith("cannot use AUTH_PASSWORD: "):
+        if checkout.is_image:
+            return "start the container with AUTH_PASSWORD_FILE, as scripts/container run does"
         return "claudecode2api password"
     if any(name in error or f"{name.lower()!r}" in error for name in SECRET_FILES):
         return "correct that setting, or the file that it names"
@@ -37,10 +39,13 @@ def _fix(checkout: Checkout, error: str) -> str:
 
 def _env(checkout: Checkout, origins: Mapping[str, Origin]) -> Check:
     path = checkout.env_file
+    unused = unused_env_file(path, checkout.is_package)
+    unused = f"; {unused}" if unused else ""
     if not path.exists():
         fix = f"claudecode2api password makes it from {checkout.folder}/.env.example"
-        unused = unused_env_file(path) if checkout.is_package else ""
-        detail = f"{path} does not exist" + (f"; {unused}" if unused else "")
+        if checkout.is_image:
+            fix = "start the container with AUTH_PASSWORD_FILE, as scripts/container run does"
+        detail = f"{path} does not exist{unused}"
         if "AUTH_PASSWORD" in checkout.environ:
             return warning(".env", f"{detail}; the environment has a password", fix)
         if origin := origins.get("AUTH_PASSWORD"):
@@ -48,7 +53,7 @@ def _env(checkout: Checkout, origins: Mapping[str, Origin]) -> Check:
         return failed(".env", detail, fix)
     if not os.access(path, os.R_OK):
         return failed(".env", f"cannot read {path}", checkout.access_help())
-    return _private(".env", path)
+    return _private(".env", path, unused)
 
 
 def _toml(checkout: Checkout, origins: Mapping[str, Origin]) -> Iterator[Check]:
@@ -62,9 +67,9 @@ def _toml(checkout: Checkout, origins: Mapping[str, Origin]) -> Iterator[Check]:
         yield ok("toml file", str(path))
 
 
-def _private(name: str, path: Path) -> Check:
+def _private(name: str, path: Path, more: str = "") -> Check:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        detail = f"{path} has mode {mode:04o}: other users can read its secrets"
+        detail = f"{path} has mode {mode:04o}: other users can read its secrets{more}"
         return warning(name, detail, f"chmod 600 {path}")
-    return ok(name, f"{path}, mode {mode:04o}")
+    return ok(name, f"{path}, mode {mode:04o}{more}")

@@ -1,0 +1,49 @@
+"""The remedies that fit how the gateway was installed: a service, a package, by hand, an image."""
+
+import shlex
+import shutil
+
+from app.tool.checkout import Checkout
+from app.tool.local_users import own_name
+
+
+class Remedies:
+    """What helps, as the end of a sentence such as "fix: …"."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+        #: Whether systemd runs it.
+        self.is_service = checkout.unit.is_of(checkout.folder)
+        #: Where settings are written.
+        self.place = str(checkout.env_file)
+        #: How the gateway is reloaded, and how it is started.
+        self.reload = "claudecode2api reload"
+        self.start = "claudecode2api serve, or install a service with install.sh"
+        if checkout.is_image:
+            self.place = "the container's environment"
+            self.start = "start the container (scripts/container run)"
+        elif self.is_service:
+            self.reload = f"sudo systemctl reload {checkout.unit.path.stem}"
+            self.start = f"sudo systemctl start {checkout.unit.path.stem}"
+        elif checkout.is_package:
+            self.start = "claudecode2api serve"
+
+    def set(self, what: str) -> str:
+        """How to set this setting or variable."""
+        if self._checkout.is_image:
+            return f"set {what} in {self.place} (scripts/container run --env …)"
+        return f"set {what} in {self.place}"
+
+    def log_in(self, claude: str | None) -> str:
+        """How to log in to the CLI at this path, which may be in no folder of PATH."""
+        if self._checkout.is_image:
+            return (
+                "run claude auth login in the container (scripts/container login does), or start"
+                " it with ANTHROPIC_API_KEY_FILE"
+            )
+        user = self._checkout.gateway_user()
+        is_known = claude is None or shutil.which("claude") == claude
+        program = "claude" if is_known else shlex.quote(str(claude))
+        if user != own_name():
+            program = f"sudo -u {user} -H {shlex.quote(claude or 'claude')}"
+        return f"{program} auth login, or {self.set('ANTHROPIC_API_KEY')} and reload: {self.reload}"
