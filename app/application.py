@@ -60,6 +60,7 @@ from app.jobs.health import HealthChecks
 from app.jobs.idempotency import Keys
 from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
+from app.jobs.left_jobs import LeftJobs
 from app.jobs.limits import Limits
 from app.jobs.log_ends import EndLog
 from app.jobs.questions import Questions
@@ -179,7 +180,16 @@ def _jobs(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace
     )
     background = BackgroundWork(
-        spool, launcher, spares, keys, index, upkeep, ends, users, limits.retention
+        spool,
+        launcher,
+        spares,
+        keys,
+        index,
+        upkeep,
+        ends,
+        users,
+        LeftJobs(spool.state, service, startup.settings.retry_grace),
+        limits.retention,
     )
     return service, background
 
@@ -240,7 +250,8 @@ def _chat_blueprints(
     hold, retries = settings.hold_seconds, settings.model_retries
     model_turns = ModelTurns(requests, models, images, held, workspaces, hold, retries)
     chat_mode = None if settings.chat_mode == "auto" else settings.chat_mode
-    chats = ChatTurns(turns, model_turns, chat_mode, settings.ignore_tools)
+    left = LeftJobs(spool.state, service, settings.retry_grace)
+    chats = ChatTurns(turns, model_turns, left, chat_mode, settings.ignore_tools)
     completions = openai_chat.blueprint(
         service,
         chats,

@@ -50,6 +50,7 @@ class Settings:
     heartbeat: float
     head_delay: float
     kill_grace: float
+    retry_grace: float
     max_jobs: int
     queue_size: int
     job_timeout: float
@@ -200,6 +201,7 @@ _TABLE: dict[str, _Setting] = {
     "HEARTBEAT": _Setting(_is("15"), parse.seconds(0.01, 3600), "number"),
     "HEAD_DELAY": _Setting(_is("50"), parse.seconds(0, 86_400), "number"),
     "KILL_GRACE": _Setting(_is("8"), parse.seconds(0.1, 600), "number"),
+    "RETRY_GRACE": _Setting(_is("10"), parse.seconds(0, 3600), "number"),
     "MAX_JOBS": _Setting(_is(""), parse.job_count, "whole number"),
     "QUEUE_SIZE": _Setting(_is("100"), parse.whole(0, 100_000), "whole number"),
     "JOB_TIMEOUT": _Setting(_is("3600"), parse.seconds(0, 31_536_000), "number"),

@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "heartbeat": 15.0,
     "head_delay": 50.0,
     "kill_grace": 8.0,
+    "retry_grace": 10.0,
     "max_jobs": job_capacity(),
     "queue_size": 100,
     "job_timeout": 3600.0,

@@ -19,6 +19,7 @@ from app.conversation.reader import Parser, read_events
 from app.conversation.turns import Turn
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
+from app.http.repeatable import Repeatable, repeatable
 from app.http.request_id import request_id
 from app.jobs.idempotency import Key
 from app.jobs.service import JobService
@@ -73,7 +74,8 @@ def blueprint(jobs: JobService, turns: ChatTurns, direct: DirectMessages) -> Blu
             return answered
         message = read_fields(MessageRequest, fields)
         key = idempotency_key_of(request, body)
-        return _answer(jobs, turns, message, key, requested_at, direct.head_delay)
+        asked = None if message.stream else repeatable(request, body, g.user)
+        return _answer(jobs, turns, message, key, asked, requested_at, direct.head_delay)
 
     token_counts.add_route(views, turns.model)
     return views
@@ -84,12 +86,13 @@ def _answer(
     turns: ChatTurns,
     message: MessageRequest,
     key: Key | None,
+    asked: Repeatable | None,
     requested_at: float,
     head_delay: float,
 ) -> Response:
     turn_request = to_turn_request(message, request.headers)
     turn = turns.prepare(turn_request, g.user, key)
-    started = turns.start(jobs, turn, g.user)
+    started = turns.start(jobs, turn, g.user, asked)
     # Error responses have it, too.
     after_this_request(partial(add_job_header, started.job.id))
     cut = Cut(message.stop_sequences or [], message.max_tokens if turn.tools is None else None)
@@ -100,11 +103,12 @@ def _answer(
         cut,
         request.environ,
         cancel_on_disconnect=started.cancel_on_disconnect,
+        on_disconnect=turns.on_disconnect(asked),
         # No history leads to a session whose answer was cut.
         end_run_at_cut=turn_request.session is None,
         requested_at=requested_at if started.is_new else None,
     )
-    record = partial(turns.record, turn, g.user, started.job) if started.is_new else None
+    record = partial(turns.record, turn, g.user, started.job) if started.has_answer else None
     session_id = turns.session_of(turn, started)
     answer = MessageResponse(
         turn, started.job, message.model, cut, jobs.metrics, session_id, record

@@ -4,8 +4,9 @@ In agent mode the CLI works with its own tools in a folder. In model mode the mo
 tools alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.auth.users import User
@@ -15,8 +16,10 @@ from app.conversation.messages import ToolCall
 from app.conversation.model_turns import WEB_SEARCH, ModelTurns
 from app.conversation.options import Mode
 from app.conversation.turns import Turn, TurnRequest, Turns
-from app.http.start_job import StartedJob, start_job
+from app.http.repeatable import Repeatable
+from app.http.start_job import StartedJob, join_job, start_job
 from app.jobs.idempotency import Key
+from app.jobs.left_jobs import LeftJobs
 from app.jobs.service import JobService
 from app.records.job import Job
 
@@ -34,6 +37,7 @@ class ChatTurns:
 
     agent: Turns
     model: ModelTurns
+    left: LeftJobs
     default: Mode | None
     ignore_tools: bool
 
@@ -50,19 +54,26 @@ class ChatTurns:
         turn = self.agent.prepare(request._replace(tools=None), user, key)
         return turn._replace(ignored=["tools"] if request.tools and request.tools.tools else [])
 
-    def start(self, jobs: JobService, turn: Turn, user: User) -> StartedJob:
+    def start(
+        self, jobs: JobService, turn: Turn, user: User, asked: Repeatable | None
+    ) -> StartedJob:
         """Start the job of a turn, which is abandoned if there is a job for it already.
 
-        Raises what `start_job` raises.
+        That may be one that an equal request has left. Raises what `start_job` raises.
         """
         is_new = False
         try:
-            started = start_job(jobs, turn.spec, user)
+            left = self.left.join(asked.digest, user) if asked and asked.is_repeat else None
+            started = start_job(jobs, turn.spec, user) if left is None else join_job(left)
             is_new = started.is_new
             return started
         finally:
             if not is_new:
                 (self.agent if turn.tools is None else self.model).abandon(turn)
+
+    def on_disconnect(self, asked: Repeatable | None) -> Callable[[Job], None] | None:
+        """What is done with the job of a request whose client leaves; None: it is cancelled."""
+        return None if asked is None else partial(self.left.leave, request=asked.digest)
 
     def session_of(self, turn: Turn, started: StartedJob) -> str | None:
         """The session of a job, as far as it is known."""

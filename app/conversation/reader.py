@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Protocol
 
 from app.conversation.cut import Cut
@@ -84,6 +84,7 @@ def read_events(
     environ: Mapping[str, Any],
     *,
     cancel_on_disconnect: bool,
+    on_disconnect: Callable[[Job], None] | None = None,
     end_run_at_cut: bool,
     requested_at: float | None = None,
 ) -> Generator[list[Event]]:
@@ -92,12 +93,17 @@ def read_events(
     Events that can be sent together come in one list. Where the answer is cut, the job is
     cancelled, with `end_run_at_cut` also its run, and its usage is still reported; in model mode
     the job has succeeded. If the client disconnects, the events end, and with
-    `cancel_on_disconnect` the job is cancelled.
+    `cancel_on_disconnect` the job is cancelled, or `on_disconnect` is called with it.
     `requested_at` is when a new job was requested, by the monotonic clock.
     """
     was_cut = False
     with follow_for_client(
-        jobs, job, 0, environ, cancel_on_disconnect=cancel_on_disconnect
+        jobs,
+        job,
+        0,
+        environ,
+        cancel_on_disconnect=cancel_on_disconnect,
+        on_disconnect=on_disconnect,
     ) as follower:
         for chunk in follower:
             if isinstance(chunk, Place):

@@ -20,12 +20,13 @@ def follow_for_client(
     environ: Mapping[str, Any],
     *,
     cancel_on_disconnect: bool = False,
+    on_disconnect: Callable[[Job], None] | None = None,
 ) -> Iterator[Follower]:
     """A follower of a job, for the client of the request with this WSGI `environ`.
 
     If the client disconnects before the job has ended, the follower stops (`stopped_by` is
-    DISCONNECTED), and with `cancel_on_disconnect` the job is cancelled. The shutdown of this
-    process also stops the follower, and cancels nothing.
+    DISCONNECTED), and with `cancel_on_disconnect` the job is cancelled, or `on_disconnect` is
+    called with it. The shutdown of this process also stops the follower, and cancels nothing.
 
     In a generator, each `yield` of a response's body belongs inside of this context: gunicorn
     closes the generator if it cannot send.
@@ -40,7 +41,7 @@ def follow_for_client(
             raise
         finally:
             if cancel_on_disconnect and follower.stopped_by == DISCONNECTED:
-                jobs.abandon(job)
+                (on_disconnect or jobs.abandon)(job)
 
 
 @contextmanager

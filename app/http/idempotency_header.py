@@ -19,12 +19,15 @@ def idempotency_key_of(request: Request, body: bytes) -> Key | None:
         return None
     if not _VALID.fullmatch(text):
         raise BadIdempotencyKey
-    # All that decides what the job does: the same key must mean the same request.
+    return Key(text, request_digest(request, body))
+
+
+def request_digest(request: Request, body: bytes) -> str:
+    """A digest of all that decides what a request's job does."""
     headers = sorted(
         (name.lower(), value)
         for name, value in request.headers.items()
         if name.lower().startswith("x-claude-") or name.lower() == "x-session-id"
     )
     target = json.dumps([request.path, request.query_string.decode("latin-1"), headers])
-    digest = hashlib.sha256(target.encode() + b"\0" + body)
-    return Key(text, digest.hexdigest())
+    return hashlib.sha256(target.encode() + b"\0" + body).hexdigest()

@@ -11,6 +11,7 @@ from app.jobs.idempotency import Keys
 from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.keeper import Keeper
+from app.jobs.left_jobs import LeftJobs
 from app.jobs.log_ends import EndLog
 from app.jobs.retention import remove_old
 from app.jobs.spares import Spares
@@ -50,6 +51,7 @@ class BackgroundWork:
         upkeep: IndexUpkeep,
         ends: EndLog,
         users: Users,
+        left: LeftJobs,
         retention: float,
     ) -> None:
         self._spool = spool
@@ -60,6 +62,7 @@ class BackgroundWork:
         self._upkeep = upkeep
         self._ends = ends
         self._users = users
+        self._left = left
         self._retention = retention
         self._keeper = Keeper(spool.state)
         self._forget_at = 0.0
@@ -86,7 +89,8 @@ class BackgroundWork:
             self._clear_away()
 
     def _clear_away(self) -> None:
-        """Remove what is no longer kept."""
+        """Remove what is no longer kept, and cancel what no client waits for."""
+        self._left.cancel_forgotten()
         remove_old(self._spool, self._index, self._retention)
         self._spool.tidy()
         if time.monotonic() >= self._forget_at:

@@ -12,6 +12,7 @@ from app.conversation.cut import Cut
 from app.conversation.reader import read_events
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
+from app.http.repeatable import repeatable
 from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
@@ -59,7 +60,8 @@ def blueprint(
         if answered is not None:
             return answered
         turn = turns.prepare(turn_request, g.user, key)
-        started = turns.start(jobs, turn, g.user)
+        asked = None if completion.stream else repeatable(request, body, g.user)
+        started = turns.start(jobs, turn, g.user, asked)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, started.job.id))
         events = read_events(
@@ -69,6 +71,7 @@ def blueprint(
             Cut(completion.stop, None if turn.tools else completion.token_limit()),
             request.environ,
             cancel_on_disconnect=started.cancel_on_disconnect,
+            on_disconnect=turns.on_disconnect(asked),
             # No history leads to a session whose answer was cut.
             end_run_at_cut=turn_request.session is None,
             requested_at=requested_at if started.is_new else None,
@@ -81,7 +84,7 @@ def blueprint(
             jobs.metrics,
             f"claude-code-{turns.agent.requests.claude.version.split()[0]}",
             turns.session_of(turn, started),
-            record if started.is_new else None,
+            record if started.has_answer else None,
         )
         if completion.stream:
             response = stream_when_begun(answer.stream, events, started.job.id)

@@ -132,6 +132,8 @@ class Gateway:
             "CLAUDE_PATH": str(claude),
             "STATE_DIR": str(self.state),
             "KILL_GRACE": "2",
+            # A test that leaves a job wants it to end.
+            "RETRY_GRACE": "0",
             "MAX_JOBS": "100",
             "LOG_LEVEL": "DEBUG",
             **settings,
