@@ -40,16 +40,16 @@ def leads_back(lines: bytes, answer: str) -> bool:
 
     A line that is still being written does not count.
     """
-    chain: set[object] = set()
+    chain: set[str] = set()
     is_in_chain = False
     for line in lines.split(b"\n")[:-1]:
         fields = parse(line) if b'"uuid"' in line else {}
-        found = fields.get("uuid")
-        if found is None or fields.get("isSidechain") is True:
+        if "uuid" not in fields or fields.get("isSidechain") is True:
             continue
+        found = str(fields["uuid"])
         if not chain and found != answer:
             return False
-        is_in_chain = not chain or fields.get("parentUuid") in chain
+        is_in_chain = not chain or str(fields.get("parentUuid")) in chain
         if is_in_chain:
             chain.add(found)
     return is_in_chain

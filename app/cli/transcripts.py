@@ -63,7 +63,10 @@ class Transcripts:
         """
         begin = max(0, size - _LONGEST_ANSWER)
         found = last_answer(self._read(session_id, cwd, begin, size - begin))
-        return found and found._replace(at=begin + found.at)
+        if found is None or not is_session_id(found.id):
+            # A job may have written anything.
+            return None
+        return found._replace(at=begin + found.at)
 
     def leads_back(self, session_id: str, cwd: str, answer: Answer) -> bool:
         """Whether a session can be resumed at this answer of its."""

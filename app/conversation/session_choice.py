@@ -43,17 +43,20 @@ def choose_session_by_history(
     manner: str,
     *,
     can_fork: bool,
+    may_claim: bool = True,
 ) -> SessionChoice:
     """The session that can continue the longest part of the history, a fork of it, or a new one.
 
     `digests` has the digest after each of the messages. A session whose last answer was asked for
-    in another manner is left to its owner, if the CLI can fork it.
+    in another manner is left to its owner, if the CLI can fork it. `may_claim`: the request will
+    add its message to the session.
     """
     answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
     for index in answers[: -MOST_LOOKUPS - 1 : -1]:
         if index + 1 == len(messages):
             continue
-        claimed = histories.claim(digests[index], cwd, manner if can_fork else None)
+        wanted = manner if can_fork else None
+        claimed = histories.claim(digests[index], cwd, wanted) if may_claim else None
         if claimed is not None:
             return SessionChoice(claimed.session_id, None, index + 1, claimed)
         fork = histories.fork(digests[index], cwd) if can_fork else None

@@ -129,7 +129,13 @@ class Turns:
         else:
             can_fork = first_unanswered(messages) > 0 and self.requests.can("resume_session_at")
             choice = choose_session_by_history(
-                self.histories, str(cwd), messages, digests, manner, can_fork=can_fork
+                self.histories,
+                str(cwd),
+                messages,
+                digests,
+                manner,
+                can_fork=can_fork,
+                may_claim=_continues(options.fields),
             )
         try:
             unsent = prompt_messages[choice.first_unsent :]
@@ -235,6 +241,11 @@ def _manner(request: TurnRequest, system: str) -> str:
         "with a system prompt": bool(system),
     }
     return ", ".join(name for name, has_it in marks.items() if has_it)
+
+
+def _continues(fields: Mapping[str, Any]) -> bool:
+    """Whether a turn with these options adds to the session that it resumes."""
+    return not fields.get("fork_session") and fields.get("session_persistence") is not False
 
 
 def _is_structured(request: TurnRequest) -> bool:

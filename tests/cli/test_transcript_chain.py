@@ -53,6 +53,11 @@ def test_a_line_that_is_being_written_does_not_count() -> None:
     assert not leads_back(b'{"type":"assistant","uuid":"a","pare', "a")
 
 
+def test_ids_that_are_no_texts_are_no_ids() -> None:
+    strange = b'{"type":"user","uuid":{"a":1},"parentUuid":["a"]}\n'
+    assert not leads_back(lines(*FIRST) + strange, "a")
+
+
 def test_another_line_at_the_place_of_the_answer_is_no_answer() -> None:
     assert not leads_back(lines("assistant q u", "assistant a q"), "a")
     assert not leads_back(b"", "a")

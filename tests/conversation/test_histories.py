@@ -21,7 +21,8 @@ from tests.support.open_session import open_in_terminal
 
 SESSION = "54eb236b-b0ff-442a-9ae3-2e06374f0602"
 CWD = "/srv/a project.x"
-SAID = '{"type":"user","uuid":"u"}\n{"type":"assistant","uuid":"a","parentUuid":"u"}\n'
+SAID_ID = "0e6ff1f5-8bd7-4b9f-9d8c-6a0cf8f5a0f1"
+SAID = f'{{"type":"user","uuid":"u"}}\n{{"type":"assistant","uuid":"{SAID_ID}","parentUuid":"u"}}\n'
 A, B = User("key:a", "a"), User("key:b", "b", shares=True)
 
 
@@ -64,12 +65,12 @@ def test_a_history_is_taken_once(tmp_path: Path, transcript: Path) -> None:
 
 def test_a_history_that_is_taken_can_be_forked(histories: Histories, transcript: Path) -> None:
     histories.record("d", SESSION, CWD)
-    assert histories.fork("d", CWD) == Fork(SESSION, "a", is_side=True)
+    assert histories.fork("d", CWD) == Fork(SESSION, SAID_ID, is_side=True)
     assert histories.claim("d", CWD, "")
-    assert histories.fork("d", CWD) == Fork(SESSION, "a", is_side=False)
+    assert histories.fork("d", CWD) == Fork(SESSION, SAID_ID, is_side=False)
     with transcript.open("a") as more:
-        more.write('{"type":"user","uuid":"v","parentUuid":"a"}\n')
-    assert histories.fork("d", CWD) == Fork(SESSION, "a", is_side=False)
+        more.write(f'{{"type":"user","uuid":"v","parentUuid":"{SAID_ID}"}}\n')
+    assert histories.fork("d", CWD) == Fork(SESSION, SAID_ID, is_side=False)
     transcript.unlink()
     assert histories.fork("d", CWD) is None
 
@@ -100,7 +101,7 @@ def test_a_session_that_has_gone_on_since_is_not_taken(
         ("", True),
         ('{"type":"last-prompt"}\n{"type":"cost-state","n":1}\n', True),
         ('{"type":"last-prompt"}\n{"type":"user","uuid":"u"}\n', False),
-        ('{"type":"attachment","uuid":"x","parentUuid":"a"}\n', True),
+        ('{"type":"attachment","uuid":"x","parentUuid":"u"}\n', True),
         ('{"type":"last-prompt"}', False),
         ("[]\n", False),
         ("\n", False),

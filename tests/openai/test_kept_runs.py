@@ -81,6 +81,19 @@ def test_a_title_is_asked_for_beside_the_run_of_its_conversation(talking: Gatewa
     assert (second["session_id"], second["run_id"]) == (first["session_id"], first["run_id"])
 
 
+@pytest.mark.parametrize("option", [{"session_persistence": False}, {"fork_session": True}])
+def test_a_turn_that_does_not_add_to_the_session_leaves_it(
+    talking: Gateway, option: dict[str, bool]
+) -> None:
+    start = f"{ANSWERED_TURN}\n{' ' * len(str(option))}"
+    first = job_of(talking, ask(talking, start))
+    history = conversation(start, "done", ANSWERED_TURN)
+    beside = job_of(talking, ask(talking, messages=history, claude=option))
+    assert beside["session_id"] != first["session_id"]
+    second = job_of(talking, ask(talking, messages=history))
+    assert (second["session_id"], second["run_id"]) == (first["session_id"], first["run_id"])
+
+
 def test_another_answer_goes_on_in_a_run_of_its(talking: Gateway) -> None:
     start = f"{ANSWERED_TURN}\n"
     ask(talking, start)
