@@ -12,10 +12,12 @@ from app.tool.checkout import Checkout
 from app.tool.client import own_url
 from app.tool.env_file import change_setting, how_to_reload
 from app.tool.failure import MISUSED, UNCONFIGURED, Failure
+from app.tool.remedies import Remedies
 from app.tool.screen import note
 
 #: Random bytes of a key.
 STRENGTH = 24
+_NO_WRITE = "claudecode2api key add NAME --no-write"
 
 
 def key(checkout: Checkout, arguments: argparse.Namespace) -> int:
@@ -31,25 +33,43 @@ def _add(checkout: Checkout, arguments: argparse.Namespace) -> int:
             " most 32 lower-case letters, digits, _ and -",
             MISUSED,
         )
-    if not arguments.print and not sys.stdout.isatty():
+    if not (arguments.print or arguments.no_write or sys.stdout.isatty()):
         raise Failure(
             "cannot show the key: standard output is not a terminal; --print prints it anyway",
             MISUSED,
         )
-    value = _api_keys_in_env(checkout)
+    if arguments.no_write:
+        value = checkout.environ.get("API_KEYS") or _api_keys(checkout).text
+    else:
+        value = _api_keys_in_env(checkout, f"; {_NO_WRITE} prints the entry for it")
     if name in [each.name for each in _parse(value)]:
         raise Failure(
             f"cannot add a key called {name}: there is one; claudecode2api key remove {name} first"
         )
     new = PREFIX + secrets.token_hex(STRENGTH)
-    value = ",".join([*entries(value), hashed(name, new)])
+    entry = hashed(name, new)
+    value = ",".join([*entries(value), entry])
     _refuse_namesakes(checkout, value)
+    if arguments.no_write:
+        return _print_entry(checkout, name, new, entry)
     path = change_setting(checkout, "API_KEYS", value)
     note(f"{path} has the hash of this key of {name} in API_KEYS; it is not shown again:")
     sys.stdout.write(f"{new}\n")
     sys.stdout.flush()
     note(f"OpenAI clients take it as their API key, with the base URL {_base_url(checkout)}")
     _note_reload(checkout)
+    return 0
+
+
+def _print_entry(checkout: Checkout, name: str, key: str, entry: str) -> int:
+    """Print the entry alone on standard output, so that it can go into a file."""
+    note(f"the key of {name}, which is not shown again: {key}")
+    sys.stdout.write(f"{entry}\n")
+    sys.stdout.flush()
+    note(
+        "the entry, with the key's hash, is a line for the file that API_KEYS_FILE names, or is"
+        f" added to API_KEYS after a comma; then: {Remedies(checkout).reload}"
+    )
     return 0
 
 
@@ -66,7 +86,7 @@ def _list(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 
 def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
-    value = _api_keys_in_env(checkout)
+    value = _api_keys_in_env(checkout, "")
     names = _names(checkout, value)
     all_entries = entries(value)
     # In 1.0, a key could be listed twice.
@@ -81,13 +101,19 @@ def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _api_keys_in_env(checkout: Checkout) -> str:
-    """API_KEYS in `.env`, which must not be in another file."""
+def _api_keys_in_env(checkout: Checkout, help_: str) -> str:
+    """API_KEYS in `.env`, which must not be in another file; `help_` ends the error."""
     given = _api_keys(checkout)
     if given.origin.kind != "env_file":
         raise Failure(
             f"cannot change API_KEYS: it is in {given.origin}; change it there, or move it to"
-            f" {checkout.env_file}",
+            f" {checkout.env_file}{help_}",
+            UNCONFIGURED,
+        )
+    if checkout.is_image:
+        raise Failure(
+            "cannot change API_KEYS: a container has no .env; its keys are in the file that"
+            f" API_KEYS_FILE names{help_}",
             UNCONFIGURED,
         )
     return given.text

@@ -92,14 +92,21 @@ def _add_password(commands: Subcommands) -> None:
         "make a new password",
         """\
         Writes a new AUTH_PASSWORD to .env, whose other lines stay as they are. It takes effect
-        when the gateway is reloaded; running jobs go on.
+        when the gateway is reloaded; running jobs go on. A container has no .env: use --no-write
+        there.
         """,
         """\
         claudecode2api password
         claudecode2api password --print | pass insert --multiline claudecode2api
+        claudecode2api password --no-write >secrets/auth_password
         """,
     )
     parser.add_argument("--print", action="store_true", help="print only the password")
+    parser.add_argument(
+        "--no-write",
+        action="store_true",
+        help="change no file: print a password, such as for the file of AUTH_PASSWORD_FILE",
+    )
 
 
 def _add_key(commands: Subcommands) -> None:
@@ -110,11 +117,13 @@ def _add_key(commands: Subcommands) -> None:
         """\
         Each key in API_KEYS is a separate user. "add" makes a key, shows it once, and writes its
         hash to .env, whose other lines stay as they are; "list" shows the names of the users.
-        Changes take effect when the gateway is reloaded; running jobs go on.
+        Changes take effect when the gateway is reloaded; running jobs go on. A container has no
+        .env: use --no-write there.
         """,
         """\
         claudecode2api key add alice
         claudecode2api key add --print ci | gh secret set CLAUDE_KEY
+        claudecode2api key add --no-write alice >>secrets/api_keys
         claudecode2api key list
         claudecode2api key remove alice
         """,
@@ -131,6 +140,12 @@ def _add_key(commands: Subcommands) -> None:
         if action == "add":
             made.add_argument(
                 "--print", action="store_true", help="print the key even without a terminal"
+            )
+            made.add_argument(
+                "--no-write",
+                action="store_true",
+                help="change no file: print the entry for API_KEYS or the file of API_KEYS_FILE on"
+                " standard output, and the key on standard error",
             )
 
 

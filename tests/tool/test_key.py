@@ -231,3 +231,37 @@ def test_no_key_has_the_operators_name_wherever_that_is_set(alone: Tool) -> None
     (alone.folder / "claudecode2api.toml").write_text('auth_user = "alice"\n')
     done = alone.run("key", "add", "--print", "alice")
     assert (done.returncode, b"that is AUTH_USER" in done.stderr) == (1, True)
+
+
+def test_the_entry_can_be_printed_alone(alone: Tool, tmp_path: Path) -> None:
+    secret = tmp_path / "keys"
+    secret.write_text("ci:a-long-key-of-ci\n")
+    before = alone.env_file.read_bytes()
+    named = {"API_KEYS_FILE": str(secret)}
+    refused = alone.run("key", "add", "--print", "alice", **named)
+    assert b"claudecode2api key add NAME --no-write prints the entry for it" in refused.stderr
+    done = alone.run("key", "add", "--no-write", "alice", **named)
+    key = SECRET.search(done.stderr.decode())
+    assert key is not None
+    assert (done.returncode, done.stdout.decode()) == (0, f"{hashed('alice', key[0])}\n")
+    assert (alone.env_file.read_bytes(), secret.read_text()) == (before, "ci:a-long-key-of-ci\n")
+    with secret.open("ab") as file:
+        file.write(done.stdout)
+    assert alone.run("key", "list", **named).stdout == b"ci\tkey in keys\nalice\thash\n"
+    again = alone.run("key", "add", "--no-write", "alice", **named)
+    assert (again.returncode, again.stdout) == (1, b"")
+    assert b"there is one" in again.stderr
+
+
+def test_in_a_container_the_entry_is_only_printed(alone: Tool) -> None:
+    # As in the image, which has no .env and no example of one.
+    alone.env_file.unlink()
+    (alone.folder / ".env.example").unlink()
+    refused = alone.run("key", "add", "--print", "alice")
+    assert (refused.returncode, refused.stdout) == (78, b"")
+    assert b"a container has no .env" in refused.stderr and b"--no-write" in refused.stderr
+    done = alone.run("key", "add", "--no-write", "alice")
+    assert done.stdout.startswith(b"alice:sha256:")
+    assert not alone.env_file.exists()
+    refused = alone.run("key", "add", "--no-write", "alice", API_KEYS=done.stdout.decode().strip())
+    assert b"there is one" in refused.stderr

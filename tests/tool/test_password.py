@@ -150,3 +150,26 @@ def test_a_password_that_is_in_a_file_of_its_own_is_changed_there(
     assert (done.returncode, done.stdout) == (78, b"")
     assert f"cannot change AUTH_PASSWORD: it is in {secret}".encode() in done.stderr
     assert (alone.env_file.read_bytes(), secret.read_text()) == (before, "a password\n")
+
+
+def test_a_password_can_be_printed_alone(alone: Tool, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a password\n")
+    alone.configure(AUTH_PASSWORD_FILE=str(secret))
+    before = alone.env_file.read_bytes()
+    refused = alone.run("password").stderr.decode()
+    assert "(claudecode2api password --no-write prints one)" in refused
+    done = alone.run("password", "--no-write")
+    assert (done.returncode, len(done.stdout)) == (0, 33)
+    assert f"write it to {secret}, " in done.stderr.decode()
+    assert (alone.env_file.read_bytes(), secret.read_text()) == (before, "a password\n")
+
+
+def test_in_a_container_it_is_only_printed(alone: Tool) -> None:
+    # As in the image, which has no .env and no example of one.
+    (alone.folder / ".env.example").unlink()
+    refused = alone.run("password")
+    assert (refused.returncode, refused.stdout) == (78, b"")
+    assert b"a container has no .env; claudecode2api password --no-write" in refused.stderr
+    assert len(alone.run("password", "--no-write").stdout) == 33
+    assert not alone.env_file.exists()
