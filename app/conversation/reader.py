@@ -173,12 +173,21 @@ def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterat
         held_back = cut.finish()
         if held_back:
             yield TextDelta(held_back)
-        ended = "tool_use" if parser.has_calls else str(result.get("stop_reason"))
-        stop_reason = cut.reason or ended
-        yield AnswerEnd(stop_reason, is_complete=cut.reason is None)
+        yield AnswerEnd(
+            cut.reason or _ended(result, parser.has_calls), is_complete=cut.reason is None
+        )
     # The result of a model with the client's tools is that of several answers.
     counted = {} if parser.has_client_tools else result
     yield UsageReport(usage_of(counted, parser.usage.values()))
+
+
+def _ended(result: Mapping[str, Any], has_calls: bool) -> str:
+    """Why the model has ended its answer."""
+    if has_calls:
+        return "tool_use"
+    reason = str(result.get("stop_reason"))
+    # A structured answer is a call of one of the CLI's own tools, which the client does not get.
+    return "end_turn" if reason == "tool_use" else reason
 
 
 def _until_cut(events: Iterator[AnswerEvent], cut: Cut) -> Iterator[Event]:

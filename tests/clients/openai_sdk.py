@@ -1,21 +1,16 @@
 """What OpenAI's own Python SDK finds at the gateway; run with the Python of venv-clients/.
 
-Each function is one story. Run with their names, or without for all, it prints one JSON object:
-each story's name and what went wrong in it, or null. OPENAI_BASE_URL and OPENAI_API_KEY say
-where the gateway is.
+Each function is one story. OPENAI_BASE_URL and OPENAI_API_KEY say where the gateway is.
 """
 
 import json
-import os
-import sys
-import traceback
-from collections.abc import Callable
 
 import httpx
 import openai
 from openai.types import Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
+from stories import tell
 
 client = openai.OpenAI(max_retries=0)
 
@@ -97,6 +92,7 @@ def an_answer_is_parsed() -> None:
         model="sonnet", messages=user(f"json: {json.dumps(given)}"), response_format=Sum
     )
     assert answer.choices[0].message.parsed == Sum(**given)
+    assert answer.choices[0].finish_reason == "stop"
 
 
 def an_answer_that_follows_no_schema_is_an_error() -> None:
@@ -212,26 +208,4 @@ def a_full_gateway_is_asked_again() -> None:
     assert raw.parse().choices[0].message.content == "You said: hello"
 
 
-STORIES: dict[str, Callable[[], None]] = {
-    name: story
-    for name, story in list(globals().items())
-    if callable(story) and getattr(story, "__module__", "") == "__main__" and name.count("_") > 1
-}
-
-
-def main() -> None:
-    """Tell the stories."""
-    errors = {}
-    alone = "a_full_gateway_is_asked_again"
-    for name in sys.argv[1:] or [name for name in STORIES if name != alone]:
-        try:
-            STORIES[name]()
-        except Exception:
-            errors[name] = traceback.format_exc()
-        else:
-            errors[name] = None
-    sys.stdout.write(json.dumps(errors) + os.linesep)
-
-
-if __name__ == "__main__":
-    main()
+tell(globals(), "a_full_gateway_is_asked_again")
