@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import (
+    PROGRAMS,
     PYTHON,
     errors_of_stories,
     run_client,
@@ -18,7 +19,7 @@ from tests.support.real_cli import API_KEY
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-SDK = ROOT / "tests/clients/anthropic_sdk.py"
+SDK = PROGRAMS / "anthropic_sdk.py"
 
 
 def run(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
@@ -36,27 +37,6 @@ def errors(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 @pytest.mark.parametrize("story", stories_in(SDK))
 def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
     assert errors[story] is None, errors[story]
-
-
-def test_langchain_calls_a_tool(face: Gateway, tmp_path: Path) -> None:
-    program = """
-from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import HumanMessage, ToolMessage
-from langchain_core.tools import tool
-
-@tool
-def weather(city: str) -> str:
-    "The weather."
-    return f"it rains in {city}"
-
-claude = ChatAnthropic(model="sonnet", max_retries=0).bind_tools([weather])
-messages = [HumanMessage('call: weather {"city": "Oslo"}')]
-messages.append(claude.invoke(messages))
-(call,) = messages[1].tool_calls
-messages.append(ToolMessage(weather.invoke(call["args"]), tool_call_id=call["id"]))
-print("".join(chunk.text for chunk in claude.stream(messages)))
-"""
-    assert "it rains in Oslo" in run([str(PYTHON), "-c", program], face, tmp_path)
 
 
 def test_claude_code_uses_its_own_tools_on_its_side(

@@ -1,17 +1,14 @@
 """What Anthropic's own Python SDK finds at the gateway; run with the Python of venv-clients/.
 
-Each function is one story. It prints one JSON object: each story's name and what went wrong in it,
-or null. ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY say where the gateway is.
+Each function is one story. ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY say where the gateway is.
 """
 
 import json
-import sys
-import traceback
-from collections.abc import Callable
 
 import anthropic
 from anthropic.types import Message
 from pydantic import BaseModel
+from stories import tell
 
 client = anthropic.Anthropic(max_retries=0)
 ASK = {"model": "sonnet", "max_tokens": 1000}
@@ -122,22 +119,4 @@ def models_and_tokens_are_counted() -> None:
     assert count.input_tokens > 10
 
 
-def main() -> None:
-    """Run the stories."""
-    stories: list[Callable[[], None]] = [
-        found
-        for name, found in globals().items()
-        if callable(found) and getattr(found, "__module__", "") == __name__ and name.count("_") > 1
-    ]
-    errors: dict[str, str | None] = {}
-    for story in stories:
-        try:
-            story()
-            errors[story.__name__] = None
-        except Exception:
-            errors[story.__name__] = traceback.format_exc()
-    json.dump(errors, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
+tell(globals())

@@ -8,10 +8,12 @@ import pytest
 
 from tests.support import model_api
 from tests.support.clients import (
+    PROGRAMS,
     PYTHON,
     errors_of_stories,
     link_packages,
     run_client,
+    run_client_of_both,
     run_node,
     stories_in,
 )
@@ -20,7 +22,8 @@ from tests.support.real_cli import API_KEY, openai_settings
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-SDK = ROOT / "tests/clients/openai_sdk.py"
+SDK = PROGRAMS / "openai_sdk.py"
+LANGCHAIN = PROGRAMS / "langchain_tools.py"
 BUSY = "a_full_gateway_is_asked_again"
 STORIES = [story for story in stories_in(SDK) if story != BUSY]
 #: The examples that use the OpenAI API.
@@ -158,6 +161,29 @@ await failed(broken(), OpenAI.APIError);
         "true rate_limit_exceeded",
         "true cli_failed",
     ]
+
+
+def test_the_clients_for_node_call_tools(face: Gateway, tmp_path: Path) -> None:
+    program = (PROGRAMS / "node_tools.mjs").read_text(encoding="utf-8")
+    assert run_node(run, face, tmp_path, program) == [
+        "openai true",
+        *("@ai-sdk/openai 2 true", "@ai-sdk/openai true true", "@ai-sdk/openai 7"),
+        "@ai-sdk/openai-compatible 2 true",
+        "@ai-sdk/openai-compatible true true",
+        "@ai-sdk/openai-compatible 7",
+    ]
+
+
+@pytest.fixture(scope="module")
+def langchain(face: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What went wrong in each of LangChain's stories."""
+    home = tmp_path_factory.mktemp("home")
+    return errors_of_stories(run_client_of_both, face, home, LANGCHAIN)
+
+
+@pytest.mark.parametrize("story", stories_in(LANGCHAIN))
+def test_langchain(langchain: dict[str, str | None], story: str) -> None:
+    assert langchain[story] is None, langchain[story]
 
 
 def test_a_full_gateway_is_asked_again_by_the_sdk(

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.gateway import ROOT, Gateway
+from tests.support.real_cli import API_KEY
 
+#: The programs.
+PROGRAMS = ROOT / "tests/clients"
 #: The Python that has the clients' packages.
 PYTHON = ROOT / "venv-clients/bin/python"
 
@@ -15,8 +18,8 @@ PYTHON = ROOT / "venv-clients/bin/python"
 Run = Callable[..., str]
 
 
-def run_client(command: list[str], home: Path, **variables: str) -> str:
-    """What a client prints; it must succeed."""
+def run_client(command: list[str], home: Path, timeout: float = 100, **variables: str) -> str:
+    """What a client prints; it must succeed within so many seconds."""
     done = subprocess.run(
         command,
         env={
@@ -28,11 +31,24 @@ def run_client(command: list[str], home: Path, **variables: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def run_client_of_both(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
+    """What a client of OpenAI's and Anthropic's APIs prints; it must succeed."""
+    where = {
+        "ANTHROPIC_API_KEY": API_KEY,
+        "ANTHROPIC_BASE_URL": gateway.url,
+        "OPENAI_API_KEY": API_KEY,
+        "OPENAI_BASE_URL": f"{gateway.url}/v1",
+        # LiteLLM would fetch the models' prices.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    return run_client(command, home, 300, **{**where, **variables})
 
 
 def run_node(run: Run, gateway: Gateway, home: Path, text: str) -> list[str]:
@@ -58,10 +74,10 @@ def stories_in(program: Path) -> list[str]:
 
 
 def errors_of_stories(
-    run: Run, gateway: Gateway, home: Path, program: Path, *stories: str
+    run: Run, gateway: Gateway, home: Path, program: Path, *stories: str, python: Path = PYTHON
 ) -> dict[str, str | None]:
     """What went wrong in each of a program's stories, or in those that are named."""
     errors: dict[str, str | None] = json.loads(
-        run([str(PYTHON), str(program), *stories], gateway, home)
+        run([str(python), str(program), *stories], gateway, home)
     )
     return errors
