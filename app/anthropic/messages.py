@@ -99,7 +99,7 @@ def _answer(
     events = read_events(
         jobs,
         started.job,
-        _parser(turn, cut),
+        _parser(turn, cut, turns.most_retries(turn, started)),
         cut,
         request.environ,
         cancel_on_disconnect=started.cancel_on_disconnect,
@@ -123,8 +123,8 @@ def _answer(
     return response
 
 
-def _parser(turn: Turn, cut: Cut) -> Parser:
+def _parser(turn: Turn, cut: Cut, most_retries: int | None) -> Parser:
     """The parser of a turn's answer; that of an agent leaves the cut to the reader."""
     if turn.tools is None or turn.has_cli_tools:
-        return AnswerParser(turn.structured, with_lines=False, tools=turn.tools)
+        return AnswerParser(turn.structured, False, turn.tools, most_retries)
     return ModelAnswerParser(turn.structured, turn.tools, cut)

@@ -20,7 +20,7 @@ from app.conversation.events import (
     CallStart,
     TextDelta,
 )
-from app.conversation.failure_kinds import limit_ends_at
+from app.conversation.failure_kinds import limit_ends_at, refusal_in
 from app.conversation.line_splitter import LineSplitter
 from app.conversation.strict_calls import StrictCalls
 
@@ -34,7 +34,7 @@ MOST_HELD_BACK = 1 << 20
 # A block of a tool call or of a tool's result. Inside of a text the quotes would be escaped.
 _TOOL = re.compile(rb'"type"\s*:\s*"[a-z_]*tool_(?:use|result)"')
 _BLOCK_SEPARATOR = "\n\n"
-_NEEDLES = (b'"stream_event"', b'"assistant"', b'"init"')
+_NEEDLES = (b'"stream_event"', b'"assistant"', b'"init"', b'"api_retry"')
 
 
 class AnswerParser:
@@ -42,12 +42,19 @@ class AnswerParser:
 
     `structured`: the answer is only the structured output, which is in the result.
     `with_lines`: the events include the CLI's lines. `tools`: the client's tools, in model mode.
+    Before the answer begins, the CLI may ask the model's API `most_retries` times again; None
+    leaves that to the CLI.
     """
 
     def __init__(
-        self, structured: bool, with_lines: bool, tools: ClientTools | None = None
+        self,
+        structured: bool,
+        with_lines: bool,
+        tools: ClientTools | None = None,
+        most_retries: int | None = None,
     ) -> None:
         self.structured = structured
+        self._most_retries = most_retries
         #: Whether the model has no tools but the client's, so that the job has no effect.
         self.is_model_alone = tools is not None and not tools.own
         self._tools = tools
@@ -92,7 +99,8 @@ class AnswerParser:
     def feed(self, chunk: bytes) -> Iterator[AnswerEvent]:
         """The events of a chunk. An incomplete line is kept for the next one.
 
-        Raises AnswerFailed for a call of a strict tool that does not follow its schema.
+        Raises AnswerFailed for a call of a strict tool that does not follow its schema, and where
+        the model's API refuses the first call too often.
         """
         for line in self._lines.feed(chunk):
             self.limit_ends_at = limit_ends_at(line) or self.limit_ends_at
@@ -126,6 +134,8 @@ class AnswerParser:
         if kind == "system" and fields.get("subtype") == "init":
             self._model = fields.get("model")
             self._session = fields.get("session_id")
+        elif kind == "system" and fields.get("subtype") == "api_retry":
+            self._note_retry(fields)
         elif kind == "assistant" and fields.get("parent_tool_use_id") is None:
             yield from self._whole_block(fields)
         if self._with_lines and (fields := fields or parse(line)):
@@ -137,6 +147,13 @@ class AnswerParser:
                 yield from self._start()
             if self._started:
                 yield from self._release_lines()
+
+    def _note_retry(self, fields: Mapping[str, Any]) -> None:
+        if self._most_retries is None or self._started or self.used_tools:
+            return
+        refusal = refusal_in(fields, self._most_retries)
+        if refusal is not None:
+            raise refusal
 
     def _stream_event(self, event: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         kind = event.get("type")

@@ -75,6 +75,15 @@ class ChatTurns:
         """What is done with the job of a request whose client leaves; None: it is cancelled."""
         return None if asked is None else partial(self.left.leave, request=asked.digest)
 
+    def most_retries(self, turn: Turn, started: StartedJob) -> int | None:
+        """How often the CLI may ask the model's API again before the answer of an agent begins.
+
+        None leaves it to the CLI: in model mode, where it knows, and in a job that goes on without
+        its client.
+        """
+        waits = turn.tools is None and started.cancel_on_disconnect
+        return self.model.retries if waits else None
+
     def session_of(self, turn: Turn, started: StartedJob) -> str | None:
         """The session of a job, as far as it is known."""
         if not started.is_new:

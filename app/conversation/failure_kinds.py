@@ -4,6 +4,7 @@ Written for version 2.1.330 of the CLI: after a failed call of the model's API, 
 has `is_error`, `api_error_status` and the CLI's message.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,8 @@ _API_ERRORS = {
 _PASSED_ON = {400, 404, 413, 429, 503, 529}
 # Those with which a client may try again.
 _PASSING = {429, 503, 529}
+# The longest time, in milliseconds, for which the CLI waits before it asks again.
+_LONGEST_DELAY = 86_400_000
 
 
 def limit_ends_at(line: bytes) -> float | None:
@@ -46,6 +49,26 @@ def limit_ends_at(line: bytes) -> float | None:
     end = limit.get("resetsAt")
     is_time = isinstance(end, int | float) and not isinstance(end, bool)
     return end if is_time and limit.get("status") == "rejected" else None
+
+
+def refusal_in(fields: Mapping[str, Any], most_retries: int) -> AnswerFailed | None:
+    """The error for a line with which the CLI reports that it asks the model's API again.
+
+    None if it may: the line is not about more than so many retries, or the API did not refuse the
+    call for a while.
+    """
+    status, attempt = fields.get("error_status"), fields.get("attempt")
+    if not isinstance(status, int) or status not in _PASSING:
+        return None
+    if not isinstance(attempt, int) or attempt <= most_retries:
+        return None
+    message = f"The model's API has refused the request for now ({status})"
+    failure = AnswerFailed(_API_ERRORS[status], message, status)
+    failure.is_final = False
+    delay = fields.get("retry_delay_ms")
+    if isinstance(delay, int | float) and 0 < delay < _LONGEST_DELAY:
+        failure.retry_after = math.ceil(delay / 1000)
+    return failure
 
 
 def failure_of(

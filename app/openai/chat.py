@@ -67,7 +67,9 @@ def blueprint(
         events = read_events(
             jobs,
             started.job,
-            AnswerParser(turn.structured, turn.with_lines, turn.tools),
+            AnswerParser(
+                turn.structured, turn.with_lines, turn.tools, turns.most_retries(turn, started)
+            ),
             Cut(completion.stop, None if turn.tools else completion.token_limit()),
             request.environ,
             cancel_on_disconnect=started.cancel_on_disconnect,

@@ -3,6 +3,7 @@
 import pytest
 
 from app.conversation.answer import LONGEST_LINE, AnswerParser
+from app.conversation.errors import AnswerFailed
 from app.conversation.failure_kinds import failure_of, limit_ends_at
 from app.conversation.usage import usage_of
 from app.openai.completion import usage_object
@@ -70,3 +71,35 @@ def test_only_what_may_be_asked_again_says_when(used_tools: bool, expected: dict
     result = {"api_error_status": 429}
     failure = failure_of(END, result, used_tools, retry_after=7)
     assert failure is not None and failure.headers() == expected
+
+
+RETRY = (
+    b'{"type":"system","subtype":"api_retry","attempt":1,"error_status":529,"retry_delay_ms":7289}'
+)
+BEGIN = b'{"type":"stream_event","event":{"type":"message_start","message":{"id":"m"}}}'
+CALL = b'{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Bash"}]}}'
+
+
+def test_a_refusal_before_the_answer_ends_it() -> None:
+    answer = AnswerParser(structured=False, with_lines=False, most_retries=0)
+    with pytest.raises(AnswerFailed) as refused:
+        list(answer.feed(RETRY + b"\n"))
+    assert (refused.value.status, refused.value.code) == (529, "overloaded")
+    assert refused.value.headers() == {"Retry-After": "8"} and not refused.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("most", "lines"),
+    [
+        (None, [RETRY]),
+        (1, [RETRY]),
+        (0, [RETRY.replace(b"529", b"500")]),
+        (0, [RETRY.replace(b"529", b"null")]),
+        # The agent has begun to work.
+        (0, [BEGIN, RETRY]),
+        (0, [CALL, RETRY]),
+    ],
+)
+def test_the_cli_may_ask_again(most: int | None, lines: list[bytes]) -> None:
+    answer = AnswerParser(structured=False, with_lines=False, most_retries=most)
+    list(answer.feed(b"".join(line + b"\n" for line in lines)))

@@ -28,3 +28,23 @@ def test_a_subscriptions_limit_says_when_to_ask_again(
         assert 3500 < int(answer.headers["Retry-After"]) <= 3600
     assert agents.json()["error"]["code"] == "rate_limit_exceeded"
     assert models.json()["error"]["type"] == "rate_limit_error"
+
+
+def test_an_agent_whose_model_is_overloaded_says_so_at_once(
+    claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    settings = openai_settings(model)
+    del settings["CLAUDE_CODE_MAX_RETRIES"]
+    gateway = start_gateway(claude, **settings)
+    before = len(model.asked)
+    said = "fail: 529 overloaded_error Overloaded"
+    answers = [
+        ask(gateway, said),
+        ask(gateway, said, stream=True),
+        create(gateway, said, claude={"mode": "agent"}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 529, answer.text
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert "X-Should-Retry" not in answer.headers
+    assert len(model.asked) == before + len(answers)
