@@ -5,16 +5,14 @@ may store them elsewhere.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from uuid import UUID
 
 from app.cli.lines import parse
 from app.cli.transcript_chain import Answer, is_message, last_answer, leads_back
+from app.cli.transcript_path import projects_folder, transcript_path
 from app.state.files import read_at
 
-#: The CLI shortens the name of a folder that is longer than this.
-_LONGEST_NAME = 200
 _LENGTH = 36
 # Bytes of what the CLI adds to a transcript by itself (57 KB in 2.1.330), at most.
 _MOST_NOTES = 1 << 18
@@ -29,8 +27,7 @@ class Transcripts:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
-        base = environment.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude"
-        self._projects = f"{base}/projects"
+        self._projects = projects_folder(home, environment.get("CLAUDE_CONFIG_DIR"))
 
     def size(self, session_id: str, cwd: str) -> int | None:
         """Bytes of a session's transcript in this working directory; None if there is none.
@@ -92,10 +89,8 @@ class Transcripts:
         if not is_session_id(session_id):
             return None
         try:
-            name = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(cwd))
-            if len(name) <= _LONGEST_NAME:
-                return f"{self._projects}/{name}/{session_id}.jsonl"
-            return self._path_somewhere(session_id)
+            path = transcript_path(self._projects, session_id, os.path.realpath(cwd))
+            return path or self._path_somewhere(session_id)
         except (OSError, ValueError):
             # ValueError: the path contains a NUL.
             return None

@@ -247,6 +247,15 @@ def test_a_clients_own_name_begins_a_conversation_of_each_user(
     assert refused(answer) == (404, "session_not_found", "session_id")
 
 
+def test_requests_at_once_can_begin_a_conversation_of_the_same_name(face: Gateway) -> None:
+    # No process stays for the next one.
+    named = {"conversation_id": "begun-at-once", "claude": {"keep_alive": 0}}
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda n: ask(face, f"number {n}", **named), range(3)))
+    assert [each.status_code for each in found] == [200] * 3
+    assert len({each.json()["session_id"] for each in found}) == 1
+
+
 def test_images_and_system_prompts_reach_the_model(
     face: Gateway,
     model: model_api.Server,

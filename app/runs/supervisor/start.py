@@ -15,6 +15,7 @@ from app import processes
 from app.processes import Process
 from app.records.run import Run, Running, RunStart
 from app.runs import temporary_folder
+from app.runs.supervisor.begun_session import resumed_if_begun
 from app.runs.supervisor.stdin_writer import StdinWriter
 from app.state import files
 from app.state.remove_tree import remove
@@ -87,11 +88,12 @@ def start(
             variables.update(_TALKS)
         for name, value in run_start.variables.items():
             variables[name.encode()] = value.encode()
+        arguments = [_argument(run.path, argument) for argument in run_start.arguments]
         try:
             # posix_spawn cannot set a working directory, so this process enters it.
             _enter(run_start)
             cli = _spawn(
-                [claude, *(_argument(run.path, argument) for argument in run_start.arguments)],
+                [claude, *resumed_if_begun(arguments, environment, os.getcwd())],
                 {**environment, **variables, processes.MARK.encode(): run.id.encode()},
                 (reader, output, stderr),
                 is_cancelled,
