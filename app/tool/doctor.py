@@ -14,6 +14,7 @@ from app.tool.failure import FAILED
 from app.tool.local_users import own_name
 from app.tool.printable import printable
 from app.tool.remedies import Remedies
+from app.tool.running_gateway import RunningGateway
 from app.tool.screen import print_json
 
 #: The columns of a row's status and name.
@@ -49,34 +50,36 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
             yield skipped(name, "the settings cannot be used")
         return
     client, remedies = Client(found, arguments.url), Remedies(checkout)
-    yield from _check_claude(checkout, found, client, is_here=arguments.url is None)
+    running = running_gateway.ask(client)
+    yield from _check_claude(checkout, found, running, is_here=arguments.url is None)
     yield from state.check(found)
     runs = True
     for check in gateway.check(found, client, remedies):
         runs = runs and check.status != "failed" and check.status != "skipped"
         yield check
     if runs:
-        yield job.JobCheck(found, client, remedies, arguments.job).run()
+        path = running.claude_path if running else None
+        yield job.JobCheck(found, client, remedies, path, arguments.job).run()
     else:
         yield skipped("job", "no gateway runs")
 
 
 def _check_claude(
-    checkout: Checkout, found: Settings, client: Client, is_here: bool
+    checkout: Checkout, found: Settings, running: RunningGateway | None, is_here: bool
 ) -> Iterator[Check]:
     """The CLI of the gateway that runs; where none does, the one that it would find here."""
-    running = running_gateway.ask(client)
-    if running is not None:
-        yield from claude.check_running(Remedies(checkout), running)
     refused = checkout.root_refusal()
+    is_same_user = not refused and checkout.gateway_user() == own_name()
     if running is None and refused:
         yield from (skipped(name, refused) for name in claude.NAMES)
     elif running is None:
         yield from claude.OwnClaude(checkout, found).check()
-    elif is_here and not refused and checkout.gateway_user() == own_name():
-        own = claude.OwnClaude(checkout, found)
-        yield from own.check_root()
-        yield from own.compare(running)
+    else:
+        own = claude.OwnClaude(checkout, found) if is_here and is_same_user else None
+        yield from claude.check_running(Remedies(checkout), running, own)
+        if own:
+            yield from own.check_root()
+            yield from own.compare(running)
 
 
 def row(check: Check) -> str:

@@ -46,4 +46,5 @@ class Remedies:
         program = "claude" if is_known else shlex.quote(str(claude))
         if user != own_name():
             program = f"sudo -u {user} -H {shlex.quote(claude or 'claude')}"
-        return f"{program} auth login, or {self.set('ANTHROPIC_API_KEY')} and reload: {self.reload}"
+        key = self.set("ANTHROPIC_API_KEY")
+        return f"run {program} auth login, or {key} and reload: {self.reload}"

@@ -70,7 +70,7 @@ def _how_to_log_in(checkout: Checkout, client: Client, is_here: bool) -> str:
         return "log in to the CLI on the gateway's machine, or set ANTHROPIC_API_KEY there"
     running = running_gateway.ask(client)
     claude = running.claude_path if running else None
-    return f"to log in: {Remedies(checkout).log_in(claude)}"
+    return f"to log in, {Remedies(checkout).log_in(claude)}"
 
 
 def _open(client: Client, body: dict[str, Any]) -> Response:

@@ -7,7 +7,7 @@ from app.tool.client import Client
 from app.tool.failure import Failure, RequestRefused
 
 #: Seconds to wait for a gateway that does not know yet whether the CLI is logged in.
-LOGIN_PATIENCE = 3.0
+PATIENCE = 3.0
 _PAUSE = 0.1
 # Seconds for one response; another program may have the port, and never respond.
 _PATIENCE = 10.0
@@ -29,7 +29,7 @@ class RunningGateway(NamedTuple):
 
 def ask(client: Client) -> RunningGateway | None:
     """The gateway that answers; None if none does."""
-    deadline = time.monotonic() + LOGIN_PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while True:
         running = _read(_health(client))
         if running is None or running.logged_in is not None or time.monotonic() > deadline:

@@ -55,4 +55,4 @@ def job_row(tool: Tool, monkeypatch: pytest.MonkeyPatch, *verbs: str) -> Check:
     monkeypatch.setattr(job, "PAID", "\n".join(verbs))
     checkout = Checkout(tool.folder, tool.environment(), Unit(tool.folder / "none"))
     settings = checkout.settings()
-    return job.JobCheck(settings, Client(settings), Remedies(checkout), True).run()
+    return job.JobCheck(settings, Client(settings), Remedies(checkout), None, True).run()

@@ -49,7 +49,7 @@ def test_a_cli_that_is_not_logged_in(tool: Tool, tmp_path: Path) -> None:
     assert rows["capabilities"]["status"] == "warning"
     assert "cannot find out" in rows["capabilities"]["detail"]
     assert rows["login"]["fix"] == (
-        f"{claude} auth login, or set ANTHROPIC_API_KEY in {tool.env_file} and reload:"
+        f"run {claude} auth login, or set ANTHROPIC_API_KEY in {tool.env_file} and reload:"
         " claudecode2api reload"
     )
 
@@ -65,8 +65,8 @@ def test_the_rows_are_about_the_gateway_that_runs_and_not_about_the_terminal(
     assert not_well(rows) == {"login", "job"}
     assert rows["claude"]["detail"] == f"1.0, {claude}, which the gateway uses"
     assert rows["login"]["detail"] == "not logged in, as the gateway reports"
-    assert rows["login"]["fix"].startswith(f"{claude} auth login, or ")
-    assert rows["job"]["fix"].startswith("claude auth login, or ")
+    assert rows["login"]["fix"].startswith(f"run {claude} auth login, or ")
+    assert rows["job"]["fix"].startswith(f"run {claude} auth login, or ")
     # What differs is a row of its own.
     assert rows["claude here"]["detail"] == (
         f"a gateway that is started here would use 9.9.9 (Probed), {other}, found by CLAUDE_PATH"
@@ -107,7 +107,7 @@ def test_advice_names_the_settings_of_this_kind_of_installation(
 
 def test_the_user_of_a_service_logs_in_with_sudo(tmp_path: Path) -> None:
     remedies = Remedies(installed_checkout(tmp_path))
-    assert remedies.log_in("/x/claude").startswith("sudo -u me -H /x/claude auth login, or ")
+    assert remedies.log_in("/x/claude").startswith("run sudo -u me -H /x/claude auth login, or ")
     assert remedies.reload == "sudo systemctl reload claudecode2api"
 
 

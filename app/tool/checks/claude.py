@@ -24,32 +24,6 @@ from app.tool.running_gateway import RunningGateway
 NAMES = ("claude", "capabilities", "login")
 
 
-def check_running(remedies: Remedies, running: RunningGateway) -> Iterator[Check]:
-    """The CLI of a gateway that runs, by its own report."""
-    path, version = running.claude_path, running.claude_version
-    if running.claude_runs:
-        yield ok("claude", f"{version}, {path}, which the gateway uses")
-    else:
-        yield failed(
-            "claude",
-            f"the gateway uses {path}, which does not run",
-            f"install Claude Code there, or {remedies.set('CLAUDE_PATH')} and reload:"
-            f" {remedies.reload}",
-        )
-    if running.capabilities is None:
-        detail = "the gateway does not know yet what the CLI can do"
-        yield warning("capabilities", detail, "run this again; if it stays, update Claude Code")
-    else:
-        yield _lacking([name for name, can in running.capabilities.items() if not can])
-    help_ = remedies.log_in(path)
-    if running.logged_in is None:
-        yield warning("login", "the gateway does not know yet, or the CLI does not answer", help_)
-    elif running.logged_in:
-        yield ok("login", "logged in, as the gateway reports")
-    else:
-        yield failed("login", "not logged in, as the gateway reports", help_)
-
-
 class OwnClaude:
     """The CLI that a gateway would find which is started from here, with these settings."""
 
@@ -75,7 +49,7 @@ class OwnClaude:
         claude = self._found
         yield ok("claude", f"{claude.version}, {claude.path}, found by {claude.place}")
         yield from self.check_root()
-        yield self._capabilities(claude)
+        yield from self.check_capabilities()
         yield self._login(claude)
 
     def check_root(self) -> Iterator[Check]:
@@ -110,8 +84,16 @@ class OwnClaude:
                 f" ANTHROPIC_API_KEY) belong into {self._remedies.place}",
             )
 
-    def _capabilities(self, claude: Claude) -> Check:
+    def is_at(self, path: str) -> bool:
+        """Whether it is the CLI at this path."""
+        return self._found is not None and self._found.path == path
+
+    def check_capabilities(self) -> Iterator[Check]:
         """What the CLI can do: as a gateway has found it out, or found out now."""
+        if self._found is not None:
+            yield self._capabilities(self._found)
+
+    def _capabilities(self, claude: Claude) -> Check:
         found = None
         if claude.identity is not None:
             binary = Binary(*claude.identity, claude.version)
@@ -135,6 +117,39 @@ class OwnClaude:
 
     def _ask(self, claude: Claude) -> LoginStatus:
         return ask_cli(claude.path, self._environment, self._settings.state_dir)
+
+
+def check_running(
+    remedies: Remedies, running: RunningGateway, own: OwnClaude | None
+) -> Iterator[Check]:
+    """The CLI of a gateway that runs, by its own report.
+
+    `own` is the CLI that would be found here, if this is the gateway's machine and user.
+    """
+    path, version = running.claude_path, running.claude_version
+    if running.claude_runs:
+        yield ok("claude", f"{version}, {path}, which the gateway uses")
+    else:
+        yield failed(
+            "claude",
+            f"the gateway uses {path}, which does not run",
+            f"install Claude Code there, or {remedies.set('CLAUDE_PATH')} and reload:"
+            f" {remedies.reload}",
+        )
+    if running.capabilities is not None:
+        yield _lacking([name for name, can in running.capabilities.items() if not can])
+    elif own and own.is_at(running.claude_path):
+        yield from own.check_capabilities()
+    else:
+        detail = "the gateway does not know yet what the CLI can do"
+        yield warning("capabilities", detail, "run this again; if it stays, update Claude Code")
+    help_ = remedies.log_in(path)
+    if running.logged_in is None:
+        yield warning("login", "the gateway does not know yet, or the CLI does not answer", help_)
+    elif running.logged_in:
+        yield ok("login", "logged in, as the gateway reports")
+    else:
+        yield failed("login", "not logged in, as the gateway reports", help_)
 
 
 def _lacking(names: Collection[str]) -> Check:

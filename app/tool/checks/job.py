@@ -32,10 +32,17 @@ class JobCheck:
     """One job: a free one, or one that asks the model."""
 
     def __init__(
-        self, settings: Settings, client: Client, remedies: Remedies, ask_the_model: bool
+        self,
+        settings: Settings,
+        client: Client,
+        remedies: Remedies,
+        claude: str | None,
+        ask_the_model: bool,
     ) -> None:
+        """`claude` is the path of the gateway's CLI, if that is known."""
         self._client = client
         self._remedies = remedies
+        self._claude = claude
         self._asks_the_model = ask_the_model
         self._end_patience = settings.kill_grace + END_PATIENCE
         # "/" is no project: it has no instructions and no hooks.
@@ -97,7 +104,7 @@ class JobCheck:
                 " anything of value, IS_SANDBOX=1"
             )
         elif done.get("reason") == "not_logged_in" or "/login" in message:
-            fix = self._remedies.log_in(None)
+            fix = self._remedies.log_in(self._claude)
         elif self._retry is not None:
             message = f"{self._retry.problem()}, after {self._retry.attempt} attempts"
             fix = self._help_with(self._retry)
@@ -115,7 +122,7 @@ class JobCheck:
             return _REACH.format(place=self._remedies.place)
         if retry.status in _PASSING:
             return "try again later: the API is overloaded, has an error or limits your account"
-        return f"check the API key or the login: {self._remedies.log_in(None)}"
+        return f"check the API key or the login: {self._remedies.log_in(self._claude)}"
 
 
 # What helps where nothing answers.
