@@ -6,6 +6,7 @@ an answer only as long as its last message leads back to it: not after the sessi
 compacted, or resumed at an earlier answer.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.cli.lines import parse
@@ -35,14 +36,11 @@ def last_answer(lines: bytes) -> Answer | None:
     return None
 
 
-def leads_back(lines: bytes, answer: str) -> bool:
-    """Whether the last of these lines lead back to the answer, which the first of them has.
-
-    A line that is still being written does not count.
-    """
+def leads_back(lines: Iterable[bytes], answer: str) -> bool:
+    """Whether the last of these lines lead back to the answer, which the first of them has."""
     chain: set[str] = set()
     is_in_chain = False
-    for line in lines.split(b"\n")[:-1]:
+    for line in lines:
         fields = parse(line) if b'"uuid"' in line else {}
         if "uuid" not in fields or fields.get("isSidechain") is True:
             continue

@@ -5,7 +5,8 @@ may store them elsewhere.
 """
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from app.cli.lines import parse
@@ -20,6 +21,8 @@ _MOST_NOTES = 1 << 18
 _LONGEST_ANSWER = 1 << 20
 #: Bytes after an answer within which a transcript is read to find out whether it leads back.
 MOST_LEADING_BACK = 1 << 22
+# Bytes that are parsed between two pauses.
+_PIECE = 1 << 17
 
 
 class Transcripts:
@@ -67,8 +70,8 @@ class Transcripts:
 
     def leads_back(self, session_id: str, cwd: str, answer: Answer) -> bool:
         """Whether a session can be resumed at this answer of its."""
-        lines = self._read(session_id, cwd, answer.at, MOST_LEADING_BACK)
-        return len(lines) < MOST_LEADING_BACK and leads_back(lines, answer.id)
+        found = self._read(session_id, cwd, answer.at, MOST_LEADING_BACK)
+        return len(found) < MOST_LEADING_BACK and leads_back(_whole_lines(found), answer.id)
 
     def exist(self, session_id: str) -> bool:
         """Whether a session has a transcript, in any working directory."""
@@ -102,6 +105,18 @@ class Transcripts:
                 if os.access(path, os.F_OK):
                     return path
         return None
+
+
+def _whole_lines(found: bytes) -> Iterator[bytes]:
+    """The lines, but for one that is still being written."""
+    size = 0
+    for line in found.split(b"\n")[:-1]:
+        yield line
+        size += len(line)
+        if size > _PIECE:
+            # Other requests are served in between.
+            size = 0
+            time.sleep(0)
 
 
 def _is_note(line: bytes) -> bool:

@@ -70,6 +70,8 @@ def test_a_history_that_is_taken_can_be_forked(histories: Histories, transcript:
     assert histories.fork("d", CWD) == Fork(SESSION, SAID_ID, is_side=False)
     with transcript.open("a") as more:
         more.write(f'{{"type":"user","uuid":"v","parentUuid":"{SAID_ID}"}}\n')
+        # It is still being written.
+        more.write('{"type":"user","uuid":"w","pare')
     assert histories.fork("d", CWD) == Fork(SESSION, SAID_ID, is_side=False)
     transcript.unlink()
     assert histories.fork("d", CWD) is None
