@@ -25,6 +25,7 @@ from app.api import (
     runs,
     stats,
 )
+from app.api.monitor_checks import MonitorChecks
 from app.auth.authenticator import Authenticator
 from app.auth.throttle import Throttle
 from app.cli.command import Defaults
@@ -149,7 +150,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     )
     login = Login(settings.state_dir, cli.path, environment)
     begin = introduction(settings.auth_user, is_confined=bool(settings.cwd_roots))
-    public = [health.blueprint(installed, login, health_checks), pages.blueprint(begin)]
+    monitor = MonitorChecks(workspaces.folder, settings.mcp_config, master)
+    public = [health.blueprint(installed, login, health_checks, monitor), pages.blueprint(begin)]
     (public if settings.metrics_public else protected).append(scraped)
 
     app = _flask_app(counters)

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, jsonify
 
 from app.api import root
 from app.api.described.health import Health, Ready, Unhealthy
+from app.api.monitor_checks import MonitorChecks
 from app.cli.capabilities import ALL, Capabilities
 from app.cli.installed import Installed
 from app.cli.login import Login
@@ -16,7 +17,9 @@ from app.version import VERSION
 _UNHEALTHY = ResponseDescription("Jobs cannot run.", {"application/json": Unhealthy})
 
 
-def blueprint(claude: Installed, login: Login, health_checks: HealthChecks) -> Blueprint:
+def blueprint(
+    claude: Installed, login: Login, health_checks: HealthChecks, monitor: MonitorChecks
+) -> Blueprint:
     """The views."""
     views = Blueprint("health", __name__)
     root.add_routes(views)
@@ -34,6 +37,7 @@ def blueprint(claude: Installed, login: Login, health_checks: HealthChecks) -> B
         reported = {name: {"ok": check.ok, **check.details} for name, check in checks.items()}
         # Not a failed check: without a login the gateway works, and each job reports the reason.
         reported["claude"].update(version=claude.version, logged_in=logged_in)
+        reported.update(monitor.checks(checks, claude.version))
         return _response(
             checks,
             claude_path=claude.path,
@@ -42,6 +46,7 @@ def blueprint(claude: Installed, login: Login, health_checks: HealthChecks) -> B
             capabilities=_capabilities(claude.capabilities),
             version=VERSION,
             checks=reported,
+            **monitor.fields(),
         )
 
     @views.get("/ready")

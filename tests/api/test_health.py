@@ -36,6 +36,10 @@ def test_a_healthy_gateway_reports_so_to_every_client(gateway: Gateway) -> None:
     state = body["checks"].pop("state")
     # tests/cli/test_capabilities.py has what they are.
     body.pop("capabilities")
+    # Below is what monitors of another gateway read.
+    for name in ("claudeCli", "workspace", "mcpConfig"):
+        body["checks"].pop(name)
+    body.pop("timestamp"), body.pop("uptime")
     assert body == {
         "status": "ok",
         "claude_path": path,
@@ -51,6 +55,31 @@ def test_a_healthy_gateway_reports_so_to_every_client(gateway: Gateway) -> None:
     assert state["free_bytes"] > state["needed_bytes"] == 268435456
     ready = gateway.ask("GET", "/ready", auth=None)
     assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+
+
+def test_a_monitor_of_claude_code_server_finds_its_fields(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    workspaces = tmp_path / "workspaces"
+    gateway = start_gateway(WORKSPACES=str(workspaces))
+    body = gateway.ask("GET", "/health", auth=None).json()
+    assert body["uptime"] > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", body["timestamp"])
+    details = {}
+    for name in ("claudeCli", "workspace", "mcpConfig"):
+        check = body["checks"][name]
+        assert set(check) == {"status", "message", "details", "timestamp", "ok"}
+        assert check["status"] == "healthy"
+        details[name] = check["details"]
+    assert details == {
+        "claudeCli": {"version": "9.9.9 (Fake Code)", "exitCode": 0},
+        "workspace": {"path": str(workspaces), "readable": True, "writable": True},
+        "mcpConfig": {"enabled": False, "configPath": None},
+    }
+    workspaces.write_text("no folder")
+    workspaces.chmod(0o400)
+    found = gateway.ask("GET", "/health", auth=None).json()["checks"]["workspace"]
+    # Root may write everywhere, but not into a file.
+    assert found["status"] == "unhealthy"
 
 
 def test_with_too_little_of_the_disk_left_no_job_can_run(
@@ -79,7 +108,8 @@ def test_a_cli_that_went_away_is_reported_and_one_that_comes_back_too(
     claude.rename(folder / "away")
     body = gateway.ask("GET", "/health").json()
     assert body["status"] == "unavailable"
-    assert [name for name, check in body["checks"].items() if not check["ok"]] == ["claude"]
+    failed = [name for name, check in body["checks"].items() if not check["ok"]]
+    assert failed == ["claude", "claudeCli"]
     assert answers(gateway, "/ready") == 503
     (folder / "away").rename(claude)
     assert (answers(gateway, "/health"), answers(gateway, "/ready")) == (200, 200)

@@ -1,6 +1,6 @@
 """The JSON of `/`, `/health` and `/ready`, as models for the OpenAPI document."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,16 @@ class McpCheck(ResponseModel):
     error: str | None = Field(None, description="What is wrong with the file.")
 
 
+class MonitorCheck(ResponseModel):
+    """A check in the form of Claude-Code-Server's, for monitors that read it."""
+
+    ok: bool = Field(description="Whether it passed.")
+    status: Literal["healthy", "unhealthy"] = Field(description="The same as a word.")
+    message: str = Field(description="What was found.")
+    details: dict[str, Any] = Field(description="More about it.")
+    timestamp: str = Field(description="When it was made.")
+
+
 class Checks(ResponseModel):
     """What jobs need to run."""
 
@@ -55,6 +65,11 @@ class Checks(ResponseModel):
     state: StateCheck
     launcher: LauncherCheck
     mcp: McpCheck | None = Field(None, description="MCP_CONFIG, if it is set.")
+    claudeCli: MonitorCheck = Field(description="The CLI, as Claude-Code-Server reports it.")
+    workspace: MonitorCheck = Field(
+        description="The folder of workspaces, as Claude-Code-Server reports it."
+    )
+    mcpConfig: MonitorCheck = Field(description="MCP_CONFIG, as Claude-Code-Server reports it.")
 
 
 class Health(ResponseModel):
@@ -76,6 +91,8 @@ class Health(ResponseModel):
         examples=[{"max_turns": True, "turns": True}],
     )
     version: str = Field(description="The gateway's version.")
+    timestamp: str = Field(description="When this was answered.")
+    uptime: float = Field(description="Seconds since the gateway was started.")
     checks: Checks
 
 
@@ -88,6 +105,8 @@ class Unhealthy(ErrorBody):
     logged_in: bool | None = Field(None, description="Whether the CLI is logged in.")
     capabilities: dict[str, bool] | None = Field(None, description="What the installed CLI can do.")
     version: str | None = Field(None, description="The gateway's version.")
+    timestamp: str | None = Field(None, description="When this was answered.")
+    uptime: float | None = Field(None, description="Seconds since the gateway was started.")
     checks: Checks | None = Field(None, description="What jobs need to run.")
 
 
