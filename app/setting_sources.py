@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from app.env_file import read_env_file
 from app.errors import ConfigurationError
+from app.foreign_settings import hints_for
 from app.secret_file import read_secret
 from app.toml_file import TOML_NAME, Entry, Kind, read_toml_file
 
@@ -69,6 +70,7 @@ class Sources:
         self._toml_file = toml_file or (env_file and env_file.with_name(TOML_NAME))
         self._in_file = read_env_file(env_file) if env_file else {}
         self._in_toml: dict[str, Entry] = {}
+        _refuse_foreign({name: text for name, text in self._in_file.items() if name not in kinds})
         for name in self._in_file:
             _refuse_near_miss(name, kinds)
         if self._toml_file:
@@ -120,6 +122,14 @@ class Sources:
         except ValueError as error:
             raise given.error(name, error) from None
         return Given(text, Origin("secret_file", Path(path)))
+
+
+def _refuse_foreign(names: Mapping[str, str]) -> None:
+    """A setting of another gateway would have no effect, and be passed on to every job."""
+    hints = hints_for(names)
+    if hints:
+        listed = ", ".join(f"{name} ({hint})" for name, hint in hints.items())
+        raise ConfigurationError(f"cannot use in .env what another gateway reads: {listed}")
 
 
 def _refuse_near_miss(name: str, kinds: Mapping[str, Kind]) -> None:

@@ -11,6 +11,7 @@ from app.cli.environment import build_environment, left_by_session
 from app.cli.locator import Claude, locate
 from app.cli.model_api import base_url
 from app.cli.root_check import REFUSES_ROOT, refuses_root
+from app.foreign_settings import hints_for
 from app.logs import secrets_in
 from app.runs.launcher.client import Capacity, generation
 from app.settings import Settings
@@ -75,6 +76,11 @@ class Startup:
                 "FORWARDED_ALLOW_IPS lets every client choose its own address: each can evade"
                 " AUTH_MAX_FAILURES, or lock another one out; list only your proxies"
             )
+        # The environment may be that of many programs: there, such a name is no error.
+        foreign = hints_for(environ)
+        for name, hint in foreign.items():
+            yield f"the variable {name} has no effect here: {hint}"
+        environ = {name: text for name, text in environ.items() if name not in foreign}
         if refuses_root(self.environment, self.settings):
             yield f"the gateway runs as root: {REFUSES_ROOT}"
         if self.settings.claude_access_token and not self.settings.direct_subscription:

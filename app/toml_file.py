@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from app.errors import ConfigurationError
+from app.foreign_settings import hint_for
 
 #: The name of the file, which stands beside `.env`.
 TOML_NAME = "claudecode2api.toml"
@@ -111,6 +112,8 @@ def _setting(key: str, kinds: Mapping[str, Kind]) -> str:
         return name
     if name in kinds:
         raise ValueError(f"names are in lower case; write {key.lower()}")
+    if foreign := hint_for(name):
+        raise ValueError(f"another gateway reads it; {foreign}")
     close = difflib.get_close_matches(name, kinds, n=1, cutoff=0.75)
     if close:
         raise ValueError(f"there is no such setting; did you mean {close[0].lower()}?")
