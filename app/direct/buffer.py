@@ -1,5 +1,6 @@
 """A buffer of bytes between two greenlets, which bounds what a slow reader costs; knows gevent."""
 
+import gevent
 from gevent.event import Event
 
 #: Bytes that are held before the writer has to wait.
@@ -14,13 +15,19 @@ class Buffer:
         self._size = 0
         self._is_readable = Event()
         self._is_writable = Event()
-        self._is_closed = False
+        self._is_closed = self._has_reader = False
 
     def write(self, piece: bytes) -> None:
-        """Add a piece; waits while the buffer is full."""
+        """Add a piece; waits while the buffer is full.
+
+        A reader that waits gets it before this returns.
+        """
         self._pieces.append(piece)
         self._size += len(piece)
         self._is_readable.set()
+        if self._has_reader:
+            # The writer's source may always be ready, and then no other greenlet would run.
+            gevent.sleep(0)
         while self._size >= MOST:
             self._is_writable.clear()
             self._is_writable.wait()
@@ -33,7 +40,9 @@ class Buffer:
     def read(self, patience: float) -> bytes | None:
         """All bytes that are there: b"" if none come within so many seconds, None at the end."""
         if not self._pieces and not self._is_closed:
+            self._has_reader = True
             self._is_readable.wait(patience)
+            self._has_reader = False
         self._is_readable.clear()
         if not self._pieces:
             return None if self._is_closed else b""
