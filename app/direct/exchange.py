@@ -179,6 +179,11 @@ class Exchange:
         self._finish(read_message(message))
         self.message = message
 
+    def _pass_on(self, events: bytes) -> None:
+        if events:
+            self._has_sent = True
+            self._buffer.write(events)
+
     def _pass_stream(self, response: UpstreamResponse) -> None:
         answer = self._reader.answer
         began = time.monotonic()
@@ -190,12 +195,13 @@ class Exchange:
             if answer.error is not None and not self._has_sent:
                 # Its failure has a status: nothing was sent yet.
                 raise ended_by(*answer.error)
-            if answer.is_complete:
+            if answer.is_complete and not self._has_finished:
                 # Before the client sees the end: it may ask for the record at once.
+                events, end = _before_end(events)
+                self._pass_on(events)
                 self._finish(answer)
-            if events:
-                self._has_sent = True
-                self._buffer.write(events)
+                events = end
+            self._pass_on(events)
             if answer.error is not None and not answer.is_complete:
                 raise ended_by(*answer.error)
             if time.monotonic() - began > _TIME_SLICE:
@@ -203,6 +209,12 @@ class Exchange:
                 began = time.monotonic()
         if not answer.is_complete:
             raise broken("The response of the model's API has broken off")
+
+
+def _before_end(events: bytes) -> tuple[bytes, bytes]:
+    """The events before the last one of a message, and the rest."""
+    at = events.rfind(b"event: message_stop")
+    return (events[:at], events[at:]) if at > 0 else (b"", events)
 
 
 #: The process that reads the response ends.

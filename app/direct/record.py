@@ -10,13 +10,14 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app import processes
 from app.conversation.errors import AnswerFailed
 from app.direct.answer_reader import Answer
 from app.direct.failures import UpstreamRefused
 from app.direct.prices import cost_of
 from app.jobs.job_json import seconds_between
 from app.jobs.service import JobService
-from app.records.claim import Claim
+from app.records.claim import Claim, text_of
 from app.records.job import Job
 from app.records.job_records import JobRequest, Status
 from app.records.run import RunExit
@@ -46,6 +47,8 @@ class Recorder:
 
     def __init__(self, jobs: JobService) -> None:
         self._jobs = jobs
+        #: This process, which runs the jobs.
+        self.process = processes.this_process()
 
     def create(self, job: Job, request: JobRequest) -> Claim:
         """Make the job and claim it. Raises OSError; the caller removes what was made."""
@@ -54,7 +57,9 @@ class Recorder:
         files.write_file(f"{job.path}/job.json", json.dumps(request._asdict()).encode())
         # From here on, other processes see it.
         os.link(f"{job.path}/job.json", job.links.live)
-        return job.claim("worker")
+        claim = Claim("worker", self.process, job.id)
+        files.make_link(job.claim_link, text_of(claim))
+        return claim
 
     def end(
         self,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from app import audit, processes
+from app import audit
 from app.auth.users import User
 from app.cli.model_api import base_url
 from app.conversation.errors import AnswerFailed, BadParameter
@@ -166,7 +166,7 @@ class Direct:
             session_id=None,
             started_at=now(),
             user=user.id,
-            starter=processes.this_process(),
+            starter=self.recorder.process,
             prompt_length=request.prompt_length,
             timeout=timeout,
             request_id=request.request_id,

@@ -20,19 +20,26 @@ class Slots:
     def __init__(self, state: str, most: int) -> None:
         self._folder = f"{state}/{_FOLDER}"
         self._most = most
+        pid, started = processes.this_process()
+        self._text = f"{pid} {started} {processes.boot_id()}"
 
     def take(self, job_id: str) -> None:
         """Take a slot for a job. Raises DirectFull and OSError."""
-        files.make_folder(self._folder)
+        try:
+            self._take(job_id)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            # At the first request; or a job has damaged it.
+            files.make_folder(self._folder)
+            self._take(job_id)
+
+    def _take(self, job_id: str) -> None:
         with locked(self._folder):
             taken = [entry.name for entry in os.scandir(self._folder)]
             if len(taken) >= self._most:
                 taken = [name for name in taken if self._is_in_use(name)]
             if len(taken) >= self._most:
                 raise DirectFull(self._most)
-            pid, started = processes.this_process()
-            text = f"{pid} {started} {processes.boot_id()}"
-            files.make_link(f"{self._folder}/{job_id}", text)
+            files.make_link(f"{self._folder}/{job_id}", self._text)
 
     def release(self, job_id: str) -> None:
         """Release the slot of a job; does nothing if it has none."""

@@ -4,13 +4,10 @@ Ordinary blocking Python, which gevent makes cooperative in a worker.
 """
 
 from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import should_bypass_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
 
 from app.direct.failures import broken
 from app.version import VERSION
@@ -19,17 +16,24 @@ from app.version import VERSION
 CHUNK = 1 << 16
 # Seconds until the connection is there, and without a byte: some answers that are not streamed take
 # ten minutes.
-_TIMEOUTS = (10.0, 660.0)
+_TIMEOUT = urllib3.Timeout(connect=10.0, read=660.0)
+_HEADERS = {
+    "User-Agent": f"claudecode2api/{VERSION}",
+    "Accept": "*/*",
+    # Each event is passed on at once.
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
 
 
 class UpstreamResponse:
     """A response whose head has arrived; `close` must be called."""
 
-    def __init__(self, response: requests.Response, host: str | None) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, host: str | None) -> None:
         self._response = response
         self._host = host
         self._is_whole = False
-        self.status = response.status_code
+        self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         #: Whether it is a stream of events.
@@ -38,7 +42,7 @@ class UpstreamResponse:
     def read(self) -> bytes:
         """The bytes that have arrived, at least one; none at the end. Raises UpstreamRefused."""
         try:
-            chunk: bytes = self._response.raw.read1(CHUNK)
+            chunk = self._response.read1(CHUNK)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             why = type(error).__name__
             raise broken(f"The response of {self._host} has broken off ({why})") from None
@@ -58,8 +62,8 @@ class UpstreamResponse:
     def close(self) -> None:
         """Release the connection, for another request if this response was read to its end."""
         if not self._is_whole:
-            self._response.raw.close()
-        self._response.close()
+            self._response.close()
+        self._response.release_conn()
 
 
 class Upstream:
@@ -72,24 +76,13 @@ class Upstream:
         """
         self._base = base
         self._host = urlsplit(base).hostname
-        self._session = requests.Session()
-        # Not the variables of this process, and no ~/.netrc, whose password would replace the key.
-        self._session.trust_env = False
-        self._session.proxies.update(_proxies(environment, self._base))
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        self._session.headers.update(
-            {
-                "User-Agent": f"claudecode2api/{VERSION}",
-                "Accept": "*/*",
-                # Each event is passed on at once.
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-            }
+        proxy = _proxy(environment, base)
+        # Not through requests, which takes twice the time; these have its certificates.
+        self._pool = (
+            urllib3.ProxyManager(proxy, maxsize=connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
+            if proxy
+            else urllib3.PoolManager(maxsize=connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
         )
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> UpstreamResponse:
         """Send a request; returns once the head of the response is there.
@@ -97,25 +90,25 @@ class Upstream:
         Raises UpstreamRefused if there is none.
         """
         try:
-            response = self._session.post(
+            response = self._pool.urlopen(
+                "POST",
                 self._base + path,
-                data=body,
-                headers=dict(headers),
-                stream=True,
-                timeout=_TIMEOUTS,
-                allow_redirects=False,
+                body=body,
+                headers={**_HEADERS, **headers},
+                timeout=_TIMEOUT,
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             why = type(error).__name__
             raise broken(f"The model's API at {self._host} cannot be reached ({why})") from None
         return UpstreamResponse(response, self._host)
 
 
-def _proxies(environment: Mapping[str, str], url: str) -> dict[str, str]:
+def _proxy(environment: Mapping[str, str], url: str) -> str | None:
     """The proxy that leads to a URL, by the variables that the CLI heeds, too."""
     variables = {name.lower(): value for name, value in environment.items() if value}
-    scheme = urlsplit(url).scheme
-    proxy = variables.get(f"{scheme}_proxy")
-    if proxy is None or should_bypass_proxies(url, variables.get("no_proxy", "")):
-        return {}
-    return {scheme: proxy}
+    proxy = variables.get(f"{urlsplit(url).scheme}_proxy")
+    is_bypassed = should_bypass_proxies(url, variables.get("no_proxy", ""))
+    return None if proxy is None or is_bypassed else proxy

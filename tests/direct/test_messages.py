@@ -114,6 +114,21 @@ def test_an_alias_is_resolved(gateway_with: Any, upstream: Server) -> None:
         assert json.loads(upstream.received[-1].body)["model"] == model
 
 
+def test_a_proxy_is_used(gateway_with: Any, upstream: Server) -> None:
+    settings = {
+        "ANTHROPIC_BASE_URL": "http://api.invalid/base/",
+        "ANTHROPIC_API_KEY": "a-dummy-key",
+        "DIRECT_MODELS": "claude-*",
+        "SPARES": "0",
+        "HTTP_PROXY": upstream.url,
+    }
+    assert ask(gateway_with(**settings), "say hi").status_code == 200
+    assert upstream.received[-1].path == "http://api.invalid/base/v1/messages"
+    answer = ask(gateway_with(**settings, NO_PROXY="api.invalid"), "say hi")
+    status, _, message = refused(answer)
+    assert status == 503 and "The model's API at api.invalid cannot be reached" in message
+
+
 @pytest.mark.parametrize(
     ("named", "said"),
     [
