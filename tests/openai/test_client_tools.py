@@ -162,6 +162,14 @@ def test_the_most_tokens_are_the_models_own_limit(face: Gateway, model: model_ap
     assert model.asked[-1]["max_tokens"] == 123
 
 
+def test_the_most_tokens_are_the_models_own_limit_in_a_later_step_too(
+    face: Gateway, model: model_api.Server
+) -> None:
+    message = first_step(face, max_tokens=123)
+    second_step(face, message, "sun", max_tokens=77)
+    assert model.asked[-1]["max_tokens"] == 77
+
+
 def test_an_error_of_the_models_api_goes_to_the_client_at_once(
     claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
 ) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.support import model_api
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask, refused
 from tests.support.gateway import Gateway, eventually
+from tests.support.real_cli import openai_settings
 
 COMPLETIONS = "/v1/chat/completions"
 REPEAT = {"X-Stainless-Retry-Count": "1"}
@@ -143,3 +145,24 @@ def test_a_repeat_reports_what_the_job_failed_with(patient: Gateway, tmp_path: P
     answer = ask(patient, *said, headers=REPEAT)
     assert refused(answer)[:2] == (424, "cli_failed")
     assert answer.headers["X-Process-ID"] == job
+
+
+@pytest.mark.real
+@pytest.mark.timeout(120)
+def test_the_call_in_a_repeats_answer_has_a_run_that_waits(
+    claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(claude, **{**openai_settings(model), "RETRY_GRACE": "60"})
+    question = {"role": "user", "content": "call: weather {}"}
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    job = leave(gateway, {"messages": [question], "tools": tools})
+    eventually(lambda: not gateway.running())
+    answer = ask(gateway, messages=[question], tools=tools, headers=REPEAT)
+    assert answer.headers["X-Process-ID"] == job
+    message = answer.json()["choices"][0]["message"]
+    (call,) = message["tool_calls"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "sun"}
+    second = ask(gateway, messages=[question, message, result], tools=tools)
+    assert "sun" in second.text
+    record = gateway.ask("GET", f"/jobs/{second.headers['X-Process-ID']}").json()
+    assert record["run_id"] == job
