@@ -133,16 +133,15 @@ def test_another_history_does_not(face: Gateway, change: str) -> None:
     assert answer.json()["session_id"] != first["session_id"]
 
 
-@pytest.mark.parametrize("keep_alive", [0, 300])
 def test_a_new_system_prompt_takes_effect_in_the_same_session(
-    face: Gateway, model: model_api.Server, keep_alive: int
+    face: Gateway, model: model_api.Server
 ) -> None:
     messages: list[dict[str, str]] = []
     sessions = set()
     for prompt in ("the-time-is-10", "the-time-is-11", None):
-        messages.append({"role": "user", "content": f"with {keep_alive}: what time is it?"})
+        messages.append({"role": "user", "content": "what time is it?"})
         system = [{"role": "system", "content": prompt}] if prompt else []
-        answer = ask(face, messages=[*system, *messages], claude={"keep_alive": keep_alive})
+        answer = ask(face, messages=[*system, *messages], claude={"keep_alive": 300})
         assert answer.status_code == 200, answer.text
         asked = json.dumps(model.asked[-1]["system"])
         assert [f"the-time-is-{hour}" in asked for hour in (10, 11)] == [
@@ -229,17 +228,16 @@ def test_a_session_is_named_in_each_way(face: Gateway, model: model_api.Server) 
         assert len(turns(model)) == count + 2
 
 
-@pytest.mark.parametrize("name", ["a name", "c57ed2ea-8df2-48f9-b325-0fe5770aed00"])
-def test_a_clients_own_name_begins_a_conversation_of_each_user(
-    face: Gateway, model: model_api.Server, name: str
+def test_a_clients_own_id_begins_a_conversation_of_each_user(
+    face: Gateway, model: model_api.Server
 ) -> None:
+    name = "c57ed2ea-8df2-48f9-b325-0fe5770aed00"
     other = {"auth": None, "headers": {"Authorization": "Bearer a-key-for-tests-of-clients"}}
-    name = name.replace(" ", "-")
     first = talk(face, "one", conversation_id=name)
     assert turns(model) == ["user"]
     assert talk(face, "one", conversation_id=name, **other)["session_id"] != first["session_id"]
     assert turns(model) == ["user"]
-    again = talk(face, "two", conversation_id=name.upper() if "-4" in name else name)
+    again = talk(face, "two", conversation_id=name.upper())
     assert again["session_id"] == first["session_id"]
     assert turns(model) == ["user", "assistant", "user"]
     # To another user, the id of the session is none.
