@@ -41,18 +41,41 @@ class DirectMessages:
         `fields` is what its body has. Raises BadParameter, InvalidRequest and what `Direct.begin`
         raises; and AnswerFailed if the model's API does not answer.
         """
+        asked = self._asked(body, fields)
+        if asked is None:
+            return None
+        refuse_key(request.headers.get("Idempotency-Key"))
+        exchange = self._direct.begin(asked, user)
+        mark_job_started(exchange.job.id)
+        # Error responses have it, too.
+        after_this_request(partial(add_job_header, exchange.job.id))
+        if asked.is_stream:
+            pieces = self._pieces(exchange, user, request.environ)
+            stream_of = partial(self._stream, exchange, request_id())
+            return stream_when_begun(stream_of, pieces, exchange.job.id)
+        return late_json(self._message(exchange, user, request.environ), self.head_delay)
+
+    def count(self, body: bytes, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The tokens of a conversation; None if the CLI would serve it.
+
+        Raises AnswerFailed, BadParameter and InvalidRequest.
+        """
+        asked = self._asked(body, fields)
+        return None if asked is None else self._direct.count(asked)
+
+    def _asked(self, body: bytes, fields: Mapping[str, Any]) -> DirectRequest | None:
+        """The current request for the model's API, or None."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         options = resolve(found_options(fields.get(OPTIONS), headers), OPTIONS)
         model = self._direct.choice.model_for(fields.get("model"), options)
         if model is None:
             return None
-        refuse_key(headers.get("idempotency-key"))
         stream = fields.get("stream")
         if stream not in (None, True, False):
             raise BadParameter("stream", "Must be true or false")
         text = _last_text(fields.get("messages"))
         chosen = self._direct.choice.values_of(options)
-        asked = DirectRequest(
+        return DirectRequest(
             model=model,
             body=_forwarded(body, fields, model),
             is_stream=stream is True,
@@ -63,15 +86,6 @@ class DirectMessages:
             timeout=chosen.timeout,
             request_id=request_id(),
         )
-        exchange = self._direct.begin(asked, user)
-        mark_job_started(exchange.job.id)
-        # Error responses have it, too.
-        after_this_request(partial(add_job_header, exchange.job.id))
-        if asked.is_stream:
-            pieces = self._pieces(exchange, user, request.environ)
-            stream_of = partial(self._stream, exchange, request_id())
-            return stream_when_begun(stream_of, pieces, exchange.job.id)
-        return late_json(self._message(exchange, user, request.environ), self.head_delay)
 
     def _pieces(
         self, exchange: Exchange, user: User, environ: Mapping[str, Any]

@@ -77,7 +77,7 @@ def blueprint(jobs: JobService, turns: ChatTurns, direct: DirectMessages) -> Blu
         asked = None if message.stream else repeatable(request, body, g.user)
         return _answer(jobs, turns, message, key, asked, requested_at, direct.head_delay)
 
-    token_counts.add_route(views, turns.model)
+    token_counts.add_route(views, turns.model, direct)
     return views
 
 

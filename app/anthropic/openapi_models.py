@@ -121,8 +121,9 @@ MESSAGE = answer_responses(
 #: The responses with a count.
 TOKEN_COUNT = {
     200: ResponseDescription(
-        "The number of tokens.", {"application/json": TokenCount}, ("X-Estimated",)
-    )
+        "The number of tokens.", {"application/json": TokenCount}, sometimes=("X-Estimated",)
+    ),
+    **{status: MESSAGE[status] for status in (404, 413, 424, 429, 503, 529)},
 }
 #: Errors of any request in this format.
 REQUEST_ERRORS: tuple[type[GatewayError], ...] = (BadParameter, ModelNotFound, *ANY_REQUEST_ERRORS)

@@ -4,7 +4,6 @@ A greenlet reads the response into a bounded buffer and ends the job. The reques
 reads the buffer, so the job ends when it must, however slowly the client reads.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -17,17 +16,14 @@ from gevent import get_hub
 from app.conversation.errors import AnswerFailed
 from app.direct.answer_reader import Answer, AnswerReader, BadStream, read_message
 from app.direct.buffer import Buffer
-from app.direct.failures import broken, ended_by, refusal
+from app.direct.failures import broken, ended_by
 from app.direct.record import Ending
-from app.direct.upstream import UpstreamResponse
+from app.direct.upstream import UpstreamResponse, read_object_of
 from app.records.job import Job
 from app.server.hub_yield import yield_to_hub
 
 log = logging.getLogger(__name__)
 
-#: Bytes of the largest answer that is not streamed, and of a refusal.
-LARGEST_MESSAGE = 64 << 20
-_LARGEST_REFUSAL = 1 << 16
 # Seconds for which one response may be read before others are served.
 _TIME_SLICE = 0.001
 
@@ -156,28 +152,16 @@ class Exchange:
     def _ask(self) -> None:
         response = self._work.send()
         try:
-            if response.status != 200:
-                body = response.read_all(_LARGEST_REFUSAL)
-                raise refusal(response.status, response.headers, body)
-            if response.is_stream != self._work.is_stream:
+            if response.status == 200 and response.is_stream != self._work.is_stream:
                 raise broken("The response of the model's API has another type than requested")
-            if response.is_stream:
+            if response.status == 200 and response.is_stream:
                 self._pass_stream(response)
             else:
-                self._pass_message(response)
+                message = read_object_of(response)
+                self._finish(read_message(message))
+                self.message = message
         finally:
             response.close()
-
-    def _pass_message(self, response: UpstreamResponse) -> None:
-        body = response.read_all(LARGEST_MESSAGE)
-        try:
-            message = json.loads(body)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
-            raise broken("The response of the model's API is not a message")
-        self._finish(read_message(message))
-        self.message = message
 
     def _pass_on(self, events: bytes) -> None:
         if events:

@@ -21,7 +21,7 @@ from app.direct.failures import DirectFull
 from app.direct.record import Ending, Recorder
 from app.direct.refresh import Refresher
 from app.direct.slots import Slots
-from app.direct.upstream import Upstream, UpstreamResponse
+from app.direct.upstream import Upstream, UpstreamResponse, read_object_of
 from app.errors import DiskFull, JobNotStarted, ShuttingDown
 from app.http.disconnect import DISCONNECTED, watch_connection
 from app.jobs.limits import Limits, narrowed
@@ -81,16 +81,13 @@ class Direct:
             raise ShuttingDown("the same path")
         if self.spool.free() < self.limits.min_free:
             raise DiskFull
-        credential = self.credentials.current()
+        headers = self._headers(request)
         timeout = narrowed("timeout", request.timeout, self.limits.timeout)
         job = Job(self.spool.state, str(uuid4()))
         record = self._record(job, request, user, timeout)
         claim = self._start(job, record)
-        headers = credential.headers(request.headers.get(BETA_HEADER, ""))
-        headers["anthropic-version"] = request.headers.get("anthropic-version", API_VERSION)
-        path = "/v1/messages" + (f"?{request.query}" if request.query else "")
         send: Callable[[], UpstreamResponse] = partial(
-            self.upstream.post, path, request.body, headers
+            self.upstream.post, _path("/v1/messages", request), request.body, headers
         )
         work = Work(send, partial(self._finish, job, record, claim), request.is_stream, timeout)
         exchange = Exchange(job, work, self.heartbeat)
@@ -98,6 +95,24 @@ class Direct:
         log.info("job %s asks the model's API for %s", job.id, user.name, extra=fields)
         exchange.start()
         return exchange
+
+    def count(self, request: DirectRequest) -> dict[str, Any]:
+        """The tokens of a request, as the model's API counts them; this is no job.
+
+        Raises AnswerFailed.
+        """
+        response = self.upstream.post(
+            _path("/v1/messages/count_tokens", request), request.body, self._headers(request)
+        )
+        try:
+            return read_object_of(response)
+        finally:
+            response.close()
+
+    def _headers(self, request: DirectRequest) -> dict[str, str]:
+        headers = self.credentials.current().headers(request.headers.get(BETA_HEADER, ""))
+        headers["anthropic-version"] = request.headers.get("anthropic-version", API_VERSION)
+        return headers
 
     @contextmanager
     def read(
@@ -173,6 +188,10 @@ class Direct:
             title=request.title,
             run=job.id,
         )
+
+
+def _path(path: str, request: DirectRequest) -> str:
+    return f"{path}?{request.query}" if request.query else path
 
 
 def make_direct(

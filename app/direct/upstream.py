@@ -3,15 +3,20 @@
 Ordinary blocking Python, which gevent makes cooperative in a worker.
 """
 
+import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
 
-from app.direct.failures import broken
+from app.direct.failures import broken, refusal
 from app.version import VERSION
 
+#: Bytes of the largest answer that is not streamed, and of a refusal.
+LARGEST_MESSAGE = 64 << 20
+_LARGEST_REFUSAL = 1 << 16
 #: Bytes that are read at a time.
 CHUNK = 1 << 16
 # Seconds until the connection is there, and without a byte: some answers that are not streamed take
@@ -64,6 +69,23 @@ class UpstreamResponse:
         if not self._is_whole:
             self._response.close()
         self._response.release_conn()
+
+
+def read_object_of(response: UpstreamResponse) -> dict[str, Any]:
+    """The JSON object that a response is.
+
+    Raises UpstreamRefused if it is another one, or reports an error.
+    """
+    if response.status != 200:
+        body = response.read_all(_LARGEST_REFUSAL)
+        raise refusal(response.status, response.headers, body)
+    try:
+        found = json.loads(response.read_all(LARGEST_MESSAGE))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise broken("The response of the model's API is not a JSON object")
+    return found
 
 
 class Upstream:

@@ -114,6 +114,17 @@ def test_an_alias_is_resolved(gateway_with: Any, upstream: Server) -> None:
         assert json.loads(upstream.received[-1].body)["model"] == model
 
 
+def test_the_models_api_counts_tokens(direct: Gateway, upstream: Server) -> None:
+    path = "/v1/messages/count_tokens"
+    counted = ask(direct, "say hi", path=path, max_tokens=...)
+    assert counted.json() == {"input_tokens": 1234} and "X-Estimated" not in counted.headers
+    assert upstream.received[-1].path == path
+    assert refused(ask(direct, "fail 529 overloaded_error - Busy", path=path))[0] == 529
+    # It is no job.
+    assert "X-Process-ID" not in counted.headers
+    assert ask(direct, "say hi", path=path, model="opus").headers["X-Estimated"] == "true"
+
+
 def test_a_proxy_is_used(gateway_with: Any, upstream: Server) -> None:
     settings = {
         "ANTHROPIC_BASE_URL": "http://api.invalid/base/",

@@ -51,6 +51,9 @@ class DirectApi(BaseHTTPRequestHandler):
         assert isinstance(self.server, Server)
         self.server.received.append(Received(self.path, headers, body))
         asked = json.loads(body)
+        if self.path.partition("?")[0].endswith("/count_tokens"):
+            self._count(asked)
+            return
         content = asked["messages"][-1]["content"]
         text = content if isinstance(content, str) else content[-1].get("text", "say tool result")
         verb, _, rest = text.partition(" ")
@@ -71,6 +74,13 @@ class DirectApi(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Keep quiet: the tests' output is for the tests."""
+
+    def _count(self, asked: dict[str, Any]) -> None:
+        verb, _, rest = str(asked["messages"][-1]["content"]).partition(" ")
+        if verb == "fail":
+            self._fail(*rest.split(" ", 3))
+        else:
+            self._send_json(200, {"input_tokens": 1234}, {})
 
     def _fail(self, status: str, kind: str, retry_after: str, text: str) -> None:
         error = {"type": "error", "error": {"type": kind, "message": text}}

@@ -1,4 +1,4 @@
-"""A small stand-in for the model's API: `POST /v1/messages`, streamed, with no account.
+"""A small stand-in for the model's API: `POST /v1/messages`, with no account.
 
 It does what the last message asks, one verb at a line's beginning:
 
@@ -86,6 +86,9 @@ class ModelApi(BaseHTTPRequestHandler):
             headers = {f"{limit}-status": "rejected", f"{limit}-representative-claim": "five_hour"}
             headers[f"{limit}-reset"] = str(int(time.time()) + int(rest))
             self._send_json(429, {"type": "error", "error": error}, headers)
+            return
+        if not asked.get("stream"):
+            self._send_json(200, _message(answer(asked, getattr(self.server, "scenes", {}))))
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -192,6 +195,26 @@ def answer(
         "usage": {**usage, "output_tokens": len(words)},
     }
     yield {"type": "message_stop"}
+
+
+def _message(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """The message that the events of a stream add up to."""
+    message: dict[str, Any] = {}
+    for event in events:
+        if event["type"] == "message_start":
+            message = event["message"]
+        elif event["type"] == "content_block_start":
+            message["content"].append(dict(event["content_block"]))
+        elif event["type"] == "content_block_delta":
+            block, delta = message["content"][-1], event["delta"]
+            for name in ("text", "thinking", "signature"):
+                if name in delta:
+                    block[name] += delta[name]
+            if "partial_json" in delta:
+                block["input"] = json.loads(delta["partial_json"])
+        elif event["type"] == "message_delta":
+            message = {**message, **event["delta"], "usage": event["usage"]}
+    return message
 
 
 def _scene(messages: list[dict[str, Any]], scenes: Mapping[str, Scene]) -> Scene | None:
