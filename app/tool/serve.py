@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -14,9 +13,9 @@ from app.errors import ConfigurationError
 from app.setting_sources import ENV_FILE
 from app.tool.checkout import Checkout
 from app.tool.failure import UNCONFIGURED, Failure
-from app.tool.local_users import own_name
 from app.tool.login_status import ask_cli
 from app.tool.package_settings import unused_env_file
+from app.tool.remedies import Remedies
 from app.tool.screen import note
 
 
@@ -63,7 +62,4 @@ def _hint_at_login(checkout: Checkout) -> None:
         # The gateway reports it.
         return
     if ask_cli(claude.path, environment, settings.state_dir).known is False:
-        note(
-            f"the CLI is not logged in, so jobs fail: run {shlex.quote(claude.path)} auth login as"
-            f" {own_name()}, which needs no restart; or set ANTHROPIC_API_KEY, and start again"
-        )
+        note(f"the CLI is not logged in, so jobs fail: {Remedies(checkout).log_in(claude.path)}")

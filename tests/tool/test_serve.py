@@ -60,6 +60,6 @@ def test_a_start_without_a_login_notes_how_to_log_in(
             **variables,
         ).run("serve")
     assert done.returncode == 78
-    hint = f"the CLI is not logged in, so jobs fail: run {claude} auth login as "
+    hint = f"the CLI is not logged in, so jobs fail: run {claude} auth login, or set "
     assert done.stderr.decode().startswith(hint) == is_hinted
     assert b"cannot listen on" in done.stderr
