@@ -34,6 +34,7 @@ from app.cli.login import Login
 from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
+from app.conversation.answer_cache import AnswerCache
 from app.conversation.chat_turns import ChatTurns
 from app.conversation.conversations import Conversations
 from app.conversation.held_runs import HeldRuns
@@ -253,7 +254,8 @@ def _chat_blueprints(
     model_turns = ModelTurns(requests, models, images, held, workspaces, hold, retries)
     chat_mode = None if settings.chat_mode == "auto" else settings.chat_mode
     left = LeftJobs(spool.state, service, settings.retry_grace)
-    chats = ChatTurns(turns, model_turns, left, chat_mode, settings.ignore_tools)
+    cache = AnswerCache(settings.cache, environment, service.metrics)
+    chats = ChatTurns(turns, model_turns, left, cache, chat_mode, settings.ignore_tools)
     completions = openai_chat.blueprint(
         service,
         chats,

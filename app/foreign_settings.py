@@ -42,6 +42,9 @@ _INSTEAD = {
     f"{PREFIX}MCP__CONFIG_FILE": Instead("MCP_CONFIG"),
     f"{PREFIX}MCP__STRICT": Instead(None, "requests have strict_mcp_config"),
     f"{PREFIX}MCP__DEBUG": Instead(None, "requests have debug"),
+    f"{PREFIX}CACHE__ENABLED": Instead("CACHE", "in seconds; 0 is off"),
+    f"{PREFIX}CACHE__TTL_SECONDS": Instead("CACHE", "in seconds", 1),
+    f"{PREFIX}CACHE__MAX_ENTRIES": Instead(None, "answers are kept with their jobs"),
     f"{PREFIX}CONVERSATION__MAX_HISTORY_MESSAGES": Instead(
         None, "the CLI shortens long conversations itself"
     ),

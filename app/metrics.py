@@ -38,6 +38,8 @@ for module in (multiprocess, values):
 _STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
 _START_KINDS = ("cold", "resumed", "kept", "spare")
 _REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
+_CACHE_REQUESTS = "claudecode2api_cache_requests"
+_CACHED = ("hit", "joined", "miss")
 _DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 _RUN_FIRST_LINES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 600)
 _FIRST_LINES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
@@ -118,6 +120,11 @@ class Metrics:
             "Requests refused because of their credentials.",
             ["reason"],
         )
+        self._cached = counter(
+            _CACHE_REQUESTS,
+            "Requests whose answers may be cached, by how they were answered.",
+            ["result"],
+        )
         self._dropped_lines = counter(
             "claudecode2api_dropped_log_lines",
             "Lines of the log that were dropped because standard error was not read.",
@@ -154,6 +161,22 @@ class Metrics:
         """Count a request that was refused because of its credentials."""
         self._refused.labels(reason).inc()
 
+    def count_cached(self, outcome: str) -> None:
+        """Count a request whose answer may be cached, by how it was answered."""
+        self._cached.labels(outcome).inc()
+
+    def cached(self) -> dict[str, int]:
+        """How many requests whose answers may be cached were answered in each way.
+
+        Over all workers, since the gateway started.
+        """
+        found = dict.fromkeys(_CACHED, 0)
+        for family in self._counted():
+            if family.name == _CACHE_REQUESTS:
+                for sample in family.samples:
+                    found[sample.labels["result"]] = int(sample.value)
+        return found
+
     def count_dropped_lines(self, lines: int) -> None:
         """Count lines of this process's log that were dropped."""
         self._dropped_lines.inc(lines)
@@ -180,14 +203,18 @@ class Metrics:
 
         class Counted:
             def collect(self) -> Iterable[Metric]:
-                return list(merge(sound))  # type: ignore[no-untyped-call]
+                return counted
 
-        merge = multiprocess.MultiProcessCollector.merge
-        sound = [str(file) for file in self._folder.glob("*.db") if _is_sound(file)]
+        counted = self._counted()
         registry = CollectorRegistry()
         registry.register(Counted())
         registry.register(Now())
         return generate_latest(registry)
+
+    def _counted(self) -> list[Metric]:
+        """What all processes have counted."""
+        sound = [str(file) for file in self._folder.glob("*.db") if _is_sound(file)]
+        return list(multiprocess.MultiProcessCollector.merge(sound))  # type: ignore[no-untyped-call]
 
     def _create_series(self) -> None:
         """Create each series with 0: rate() needs a first value."""
@@ -199,6 +226,8 @@ class Metrics:
         for kind in _START_KINDS:
             self._run_starts.labels(kind)
             self._run_first_lines.labels(kind)
+        for outcome in _CACHED:
+            self._cached.labels(outcome)
         for reason in _REFUSALS:
             self._refused.labels(reason)
 

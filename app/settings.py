@@ -49,6 +49,7 @@ class Settings:
     max_body: int
     heartbeat: float
     head_delay: float
+    cache: float
     kill_grace: float
     retry_grace: float
     max_jobs: int
@@ -199,6 +200,7 @@ _TABLE: dict[str, _Setting] = {
     "DEFAULT_PERMISSION_MODE": _Setting(_is(""), parse.text),
     "MAX_BODY": _Setting(_is(str(32 << 20)), parse.whole(1, 1 << 40), "whole number"),
     "HEARTBEAT": _Setting(_is("15"), parse.seconds(0.01, 3600), "number"),
+    "CACHE": _Setting(_is("0"), parse.seconds(0, 31_536_000), "number"),
     "HEAD_DELAY": _Setting(_is("50"), parse.seconds(0, 86_400), "number"),
     "KILL_GRACE": _Setting(_is("8"), parse.seconds(0.1, 600), "number"),
     "RETRY_GRACE": _Setting(_is("10"), parse.seconds(0, 3600), "number"),

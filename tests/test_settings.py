@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "max_body": 32 << 20,
     "heartbeat": 15.0,
     "head_delay": 50.0,
+    "cache": 0.0,
     "kill_grace": 8.0,
     "retry_grace": 10.0,
     "max_jobs": job_capacity(),

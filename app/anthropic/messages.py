@@ -21,7 +21,6 @@ from app.http.answer_response import add_job_header, name_ignored, stream_when_b
 from app.http.idempotency_header import idempotency_key_of
 from app.http.repeatable import Repeatable, repeatable
 from app.http.request_id import request_id
-from app.jobs.idempotency import Key
 from app.jobs.service import JobService
 from app.json_body import read_object
 from app.openapi.describe import Body, describes
@@ -75,7 +74,14 @@ def blueprint(jobs: JobService, turns: ChatTurns, direct: DirectMessages) -> Blu
         message = read_fields(MessageRequest, fields)
         key = idempotency_key_of(request, body)
         asked = None if message.stream else repeatable(request, body, g.user)
-        return _answer(jobs, turns, message, key, asked, requested_at, direct.head_delay)
+        turn_request = to_turn_request(message, request.headers)
+        turn = turns.prepare(turn_request, g.user, key)
+        version = turns.agent.requests.claude.version
+        turn = turns.cache.keyed(turn, turn_request, request, body, version)
+        has_session = turn_request.session is not None
+        return _answer(
+            jobs, turns, message, turn, asked, requested_at, direct.head_delay, has_session
+        )
 
     token_counts.add_route(views, turns.model, direct)
     return views
@@ -85,16 +91,16 @@ def _answer(
     jobs: JobService,
     turns: ChatTurns,
     message: MessageRequest,
-    key: Key | None,
+    turn: Turn,
     asked: Repeatable | None,
     requested_at: float,
     head_delay: float,
+    has_session: bool,
 ) -> Response:
-    turn_request = to_turn_request(message, request.headers)
-    turn = turns.prepare(turn_request, g.user, key)
     started = turns.start(jobs, turn, g.user, asked)
     # Error responses have it, too.
     after_this_request(partial(add_job_header, started.job.id))
+    turns.cache.note(turn, started)
     cut = Cut(message.stop_sequences or [], message.max_tokens if turn.tools is None else None)
     events = read_events(
         jobs,
@@ -105,7 +111,7 @@ def _answer(
         cancel_on_disconnect=started.cancel_on_disconnect,
         on_disconnect=turns.on_disconnect(asked),
         # No history leads to a session whose answer was cut.
-        end_run_at_cut=turn_request.session is None,
+        end_run_at_cut=not has_session,
         requested_at=requested_at if started.is_new else None,
     )
     record = partial(turns.record, turn, g.user, started.job) if started.has_answer else None

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from app.auth.users import User
+from app.conversation.answer_cache import AnswerCache
 from app.conversation.client_tools import ClientTools
 from app.conversation.errors import BadParameter
 from app.conversation.messages import ToolCall
@@ -38,6 +39,7 @@ class ChatTurns:
     agent: Turns
     model: ModelTurns
     left: LeftJobs
+    cache: AnswerCache
     default: Mode | None
     ignore_tools: bool
 

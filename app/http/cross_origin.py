@@ -9,8 +9,8 @@ from app import origin
 from app.errors import CrossSite
 
 _EXPOSED = (
-    "Location, Request-Id, Retry-After, X-Claude-Ignored, X-Estimated, X-Process-ID, X-Request-ID,"
-    " X-Session-ID, X-Should-Retry"
+    "Age, Location, Request-Id, Retry-After, X-Cache, X-Claude-Ignored, X-Estimated, X-Process-ID,"
+    " X-Request-ID, X-Session-ID, X-Should-Retry"
 )
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "Authorization, Content-Type, Last-Event-ID, X-Request-ID"

@@ -27,10 +27,19 @@ _PORTION = 50
 
 
 class Key(NamedTuple):
-    """The key that a client sent, and a digest of the request."""
+    """The key that a client sent, and a digest of the request.
+
+    `serves` tells whether the job of an earlier request with this key is that of this request, too;
+    None: every job is.
+    """
 
     text: str
     request: str
+    serves: Callable[[Job], bool] | None = None
+
+    def accepts(self, job: Job) -> bool:
+        """Whether this job of an earlier request with the key is that of this request."""
+        return not _was_lost_before_its_start(job) and (self.serves is None or self.serves(job))
 
 
 class Keys:
@@ -54,7 +63,7 @@ class Keys:
         with locked(self._folder):
             record = read_record(path) or {}
             job = self._job(record)
-            if job is not None and not _was_lost_before_its_start(job):
+            if job is not None and key.accepts(job):
                 if record.get("request") != key.request:
                     raise IdempotencyKeyReused
                 return job, False

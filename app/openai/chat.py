@@ -60,10 +60,13 @@ def blueprint(
         if answered is not None:
             return answered
         turn = turns.prepare(turn_request, g.user, key)
+        version = turns.agent.requests.claude.version
+        turn = turns.cache.keyed(turn, turn_request, request, body, version)
         asked = None if completion.stream else repeatable(request, body, g.user)
         started = turns.start(jobs, turn, g.user, asked)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, started.job.id))
+        turns.cache.note(turn, started)
         events = read_events(
             jobs,
             started.job,
@@ -84,7 +87,7 @@ def blueprint(
             started.job,
             completion,
             jobs.metrics,
-            f"claude-code-{turns.agent.requests.claude.version.split()[0]}",
+            f"claude-code-{version.split()[0]}",
             turns.session_of(turn, started),
             record if started.has_answer else None,
         )

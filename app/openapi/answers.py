@@ -63,7 +63,14 @@ def answer_responses(
         description,
         {"application/json": whole, "text/event-stream": stream},
         ("X-Process-ID",),
-        sometimes=(*headers, "X-Claude-Ignored", "Cache-Control", "X-Accel-Buffering"),
+        sometimes=(
+            *headers,
+            "X-Claude-Ignored",
+            "X-Cache",
+            "Age",
+            "Cache-Control",
+            "X-Accel-Buffering",
+        ),
     )
     failures = {404: not_found, **_FAILURES}
     return {200: answer} | {

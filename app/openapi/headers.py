@@ -33,6 +33,14 @@ HEADERS = {
     "X-Session-ID": Header("The session. Send it to continue the conversation.", _TEXT),
     "X-Estimated": Header("`true`: the number is an estimate.", {"const": "true"}),
     "X-Claude-Ignored": Header("The request's parameters that were ignored.", _TEXT),
+    "X-Cache": Header(
+        "Whose answer this is: `hit`: of an earlier job; `joined`: of an earlier request's job that"
+        " was still running; `miss`: of a job of its own. Only with CACHE.",
+        {"enum": ["hit", "joined", "miss"]},
+    ),
+    "Age": Header(
+        "Seconds since the earlier job has answered (RFC 9111).", {"type": "integer", "minimum": 0}
+    ),
     "Content-Security-Policy": Header("What the page may load: only files of the gateway.", _TEXT),
 }
 

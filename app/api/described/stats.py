@@ -26,3 +26,9 @@ class Stats(ResponseModel):
     days: list[StatsRow] = Field(description="Totals of each day.")
     models: list[StatsRow] = Field(description="Totals of each model.")
     users: list[StatsRow] = Field(description="Totals of each user.")
+    cache: dict[str, int] | None = Field(
+        None,
+        description="Requests whose answers may be cached (CACHE), by how they were answered, since"
+        " the gateway started. Only for the operator.",
+        examples=[{"hit": 2, "joined": 0, "miss": 5}],
+    )
