@@ -82,12 +82,18 @@ from app.openai.direct_completion import DirectCompletions
 from app.openapi import pages
 from app.openapi.introduction import introduction
 from app.processes import Process
+from app.responses import errors as responses_errors
+from app.responses import views as responses_views
+from app.responses.store import ResponseStore
 from app.runs.launcher.client import LauncherClient
 from app.server.native_thread import NativeThreads
 from app.settings import Settings
 from app.startup import Startup
 
 _OPENAI_ERRORS = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, path_hints.hint_for)
+_RESPONSES_ERRORS = _OPENAI_ERRORS._replace(
+    prefix="/v1/responses/", render=responses_errors.render_error
+)
 _ANTHROPIC_ERRORS = error_handlers.ErrorFormat(
     "/v1/messages/", anthropic_errors.render_error, anthropic_path_hints.hint_for
 )
@@ -269,12 +275,15 @@ def _chat_blueprints(
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
     direct_messages = DirectMessages(direct, settings.head_delay)
     answers = anthropic_messages.blueprint(service, chats, direct_messages)
+    store = ResponseStore(settings.state_dir, settings.response_retention, settings.max_body)
+    responses = responses_views.blueprint(service, chats, conversations, store, settings.head_delay)
     error_handlers.use_format(completions, _OPENAI_ERRORS)
+    error_handlers.use_format(responses, _RESPONSES_ERRORS)
     error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)
     error_handlers.use_format(answers, _ANTHROPIC_ERRORS)
     access.accept_api_key(answers)
     access.accept_api_key(catalog, only_with=_ANTHROPIC)
-    return [completions, catalog, answers]
+    return [completions, responses, catalog, answers]
 
 
 def _flask_app(counters: Metrics) -> Flask:

@@ -68,6 +68,7 @@ class Settings:
     spares: int
     own_turns: int
     background_wait: float
+    response_retention: float
     max_job_output: int
     min_free_disk: int
     cors_origins: tuple[str, ...]
@@ -220,6 +221,7 @@ _TABLE: dict[str, _Setting] = {
     "SPARES": _Setting(_is(""), parse.spare_count, "whole number"),
     "OWN_TURNS": _Setting(_is("3"), parse.whole(0, 1_000_000), "whole number"),
     "BACKGROUND_WAIT": _Setting(_is("30"), parse.seconds(0, 31_536_000), "number"),
+    "RESPONSE_RETENTION": _Setting(_is("2592000"), parse.seconds(0, 31_536_000), "number"),
     "MAX_JOB_OUTPUT": _Setting(_is(str(1 << 30)), parse.whole(0, 1 << 50), "whole number"),
     "MIN_FREE_DISK": _Setting(_is(str(256 << 20)), parse.whole(0, 1 << 50), "whole number"),
     "CORS_ORIGINS": _Setting(_is(""), parse.origins, "list"),

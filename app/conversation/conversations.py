@@ -56,8 +56,8 @@ class Conversations:
         record = self._read(conversation_id)
         return record is not None and not user.owns(record.user)
 
-    def record_turn(self, session_id: str, user: User, cwd: str, model: str | None) -> None:
-        """Record a turn of this user's in a session. Raises OSError."""
+    def record_turn(self, session_id: str, user: User, cwd: str | None, model: str | None) -> None:
+        """Record a turn of this user's in a session, in a folder if it has one. Raises OSError."""
         if not is_session_id(session_id) or self.is_other_users(session_id, user):
             return
         now = int(time.time())

@@ -2,15 +2,18 @@
 
 import re
 
-_SERVED = "POST /v1/chat/completions, POST /v1/messages, GET /v1/models and /v1/conversations"
+_SERVED = (
+    "POST /v1/chat/completions, /v1/responses, POST /v1/messages, GET /v1/models and"
+    " /v1/conversations"
+)
 _BASE_URL = (
     "The base URL of OpenAI's clients must end in /v1, once and with nothing after it, as in"
     " http://127.0.0.1:9876/v1"
 )
 # The beginnings of paths after the base URL: those that exist, and those of other APIs.
-_EXISTING = re.compile(r"/(chat/completions|models|conversations)(?=/|$)")
+_EXISTING = re.compile(r"/(chat/completions|responses|models|conversations)(?=/|$)")
 _OTHERS = re.compile(
-    "/(completions|embeddings|responses|engines|edits|moderations|images|audio|files"
+    "/(completions|embeddings|engines|edits|moderations|images|audio|files"
     "|uploads|batches|assistants|threads|fine_tuning|vector_stores|realtime|complete)(?=/|$)"
 )
 _PREFIX = re.compile(r"(/v1|/v1beta|/api|/openai|/anthropic|/deployments/[^/]+)*")
@@ -39,5 +42,10 @@ def hint_for(path: str) -> str | None:
 def _is_served(path: str) -> bool:
     """Whether the path is right and something else is wrong, such as the method."""
     return (
-        re.fullmatch("/v1/(chat/completions|models(/.*)?|conversations(/[^/]*)?)", path) is not None
+        re.fullmatch(
+            "/v1/(chat/completions|responses(/[^/]*(/cancel|/input_items)?)?|models(/.*)?"
+            "|conversations(/[^/]*)?)",
+            path,
+        )
+        is not None
     )

@@ -44,6 +44,11 @@ TAGS = (
         " `/v1`, and their API key to one in API_KEYS.",
         (
             "completions.complete",
+            "responses.create",
+            "responses.one",
+            "responses.remove",
+            "responses.cancel",
+            "responses.input_items",
             "catalog.all_models",
             "catalog.one_model",
             "catalog.create",

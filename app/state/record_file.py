@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from app.json_depth import is_deep
 from app.state.disk import is_out_of_room
-from app.state.files import read_file, replace_file, replace_in_place
+from app.state.files import LARGEST, read_file, replace_file, replace_in_place
 
 Record = TypeVar("Record", bound=NamedTuple)
 
@@ -37,10 +37,10 @@ def write_record(path: str, record: Mapping[str, Any], spare: str | None = None)
             raise error from None
 
 
-def read_record(path: str) -> dict[str, Any] | None:
-    """The fields of a record, or None if it is missing or damaged."""
+def read_record(path: str, limit: int = LARGEST) -> dict[str, Any] | None:
+    """The fields of a record of at most `limit` bytes, or None if it is missing or damaged."""
     try:
-        fields = json.loads(read_file(path))
+        fields = json.loads(read_file(path, limit))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -56,12 +56,12 @@ def read_record(path: str) -> dict[str, Any] | None:
     return fields
 
 
-def read_as(kind: type[Record], path: str) -> Record | None:
-    """A record of this kind, or None if it is missing or damaged.
+def read_as(kind: type[Record], path: str, limit: int = LARGEST) -> Record | None:
+    """A record of this kind, of at most `limit` bytes, or None if it is missing or damaged.
 
     Every field has the type that `kind` declares; unknown fields are left out.
     """
-    fields = read_record(path)
+    fields = read_record(path, limit)
     record = None if fields is None else _as_kind(kind, fields)
     if fields is not None and record is None:
         _warn(path, f"not a record of the kind {kind.__name__}")

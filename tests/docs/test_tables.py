@@ -32,6 +32,7 @@ from tests.support.pages import ROOT, Page, names_in, page, rows
 API = page("docs/api.md")
 OPENAI = page("docs/openai.md")
 ANTHROPIC = page("docs/anthropic.md")
+RESPONSES = page("docs/responses.md")
 SETTINGS = page("docs/settings.md")
 STREAMS = page("docs/streams.md")
 #: Errors that are described once, for all routes or for all with a body.
@@ -57,6 +58,8 @@ def page_of(route: str) -> Page:
     """The page with the section of a route."""
     if " /v1/messages" in route:
         return ANTHROPIC
+    if " /v1/responses" in route:
+        return RESPONSES
     return OPENAI if " /v1/" in route else API
 
 
@@ -144,6 +147,8 @@ def test_the_errors_of_v1_are_in_one_table_for_each_api() -> None:
     tables = {
         OPENAI: (OPENAI.section("Errors of `/v1`"), 1),
         ANTHROPIC: (ANTHROPIC.section("Errors"), 2),
+        # Its errors are those of OpenAI's API, and some of its own.
+        RESPONSES: (OPENAI.section("Errors of `/v1`") + RESPONSES.section("Errors"), 1),
     }
     for route, description in ROUTES.items():
         if " /v1/" not in route:

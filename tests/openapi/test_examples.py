@@ -16,6 +16,7 @@ from app.cli.control_requests import control_request
 from app.cli.request_fields import read_request
 from app.openai.chat_body import read_completion
 from app.openapi.document import make_document
+from app.responses.request_body import read_fields as read_response
 from tests.support.described import application
 from tests.support.gateway import Gateway
 
@@ -26,6 +27,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "/jobs/{process_id}/control": lambda body: control_request(json.loads(body), ()),
     "/jobs/{process_id}/questions/{question_id}": read_answer,
     "/v1/chat/completions": read_completion,
+    "/v1/responses": lambda body: read_response(json.loads(body)),
     "/v1/messages": partial(read_message_request, MessageRequest),
     "/v1/messages/count_tokens": partial(read_message_request, CountRequest),
 }

@@ -1,0 +1,94 @@
+"""The items of a conversation before a request: those of the responses that it continues."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from app.auth.users import User
+from app.conversation.conversations import Conversations
+from app.conversation.errors import BadParameter, ConversationNotFound
+from app.responses.input_items import REFERENCE, InputItem
+from app.responses.replay import Replay
+from app.responses.request_body import ResponseRequest
+from app.responses.store import StoredResponse
+
+#: The most responses of a conversation that are read.
+MOST_RESPONSES = 10_000
+
+
+class Before(NamedTuple):
+    """The items before a request, and the id of the last response before it, if there is one."""
+
+    items: list[InputItem]
+    response_id: str | None
+
+
+@dataclass(frozen=True)
+class History:
+    """Finds the items."""
+
+    replay: Replay
+    conversations: Conversations
+
+    def before(self, request: ResponseRequest, user: User) -> Before:
+        """What comes before a request. Raises BadParameter and ConversationNotFound."""
+        previous = request.previous_response_id
+        if request.conversation is not None:
+            if previous is not None:
+                raise BadParameter(
+                    "previous_response_id", "Give either previous_response_id or conversation"
+                )
+            conversation = request.conversation.id
+            if self.conversations.find(conversation, user) is None:
+                raise ConversationNotFound(conversation)
+            previous = self.replay.store.last_of(conversation)
+            if previous is not None and self.replay.store.find(previous, user) is None:
+                # It was deleted, or not used for so long that it is not kept any more.
+                previous = None
+        if previous is None:
+            return Before([], None)
+        items = [
+            InputItem.model_validate(item)
+            for record in reversed(self._chain(previous, user))
+            for item in [*record.input, *(record.response or {})["output"]]
+        ]
+        return Before(items, previous)
+
+    def resolved(self, request: ResponseRequest, user: User) -> list[dict[str, Any]]:
+        """The items of a request, with stored ones in the place of references to them.
+
+        Raises BadParameter.
+        """
+        found = []
+        for index, item in enumerate(request.input):
+            fields = item.model_dump(exclude_unset=True)
+            if item.kind == REFERENCE:
+                stored = self.replay.store.find_item(str(item.id), user)
+                if stored is None:
+                    raise BadParameter(
+                        f"input[{index}].id", f"There is no stored item {str(item.id)[:100]!r}"
+                    )
+                fields = stored
+            found.append(fields)
+        return found
+
+    def _chain(self, response_id: str, user: User) -> list[StoredResponse]:
+        """A response and those before it, the newest first. Raises BadParameter."""
+        found: list[StoredResponse] = []
+        following: str | None = response_id
+        while following is not None and len(found) < MOST_RESPONSES:
+            record = self.replay.store.find(following, user)
+            if record is None:
+                raise BadParameter(
+                    "previous_response_id",
+                    f"There is no stored response {following[:100]!r}",
+                    "previous_response_not_found",
+                )
+            record = self.replay.current(record, user)
+            if (record.response or {}).get("status") in ("queued", "in_progress"):
+                raise BadParameter(
+                    "previous_response_id", f"The response {following[:100]!r} has not ended"
+                )
+            self.replay.store.keep(record)
+            found.append(record)
+            following = record.previous
+        return found
