@@ -68,6 +68,10 @@ class Startup:
             *secrets_in(self.environment),
         ]
 
+    def _has_direct_credentials(self) -> bool:
+        """Whether the direct backend has a key, or may look for a token."""
+        return bool(self.environment.get("ANTHROPIC_API_KEY")) or self.settings.direct_subscription
+
     def warnings(self, environ: Mapping[str, str]) -> Iterator[str]:
         """What makes every job fail, or may surprise an operator, in the gateway's `environ`."""
         networks = self.settings.forwarded_allow_ips
@@ -83,6 +87,10 @@ class Startup:
         environ = {name: text for name, text in environ.items() if name not in foreign}
         if refuses_root(self.environment, self.settings):
             yield f"the gateway runs as root: {REFUSES_ROOT}"
+        if self.settings.direct_models and not self._has_direct_credentials():
+            yield (
+                "DIRECT_MODELS names models, and there is no key for them: set ANTHROPIC_API_KEY"
+            )
         if self.settings.claude_access_token and not self.settings.direct_subscription:
             yield (
                 "CLAUDE_ACCESS_TOKEN has no effect without DIRECT_SUBSCRIPTION=true; read"

@@ -19,12 +19,11 @@ from app.cli.request_fields import LISTS, NUMBERS, OBJECTS, SWITCHES, ChatReques
 from app.conversation.messages import Message, TextPart
 from app.errors import InvalidRequest
 from app.json_body import MOST_FIELDS, did_you_mean, read_json
+from app.records.job_records import Backend
 from app.text import shortened
 
 #: The modes in which a chat API answers.
 Mode = Literal["agent", "model"]
-#: Who answers: the CLI, or the model's API without it.
-Backend = Literal["cli", "direct"]
 
 _OWN_OPTIONS = {
     "mode",

@@ -14,11 +14,9 @@ from app.conversation.images import Images
 from app.conversation.messages import first_unanswered, image_urls, split_system_prompt
 from app.conversation.turns import TurnRequest, title_of_messages
 from app.direct.exchange import Exchange
-from app.direct.record import Ending
 from app.direct.service import Direct, DirectRequest
 from app.direct.translation import AnswerTranslator, Asked, message_body
 
-_CUT = Ending("cancelled", error="The job was cancelled: the answer has reached its stop")
 # Events that are translated before others are served.
 _PORTION = 50
 
@@ -102,7 +100,7 @@ class DirectChat:
                     if events := list(_until_cut(found, cut)):
                         yield events
                     if cut.reason is not None:
-                        exchange.end(_CUT)
+                        exchange.complete()
                         break
                     time.sleep(0)
                 if cut.reason is not None:

@@ -98,6 +98,11 @@ class Exchange:
         self._throw()
         return True
 
+    def complete(self) -> None:
+        """End it as a success: the client has all that it wants."""
+        self._finish(self._reader.answer)
+        self._throw()
+
     def stop(self, reason: str) -> None:
         """End it because this process ends."""
         self.end(PROCESS_ENDED)
@@ -128,7 +133,10 @@ class Exchange:
 
     @contextmanager
     def _watch_for_wish(self) -> Iterator[None]:
-        """End this if a client wishes that; the output's mode then changes."""
+        """End this if a client wishes that, or if the job's folder is removed.
+
+        The mode of the output changes then, or the file goes.
+        """
         watcher = get_hub().loop.stat(self.job.output)
         watcher.start(self._look_for_wish)
         try:
@@ -140,7 +148,7 @@ class Exchange:
             watcher.close()
 
     def _look_for_wish(self) -> None:
-        if self.job.wish() is not None:
+        if self.job.wish() is not None or not self.job.exists():
             self.end(Ending("cancelled"))
 
     def _finish(self, answer: Answer) -> None:

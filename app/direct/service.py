@@ -187,6 +187,7 @@ class Direct:
             request_id=request.request_id,
             title=request.title,
             run=job.id,
+            backend="direct",
         )
 
 

@@ -76,6 +76,7 @@ def render_running(
         "status": "running" if place is None else "queued",
         "queue_position": place and place.number,
         "title": request.title,
+        "backend": request.backend,
     }
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 from app.processes import Process
 
 Status = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
+#: Who answers: the CLI, or the model's API without it.
+Backend = Literal["cli", "direct"]
 
 
 class JobRequest(NamedTuple):
@@ -48,6 +50,7 @@ class JobRequest(NamedTuple):
     answers: str | None = None
     hold: float = 0.0
     new_session: str | None = None
+    backend: Backend = "cli"
 
 
 class JobEnd(NamedTuple):

@@ -189,6 +189,7 @@ def test_processes_lists_a_job_while_it_runs(gateway: Gateway) -> None:
         "user": "admin",
         "status": "running",
         "queue_position": None,
+        "backend": "cli",
         "title": "system s7",
     }
     assert row["started_at"].endswith("Z")

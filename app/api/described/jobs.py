@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from app.openapi.response_model import ResponseModel
-from app.records.job_records import Status
+from app.records.job_records import Backend, Status
 
 _ID = "324b03ba-e414-46e1-a8c1-d86f48a0eee8"
 _STARTED = "2026-11-21T12:42:17.306Z"
@@ -60,6 +60,9 @@ class ProcessRow(ResponseModel):
     status: LiveStatus = Field(description="`queued`: it waits for its turn to start.")
     queue_position: int | None = Field(
         description="The place in the queue, from 1; null if the job is running or has ended.", ge=1
+    )
+    backend: Backend = Field(
+        description="`direct`: the model's API answers without the CLI, and `cwd` is empty."
     )
 
 
@@ -186,6 +189,9 @@ class JobRecord(_End):
     )
     queue_position: int | None = Field(
         description="The place in the queue, from 1; null if the job is running or has ended.", ge=1
+    )
+    backend: Backend = Field(
+        description="`direct`: the model's API answers without the CLI, and `cwd` is empty."
     )
     prompt_length: int = Field(description="The length of the prompt in characters.", ge=0)
     detached: bool = Field(description="Whether the job continues when its client disconnects.")
