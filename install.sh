@@ -407,6 +407,7 @@ find_claude() {
     claude_path=
     if ask_for_claude; then
         update_claude
+        show_claude
         return
     fi
     reason=$answer
@@ -415,20 +416,26 @@ find_claude() {
     esac
     # The service does not search your PATH, but CLAUDE_PATH can name what is there.
     if [ "$uid" -ne 0 ] && [ "$makes_env" = true ] && claude_path=$(command -v claude) && ask_for_claude; then
+        show_claude
         return
     fi
     claude_path=
     row CLI "none yet; installing it (${cli:-pip}). ${reason##*. }"
     install_claude
     ask_for_claude_again
+    [ "$dry" = true ] || show_claude
 }
 
-# Sets $claude and $place, or $answer to what is wrong.
+# Sets $claude, $claude_version and $place, or $answer to what is wrong.
 ask_for_claude() {
     ask claude ${claude_path:+"$claude_path"} || return 1
     claude=$(line 1)
+    claude_version=$(line 2)
     place=$(line 3)
-    row CLI "$claude, $(line 2)"
+}
+
+show_claude() {
+    row CLI "$claude, $claude_version"
 }
 
 ask_for_claude_again() {
@@ -732,7 +739,8 @@ remove() {
     fi
     [ "$dry" = false ] || { say "" "Nothing was changed."; return; }
     say "claudecode2api is uninstalled."
-    for path in "$root/.env" "$root/$TOML" "$STATE" "$DROP_INS"; do
+    own_state=$HOME/.local/state/$SERVICE
+    for path in "$root/.env" "$root/$TOML" "$STATE" "$DROP_INS" "$own_state"; do
         [ ! -e "$path" ] || say "  kept   $path"
     done
 }

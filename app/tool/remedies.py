@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import sys
 
 from app.tool.checkout import Checkout
 from app.tool.local_users import own_name
@@ -16,9 +17,13 @@ class Remedies:
         self.is_service = checkout.unit.is_of(checkout.folder)
         #: Where settings are written.
         self.place = str(checkout.env_file)
+        #: How this command is started: it may be in no folder of PATH.
+        self.command = "claudecode2api"
+        if not checkout.is_package and shutil.which("claudecode2api") is None:
+            self.command = shlex.quote(str(checkout.folder / "scripts/claudecode2api"))
         #: How the gateway is reloaded, and how it is started.
-        self.reload = "claudecode2api reload"
-        self.start = "claudecode2api serve, or install a service with install.sh"
+        self.reload = f"{self.command} reload"
+        self.start = f"{self.command} serve, or install a service with install.sh"
         if checkout.is_image:
             self.place = "the container's environment"
             self.start = "start the container (scripts/container run)"
@@ -26,13 +31,22 @@ class Remedies:
             self.reload = f"sudo systemctl reload {checkout.unit.path.stem}"
             self.start = f"sudo systemctl start {checkout.unit.path.stem}"
         elif checkout.is_package:
-            self.start = "claudecode2api serve"
+            self.start = f"{self.command} serve"
 
     def set(self, what: str) -> str:
         """How to set this setting or variable."""
         if self._checkout.is_image:
             return f"set {what} in {self.place} (scripts/container run --env …)"
         return f"set {what} in {self.place}"
+
+    def install_claude(self) -> str:
+        """How to get a CLI."""
+        requirements = self._checkout.folder / "requirements-claude.txt"
+        how = "install Claude Code"
+        if requirements.exists():
+            pip = shlex.join([sys.executable, "-m", "pip"])
+            how += f" ({pip} install --no-deps -r {shlex.quote(str(requirements))} does)"
+        return f"{how}, or {self.set('CLAUDE_PATH')} to where it is"
 
     def log_in(self, claude: str | None) -> str:
         """How to log in to the CLI at this path, which may be in no folder of PATH."""

@@ -54,7 +54,7 @@ def test_nothing_is_set_up(tmp_path: Path) -> None:
     tool = Tool(tmp_path / "checkout", tmp_path)
     rows = rows_of(tool)
     assert not_well(rows) == {".env", "settings"}
-    assert rows["settings"]["fix"] == "claudecode2api password"
+    assert rows["settings"]["fix"] == f"{tool.program} password"
     assert rows["job"]["status"] == "skipped"
     assert tool.run("password").returncode == 0
     assert not_well(rows_of(tool, CLAUDE_PATH="/nowhere")) == {"claude", "gateway"}
@@ -65,7 +65,7 @@ def test_a_copy_of_the_example_needs_a_password_alone(gateway: Gateway, tool: To
     tool.env_file.chmod(0o644)
     rows = rows_of(tool)
     assert not_well(rows) == {"settings"}
-    assert rows["settings"]["fix"] == "claudecode2api password"
+    assert rows["settings"]["fix"] == f"{tool.program} password"
     assert tool.run("password").returncode == 0
     rows = rows_of(tool, CLAUDE_PATH=gateway.environment["CLAUDE_PATH"], PORT=str(free_port()))
     assert not_well(rows) == {"gateway"}

@@ -50,7 +50,7 @@ def test_a_cli_that_is_not_logged_in(tool: Tool, tmp_path: Path) -> None:
     assert "cannot find out" in rows["capabilities"]["detail"]
     assert rows["login"]["fix"] == (
         f"run {claude} auth login, or set ANTHROPIC_API_KEY in {tool.env_file} and reload:"
-        " claudecode2api reload"
+        f" {tool.program} reload"
     )
 
 

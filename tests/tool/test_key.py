@@ -193,7 +193,7 @@ def test_the_gateway_takes_a_key_when_it_is_reloaded_as_it_says(
     with serving(alone, fake_claude):
         done = alone.run("key", "add", "--print", "alice")
         key = done.stdout.decode().strip()
-        assert done.stderr.decode().endswith(": claudecode2api reload\n")
+        assert done.stderr.decode().endswith(f": {alone.program} reload\n")
         url = re.search("base URL (.*)", done.stderr.decode())
         assert url is not None
 

@@ -117,7 +117,7 @@ def test_the_gateway_takes_it_when_it_is_reloaded_as_it_says(
     with serving(alone, fake_claude):
         printed = alone.run("password").stderr.decode()
         assert alone.run("ps").stderr.startswith(b"cannot sign in as admin")
-        assert printed.endswith(": claudecode2api reload\n")
+        assert printed.endswith(f": {alone.program} reload\n")
         assert alone.run("reload").returncode == 0
         assert alone.run("ps").returncode == 0
 

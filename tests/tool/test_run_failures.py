@@ -20,7 +20,7 @@ def test_without_a_login_the_message_comes_once_with_one_line_that_helps(
     claude = gateway.environment["CLAUDE_PATH"]
     assert help_ == (
         f"to log in, run {claude} auth login, or set ANTHROPIC_API_KEY in {tool.env_file} and"
-        " reload: claudecode2api reload"
+        f" reload: {tool.program} reload"
     )
 
 

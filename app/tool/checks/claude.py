@@ -41,8 +41,7 @@ class OwnClaude:
     def check(self) -> Iterator[Check]:
         """The CLI, its capabilities, and its login, for a gateway that does not run."""
         if self._found is None:
-            fix = f"install Claude Code, or {self._remedies.set('CLAUDE_PATH')} to where it is"
-            yield failed("claude", self._error, fix)
+            yield failed("claude", self._error, self._remedies.install_claude())
             yield skipped("capabilities", "there is no CLI to ask")
             yield skipped("login", "there is no CLI to ask")
             return

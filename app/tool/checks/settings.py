@@ -11,6 +11,7 @@ from app.tool.check import Check, failed, ok, warning
 from app.tool.checkout import Checkout
 from app.tool.failure import Failure
 from app.tool.package_settings import unused_env_file
+from app.tool.remedies import Remedies
 
 
 def check(checkout: Checkout) -> tuple[list[Check], Settings | None]:
@@ -29,7 +30,7 @@ def _fix(checkout: Checkout, error: str) -> str:
     if error.startswith("cannot use AUTH_PASSWORD: "):
         if checkout.is_image:
             return "start the container with AUTH_PASSWORD_FILE, as scripts/container run does"
-        return "claudecode2api password"
+        return f"{Remedies(checkout).command} password"
     if any(name in error or f"{name.lower()!r}" in error for name in SECRET_FILES):
         return "correct that setting, or the file that it names"
     if str(checkout.toml_file) in error:
@@ -42,7 +43,7 @@ def _env(checkout: Checkout, origins: Mapping[str, Origin]) -> Check:
     unused = unused_env_file(path, checkout.is_package)
     unused = f"; {unused}" if unused else ""
     if not path.exists():
-        fix = f"claudecode2api password makes it from {checkout.folder}/.env.example"
+        fix = f"{Remedies(checkout).command} password makes it"
         if checkout.is_image:
             fix = "start the container with AUTH_PASSWORD_FILE, as scripts/container run does"
         detail = f"{path} does not exist{unused}"
