@@ -38,6 +38,7 @@ for module in (multiprocess, values):
 _STATUSES = ("succeeded", "failed", "cancelled", "timed_out", "lost")
 _START_KINDS = ("cold", "resumed", "kept", "spare")
 _REFUSALS = ("not_authenticated", "invalid_credentials", "too_many_attempts")
+_RETRIED_STARTS = "claudecode2api_retried_starts"
 _CACHE_REQUESTS = "claudecode2api_cache_requests"
 _CACHED = ("hit", "joined", "miss")
 _DURATIONS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
@@ -120,6 +121,10 @@ class Metrics:
             "Requests refused because of their credentials.",
             ["reason"],
         )
+        self._retried_starts = counter(
+            _RETRIED_STARTS,
+            "Jobs that have ended whose CLI was started at the second attempt or later.",
+        )
         self._cached = counter(
             _CACHE_REQUESTS,
             "Requests whose answers may be cached, by how they were answered.",
@@ -165,17 +170,20 @@ class Metrics:
         """Count a request whose answer may be cached, by how it was answered."""
         self._cached.labels(outcome).inc()
 
-    def cached(self) -> dict[str, int]:
-        """How many requests whose answers may be cached were answered in each way.
+    def count_retried_start(self) -> None:
+        """Count a job whose CLI was started at the second attempt or later."""
+        self._retried_starts.inc()
 
-        Over all workers, since the gateway started.
-        """
-        found = dict.fromkeys(_CACHED, 0)
+    def summary(self) -> dict[str, Any]:
+        """What `GET /stats` has of these numbers: of all workers, since the gateway started."""
+        cached, retried = dict.fromkeys(_CACHED, 0), 0
         for family in self._counted():
-            if family.name == _CACHE_REQUESTS:
-                for sample in family.samples:
-                    found[sample.labels["result"]] = int(sample.value)
-        return found
+            for sample in family.samples:
+                if family.name == _CACHE_REQUESTS:
+                    cached[sample.labels["result"]] = int(sample.value)
+                elif family.name == _RETRIED_STARTS:
+                    retried = int(sample.value)
+        return {"cache": cached, "retried_starts": retried}
 
     def count_dropped_lines(self, lines: int) -> None:
         """Count lines of this process's log that were dropped."""

@@ -27,7 +27,7 @@ def blueprint(jobs: JobService, claude: Installed, master: Process) -> Blueprint
             claude_version=claude.version,
             uptime_seconds=round(age(master), 3),
             **sums,
-            **({"cache": jobs.metrics.cached()} if g.user.is_operator else {}),
+            **(jobs.metrics.summary() if g.user.is_operator else {}),
         )
 
     return views

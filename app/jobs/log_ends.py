@@ -38,6 +38,8 @@ class EndLog:
         self._metrics.count_end(end.status, _seconds(request, end), end.result)
         if (kind := start_kind(job)) is not None and not end.never_started:
             self._metrics.count_run_start(kind)
+        if end.start_retried:
+            self._metrics.count_retried_start()
         entry = entry_of(job, request, end)
         if entry is not None:
             self._note(entry)

@@ -62,7 +62,8 @@ class JobEnd(NamedTuple):
     a code for programs, if there is one. The job is the part of the run's
     output from `span_start` to `span_end`, in bytes; None is the end of the file. `background` has
     the tasks in the background: `task_id`, `description`, `status` (completed, running, stopped).
-    `talks` is the run's (`app.records.run.RunStart`). `earlier_results_at` has the positions of
+    `talks` is the run's (`app.records.run.RunStart`). `start_retried`: the CLI was started at the
+    second attempt or later. `earlier_results_at` has the positions of
     the `result` lines before the last one: what runs in the background wakes the model.
     """
 
@@ -84,6 +85,7 @@ class JobEnd(NamedTuple):
     background: list[Any] = []  # noqa: RUF012 - of a named tuple
     talks: bool = False
     earlier_results_at: list[list[int]] = []  # noqa: RUF012 - of a named tuple
+    start_retried: bool = False
 
     @property
     def never_started(self) -> bool:

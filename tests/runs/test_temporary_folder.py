@@ -202,3 +202,6 @@ def test_a_start_waits_for_a_cli_that_an_update_replaces(
     away = claude.rename(tmp_path / "away")
     with subprocess.Popen(["sh", "-c", f"sleep 0.5; mv {away} {claude}"]):
         assert gateway.chat("result ok").done()["status"] == "succeeded"
+    gateway.chat("result ok").done()
+    eventually(lambda: gateway.ask("GET", "/stats").json()["retried_starts"] == 1)
+    assert "claudecode2api_retried_starts_total 1.0" in gateway.ask("GET", "/metrics").text

@@ -32,3 +32,8 @@ class Stats(ResponseModel):
         " the gateway started. Only for the operator.",
         examples=[{"hit": 2, "joined": 0, "miss": 5}],
     )
+    retried_starts: int | None = Field(
+        None,
+        description="Jobs whose CLI was started at the second attempt or later, since the gateway"
+        " started. Only for the operator.",
+    )

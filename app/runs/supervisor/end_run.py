@@ -12,6 +12,7 @@ from app.records.run import RunExit
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.kept_session import KeptSession
 from app.runs.supervisor.run_watch import RunWatch
+from app.runs.supervisor.start import StartedRun
 from app.runs.verdict import as_complete
 from app.state.disk import is_out_of_room
 from app.state.remove_tree import remove
@@ -31,7 +32,7 @@ def end_with_job(run: RunWatch, run_exit: RunExit, job: JobWatch, end: JobEnd) -
     started.run.discard_contents(started.start)
     # Limited, because clients wait for the end.
     is_gone = remove(started.temporary_folder, _CLEANUP_BEFORE)
-    write_end(job.job, end, started.output, job.request)
+    write_end(job.job, end, started, job.request)
     with suppress(OSError):
         # If this fails, only the run's own record is missing.
         started.run.write_exit(run_exit)
@@ -55,12 +56,14 @@ def end_kept(kept: KeptSession) -> bool:
     return is_gone and run_exit.left == 0
 
 
-def write_end(job: Job, end: JobEnd, output: int, request: JobRequest) -> None:
+def write_end(job: Job, end: JobEnd, started: StartedRun, request: JobRequest) -> None:
     """Write how the job ended; waits for room on a full disk."""
     end = as_complete(job, end)
+    if started.retried and started.run.id == job.id:
+        end = end._replace(start_retried=True)
     while job.exists():
         try:
-            job.write_end(end, output, request)
+            job.write_end(end, started.output, request)
             return
         except OSError as error:
             if not is_out_of_room(error) and job.exists():

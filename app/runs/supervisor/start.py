@@ -46,6 +46,7 @@ class StartedRun(NamedTuple):
     """A run whose CLI was started.
 
     `cli` is the CLI's pid, `stderr` and `output` are open files, `temporary_folder` is a path.
+    `retried`: the first attempt at the start failed.
     """
 
     run: Run
@@ -56,6 +57,7 @@ class StartedRun(NamedTuple):
     output: int
     stdin: StdinWriter
     temporary_folder: str
+    retried: bool
 
 
 def start(
@@ -92,7 +94,7 @@ def start(
         try:
             # posix_spawn cannot set a working directory, so this process enters it.
             _enter(run_start)
-            cli = _spawn(
+            cli, retried = _spawn(
                 [claude, *resumed_if_begun(arguments, environment, os.getcwd())],
                 {**environment, **variables, processes.MARK.encode(): run.id.encode()},
                 (reader, output, stderr),
@@ -105,7 +107,7 @@ def start(
     processes.offer_to_kernel(cli)
     running = Running(supervisor, processes.child(cli), processes.boot_id())
     stdin = StdinWriter(writer)
-    return StartedRun(run, run_start, running, cli, stderr, output, stdin, folder)
+    return StartedRun(run, run_start, running, cli, stderr, output, stdin, folder, retried)
 
 
 def check_folder(run_start: RunStart) -> None:
@@ -132,15 +134,16 @@ def _spawn(
     environment: Mapping[bytes, bytes],
     streams: tuple[int, int, int],
     is_cancelled: Callable[[], bool],
-) -> int:
-    """Start the CLI with these standard streams; returns its pid. Raises OSError.
+) -> tuple[int, bool]:
+    """Start the CLI with these standard streams; returns its pid, and whether that was retried.
 
-    Waits for a binary that an update is replacing.
+    Waits for a binary that an update is replacing. Raises OSError.
     """
     deadline = time.monotonic() + UPDATE_PATIENCE
+    retried = False
     while True:
         try:
-            return os.posix_spawn(
+            pid = os.posix_spawn(
                 command[0],
                 command,
                 environment,
@@ -155,6 +158,9 @@ def _spawn(
             is_final = time.monotonic() > deadline or is_cancelled()
             if is_final or error.errno not in _BEING_REPLACED:
                 raise
+        else:
+            return pid, retried
+        retried = True
         time.sleep(_RETRY_AFTER)
 
 

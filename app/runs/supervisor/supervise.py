@@ -195,7 +195,7 @@ class Supervisor:
         if not turn.spoils_run and self._keeps(kept, job, turn.held):
             if job.job.prepared.id != run.id:
                 discard_prepared(job.job)
-            write_end(job.job, turn.judge(None), run.watch.started.output, job.request)
+            write_end(job.job, turn.judge(None), run.watch.started, job.request)
             self.kept = kept
             return
         run.end()
