@@ -142,11 +142,11 @@ def _end_at_cut(
     jobs: JobService, job: Job, parser: Parser, reason: str, end_run_at_cut: bool
 ) -> None:
     """End a job whose answer has ended before it."""
-    if parser.has_client_tools:
-        jobs.complete(job, reason)
-    else:
+    if not parser.has_client_tools:
         why = "the answer has reached its stop or its length limit"
         jobs.abandon(job, why, ends_run=end_run_at_cut)
+    elif job.end() is None:
+        jobs.complete(job, reason)
 
 
 def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterator[Event]:
