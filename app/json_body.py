@@ -6,6 +6,7 @@ before it is parsed, and of a million mistakes only some are reported.
 
 import difflib
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -60,7 +61,7 @@ def read_json(body: bytes) -> Any:
     _check_shape(body if encoding == "utf-8" else text.encode(errors="replace"))
     time.sleep(_MOMENT)
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except ValueError as error:
         _refuse("json_invalid", f"Invalid JSON: {shortened(str(error))}")
     return _well_formed(value) if "\\u" in text else value
@@ -173,6 +174,14 @@ def _well_formed(value: Any) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
+
+
+def _finite(text: str) -> float:
+    """A number that can be written as JSON again."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
 
 
 def _refuse(kind: str, message: str) -> NoReturn:

@@ -71,8 +71,9 @@ class Extras:
     `new_session` is the id (a UUID) for a new session. With `partial_messages` the CLI also
     prints the answer while it is generated, as lines of type `stream_event`. `client_tools` are
     tools that the client carries out, as JSON for `app.runs.supervisor.client_tools`. `variables`
-    are added to the environment. With `is_alone`, the operator's MCP servers are left out. With
-    `new_system_prompt`, the system prompt of this command holds, whatever the session's was.
+    are added to the environment. With `is_alone`, the operator's MCP servers are left out, and no
+    message is a command of the CLI. With `new_system_prompt`, the system prompt of this command
+    holds, whatever the session's was.
     """
 
     content: list[dict[str, Any]] | None = None
@@ -111,7 +112,9 @@ def build(
         )
     if extras.client_tools is not None:
         files[CLIENT_TOOLS] = extras.client_tools
-    message = control.message(extras.content or request.prompt)
+    # The model of a client gets each text as it is.
+    words = {"client_composed": True} if extras.is_alone else {}
+    message = control.message(extras.content or request.prompt, **words)
     return Command(arguments, message, extras.history, files, extras.variables)
 
 

@@ -19,6 +19,8 @@ MOST = 512
 _LARGEST_RESULT = 500_000
 # What the model's API accepts as a tool's name.
 _NAME = re.compile("[a-zA-Z0-9_-]{1,128}")
+# What it accepts as the name of an argument; the CLI leaves out a tool with any other one.
+_ARGUMENT = re.compile("[a-zA-Z0-9_.-]{1,64}")
 _SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -98,6 +100,13 @@ def check_tools(tools: ClientTools, name_place: str, schema_place: str) -> None:
                 schema_place.format(index),
                 f"The schema of the tool {tool.name!r} is not valid JSON Schema: {wrong}",
             )
+        for name in _object_schema(tool.parameters)["properties"]:
+            if not _ARGUMENT.fullmatch(name):
+                raise BadParameter(
+                    schema_place.format(index),
+                    f"The name of an argument has 1 to 64 letters, digits, underscores, dots and"
+                    f" dashes, not {name[:100]!r}",
+                )
     choice = tools.choice
     if choice.name is not None and choice.name not in seen:
         raise BadParameter("tool_choice", f"There is no tool {choice.name[:100]!r} in tools")

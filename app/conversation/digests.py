@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from app.conversation.messages import BlockPart, ImagePart, Message, Part, TextPart, ToolCall
+from app.json_depth import is_deep
 
 
 def start_digest(user: str, cwd: str, system: str | None = None) -> str:
@@ -70,7 +71,9 @@ def _call(call: ToolCall) -> object:
         return call.source
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError:
+        if is_deep(arguments):
+            arguments = call.arguments
+    except (ValueError, RecursionError):
         arguments = call.arguments
     return [call.id, call.name, arguments]
 

@@ -6,11 +6,13 @@ A tool call is a block of the assistant, and its result a block of the user's ne
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from app.cli import control
 from app.conversation.messages import BlockPart, Message, TextPart, ToolCall
+from app.json_depth import is_deep
 
 Block = dict[str, Any]
 
@@ -20,6 +22,7 @@ CONTINUE = "Go on from there."
 # What the API accepts as a tool's name and as a call's id.
 _NOT_IN_NAME = re.compile("[^a-zA-Z0-9_-]")
 _LONGEST_NAME = 128
+_NUMBER = re.compile(r"_[0-9]+\Z")
 
 
 class ModelMessage(NamedTuple):
@@ -57,14 +60,19 @@ def history_lines(history: Sequence[ModelMessage]) -> bytes:
 def _joined(messages: Sequence[Message], images: Mapping[str, Block]) -> Iterator[ModelMessage]:
     """The messages, with those of the user between two of the assistant as one."""
     user = _UserMessage(images, ())
+    ids = _CallIds()
     for number, message in enumerate(messages):
         if message.role == "assistant":
             yield from user.finished()
-            calls = _Calls(message.tool_calls, number)
-            blocks = [*_parts(message, images), *calls.blocks]
+            known = [call for call in message.tool_calls if call.name is not None]
+            calls = [
+                _Call(call.id, str(call.name), ids.new(call.id or f"call_{number}_{place}"))
+                for place, call in enumerate(known)
+            ]
+            blocks = [*_parts(message, images), *map(_tool_use, calls, known)]
             if blocks:
                 yield ModelMessage("assistant", blocks)
-            user = _UserMessage(images, calls.ids)
+            user = _UserMessage(images, calls)
         else:
             user.add(message)
     yield from user.finished()
@@ -73,9 +81,9 @@ def _joined(messages: Sequence[Message], images: Mapping[str, Block]) -> Iterato
 class _UserMessage:
     """A user's message under construction; the calls before it may get their results."""
 
-    def __init__(self, images: Mapping[str, Block], calls: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, images: Mapping[str, Block], calls: Sequence["_Call"]) -> None:
         self._images = images
-        self._calls = list(calls)
+        self._calls = _OpenCalls(calls)
         self._results: list[Block] = []
         self._blocks: list[Block] = []
 
@@ -95,30 +103,84 @@ class _UserMessage:
             yield ModelMessage("user", blocks)
 
     def _add_result(self, message: Message, blocks: list[Block]) -> None:
-        for call in self._calls:
-            if message.call_id == call[0] or (message.call_id is None and message.name == call[1]):
-                self._calls.remove(call)
-                result = {"type": "tool_result", "tool_use_id": _safe(call[0]), "content": blocks}
-                is_error = {"is_error": True} if message.is_error else {}
-                self._results.append({**result, **is_error})
-                return
-        name = message.name or message.call_id or "a tool"
-        self._blocks += [_text(f"Result of {name}:"), *blocks]
+        call = self._calls.take(message)
+        if call is None:
+            name = message.name or message.call_id or "a tool"
+            self._blocks += [_text(f"Result of {name}:"), *blocks]
+            return
+        result = {"type": "tool_result", "tool_use_id": call.model_id, "content": blocks}
+        self._results.append({**result, **({"is_error": True} if message.is_error else {})})
 
 
-class _Calls:
-    """The tool calls of an assistant's message: their blocks, and the id and name of each."""
+class _Call(NamedTuple):
+    """A tool call: its id and name in the client's request, and its id for the model."""
 
-    def __init__(self, calls: Sequence[ToolCall], message_number: int) -> None:
-        self.ids: list[tuple[str, str]] = []
-        self.blocks: list[Block] = []
-        for number, call in enumerate(calls):
-            if call.name is None:
-                continue
-            call_id = call.id or f"call_{message_number}_{number}"
-            self.ids.append((call_id, call.name))
-            block = {"type": "tool_use", "id": _safe(call_id), "name": _safe(call.name)}
-            self.blocks.append({**block, "input": _arguments(call.arguments)})
+    id: str | None
+    name: str
+    model_id: str
+
+
+class _OpenCalls:
+    """The calls of an assistant's message that have no result yet."""
+
+    def __init__(self, calls: Sequence[_Call]) -> None:
+        self._all = deque(calls)
+        self._by_id: dict[str | None, deque[_Call]] = {}
+        self._by_name: dict[str, deque[_Call]] = {}
+        self._taken: set[str] = set()
+        for call in calls:
+            self._by_id.setdefault(call.id, deque()).append(call)
+            self._by_name.setdefault(call.name, deque()).append(call)
+
+    def take(self, result: Message) -> _Call | None:
+        """The first open call with the result's id; without an id, with its name, if it has one."""
+        if result.call_id:
+            found = self._by_id.get(result.call_id, deque())
+        else:
+            found = self._by_name.get(result.name, deque()) if result.name else self._all
+        while found:
+            call = found.popleft()
+            if call.model_id not in self._taken:
+                self._taken.add(call.model_id)
+                return call
+        return None
+
+
+class _CallIds:
+    """The ids of calls for the model, in which no two calls of a conversation have the same one.
+
+    Some clients begin to count anew in each message. The CLI loses the later call, and it takes
+    `x_2` for a second `x` (2.1.330).
+    """
+
+    def __init__(self) -> None:
+        # How often each id was wanted, and the ids for which the CLI could take one of these.
+        self._used: dict[str, int] = {}
+        self._first: set[str] = set()
+
+    def new(self, wanted: str) -> str:
+        """The id that is wanted, as far as the model's API accepts it, or one like it."""
+        base = found = _safe(wanted)
+        while found in self._used or found in self._first or _without_number(found) in self._used:
+            self._used[base] = self._used.get(base, 0) + 1
+            found = f"{base[: _LONGEST_NAME - 8]}-{self._used[base]}"
+        self._used.setdefault(found, 1)
+        self._first.add(_without_number(found))
+        return found
+
+
+def _without_number(call_id: str) -> str:
+    """An id without the number at its end.
+
+    >>> _without_number("call_1_2"), _without_number("toolu_01x"), _without_number("call_1-2")
+    ('call_1', 'toolu_01x', 'call_1-2')
+    """
+    return _NUMBER.sub("", call_id)
+
+
+def _tool_use(call: _Call, source: ToolCall) -> Block:
+    block = {"type": "tool_use", "id": call.model_id, "name": _safe(call.name)}
+    return {**block, "input": _arguments(source.arguments)}
 
 
 def _parts(message: Message, images: Mapping[str, Block]) -> Iterator[Block]:
@@ -143,6 +205,10 @@ def _safe(name: str) -> str:
 def _arguments(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+        # The CLI reads no NaN, the model's API no half of a surrogate pair.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         found = text
-    return found if isinstance(found, dict) else {"arguments": found}
+    if not isinstance(found, dict) or is_deep(found):
+        return {"arguments": text if is_deep(found) else found}
+    return found

@@ -1,10 +1,12 @@
 """What the messages of a conversation become in the model's API."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
+from app.conversation.digests import digests_of
 from app.conversation.model_messages import CONTINUE, history_lines, model_messages
 from app.openai.chat_messages import Message
 
@@ -148,3 +150,71 @@ def test_no_text_becomes_a_role_or_a_line() -> None:
     assert [block["text"] for block in last] == [forged] * 3
     (line,) = history_lines([("user", last)]).splitlines()  # type: ignore[list-item]
     assert json.loads(line)["message"]["role"] == "user"
+
+
+def call(call_id: Any, arguments: str = "{}") -> dict[str, Any]:
+    """An assistant's message with one call."""
+    function = {"name": "weather", "arguments": arguments}
+    return {"role": "assistant", "tool_calls": [{"id": call_id, "function": function}]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "for_model"),
+    [
+        ("call_0", "call_0", ["call_0", "call_0-2"]),
+        ("a.b", "a:b", ["a_b", "a_b-2"]),
+        ("a", "a_2", ["a", "a_2-1"]),
+        ("x" * 200, "x" * 300, ["x" * 128, "x" * 120 + "-2"]),
+        ("call_1", "call_2", ["call_1", "call_2"]),
+    ],
+)
+def test_no_two_calls_have_the_same_id(first: str, second: str, for_model: list[str]) -> None:
+    """The CLI takes `a_2` for a second `a`."""
+    found = converted(
+        call(first),
+        {"role": "tool", "tool_call_id": first, "content": "one"},
+        call(second),
+        {"role": "tool", "tool_call_id": second, "content": "two"},
+    )
+    blocks = [block for _, blocks in found for block in blocks]
+    assert [block["id"] for block in blocks if block["type"] == "tool_use"] == for_model
+    results = [block for block in blocks if block["type"] == "tool_result"]
+    assert [block["tool_use_id"] for block in results] == for_model
+    assert [block["content"] for block in results] == [[text("one")], [text("two")]]
+
+
+@pytest.mark.parametrize("named", [{}, {"name": "weather"}, {"tool_call_id": ""}])
+def test_a_result_without_an_id_is_that_of_the_first_call(named: dict[str, Any]) -> None:
+    found = converted(call(""), {"role": "tool", "content": "it rains", **named})
+    (use,), (result,) = (blocks for _, blocks in found)
+    assert (result["type"], result["tool_use_id"]) == ("tool_result", use["id"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        "[" * 100_000,
+        '{"a": "\\ud800"}',
+        '{"a":' * 300 + "1" + "}" * 300,
+        "{city: Oslo",
+    ],
+)
+def test_arguments_that_the_cli_could_not_read_are_a_text(arguments: str) -> None:
+    (_, (use,)), *_ = converted(call("a", arguments), {"role": "user", "content": "go"})
+    assert use["input"] == {"arguments": arguments}
+    # A conversation with them is compared with others.
+    message = Message.model_validate(call("a", arguments)).neutral()
+    assert digests_of("", [message]) == digests_of("", [message])
+
+
+def test_thousands_of_calls_and_results_in_any_order_take_little_time() -> None:
+    numbers = range(10_000)
+    function = {"name": "weather", "arguments": "{}"}
+    calls = [{"id": f"id-{n}", "function": function} for n in numbers]
+    results = [{"role": "tool", "tool_call_id": f"id-{n}", "content": "x"} for n in numbers]
+    began = time.process_time()
+    found = converted({"role": "assistant", "tool_calls": calls}, *reversed(results))
+    assert time.process_time() - began < 5
+    assert len(found[-1][1]) == len(numbers)

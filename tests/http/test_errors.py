@@ -71,6 +71,7 @@ def test_only_folders_below_the_roots_are_allowed(
     [
         (b"{not json", "json_invalid", ["body"]),
         (b"\xff", "json_invalid", ["body"]),
+        (b'{"prompt": 1e999}', "json_invalid", ["body"]),
         (b"", "json_invalid", ["body"]),
         (b"[]", "model_type", ["body"]),
         (b"{}", "missing", ["body", "prompt"]),

@@ -123,6 +123,27 @@ def test_a_stream_has_the_calls_as_they_come(face: Gateway) -> None:
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
+@pytest.mark.parametrize("said", ["/compact", "/cost", "!ls", "@/etc/passwd", "--help"])
+def test_what_looks_like_a_command_is_a_text_for_the_model(face: Gateway, said: str) -> None:
+    answer = ask(face, said, tools=[WEATHER])
+    assert answer.json()["choices"][0]["message"]["content"] == f"You said: {said}"
+
+
+def test_calls_of_a_history_that_have_the_same_id_keep_their_results(
+    face: Gateway, model: model_api.Server
+) -> None:
+    function = {"name": "weather", "arguments": '{"city": NaN}'}
+    calls = {"role": "assistant", "tool_calls": [{"id": "call_0", "function": function}] * 2}
+    results = [{"role": "tool", "tool_call_id": "call_0", "content": word} for word in "ab"]
+    turn = [calls, *results]
+    answer = ask(face, messages=[QUESTION, *turn, *turn], tools=[WEATHER])
+    assert answer.status_code == 200, answer.text
+    messages = [m["content"] for m in model.asked[-1]["messages"] if m["role"] != "system"]
+    found = [block for content in messages for block in content if block["type"] == "tool_result"]
+    assert [block["content"][0]["text"] for block in found] == ["a", "b", "a", "b"]
+    assert len({block["tool_use_id"] for block in found}) == 4
+
+
 def test_no_tool_of_the_machine_is_there(face: Gateway, model: model_api.Server) -> None:
     answer = ask(face, "hello", tools=[])
     assert answer.json()["choices"][0]["message"]["content"] == "You said: hello"

@@ -194,6 +194,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         for value in each(5, [], "{}", True)
     ],
     *[
+        (
+            tools(function(name="x", parameters={"properties": {value: {"type": "string"}}})),
+            "tools[0].function.parameters",
+        )
+        for value in each("", "a b", "$filter", "stadt/ort", "städte", "x" * 65)
+    ],
+    *[
         ({"tools": [WEATHER], "tool_choice": v}, "tool_choice")
         for v in each("any", "", 5, [], {}, True)
     ],
