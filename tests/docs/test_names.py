@@ -27,6 +27,7 @@ OTHERS = {
         "ANTHROPIC_AUTH_TOKEN",
         "ANTHROPIC_BASE_URL",
         "HTTPS_PROXY",
+        "NODE_EXTRA_CA_CERTS",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "REQUESTS_CA_BUNDLE",

@@ -223,8 +223,8 @@ def message(asked: dict[str, Any], verb: str, rest: str) -> dict[str, Any]:
 class Server(ThreadingHTTPServer):
     """A server on the loopback address.
 
-    `received` has every request; `hanging` counts those that hang, and `closed` the answers whose
-    reader closed the connection.
+    `received` has every request; `hanging` counts those that hang, `closed` the answers whose
+    reader closed the connection, and `accepted` the connections.
     """
 
     daemon_threads = True
@@ -235,6 +235,12 @@ class Server(ThreadingHTTPServer):
         self.received: list[Received] = []
         self.hanging = 0
         self.closed = 0
+        self.accepted = 0
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a new connection."""
+        self.accepted += 1
+        super().process_request(request, client_address)
 
     @property
     def url(self) -> str:
