@@ -114,20 +114,7 @@ def read_events(
                 if requested_at is not None:
                     count_first_line(jobs.metrics, job, time.monotonic() - requested_at)
                     requested_at = None
-                for start in range(0, len(chunk), PIECE):
-                    piece = chunk[start : start + PIECE]
-                    try:
-                        events = list(_until_cut(parser.feed(piece), cut))
-                    except AnswerFailed as failure:
-                        jobs.abandon(job, str(failure.detail))
-                        raise
-                    cut.reason = cut.reason or parser.ended
-                    if events:
-                        yield events
-                    # A piece may have a thousand lines: other requests are served in between.
-                    time.sleep(0)
-                    if cut.reason is not None:
-                        break
+                yield from _parsed(jobs, job, parser, cut, chunk)
                 was_cut = cut.reason is not None
                 if cut.reason is not None:
                     yield [AnswerEnd(cut.reason, is_complete=False)]
@@ -136,6 +123,26 @@ def read_events(
         yield list(_last_events(jobs, job, parser, cut))
     elif follower.stopped_by != DISCONNECTED:
         raise JobContinuesAfterShutdown(job.id)
+
+
+def _parsed(
+    jobs: JobService, job: Job, parser: Parser, cut: Cut, chunk: bytes
+) -> Iterator[list[Event]]:
+    """The events of a chunk of output, up to the cut. Raises AnswerFailed."""
+    for start in range(0, len(chunk), PIECE):
+        piece = chunk[start : start + PIECE]
+        try:
+            events = list(_until_cut(parser.feed(piece), cut))
+        except AnswerFailed as failure:
+            jobs.abandon(job, str(failure.detail))
+            raise
+        cut.reason = cut.reason or parser.ended
+        if events:
+            yield events
+        # A piece may have a thousand lines: other requests are served in between.
+        time.sleep(0)
+        if cut.reason is not None:
+            return
 
 
 def _end_at_cut(

@@ -10,9 +10,10 @@ from app.conversation.answer import AnswerParser
 from app.conversation.chat_turns import ChatTurns
 from app.conversation.cut import Cut
 from app.conversation.reader import read_events
+from app.conversation.turns import Turn
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
-from app.http.repeatable import repeatable
+from app.http.repeatable import Repeatable, repeatable
 from app.jobs.service import JobService
 from app.openai import openapi_models
 from app.openai.chat_body import CompletionRequest, read_completion
@@ -63,41 +64,54 @@ def blueprint(
         version = turns.agent.requests.claude.version
         turn = turns.cache.keyed(turn, turn_request, request, body, version)
         asked = None if completion.stream else repeatable(request, body, g.user)
-        started = turns.start(jobs, turn, g.user, asked)
-        # Error responses have it, too.
-        after_this_request(partial(add_job_header, started.job.id))
-        turns.cache.note(turn, started)
-        events = read_events(
-            jobs,
-            started.job,
-            AnswerParser(
-                turn.structured, turn.with_lines, turn.tools, turns.most_retries(turn, started)
-            ),
-            Cut(completion.stop, None if turn.tools else completion.token_limit()),
-            request.environ,
-            cancel_on_disconnect=started.cancel_on_disconnect,
-            on_disconnect=turns.on_disconnect(asked),
-            # No history leads to a session whose answer was cut.
-            end_run_at_cut=turn_request.session is None,
-            requested_at=requested_at if started.is_new else None,
-        )
-        record = partial(turns.record, turn, g.user, started.job)
-        answer = CompletionResponse(
-            AnsweredTurn(turn.spec.model, turn.with_lines, has_session=turn.tools is None),
-            started.job,
-            completion,
-            jobs.metrics,
-            f"claude-code-{version.split()[0]}",
-            turns.session_of(turn, started),
-            record if started.has_answer else None,
-        )
-        if completion.stream:
-            response = stream_when_begun(answer.stream, events, started.job.id)
-        else:
-            response = answer.in_one_piece(events, head_delay)
-        if answer.session_id:
-            response.headers["X-Session-ID"] = answer.session_id
-        name_ignored(response, [*completion.ignored_parameters(), *turn.ignored])
-        return response
+        # No history leads to a session whose answer was cut.
+        ends_run = turn_request.session is None
+        return _answer(jobs, turns, turn, completion, asked, ends_run, requested_at, head_delay)
 
     return views
+
+
+def _answer(
+    jobs: JobService,
+    turns: ChatTurns,
+    turn: Turn,
+    completion: CompletionRequest,
+    asked: Repeatable | None,
+    end_run_at_cut: bool,
+    requested_at: float,
+    head_delay: float,
+) -> Response:
+    started = turns.start(jobs, turn, g.user, asked)
+    # Error responses have it, too.
+    after_this_request(partial(add_job_header, started.job.id))
+    turns.cache.note(turn, started)
+    most_retries = turns.most_retries(turn, started)
+    events = read_events(
+        jobs,
+        started.job,
+        AnswerParser(turn.structured, turn.with_lines, turn.tools, most_retries),
+        Cut(completion.stop, None if turn.tools else completion.token_limit()),
+        request.environ,
+        cancel_on_disconnect=started.cancel_on_disconnect,
+        on_disconnect=turns.on_disconnect(asked),
+        end_run_at_cut=end_run_at_cut,
+        requested_at=requested_at if started.is_new else None,
+    )
+    record = partial(turns.record, turn, g.user, started.job)
+    answer = CompletionResponse(
+        AnsweredTurn(turn.spec.model, turn.with_lines, has_session=turn.tools is None),
+        started.job,
+        completion,
+        jobs.metrics,
+        f"claude-code-{turns.agent.requests.claude.version.split()[0]}",
+        turns.session_of(turn, started),
+        record if started.has_answer else None,
+    )
+    if completion.stream:
+        response = stream_when_begun(answer.stream, events, started.job.id)
+    else:
+        response = answer.in_one_piece(events, head_delay)
+    if answer.session_id:
+        response.headers["X-Session-ID"] = answer.session_id
+    name_ignored(response, [*completion.ignored_parameters(), *turn.ignored])
+    return response
