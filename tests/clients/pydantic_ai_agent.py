@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable
 from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.models.anthropic import AnthropicModel
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from stories import tell
 
 
@@ -15,7 +15,7 @@ class Number(BaseModel):
     n: int
 
 
-MODELS = (OpenAIChatModel("sonnet"), AnthropicModel("sonnet"))
+MODELS = (OpenAIChatModel("sonnet"), OpenAIResponsesModel("sonnet"), AnthropicModel("sonnet"))
 
 
 def an_answer_of_a_type_is_a_call() -> None:
