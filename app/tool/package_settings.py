@@ -1,5 +1,6 @@
 """The settings of an installed package: in the current folder, or in the user's own."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ def find_env_file(environ: Mapping[str, str]) -> Path:
     or AUTH_PASSWORD_FILE. The file may be missing.
     """
     here = _current_folder()
-    if here and ((here / TOML_NAME).exists() or _is_ours(here / ".env")):
+    if here and (_exists(here / TOML_NAME) or _is_ours(here / ".env")):
         return here / ".env"
     home = Path(environ.get("HOME") or "~").expanduser()
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
@@ -30,7 +31,7 @@ def unused_env_file(used: Path, is_package: bool = True) -> str:
     From a checkout, only one with a password looks as if it were for the gateway.
     """
     here = _current_folder()
-    if here is None or used == here / ".env" or not (here / ".env").exists():
+    if here is None or used == here / ".env" or not _exists(here / ".env"):
         return ""
     if not is_package or _is_ours(here / ".env"):
         unused = f"{here / '.env'} is not used; the settings are those of {used}"
@@ -47,6 +48,11 @@ def _current_folder() -> Path | None:
         return Path.cwd()
     except FileNotFoundError:
         return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file exists. In another user's folder, as after `sudo -u`, that is not known."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises PermissionError
 
 
 def _is_ours(path: Path) -> bool:

@@ -58,7 +58,11 @@ class Remedies:
         user = self._checkout.gateway_user()
         is_known = claude is None or shutil.which("claude") == claude
         program = "claude" if is_known else shlex.quote(str(claude))
-        if user != own_name():
+        if not self._is_reader(user):
             program = f"sudo -u {user} -H {shlex.quote(claude or 'claude')}"
         key = self.set("ANTHROPIC_API_KEY")
         return f"run {program} auth login, or {key} and reload: {self.reload}"
+
+    def _is_reader(self, user: str) -> bool:
+        """Whether this is the user who reads the output; sudo runs programs for another one."""
+        return own_name() == user == self._checkout.environ.get("SUDO_USER", user)

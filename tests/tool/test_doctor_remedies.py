@@ -1,18 +1,23 @@
 """The doctor reports on the gateway that runs; its advice fits how that was installed."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.tool.checkout import Checkout
+from app.tool.local_users import own_name
 from app.tool.remedies import Remedies
 from app.tool.systemd_unit import Unit
 from tests.support.doctor import installed_checkout, not_well, rows_of
-from tests.support.gateway import Gateway, free_port
+from tests.support.gateway import ROOT, Gateway, free_port
 from tests.support.probed_claude import write_claude
-from tests.support.tool import Tool, tool_of
+from tests.support.tool import POWERLESS, Tool, tool_of
 
 #: What the CLI prints without a login.
 RESULT = json.dumps(
@@ -109,6 +114,42 @@ def test_the_user_of_a_service_logs_in_with_sudo(tmp_path: Path) -> None:
     remedies = Remedies(installed_checkout(tmp_path))
     assert remedies.log_in("/x/claude").startswith("run sudo -u me -H /x/claude auth login, or ")
     assert remedies.reload == "sudo systemctl reload claudecode2api"
+
+
+def test_who_runs_the_doctor_by_sudo_logs_in_by_sudo(tmp_path: Path) -> None:
+    checkout = installed_checkout(tmp_path)
+    text = checkout.unit.path.read_text(encoding="utf-8")
+    checkout.unit.path.write_text(text.replace("User=me", f"User={own_name()}"), "utf-8")
+    assert Remedies(checkout).log_in("/x/claude").startswith("run /x/claude auth login, or ")
+    by_sudo = replace(checkout, environ={**checkout.environ, "SUDO_USER": "another"})
+    login = Remedies(by_sudo).log_in("/x/claude")
+    assert login.startswith(f"run sudo -u {own_name()} -H /x/claude auth login, or ")
+
+
+CLOSED = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from app.tool.package_settings import find_env_file, unused_env_file
+os.chmod(".", 0)
+print(find_env_file({{"HOME": "/h"}}), repr(unused_env_file(Path("/x"))))
+"""
+
+
+def test_the_current_folder_may_be_closed_to_the_user(tmp_path: Path) -> None:
+    """As after `sudo -u` in the home of root."""
+    powerless = POWERLESS if os.geteuid() == 0 else []
+    try:
+        done = subprocess.run(
+            [*powerless, sys.executable, "-P", "-c", CLOSED],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        tmp_path.chmod(0o700)
+    assert done.stdout == "/h/.config/claudecode2api/env ''\n", done.stderr
 
 
 def test_a_file_here_that_is_not_used_is_mentioned(tool: Tool) -> None:

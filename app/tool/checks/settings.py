@@ -27,6 +27,8 @@ def check(checkout: Checkout) -> tuple[list[Check], Settings | None]:
 
 def _fix(checkout: Checkout, error: str) -> str:
     """What helps against an error in the settings."""
+    if error.startswith(f"cannot read {checkout.env_file}, which has the password"):
+        return checkout.access_help()
     if error.startswith("cannot use AUTH_PASSWORD: "):
         if checkout.is_image:
             return "start the container with AUTH_PASSWORD_FILE, as scripts/container run does"
