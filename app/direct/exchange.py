@@ -125,7 +125,8 @@ class Exchange:
             self.failure = failure
         except Exception as error:
             # The type alone: the message may hold what the client sent.
-            log.error("job %s failed: %s", self.job.id, type(error).__name__)
+            bare = RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+            log.error("job %s failed: %s", self.job.id, bare, exc_info=bare)
             self.failure = AnswerFailed("upstream_failed", _BUG)
         finally:
             self._finish(self._reader.answer)
