@@ -176,6 +176,8 @@ def test_a_job_that_others_may_join_outlives_its_client(cached: Gateway) -> None
     body = {"messages": [{"role": "user", "content": f"await {flag}\n{END}"}]}
     with pytest.raises(requests.Timeout):
         cached.ask("POST", "/v1/chat/completions", json=body, timeout=1)
+    # The gateway may have read the request late.
+    eventually(lambda: len(cached.running()) == 1)
     (row,) = cached.running()
     flag.touch()
     assert outcome(complete(cached, f"await {flag}"))[1] == row["process_id"]

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import requests
 
+from tests.support import model_api
 from tests.support.clients import PYTHON, run_client, run_node
 from tests.support.completions import ANSWER, PNG
 from tests.support.gateway import Gateway
@@ -247,7 +248,7 @@ def test_the_lists_of_the_other_pages(here: Gateway, path: str) -> None:
 
 
 @pytest.mark.real
-def test_the_programs_in_python(face: Gateway, folder: Path) -> None:
+def test_the_programs_in_python(face: Gateway, folder: Path, model: model_api.Server) -> None:
     program = f"""
 from openai import OpenAI
 from langchain_openai import ChatOpenAI
@@ -273,6 +274,9 @@ print(ChatOpenAI(model=model, **where).invoke("a chain").content)
         "You said: story",
         "You said: a chain",
     ]
+    # The conversation goes on: the model got its first message with the second.
+    together = [text for text in map(json.dumps, model.asked) if '"again"' in text]
+    assert together and all('"hello"' in text for text in together)
 
 
 @pytest.mark.real
