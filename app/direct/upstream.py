@@ -1,6 +1,7 @@
 """The model's API as an HTTP server.
 
-Ordinary blocking Python, which gevent makes cooperative in a worker.
+Ordinary blocking Python, which gevent makes cooperative in a worker. urllib3 is imported when it is
+needed: gunicorn's master, which loads this module, must not hold what gevent replaces in a worker.
 """
 
 import json
@@ -8,15 +9,17 @@ import logging
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 import certifi
-import urllib3
 
 from app.direct.failures import broken, refusal
 from app.version import VERSION
+
+if TYPE_CHECKING:
+    import urllib3
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +30,10 @@ LARGEST_MESSAGE = 64 << 20
 _LARGEST_REFUSAL = 1 << 16
 #: Bytes that are read at a time.
 CHUNK = 1 << 16
-# Seconds until the connection is there, and without a byte: some answers that are not streamed take
-# ten minutes.
-_TIMEOUT = urllib3.Timeout(connect=10.0, read=660.0)
+# Seconds until the connection is there.
+_CONNECT_PATIENCE = 10.0
+# Seconds without a byte: some answers that are not streamed take ten minutes.
+_READ_PATIENCE = 660.0
 _HEADERS = {
     "User-Agent": f"claudecode2api/{VERSION}",
     "Accept": "*/*",
@@ -42,7 +46,7 @@ _HEADERS = {
 class UpstreamResponse:
     """A response whose head has arrived; `close` must be called."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, host: str | None) -> None:
+    def __init__(self, response: "urllib3.BaseHTTPResponse", host: str | None) -> None:
         self._response = response
         self._host = host
         self._is_whole = False
@@ -54,9 +58,11 @@ class UpstreamResponse:
 
     def read(self) -> bytes:
         """The bytes that have arrived, at least one; none at the end. Raises UpstreamRefused."""
+        from urllib3.exceptions import HTTPError
+
         try:
             chunk = self._response.read1(CHUNK)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             why = type(error).__name__
             raise broken(f"The response of {self._host} has broken off ({why})") from None
         self._is_whole = not chunk
@@ -110,8 +116,10 @@ class Upstream:
         self._connections = connections
 
     @cached_property
-    def _pool(self) -> urllib3.PoolManager:
+    def _pool(self) -> "urllib3.PoolManager":
         """The connections; most gateways need none."""
+        import urllib3
+
         # Not through requests, which takes twice the time and four times the memory.
         proxy = _proxy(self._environment, self._base)
         context = _trusted(self._environment)
@@ -126,18 +134,21 @@ class Upstream:
 
         Raises UpstreamRefused if there is none.
         """
+        from urllib3.exceptions import HTTPError
+        from urllib3.util import Timeout
+
         try:
             response = self._pool.urlopen(
                 "POST",
                 self._base + path,
                 body=body,
                 headers={**_HEADERS, **headers},
-                timeout=_TIMEOUT,
+                timeout=Timeout(connect=_CONNECT_PATIENCE, read=_READ_PATIENCE),
                 retries=False,
                 redirect=False,
                 preload_content=False,
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             why = type(error).__name__
             raise broken(f"The model's API at {self._host} cannot be reached ({why})") from None
         return UpstreamResponse(response, self._host)
