@@ -1,7 +1,10 @@
 """The items of a conversation before a request: those of the responses that it continues."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from app.auth.users import User
 from app.conversation.conversations import Conversations
@@ -46,12 +49,8 @@ class History:
                 previous = None
         if previous is None:
             return Before([], None)
-        items = [
-            InputItem.model_validate(item)
-            for record in reversed(self._chain(previous, user))
-            for item in [*record.input, *(record.response or {})["output"]]
-        ]
-        return Before(items, previous)
+        chain = reversed(self._chain(previous, user))
+        return Before([item for record in chain for item in _items_of(record)], previous)
 
     def resolved(self, request: ResponseRequest, user: User) -> list[dict[str, Any]]:
         """The items of a request, with stored ones in the place of references to them.
@@ -75,7 +74,12 @@ class History:
         """A response and those before it, the newest first. Raises BadParameter."""
         found: list[StoredResponse] = []
         following: str | None = response_id
-        while following is not None and len(found) < MOST_RESPONSES:
+        while following is not None:
+            if len(found) == MOST_RESPONSES:
+                raise BadParameter(
+                    "previous_response_id",
+                    f"The conversation has more than {MOST_RESPONSES} responses",
+                )
             record = self.replay.store.find(following, user)
             if record is None:
                 raise BadParameter(
@@ -89,6 +93,19 @@ class History:
                     "previous_response_id", f"The response {following[:100]!r} has not ended"
                 )
             self.replay.store.keep(record)
+            # Other requests are served in between.
+            time.sleep(0)
             found.append(record)
             following = record.previous
         return found
+
+
+def _items_of(record: StoredResponse) -> list[InputItem]:
+    """The items of a response, those of its input first. Raises BadParameter."""
+    try:
+        return [InputItem.model_validate(item) for item in [*record.input, *record.output]]
+    except ValidationError:
+        # A job has changed the record.
+        raise BadParameter(
+            "previous_response_id", f"The stored response {record.id!r} is damaged"
+        ) from None

@@ -45,7 +45,7 @@ class StoredResponse(NamedTuple):
     job_id: str
     user: str
     request: dict[str, Any]
-    input: list[Any]
+    input: list[dict[str, Any]]
     previous: str | None
     is_background: bool
     is_structured: bool
@@ -56,6 +56,13 @@ class StoredResponse(NamedTuple):
     def id(self) -> str:
         """The id of the response."""
         return f"{PREFIX}{self.job_id}"
+
+    @property
+    def output(self) -> list[dict[str, Any]]:
+        """The items of the output so far."""
+        found = (self.response or {}).get("output")
+        items = found if isinstance(found, list) else []
+        return [item for item in items if isinstance(item, dict)]
 
 
 class ResponseStore:
@@ -84,7 +91,7 @@ class ResponseStore:
         """An item of the output of one of this user's responses, or None."""
         match = _ITEM_ID.fullmatch(item_id)
         record = self.find(f"{PREFIX}{match[1]}", user) if match else None
-        output = (record.response or {}).get("output", []) if record else []
+        output = record.output if record else []
         return next((item for item in output if item.get("id") == item_id), None)
 
     def write(self, record: StoredResponse) -> None:

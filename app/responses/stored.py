@@ -173,7 +173,13 @@ def _page(record: StoredResponse) -> dict[str, Any]:
         raise BadParameter("order", "Must be asc or desc")
     limit = whole_number_in_query("limit", 20, 1, _HIGHEST_LIMIT)
     items = [
-        {"id": f"item_{record.job_id}_{number}", "type": "message", "status": "completed", **item}
+        {
+            "type": "message",
+            "status": "completed",
+            **item,
+            # Most clients give their items none.
+            "id": item.get("id") or f"item_{record.job_id}_{number}",
+        }
         for number, item in enumerate(record.input)
     ]
     if order == "desc":

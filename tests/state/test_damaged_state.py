@@ -30,7 +30,15 @@ def test_a_gateway_starts_after_a_power_cut(start_gateway: Start) -> None:
     (jobs[2] / "output").write_bytes(b"")
     for name in ("login.json", "queue"):
         (gateway.state / name).write_bytes(b"")
-    for folder in ("keys", "failures", "conversations", "histories", "unlogged", "live"):
+    for folder in (
+        "keys",
+        "failures",
+        "conversations",
+        "histories",
+        "responses",
+        "unlogged",
+        "live",
+    ):
         (gateway.state / folder).mkdir(exist_ok=True)
         (gateway.state / folder / "x").write_bytes(b"\0" * 100)
         (gateway.state / folder / str(uuid4())).write_bytes(b"")
@@ -89,7 +97,7 @@ def test_listings_survive_any_record(tmp_path: Path) -> None:
 
 def test_a_gateway_starts_with_anything_in_the_place_of_a_folder(start_gateway: Start) -> None:
     gateway = start_gateway(WORKERS="1")
-    names = ("conversations", "histories", "workspaces", "metrics", "users")
+    names = ("conversations", "histories", "responses", "workspaces", "metrics", "users")
 
     def put(what: str) -> None:
         for name in names:
