@@ -1,11 +1,13 @@
 """gunicorn's master: what it does when the gateway starts, reloads and stops."""
 
+import gc
 import importlib
 import logging
 import os
 import pkgutil
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import app
@@ -193,11 +195,9 @@ class Master:
             address = os.environ.pop(LISTENS)
             error = reload_error()
             os.environ[LISTENS] = address
-            if error:
+            if error := error or _reload(arbiter, handle_hup):
                 log.error("the reload is refused: %s", error)
                 self._record_refusal(began, error)
-            else:
-                handle_hup()
 
         arbiter.handle_hup = check_and_handle_hup
 
@@ -211,6 +211,24 @@ class Master:
         """Seconds that a stop may take: first the workers, then the jobs and what they leave."""
         kill_grace = self.startup.settings.kill_grace
         return GRACEFUL_TIMEOUT + kill_grace + TERM_PATIENCE + KILL_PATIENCE + 5
+
+
+def _reload(arbiter: Any, handle_hup: Callable[[], None]) -> str | None:
+    """Reload; returns why nothing was changed, if so."""
+    config = arbiter.cfg
+    try:
+        handle_hup()
+    except SystemExit:
+        if arbiter.cfg is not config:
+            raise
+        # gunicorn has begun with a new one, and gunicorn.conf.py without the collector.
+        arbiter.app.cfg = config
+        gc.enable()
+        return (
+            "the settings or the code were changed after they were checked, and cannot be used; the"
+            " reason is in the log"
+        )
+    return None
 
 
 def _exit(error: Exception, status: int = EX_CONFIG) -> NoReturn:

@@ -105,3 +105,32 @@ def test_a_reload_of_code_that_cannot_be_imported_changes_nothing(
         gateway.stop()
     finally:
         gateway.kill()
+
+
+def test_settings_that_change_between_the_check_and_the_reload_end_no_gateway(
+    start_gateway: Callable[..., Gateway], fake_claude: Path, tmp_path: Path
+) -> None:
+    settings, trap = tmp_path / ".env", tmp_path / "trap"
+    claude = tmp_path / "claude"
+    # The check runs it after it has read the settings.
+    claude.write_text(
+        f"#!/bin/sh\n[ ! -e {trap} ] || {{ rm {trap}; echo HEARTBEAT=never >{settings}; }}\n"
+        f'exec {fake_claude} "$@"\n',
+        encoding="utf-8",
+    )
+    claude.chmod(0o755)
+    gateway = start_gateway(claude=claude)
+    assert gateway.process is not None
+    workers, stream = gateway.workers(), gateway.chat("silent")
+    trap.touch()
+    gateway.process.send_signal(signal.SIGHUP)
+    refused = "the reload is refused: the settings or the code were changed after they were checked"
+    eventually(lambda: refused in gateway.log())
+    assert "cannot use HEARTBEAT" in gateway.log()
+    assert gateway.workers() == workers
+    assert [row["process_id"] for row in gateway.running()] == [stream.job_id]
+    settings.write_text("DEFAULT_MODEL=two\n", encoding="utf-8")
+    gateway.reload()
+    (line, *_) = gateway.chat("arguments").messages()
+    assert "--model=two" in json.loads(line)["argv"]
+    assert gateway.ask("DELETE", f"/chat/{stream.job_id}").status_code == 200
