@@ -84,6 +84,7 @@ from app.openapi.introduction import introduction
 from app.processes import Process
 from app.responses import errors as responses_errors
 from app.responses import views as responses_views
+from app.responses.direct_response import DirectResponses
 from app.responses.store import ResponseStore
 from app.runs.launcher.client import LauncherClient
 from app.server.native_thread import NativeThreads
@@ -262,21 +263,24 @@ def _chat_blueprints(
     left = LeftJobs(spool.state, service, settings.retry_grace)
     cache = AnswerCache(settings.cache, environment, service.metrics)
     chats = ChatTurns(turns, model_turns, left, cache, chat_mode, settings.ignore_tools)
+    direct_chat, head_delay = DirectChat(direct, images), settings.head_delay
     completions = openai_chat.blueprint(
         service,
         chats,
-        DirectCompletions(DirectChat(direct, images), settings.head_delay),
+        DirectCompletions(direct_chat, head_delay),
         options_in_prompts=settings.prompt_options,
-        head_delay=settings.head_delay,
+        head_delay=head_delay,
     )
     # The names are in /openapi.json: in the ids of operations, and by the package's docstring.
     catalog = Blueprint("catalog", openai.__name__)
     openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
-    direct_messages = DirectMessages(direct, settings.head_delay)
-    answers = anthropic_messages.blueprint(service, chats, direct_messages)
+    answers = anthropic_messages.blueprint(service, chats, DirectMessages(direct, head_delay))
     store = ResponseStore(settings.state_dir, settings.response_retention, settings.max_body)
-    responses = responses_views.blueprint(service, chats, conversations, store, settings.head_delay)
+    directly = DirectResponses(direct_chat, store, head_delay)
+    responses = responses_views.blueprint(
+        service, chats, directly, conversations, store, head_delay
+    )
     error_handlers.use_format(completions, _OPENAI_ERRORS)
     error_handlers.use_format(responses, _RESPONSES_ERRORS)
     error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)

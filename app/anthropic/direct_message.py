@@ -75,6 +75,8 @@ class DirectMessages:
             raise BadParameter("stream", "Must be true or false")
         text = _last_text(fields.get("messages"))
         chosen = self._direct.choice.values_of(options)
+        if chosen.effort is not None:
+            raise BadParameter("claude.effort", "Set output_config.effort instead")
         return DirectRequest(
             model=model,
             body=_forwarded(body, fields, model),

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.auth.users import User
+from app.cli.lines import as_object
 from app.conversation.cut import Cut
 from app.conversation.errors import BadParameter
-from app.conversation.events import AnswerEnd, Comment, Event, TextDelta, UsageReport
+from app.conversation.events import (
+    AnswerEnd,
+    Comment,
+    Event,
+    ModelEvent,
+    TextDelta,
+    UsageReport,
+)
 from app.conversation.images import Images
 from app.conversation.messages import first_unanswered, image_urls, split_system_prompt
 from app.conversation.turns import TurnRequest, title_of_messages
+from app.direct.answer_reader import data_of
 from app.direct.exchange import Exchange
 from app.direct.service import Direct, DirectRequest
 from app.direct.translation import AnswerTranslator, Asked, message_body
@@ -47,6 +56,9 @@ class DirectChat:
                 "session_id",
                 "The direct backend has no sessions: leave it out, or set claude.backend to cli",
             )
+        options = self.direct.choice.values_of(request.options)
+        if options.effort is not None:
+            sampling = {**sampling, "output_config": {"effort": options.effort}}
         messages = split_system_prompt(request.prompt_messages).messages
         answered = messages[: first_unanswered(messages)]
         body = message_body(
@@ -63,7 +75,6 @@ class DirectChat:
             )
         )
         title = title_of_messages(request.prompt_messages)
-        options = self.direct.choice.values_of(request.options)
         unanswered = messages[first_unanswered(messages) :]
         return self.direct.begin(
             DirectRequest(
@@ -117,6 +128,28 @@ class DirectChat:
                 AnswerEnd(translator.stop_reason, is_complete=True),
                 UsageReport(translator.usage()),
             ]
+
+    def model_events(
+        self, exchange: Exchange, user: User, environ: Mapping[str, Any]
+    ) -> Generator[list[Event]]:
+        """The same, but as the events of the model's API, before an AnswerEnd."""
+        stop_reason = "end_turn"
+        with self.direct.read(exchange, user, environ) as pieces:
+            for piece in pieces:
+                if not piece:
+                    yield [Comment("ping")]
+                    continue
+                for portion in _portions(piece.split(b"\n\n")):
+                    found = [fields for event in portion if (fields := data_of(event))]
+                    for fields in found:
+                        reason = as_object(fields.get("delta")).get("stop_reason")
+                        stop_reason = str(reason or stop_reason)
+                    yield [ModelEvent(fields) for fields in found]
+                    time.sleep(0)
+            error = exchange.error()
+            if error is not None:
+                raise error
+            yield [AnswerEnd(stop_reason, is_complete=True)]
 
 
 def _portions(events: list[bytes]) -> Iterator[list[bytes]]:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-from app.cli.field_types import LONGEST_TIME, LONGEST_TITLE
+from app.cli.field_types import LONGEST_TIME, LONGEST_TITLE, Effort
 from app.conversation.errors import BadParameter
 from app.conversation.models import Models
 from app.conversation.options import Options
 from app.text import shortened
 
 # The options that a request to the direct backend can have.
-_OPTIONS = {"timeout", "title"}
+_OPTIONS = {"effort", "timeout", "title"}
 # Names that the CLI gives to models; the model's API does not know them.
 _OF_THE_CLI = {"", "best", "claude-code", "default", "fable", "haiku", "opus", "opusplan", "sonnet"}
 
@@ -21,6 +21,7 @@ class DirectOptions(NamedTuple):
 
     timeout: float | None
     title: str | None
+    effort: str | None
 
 
 class DirectChoice:
@@ -68,7 +69,10 @@ class DirectChoice:
                     "claude.timeout",
                     f"Must be a number of seconds, more than 0 and at most {LONGEST_TIME}",
                 )
-        return DirectOptions(timeout, title and title[:LONGEST_TITLE])
+        effort = options.fields.get("effort")
+        if effort is not None and effort not in get_args(Effort):
+            raise BadParameter("claude.effort", f"Must be one of {', '.join(get_args(Effort))}")
+        return DirectOptions(timeout, title and title[:LONGEST_TITLE], effort)
 
 
 def _of_the_cli(options: Options) -> list[str]:

@@ -27,6 +27,7 @@ from app.openai.openapi_models import OpenAIError
 from app.openapi.describe import Body, describes
 from app.responses import openapi_models
 from app.responses.answer import ResponseAnswer
+from app.responses.direct_response import AskedDirectly, DirectResponses
 from app.responses.history import Before, History
 from app.responses.record_answer import AnswerRecord
 from app.responses.replay import Replay, cut_for, new_object, parser_for
@@ -78,9 +79,15 @@ class Creation:
     """Creates responses. The head of one that is not streamed waits for `head_delay` seconds."""
 
     def __init__(
-        self, turns: ChatTurns, replay: Replay, history: History, head_delay: float
+        self,
+        turns: ChatTurns,
+        direct: DirectResponses,
+        replay: Replay,
+        history: History,
+        head_delay: float,
     ) -> None:
         self._turns = turns
+        self._direct = direct
         self._jobs = replay.jobs
         self._store = replay.store
         self._history = history
@@ -130,6 +137,15 @@ class Creation:
     ) -> Response:
         tools = asked.request.request_tools()
         turn_request = to_turn_request(asked.request, asked.before.items, tools, request.headers)
+        directly = AskedDirectly(
+            asked.request,
+            turn_request,
+            _stored_fields(asked) if asked.is_stored else None,
+            asked.items,
+            asked.before.response_id,
+        )
+        if (answered := self._direct.answer(directly, key, user)) is not None:
+            return answered
         turn = self._turns.prepare(turn_request, user, key)
         if asked.in_background:
             # No run waits for the results of tools: the client may come much later.
@@ -208,11 +224,10 @@ class Creation:
         return answer.in_one_piece(events, self._head_delay)
 
     def _stored(self, asked: Asked, turn: Turn, started: StartedJob, user: User) -> StoredResponse:
-        fields = {n: each for n, each in asked.fields.items() if n not in _NOT_STORED}
         return StoredResponse(
             job_id=started.job.id,
             user=user.id,
-            request=fields,
+            request=_stored_fields(asked),
             input=asked.items,
             previous=asked.before.response_id,
             is_background=asked.in_background,
@@ -234,6 +249,10 @@ class Creation:
             if started.is_new:
                 self._jobs.abandon(started.job, "its response cannot be stored")
             raise Unavailable(f"cannot store the response: {error.strerror}") from error
+
+
+def _stored_fields(asked: Asked) -> dict[str, Any]:
+    return {name: each for name, each in asked.fields.items() if name not in _NOT_STORED}
 
 
 def _conversation(asked: Asked) -> str | None:

@@ -33,10 +33,6 @@ def to_turn_request(
     if (effort := request.effort()) is not None:
         found["effort"] = effort
     resolved = options.resolve(found, OPTIONS)
-    if resolved.backend == "direct":
-        raise BadParameter(
-            "claude.backend", "/v1/responses is served by the CLI alone; leave backend out"
-        )
     session = resolved.fields.pop("session_id", None)
     if session and not (isinstance(session, str) and _SESSION.fullmatch(session)):
         raise BadParameter("claude.session_id", "Must be 1 to 200 visible ASCII characters")

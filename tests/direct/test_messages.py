@@ -145,7 +145,9 @@ def test_a_proxy_is_used(gateway_with: Any, upstream: Server) -> None:
     [
         ({"claude": {"backend": "other"}}, "claude.backend: Must be cli or direct"),
         ({"model": "opus", "claude": {"backend": "direct"}}, "DIRECT_MODELS"),
-        ({"claude": {"effort": "high"}}, "claude.effort: The model 'claude-haiku-4-5' is served"),
+        ({"claude": {"max_turns": 3}}, "claude.max_turns: The model 'claude-haiku-4-5' is served"),
+        ({"claude": {"effort": "high"}}, "claude.effort: Set output_config.effort instead"),
+        ({"claude": {"effort": "huge"}}, "claude.effort: Must be one of low"),
         ({"claude": {"detach": True}}, "claude.detach"),
         ({"claude": {"timeout": -1}}, "claude.timeout: Must be a number of seconds"),
         ({"claude": {"title": 1}}, "claude.title: Must be a text"),
