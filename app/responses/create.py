@@ -70,6 +70,11 @@ class Asked:
     is_stored: bool
 
     @property
+    def conversation(self) -> str | None:
+        """The id of the conversation that it continues."""
+        return self.request.conversation.id if self.request.conversation else None
+
+    @property
     def in_background(self) -> bool:
         """Whether the response goes on without its client."""
         return self.request.background is True
@@ -158,11 +163,9 @@ class Creation:
             response, started.job.id, tools, is_verbatim=not turn.has_cli_tools
         )
         stored = self._stored(asked, turn, started, user) if asked.is_stored else None
-        answer_record = AnswerRecord(
-            self._turns, self._store, turn, started, user, builder, stored, _conversation(asked)
-        )
+        answer_record = AnswerRecord(self._turns, self._store, turn, started, user, builder, stored)
         if asked.in_background and stored is not None:
-            self._store_first(stored, _conversation(asked), started, user)
+            self._store_first(stored, started, user)
         if asked.in_background and not asked.request.stream:
             answered = jsonify({**response, "status": "queued"})
         else:
@@ -230,21 +233,20 @@ class Creation:
             request=_stored_fields(asked),
             input=asked.items,
             previous=asked.before.response_id,
+            conversation=asked.conversation,
             is_background=asked.in_background,
             is_structured=turn.structured,
             own_tools=None if turn.tools is None else list(turn.tools.own),
             response=None,
         )
 
-    def _store_first(
-        self, stored: StoredResponse, conversation: str | None, started: StartedJob, user: User
-    ) -> None:
+    def _store_first(self, stored: StoredResponse, started: StartedJob, user: User) -> None:
         """Store a response that goes on in the background. Raises Unavailable."""
         try:
             if self._store.find(stored.id, user) is None:
                 self._store.write(stored)
-                if conversation is not None:
-                    self._store.set_last_of(conversation, stored.id)
+                if stored.conversation is not None:
+                    self._store.set_last_of(stored.conversation, stored.id)
         except OSError as error:
             if started.is_new:
                 self._jobs.abandon(started.job, "its response cannot be stored")
@@ -253,7 +255,3 @@ class Creation:
 
 def _stored_fields(asked: Asked) -> dict[str, Any]:
     return {name: each for name, each in asked.fields.items() if name not in _NOT_STORED}
-
-
-def _conversation(asked: Asked) -> str | None:
-    return asked.request.conversation.id if asked.request.conversation else None

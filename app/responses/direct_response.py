@@ -95,6 +95,7 @@ class DirectResponses:
             request=asked.stored_fields,
             input=asked.items,
             previous=asked.previous,
+            conversation=reference.id if (reference := asked.request.conversation) else None,
             is_background=False,
             is_structured=asked.turn.schema is not None,
             own_tools=[],
@@ -102,8 +103,8 @@ class DirectResponses:
         )
         try:
             self._store.write(record)
-            if asked.request.conversation is not None:
-                self._store.set_last_of(asked.request.conversation.id, record.id)
+            if record.conversation is not None:
+                self._store.set_last_of(record.conversation, record.id)
         except OSError as error:
             # The answer is complete; the next request begins anew.
             log.error("cannot record the answer of job %s: %s", job_id, error)

@@ -26,7 +26,6 @@ class AnswerRecord:
         user: User,
         builder: ResponseBuilder,
         stored: StoredResponse | None,
-        conversation: str | None,
     ) -> None:
         self._turns = turns
         self._store = store
@@ -35,7 +34,6 @@ class AnswerRecord:
         self._user = user
         self._builder = builder
         self._stored = stored
-        self._conversation = conversation
         self._is_whole = False
         #: The session, as far as it is known.
         self.session_id = turns.session_of(turn, started)
@@ -56,9 +54,9 @@ class AnswerRecord:
                 self._turns.record(self._turn, self._user, job, self.session_id, text, items.calls)
             if self._stored is not None:
                 self._store.write(self._stored._replace(response=self._builder.response))
-                if self._conversation is not None:
-                    self._store.set_last_of(self._conversation, self._stored.id)
-                    self._record_turn(self._conversation)
+                if self._stored.conversation is not None:
+                    self._store.set_last_of(self._stored.conversation, self._stored.id)
+                    self._record_turn(self._stored.conversation)
         except OSError as error:
             # The answer is complete; the next request begins anew.
             log.error("cannot record the answer of job %s: %s", job.id, error)

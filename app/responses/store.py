@@ -37,9 +37,10 @@ class StoredResponse(NamedTuple):
     """A response. `user` is the id of its user, `job_id` that of its job.
 
     `request` has the parameters without `input` and options, `input` the items. `previous` is the
-    id of the response before it. `is_structured`: the text follows a schema. `own_tools` are the
-    CLI's tools that the model has beside the client's; None in agent mode. `response` is the whole
-    response, None if nobody has asked for it since its job ended in the background.
+    id of the response before it, `conversation` that of its conversation. `is_structured`: the text
+    follows a schema. `own_tools` are the CLI's tools that the model has beside the client's; None
+    in agent mode. `response` is the whole response, None until it is first read after its job
+    has ended in the background.
     """
 
     job_id: str
@@ -47,6 +48,7 @@ class StoredResponse(NamedTuple):
     request: dict[str, Any]
     input: list[dict[str, Any]]
     previous: str | None
+    conversation: str | None
     is_background: bool
     is_structured: bool
     own_tools: list[str] | None
@@ -116,7 +118,13 @@ class ResponseStore:
             os.utime(self._path(record.job_id), follow_symlinks=False)
 
     def remove(self, record: StoredResponse) -> None:
-        """Remove a response."""
+        """Remove a response; its conversation then ends with the one before it. Raises OSError."""
+        conversation = record.conversation
+        if conversation is not None and self.last_of(conversation) == record.id:
+            if record.previous is None:
+                discard(self._last_path(conversation))
+            else:
+                self.set_last_of(conversation, record.previous)
         discard(self._path(record.job_id))
 
     def last_of(self, conversation_id: str) -> str | None:

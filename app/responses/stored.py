@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from app.auth.users import User
 from app.conversation.errors import BadParameter
 from app.conversation.events import Event
-from app.errors import InvalidRequest, JobNotEnded, JobNotFound, JobStillRunning
+from app.errors import InvalidRequest, JobNotEnded, JobNotFound, JobStillRunning, Unavailable
 from app.http.query import whole_number_in_query
 from app.http.stream_response import stream_response
 from app.openai.openapi_models import OpenAIError
@@ -36,7 +36,8 @@ _READ = describes(
             "stream",
             "query",
             {"type": "boolean", "default": False},
-            "true: all events of the response from its beginning, as long as its job is kept.",
+            "true: all events of a response in the background from its beginning, as long as its"
+            " job is kept.",
         ),
         Parameter(
             "starting_after",
@@ -50,8 +51,9 @@ _REMOVE = describes(
     "Delete a stored response.",
     {200: openapi_models.DeletedResponse},
     details="Its job is deleted, too; one that runs is cancelled. Responses that continue it can"
-    " then be read, but not be continued.",
-    errors=[ResponseNotFound],
+    " then be read, but not be continued. A conversation that ends with it goes on from the one"
+    " before.",
+    errors=[ResponseNotFound, Unavailable],
     error_body=OpenAIError,
     parameters=[_ID],
 )
@@ -111,7 +113,10 @@ def add_routes(views: Blueprint, replay: Replay) -> None:
     @_REMOVE
     def remove(response_id: str) -> Response:
         record = _find(replay, response_id, g.user)
-        replay.store.remove(record)
+        try:
+            replay.store.remove(record)
+        except OSError as error:
+            raise Unavailable(f"cannot delete the response: {error.strerror}") from error
         with suppress(JobNotFound):
             try:
                 replay.jobs.remove(record.job_id, g.user)
@@ -147,6 +152,10 @@ def _find(replay: Replay, response_id: str, user: User) -> StoredResponse:
 
 
 def _stream(replay: Replay, record: StoredResponse, user: User) -> Response:
+    if not record.is_background:
+        raise BadParameter(
+            "stream", "Only a response that runs in the background can be streamed again"
+        )
     after = whole_number_in_query("starting_after", -1, 0, _HIGHEST_NUMBER)
     job = replay.job_of(record, user)
     builder = replay.builder_of(record, job)

@@ -9,6 +9,7 @@ import pytest
 from tests.support import model_api
 from tests.support.gateway import Gateway
 from tests.support.responses import calls_of, events, refused, respond, response_of, text_of
+from tests.support.talk import runs_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -96,9 +97,13 @@ def test_a_call_is_the_clients_and_its_result_the_models(
     assert (call["type"], call["name"]) == ("function_call", "weather")
     assert json.loads(call["arguments"]) == {"city": "Oslo"}
     result = {"type": "function_call_output", "call_id": call["call_id"], "output": "rain"}
+    (held,) = runs_of(face)
+    assert held["state"] == "held"
     history = [user(GOOD), *response["output"], result]
     answer = respond(face, input=history, tools=[WEATHER])
     assert "rain" in text_of(response_of(answer))
+    job = face.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
+    assert job["run_id"] == held["run_id"]
     asked, called, resulted = said_to(model)
     assert asked["content"][0]["text"] == GOOD
     assert [block["type"] for block in called["content"]] == ["text", "tool_use"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.support.gateway import Gateway, eventually
 from tests.support.responses import events, refused, respond, response_of, text_of
@@ -60,8 +61,27 @@ def test_a_response_is_stored_with_its_input(gateway: Gateway, stream: bool) -> 
     (item,) = page["data"]
     assert message(item) == ("user", "\n".join([*BEGIN, *END]))
     assert page["first_id"] == page["last_id"] == item["id"]
-    streamed = events(read(gateway, response["id"], "?stream=true"))
-    assert streamed[-1]["response"] == response
+    again = read(gateway, response["id"], "?stream=true")
+    assert refused(again) == (400, "invalid_value", "stream")
+
+
+def test_a_request_with_the_same_key_gets_the_same_response(gateway: Gateway) -> None:
+    headers = {"Idempotency-Key": "one-and-the-same"}
+    for background in (False, True):
+        headers["Idempotency-Key"] += "-again"
+        named = {"headers": headers, "background": background}
+        first, second = (response_of(respond(gateway, *BEGIN, *END, **named)) for _ in range(2))
+        assert first["id"] == second["id"]
+        assert text_of(ended(gateway, first["id"])) == "hé"
+
+
+def test_a_response_whose_client_leaves_is_cancelled_and_not_stored(gateway: Gateway) -> None:
+    answer = respond(gateway, *BEGIN, "silent", stream=True, stream_body=True)
+    assert next(answer.iter_content(1))
+    answer.close()
+    job = answer.headers["X-Process-ID"]
+    eventually(lambda: gateway.ask("GET", f"/jobs/{job}").json()["status"] == "cancelled")
+    assert read(gateway, f"resp_{job}").status_code == 404
 
 
 def test_the_items_of_an_input_come_in_pages(gateway: Gateway) -> None:
@@ -126,11 +146,16 @@ def test_a_deleted_response_is_gone_with_its_job(gateway: Gateway) -> None:
 
 def test_a_conversation_goes_on_by_its_id(gateway: Gateway) -> None:
     conversation = gateway.ask("POST", "/v1/conversations", json={}).json()["id"]
-    for given in (conversation, {"id": conversation}):
-        response = response_of(respond(gateway, *BEGIN, *END, conversation=given))
-        assert response["conversation"] == {"id": conversation}
-        assert response["previous_response_id"] is None
+    first = response_of(respond(gateway, *BEGIN, *END, conversation=conversation))["id"]
+    response = response_of(respond(gateway, *BEGIN, *END, conversation={"id": conversation}))
+    assert response["conversation"] == {"id": conversation}
+    assert response["previous_response_id"] is None
     assert gateway.ask("GET", f"/v1/conversations/{conversation}").json()["turns"] == 2
+    # Without the last response, it goes on from the one before.
+    assert gateway.ask("DELETE", f"/v1/responses/{response['id']}").status_code == 200
+    response = response_of(respond(gateway, *BEGIN, *END, conversation=conversation))
+    file = gateway.state / "responses" / response["id"].removeprefix("resp_")
+    assert json.loads(file.read_text())["previous"] == first
     both = respond(gateway, "x", conversation=conversation, previous_response_id=response["id"])
     assert refused(both) == (400, "invalid_value", "previous_response_id")
     missing = respond(gateway, "x", conversation="none")
@@ -206,6 +231,33 @@ def test_a_deleted_response_in_the_background_is_cancelled(gateway: Gateway) -> 
     job = response["id"].removeprefix("resp_")
     assert gateway.ask("DELETE", f"/v1/responses/{response['id']}").status_code == 200
     eventually(lambda: gateway.ask("GET", f"/jobs/{job}").json()["status"] == "cancelled")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"response": {"status": "completed"}},
+        {"response": {"output": [{"role": 5}, 7]}},
+        {"input": 5},
+        {"input": [{"content": {}}], "response": {}},
+        {"request": {"tools": 5}, "response": None},
+    ],
+)
+def test_a_record_that_a_job_has_changed_is_no_error_of_the_gateway(
+    gateway: Gateway, damage: dict[str, Any]
+) -> None:
+    response = response_of(respond(gateway, *BEGIN, *END, background=True))
+    ended(gateway, response["id"])
+    file = gateway.state / "responses" / response["id"].removeprefix("resp_")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **damage}))
+    for rest in ("", "/input_items", "?stream=true"):
+        # The document does not describe what a job has written.
+        answer = requests.get(
+            f"{gateway.url}/v1/responses/{response['id']}{rest}", auth=gateway.auth, timeout=20
+        )
+        assert answer.status_code in (200, 400, 404), (rest, answer.text)
+    following = respond(gateway, *BEGIN, *END, previous_response_id=response["id"])
+    assert following.status_code in (200, 400), following.text
 
 
 def test_old_responses_are_forgotten(start_gateway: Callable[..., Gateway]) -> None:
