@@ -33,8 +33,23 @@ MOST_HELD_BACK = 1 << 20
 
 # A block of a tool call or of a tool's result. Inside of a text the quotes would be escaped.
 _TOOL = re.compile(rb'"type"\s*:\s*"[a-z_]*tool_(?:use|result)"')
+_CODE = re.compile("```[a-z]*\n(.*)\n```", re.DOTALL)
 _BLOCK_SEPARATOR = "\n\n"
 _NEEDLES = (b'"stream_event"', b'"assistant"', b'"init"', b'"api_retry"')
+
+
+def json_object_in(text: str) -> str | None:
+    r"""The JSON object that a text is, also in a block of code.
+
+    >>> json_object_in('```json\n{"n": 7}\n```'), json_object_in("seven")
+    ('{"n": 7}', None)
+    """
+    block = _CODE.fullmatch(text.strip())
+    found = block[1] if block else text.strip()
+    try:
+        return found if isinstance(json.loads(found), dict) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 class AnswerParser:
@@ -43,7 +58,8 @@ class AnswerParser:
     `structured`: the answer is only the structured output, which is in the result.
     `with_lines`: the events include the CLI's lines. `tools`: the client's tools, in model mode.
     Before the answer begins, the CLI may ask the model's API `most_retries` times again; None
-    leaves that to the CLI.
+    leaves that to the CLI. With `any_object`, the structured output is any JSON object, which may
+    also be the answer's text.
     """
 
     def __init__(
@@ -52,8 +68,11 @@ class AnswerParser:
         with_lines: bool,
         tools: ClientTools | None = None,
         most_retries: int | None = None,
+        *,
+        any_object: bool = False,
     ) -> None:
         self.structured = structured
+        self._any_object = any_object
         self._most_retries = most_retries
         #: Whether the model has no tools but the client's, so that the job has no effect.
         self.is_model_alone = tools is not None and not tools.own
@@ -110,10 +129,23 @@ class AnswerParser:
             # The line is not parsed, so it may be a tool call.
             self.used_tools = not self.is_model_alone
 
+    def has_structured_output(self, result: Mapping[str, Any]) -> bool:
+        """Whether the CLI's last result line has the structured output."""
+        return "structured_output" in result or self._plain_object(result) is not None
+
+    def _plain_object(self, result: Mapping[str, Any]) -> str | None:
+        """The JSON object that the answer's text is, if that will do."""
+        if not self._any_object or "structured_output" in result:
+            return None
+        return json_object_in(str(result.get("result")))
+
     def finish(self, result: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """The events of the CLI's last result line, after a success."""
         yield from self._start()
-        if self.structured:
+        plain = self._plain_object(result)
+        if plain is not None:
+            yield from self._text(plain)
+        elif self.structured:
             # The CLI also writes it as JSON into `result`.
             text = result.get("result")
             structured = json.dumps(result.get("structured_output"))

@@ -23,6 +23,7 @@ TIMEOUT = 20.0
 
 _PARAM = "messages"
 _WHITE_SPACE = b" \t\r\n"
+_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _GONE = {"type": "text", "text": "[An image was here that is not available any more.]"}
 _PDF = "application/pdf"
 # The characters of LARGEST bytes in base64.
@@ -137,8 +138,8 @@ def _data(url: str) -> bytes:
         content = unquote_to_bytes(data) if "%" in data else data.encode()
         if not head.lower().endswith(";base64"):
             return content
-        # Some clients break the lines, or leave out the padding.
-        content = content.translate(None, _WHITE_SPACE).rstrip(b"=")
+        # Some clients break the lines, leave out the padding, or use the alphabet for URLs.
+        content = content.translate(_TO_BASE64, _WHITE_SPACE).rstrip(b"=")
         return base64.b64decode(content + b"=" * (-len(content) % 4), validate=True)
     except ValueError:
         raise _refused(url, "its data is not base64") from None

@@ -53,6 +53,10 @@ class ModelAnswerParser:
         self._left_out: set[object] = set()
         self._stop_reason: object = None
 
+    def has_structured_output(self, result: Mapping[str, Any]) -> bool:
+        """Whether the CLI's last result line has the structured output."""
+        return "structured_output" in result
+
     @property
     def must_call(self) -> bool:
         """Whether an answer without a call of the client's tools is no answer."""

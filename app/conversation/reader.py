@@ -37,6 +37,9 @@ class Parser(Protocol):
     def structured(self) -> bool:
         """Whether the answer is only the structured output."""
 
+    def has_structured_output(self, result: Mapping[str, Any]) -> bool:
+        """Whether the CLI's last result line has the structured output."""
+
     @property
     def has_client_tools(self) -> bool:
         """Whether the client brings tools."""
@@ -169,7 +172,7 @@ def _last_events(jobs: JobService, job: Job, parser: Parser, cut: Cut) -> Iterat
         if failure is not None:
             raise failure
         is_structured = parser.structured and not parser.has_calls
-        if is_structured and "structured_output" not in result:
+        if is_structured and not parser.has_structured_output(result):
             raise AnswerFailed(
                 "no_structured_output", "The model's answer has no structured output"
             )

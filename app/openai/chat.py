@@ -89,7 +89,13 @@ def _answer(
     events = read_events(
         jobs,
         started.job,
-        AnswerParser(turn.structured, turn.with_lines, turn.tools, most_retries),
+        AnswerParser(
+            turn.structured,
+            turn.with_lines,
+            turn.tools,
+            most_retries,
+            any_object=completion.wants_any_object(),
+        ),
         Cut(completion.stop, None if turn.tools else completion.token_limit()),
         request.environ,
         cancel_on_disconnect=started.cancel_on_disconnect,

@@ -40,8 +40,8 @@ _UNSUPPORTED: dict[str, tuple[object, ...]] = {
 
 
 def _as_list(value: object) -> object:
-    """A string is a list of one string; null is an empty list."""
-    if value is None:
+    """A string is a list of one string; null and the empty string are an empty list."""
+    if value is None or value == "":
         return []
     if not isinstance(value, str | list):
         raise PydanticCustomError("list_type", "Input should be a text or a list of texts")
@@ -193,6 +193,10 @@ class CompletionRequest(BaseModel):
         " `dangerously_skip_permissions` and `events`.",
         examples=[{"cwd": "/tmp", "allowed_tools": ["Read"]}],  # noqa: S108 - an example
     )
+
+    def wants_any_object(self) -> bool:
+        """Whether the answer is any JSON object."""
+        return self.response_format is not None and self.response_format.type == "json_object"
 
     def token_limit(self) -> int | None:
         """The most tokens of the answer, or None."""

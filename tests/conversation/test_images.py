@@ -49,6 +49,14 @@ def test_a_data_url_may_have_line_breaks_and_lack_its_padding(
     assert base64.b64decode(block["source"]["data"]) == PNG + b"\0"
 
 
+def test_a_data_url_may_have_the_alphabet_for_urls() -> None:
+    content = PNG + b"\xfb\xff\xfe" * 3
+    data = base64.urlsafe_b64encode(content).decode()
+    assert "-" in data and "_" in data
+    (block,) = Images([]).load([f"data:image/png;base64,{data}"]).values()
+    assert base64.b64decode(block["source"]["data"]) == content
+
+
 def test_a_pdf_is_a_document() -> None:
     url = f"data:application/pdf;base64,{base64.b64encode(b'%PDF-1.7').decode()}"
     (block,) = Images([]).load([url]).values()

@@ -34,6 +34,14 @@ def test_what_asks_for_nothing_passes_and_what_is_ignored_is_reported() -> None:
     assert asked.ignored_parameters() == ["seed"]
 
 
+@pytest.mark.parametrize(
+    ("stop", "stops"), [(None, []), ("", []), ([], []), ("x", ["x"]), (["x", "y"], ["x", "y"])]
+)
+def test_stop_is_a_text_or_a_list_or_nothing(stop: Any, stops: list[str]) -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], "stop": stop}
+    assert read_completion(json.dumps(body).encode()).stop == stops
+
+
 def neutral_parts(*content: dict[str, Any], answered: bool = False) -> list[Any]:
     """The parts of a user's message, which an answer may follow."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": [*content]}]

@@ -144,6 +144,22 @@ def test_calls_of_a_history_that_have_the_same_id_keep_their_results(
     assert len({block["tool_use_id"] for block in found}) == 4
 
 
+@pytest.mark.parametrize("said", ['{"n": 7}', '```json\n{"n": 7}\n```'])
+@pytest.mark.parametrize("own", [{"tools": []}, {"claude": {"tools": ["Read"]}}])
+def test_any_json_object_may_be_a_plain_answer(
+    face: Gateway, model: model_api.Server, said: str, own: dict[str, Any]
+) -> None:
+    model.scenes["a number?"] = model_api.Scene(said, "true", said)
+    wanted = {"type": "json_object"}
+    answer = ask(face, "a number?", response_format=wanted, **own)
+    assert answer.status_code == 200, answer.text
+    (choice,) = answer.json()["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ('{"n": 7}', "stop")
+    schema = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    answer = ask(face, "a number?", response_format=schema, **own)
+    assert refused(answer) == (424, "no_structured_output", None)
+
+
 def test_no_tool_of_the_machine_is_there(face: Gateway, model: model_api.Server) -> None:
     answer = ask(face, "hello", tools=[])
     assert answer.json()["choices"][0]["message"]["content"] == "You said: hello"
