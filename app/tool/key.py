@@ -33,15 +33,15 @@ def _add(checkout: Checkout, arguments: argparse.Namespace) -> int:
             " most 32 lower-case letters, digits, _ and -",
             MISUSED,
         )
+    if arguments.no_write:
+        value = checkout.environ.get("API_KEYS") or _api_keys(checkout).text
+    else:
+        value = _api_keys_in_env(checkout, f"; {_NO_WRITE} prints the entry for it")
     if not (arguments.print or arguments.no_write or sys.stdout.isatty()):
         raise Failure(
             "cannot show the key: standard output is not a terminal; --print prints it anyway",
             MISUSED,
         )
-    if arguments.no_write:
-        value = checkout.environ.get("API_KEYS") or _api_keys(checkout).text
-    else:
-        value = _api_keys_in_env(checkout, f"; {_NO_WRITE} prints the entry for it")
     if name in [each.name for each in _parse(value)]:
         raise Failure(
             f"cannot add a key called {name}: there is one; claudecode2api key remove {name} first"
@@ -103,17 +103,17 @@ def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 def _api_keys_in_env(checkout: Checkout, help_: str) -> str:
     """API_KEYS in `.env`, which must not be in another file; `help_` ends the error."""
+    if checkout.is_image:
+        raise Failure(
+            "cannot change API_KEYS: a container has no .env; its keys are in the file that"
+            f" API_KEYS_FILE names{help_}",
+            UNCONFIGURED,
+        )
     given = _api_keys(checkout)
     if given.origin.kind != "env_file":
         raise Failure(
             f"cannot change API_KEYS: it is in {given.origin}; change it there, or move it to"
             f" {checkout.env_file}{help_}",
-            UNCONFIGURED,
-        )
-    if checkout.is_image:
-        raise Failure(
-            "cannot change API_KEYS: a container has no .env; its keys are in the file that"
-            f" API_KEYS_FILE names{help_}",
             UNCONFIGURED,
         )
     return given.text
