@@ -59,36 +59,37 @@ class DirectChat:
         options = self.direct.choice.values_of(request.options)
         if options.effort is not None:
             sampling = {**sampling, "output_config": {"effort": options.effort}}
+        body = message_body(self._asked(model, request, stops, sampling))
+        messages = split_system_prompt(request.prompt_messages).messages
+        unanswered = messages[first_unanswered(messages) :]
+        direct_request = DirectRequest(
+            model=model,
+            body=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
+            is_stream=True,
+            headers={},
+            query="",
+            prompt_length=sum(len(message.text()) for message in unanswered),
+            title=options.title or title_of_messages(request.prompt_messages),
+            timeout=options.timeout,
+            request_id=request_id,
+        )
+        return self.direct.begin(direct_request, user)
+
+    def _asked(
+        self, model: str, request: TurnRequest, stops: list[str], sampling: Mapping[str, Any]
+    ) -> Asked:
         messages = split_system_prompt(request.prompt_messages).messages
         answered = messages[: first_unanswered(messages)]
-        body = message_body(
-            Asked(
-                model,
-                request.prompt_messages,
-                self.images.load(image_urls(messages), image_urls(answered)),
-                request.tools,
-                request.schema,
-                request.max_tokens,
-                stops,
-                request.web_search,
-                sampling,
-            )
-        )
-        title = title_of_messages(request.prompt_messages)
-        unanswered = messages[first_unanswered(messages) :]
-        return self.direct.begin(
-            DirectRequest(
-                model=model,
-                body=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
-                is_stream=True,
-                headers={},
-                query="",
-                prompt_length=sum(len(message.text()) for message in unanswered),
-                title=options.title or title,
-                timeout=options.timeout,
-                request_id=request_id,
-            ),
-            user,
+        return Asked(
+            model,
+            request.prompt_messages,
+            self.images.load(image_urls(messages), image_urls(answered)),
+            request.tools,
+            request.schema,
+            request.max_tokens,
+            stops,
+            request.web_search,
+            sampling,
         )
 
     def events(
