@@ -110,7 +110,15 @@ def _api_keys_in_env(checkout: Checkout, help_: str) -> str:
             UNCONFIGURED,
         )
     given = _api_keys(checkout)
-    if given.origin.kind != "env_file":
+    is_elsewhere = given.origin.kind != "env_file"
+    if checkout.is_image:
+        place = given.origin if is_elsewhere else "the file that API_KEYS_FILE names"
+        raise Failure(
+            f"cannot change API_KEYS: a container has no .env; change {place}{help_}; then:"
+            f" {Remedies(checkout).reload}",
+            UNCONFIGURED,
+        )
+    if is_elsewhere:
         raise Failure(
             f"cannot change API_KEYS: it is in {given.origin}; change it there, or move it to"
             f" {checkout.env_file}{help_}",

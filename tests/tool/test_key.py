@@ -265,3 +265,15 @@ def test_in_a_container_the_entry_is_only_printed(alone: Tool) -> None:
     assert not alone.env_file.exists()
     refused = alone.run("key", "add", "--no-write", "alice", API_KEYS=done.stdout.decode().strip())
     assert b"there is one" in refused.stderr
+
+
+def test_in_a_container_a_key_is_removed_in_its_file(alone: Tool, tmp_path: Path) -> None:
+    alone.env_file.unlink()
+    (alone.folder / ".env.example").unlink()
+    secret = tmp_path / "api_keys"
+    secret.write_text("ci:a-long-key-of-ci\n")
+    refused = alone.run("key", "remove", "ci", API_KEYS_FILE=str(secret))
+    assert (refused.returncode, refused.stdout) == (78, b"")
+    place = f"a container has no .env; change {secret}; then: "
+    assert place in refused.stderr.decode()
+    assert str(alone.env_file) not in refused.stderr.decode()
