@@ -23,7 +23,10 @@ _OWN_CONTROL_REQUESTS = {
     *("apply_flag_settings", "set_cwd"),
 }
 # What helps when there is no password.
-_CHOOSE = "choose a password and set it in .env, or set AUTH_PASSWORD_FILE to a file that has it"
+_CHOOSE = (
+    "claudecode2api password writes a new one (in a checkout: scripts/claudecode2api password); or"
+    " set AUTH_PASSWORD_FILE to a file that has it"
+)
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 

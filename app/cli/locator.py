@@ -19,6 +19,7 @@ _NPM_PATIENCE = 20.0
 _SHOWN = 200
 
 _CHECKOUT = Path(__file__).parents[2]
+_HELP = "set CLAUDE_PATH, or install it (claudecode2api doctor shows how)"
 # Where the claude-agent-sdk wheel has it.
 _BUNDLED = "claude_agent_sdk/_bundled/claude"
 
@@ -124,7 +125,7 @@ def locate(
         if version is not None:
             return Claude(path, version, place, found)
         refused.append(f"{place} ({path}: {error})")
-    help_ = "correct CLAUDE_PATH" if claude_path else "set CLAUDE_PATH, or install it"
+    help_ = "correct CLAUDE_PATH" if claude_path else _HELP
     raise ConfigurationError(f"cannot find claude; {help_}. Looked in: {'; '.join(refused)}")
 
 

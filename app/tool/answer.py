@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import client_of
 from app.tool.dialog import chosen_answer
 from app.tool.failure import MISUSED, Failure
 from app.tool.find_job import find_job_id
@@ -14,7 +14,7 @@ from app.tool.question import Question
 
 def answer(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """Allow or deny what a question asks for."""
-    client = Client(checkout.settings(), arguments.url)
+    client = client_of(checkout, arguments.url)
     job_id = find_job_id(client, arguments.id)
     path = f"/jobs/{job_id}/questions"
     rows = client.ask("GET", path)["questions"]

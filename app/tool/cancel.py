@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import client_of
 from app.tool.failure import Failure, RequestRefused
 from app.tool.find_job import find_job_id
 from app.tool.interruption import END_PATIENCE
@@ -13,7 +13,7 @@ from app.tool.interruption import END_PATIENCE
 def cancel(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """Cancel a job, and wait until all its processes have ended."""
     settings = checkout.settings()
-    client = Client(settings, arguments.url)
+    client = client_of(checkout, arguments.url)
     job_id = find_job_id(client, arguments.id)
     try:
         patience = settings.kill_grace + END_PATIENCE

@@ -9,7 +9,9 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from app.settings import Settings
+from app.tool.checkout import Checkout
 from app.tool.failure import Failure, RequestRefused, Unreachable
+from app.tool.remedies import Remedies
 
 #: Seconds for a connection, and for a response that waits for nothing.
 CONNECT_PATIENCE = 10.0
@@ -17,10 +19,6 @@ PATIENCE = 60.0
 
 # The codes of refusals by a gateway that does not have the requested path or method.
 _UNKNOWN_ROUTE = ("not_found", "method_not_allowed")
-_START = (
-    "start it (claudecode2api serve, or systemctl start claudecode2api);"
-    " claudecode2api doctor finds out more"
-)
 
 
 class Client:
@@ -30,7 +28,10 @@ class Client:
     connects directly to the address on which the gateway listens, by the settings.
     """
 
-    def __init__(self, settings: Settings, url: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, url: str | None = None, remedies: Remedies | None = None
+    ) -> None:
+        """`remedies` are those of the gateway that these settings are for."""
         self.url = (url or own_url(settings)).rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Failure(f"cannot use {self.url!r} as --url: write http://… or https://…")
@@ -45,7 +46,9 @@ class Client:
         if url is None and settings.allowed_hosts:
             self._headers["Host"] = settings.allowed_hosts[0]
         self._trust_env = url is not None
-        self._help = _START if url is None else "check --url, and whether the gateway runs there"
+        self._help = "check --url, and whether the gateway runs there"
+        if url is None and remedies:
+            self._help = f"start it ({remedies.start}); {remedies.command} doctor finds out more"
 
     def ask(
         self,
@@ -175,6 +178,14 @@ def reason(error: BaseException) -> str:
             return inner.strerror
         inner = inner.__cause__ or inner.__context__
     return type(error).__name__
+
+
+def client_of(checkout: Checkout, url: str | None) -> Client:
+    """A client of the gateway at this URL; without one, of the one in this folder.
+
+    Raises Failure if the settings cannot be used.
+    """
+    return Client(checkout.settings(), url, Remedies(checkout))
 
 
 def own_url(settings: Settings) -> str:

@@ -49,7 +49,8 @@ def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check
         for name in (*claude.NAMES, "state folder", "disk", "port", "gateway", "job"):
             yield skipped(name, "the settings cannot be used")
         return
-    client, remedies = Client(found, arguments.url), Remedies(checkout)
+    remedies = Remedies(checkout)
+    client = Client(found, arguments.url, remedies)
     running = running_gateway.ask(client)
     yield from _check_claude(checkout, found, running, is_here=arguments.url is None)
     yield from state.check(found)

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import Client, client_of
 from app.tool.failure import Failure
 from app.tool.interruption import END_PATIENCE
 
@@ -12,7 +12,7 @@ from app.tool.interruption import END_PATIENCE
 def end(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """End a run with the job that it serves, and wait until it has ended."""
     settings = checkout.settings()
-    client = Client(settings, arguments.url)
+    client = client_of(checkout, arguments.url)
     run_id = _find_run_id(client, arguments.id)
     client.ask("DELETE", f"/runs/{run_id}", patience=settings.kill_grace + END_PATIENCE)
     sys.stdout.write(f"ended run {run_id}\n")

@@ -5,7 +5,7 @@ import time
 
 from app.text import shortened
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import Client, client_of
 from app.tool.events import Event
 from app.tool.find_job import SHOWN, find_job_id
 from app.tool.open_question import LIST_PATIENCE, open_question
@@ -23,7 +23,7 @@ _LONGEST = 100
 
 def logs(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """Show a job's output. With --follow, returns the exit status for the job's end."""
-    client = Client(checkout.settings(), arguments.url)
+    client = client_of(checkout, arguments.url)
     job_id = find_job_id(client, arguments.id)
     silence = None if arguments.follow else CAUGHT_UP
     screen = Screen(Shown.LINES if arguments.raw else Shown.TEXT)

@@ -34,7 +34,7 @@ def password(checkout: Checkout, arguments: argparse.Namespace) -> int:
     if arguments.print:
         sys.stdout.write(f"{new}\n")
     else:
-        note(f"AUTH_PASSWORD in {path} is a new password (--print shows it)")
+        note(f"AUTH_PASSWORD in {path} is a new password")
     if "AUTH_PASSWORD" in checkout.environ:
         note("AUTH_PASSWORD is also set in the environment of this shell, where it wins over .env")
     note(how_to_reload(checkout))

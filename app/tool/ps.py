@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import client_of
 from app.tool.find_job import SHOWN, all_jobs
 from app.tool.screen import note, print_json
 from app.tool.table import age, ago, cell, table
@@ -22,7 +22,7 @@ _TITLE = 60
 
 def ps(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """List the running jobs, or with --all the newest ones."""
-    client = Client(checkout.settings(), arguments.url)
+    client = client_of(checkout, arguments.url)
     if arguments.all:
         rows = list(islice(all_jobs(client, MOST), MOST))
     else:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from app.text import shortened
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import client_of
 from app.tool.find_job import SHOWN, find_job_id
 from app.tool.question import Question
 from app.tool.screen import note, print_json
@@ -20,7 +20,7 @@ _LONGEST = 100
 
 def questions(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """List the open questions of one job, or of all."""
-    client = Client(checkout.settings(), arguments.url)
+    client = client_of(checkout, arguments.url)
     path = f"/jobs/{find_job_id(client, arguments.id)}/questions" if arguments.id else "/questions"
     rows = client.ask("GET", path)["questions"]
     if arguments.json:

@@ -26,7 +26,7 @@ class Remedies:
         self.start = f"{self.command} serve, or install a service with install.sh"
         if checkout.is_image:
             self.place = "the container's environment"
-            self.start = "start the container (scripts/container run)"
+            self.start = "scripts/container run"
         elif self.is_service:
             self.reload = f"sudo systemctl reload {checkout.unit.path.stem}"
             self.start = f"sudo systemctl start {checkout.unit.path.stem}"

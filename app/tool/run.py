@@ -10,7 +10,7 @@ from requests import Response
 from app.tool import running_gateway
 from app.tool.asker import Asker
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import Client, client_of
 from app.tool.failure import FAILED, MISUSED, Failure, RequestRefused
 from app.tool.find_job import SHOWN
 from app.tool.interruption import END_PATIENCE, Interruption
@@ -33,7 +33,7 @@ def run(checkout: Checkout, arguments: argparse.Namespace) -> int:
     if arguments.detach and arguments.raw:
         raise Failure("cannot use --raw with --detach, which shows no output", MISUSED)
     settings = checkout.settings()
-    client = Client(settings, arguments.url)
+    client = client_of(checkout, arguments.url)
     body = _body(client, arguments)
     if arguments.detach:
         return _start(client, body, arguments.json)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.tool.checkout import Checkout
-from app.tool.client import Client
+from app.tool.client import client_of
 from app.tool.find_job import SHOWN
 from app.tool.screen import note, print_json
 from app.tool.table import age, ago, cell, table
@@ -16,7 +16,7 @@ _HEAD = ("RUN", "STATE", "IDLE", "JOBS", "MEMORY", "MODEL", "USER", "SESSION", "
 
 def runs(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """List the runs: those that serve a job, are kept for the next one, or are spare."""
-    client = Client(checkout.settings(), arguments.url)
+    client = client_of(checkout, arguments.url)
     rows = client.ask("GET", "/runs")["runs"]
     if arguments.json:
         print_json({"runs": rows})

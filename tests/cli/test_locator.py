@@ -172,7 +172,8 @@ def test_every_place_is_reported_with_why_it_was_not_used(machine: Machine) -> N
     script(machine.files["~/.local/bin"], "exit 3")
     machine.files["~/.claude/local"].mkdir(parents=True)
     assert machine.refusal() == (
-        "cannot find claude; set CLAUDE_PATH, or install it. Looked in: PATH (none);"
+        "cannot find claude; set CLAUDE_PATH, or install it (claudecode2api doctor shows how)."
+        " Looked in: PATH (none);"
         f" ~/.local/bin ({machine.home}/.local/bin/claude:"
         " --version exited with status 3 and printed nothing);"
         f" ~/.claude/local ({machine.home}/.claude/local/claude: not a file);"

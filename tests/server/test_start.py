@@ -16,6 +16,7 @@ from tests.support.gateway import EX_CONFIG, ROOT, Gateway, eventually, free_por
     ("settings", "complaint"),
     [
         ({"AUTH_PASSWORD": ""}, "cannot use AUTH_PASSWORD: it is not set"),
+        ({"AUTH_PASSWORD": ""}, "; claudecode2api password writes a new one (in a checkout: "),
         ({"AUTH_PASSWORD": ""}, "or set AUTH_PASSWORD_FILE to a file that has it"),
         ({"AUTH_PASSWORD": "changeme"}, "cannot use AUTH_PASSWORD: it is still the placeholder"),
         ({"AUTH_PASSWORD": "your-secure-password"}, "cannot use AUTH_PASSWORD"),

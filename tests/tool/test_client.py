@@ -19,8 +19,11 @@ def test_the_environment_wins_over_the_file(tool: Tool) -> None:
 
 def test_a_gateway_that_does_not_run(tool: Tool) -> None:
     done = tool.run("ps", PORT=str(free_port()))
+    command = tool.folder / "scripts/claudecode2api"
     assert done.returncode == 69
-    assert b"Connection refused; start it" in done.stderr
+    message = done.stderr.decode()
+    assert f": Connection refused; start it ({command} serve, or install a service" in message
+    assert message.endswith(f"; {command} doctor finds out more\n")
 
 
 def test_settings_that_cannot_be_used(tool: Tool) -> None:
