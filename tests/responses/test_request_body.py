@@ -132,6 +132,23 @@ def test_the_items_of_one_answer_are_one_message() -> None:
     assert found[4].parts == [ImagePart("data:x")]
 
 
+def test_a_call_has_the_name_by_which_its_tool_is_offered() -> None:
+    tools = [
+        WEATHER,
+        {"type": "namespace", "name": "north", "tools": [WEATHER, {**WEATHER, "name": "wind"}]},
+        {"type": "custom", "name": "shell"},
+    ]
+    items = [
+        *(CALL, {**CALL, "namespace": "north"}, {**CALL, "namespace": "north", "name": "wind"}),
+        {"type": "custom_tool_call", "call_id": "c2", "name": "shell", "input": "ls"},
+    ]
+    (message,) = messages_of(*items, tools=tools)
+    names = [call.name for call in message.tool_calls]
+    assert names == ["weather", "north__weather", "wind", "shell"]
+    assert message.tool_calls[-1].arguments == '{"input": "ls"}'
+    assert offered(None, *tools) == names
+
+
 def test_what_was_answered_may_have_parts_that_cannot_be_read() -> None:
     audio = {"role": "user", "content": [{"type": "input_audio"}]}
     (heard, _, _) = messages_of(audio, {"role": "assistant", "content": "ok"}, {**audio, **USER})
