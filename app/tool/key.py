@@ -103,12 +103,6 @@ def _remove(checkout: Checkout, arguments: argparse.Namespace) -> int:
 
 def _api_keys_in_env(checkout: Checkout, help_: str) -> str:
     """API_KEYS in `.env`, which must not be in another file; `help_` ends the error."""
-    if checkout.is_image:
-        raise Failure(
-            "cannot change API_KEYS: a container has no .env; its keys are in the file that"
-            f" API_KEYS_FILE names{help_}",
-            UNCONFIGURED,
-        )
     given = _api_keys(checkout)
     is_elsewhere = given.origin.kind != "env_file"
     if checkout.is_image:
