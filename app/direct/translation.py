@@ -28,6 +28,13 @@ _ONE_OBJECT = "Answer with one JSON object, and with nothing before or after it.
 _WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 _CHOICES = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 
+# OpenAI's temperatures go up to 2, those of the model's API to 1.
+_HIGHEST_TEMPERATURE = 1.0
+_EFFORTS = {
+    **{name: name for name in ("low", "medium", "high", "xhigh", "max")},
+    "minimal": "low",
+}
+
 
 class Asked(NamedTuple):
     """What a request asks for. `sampling` has parameters of the model's API as they are."""
@@ -96,6 +103,28 @@ def _choice(tools: ClientTools) -> dict[str, Any]:
     if not tools.parallel and choice["type"] != "none":
         choice["disable_parallel_tool_use"] = True
     return choice
+
+
+def sampling_of(extra: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The parameters of the model's API for those of OpenAI's, and the names of the latter.
+
+    Some models take only one of temperature and top_p, and the first is what clients mean.
+    """
+    found: dict[str, Any] = {}
+    heeded = set()
+    temperature, top_p = extra.get("temperature"), extra.get("top_p")
+    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
+        found["temperature"] = min(temperature, _HIGHEST_TEMPERATURE)
+        heeded.add("temperature")
+    is_number = isinstance(top_p, int | float) and not isinstance(top_p, bool)
+    if is_number and "temperature" not in found:
+        found["top_p"] = top_p
+        heeded.add("top_p")
+    effort = extra.get("reasoning_effort")
+    if isinstance(effort, str) and effort in _EFFORTS:
+        found["output_config"] = {"effort": _EFFORTS[effort]}
+        heeded.add("reasoning_effort")
+    return found, heeded
 
 
 class AnswerTranslator:

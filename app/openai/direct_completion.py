@@ -1,7 +1,6 @@
 """The answer to `POST /v1/chat/completions` by the direct backend."""
 
 from functools import partial
-from typing import Any
 
 from flask import Response, after_this_request, request
 
@@ -9,6 +8,7 @@ from app.auth.users import User
 from app.conversation.turns import TurnRequest
 from app.direct.chat import DirectChat
 from app.direct.service import refuse_key
+from app.direct.translation import sampling_of
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.error_handlers import mark_job_started
 from app.http.request_id import request_id
@@ -18,12 +18,6 @@ from app.openai.completion_response import AnsweredTurn, CompletionResponse
 
 #: The `system_fingerprint` of such answers.
 FINGERPRINT = "direct"
-# OpenAI's temperatures go up to 2, those of the model's API to 1.
-_HIGHEST_TEMPERATURE = 1.0
-_EFFORTS = {
-    **{name: name for name in ("low", "medium", "high", "xhigh", "max")},
-    "minimal": "low",
-}
 
 
 class DirectCompletions:
@@ -45,7 +39,7 @@ class DirectCompletions:
         if model is None:
             return None
         refuse_key(key)
-        sampling, heeded = sampling_of(completion)
+        sampling, heeded = sampling_of(completion.model_extra or {})
         exchange = self._chat.begin(model, turn, completion.stop, sampling, user, request_id())
         mark_job_started(exchange.job.id)
         # Error responses have it, too.
@@ -67,26 +61,3 @@ class DirectCompletions:
         ignored = [name for name in completion.ignored_parameters() if name not in heeded]
         name_ignored(response, ignored)
         return response
-
-
-def sampling_of(completion: CompletionRequest) -> tuple[dict[str, Any], set[str]]:
-    """The parameters of the model's API that a completion sets, and their names in OpenAI's API.
-
-    Some models take only one of temperature and top_p, and the first is what clients mean.
-    """
-    extra = completion.model_extra or {}
-    found: dict[str, Any] = {}
-    heeded = set()
-    temperature, top_p = extra.get("temperature"), extra.get("top_p")
-    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        found["temperature"] = min(temperature, _HIGHEST_TEMPERATURE)
-        heeded.add("temperature")
-    is_number = isinstance(top_p, int | float) and not isinstance(top_p, bool)
-    if is_number and "temperature" not in found:
-        found["top_p"] = top_p
-        heeded.add("top_p")
-    effort = extra.get("reasoning_effort")
-    if isinstance(effort, str) and effort in _EFFORTS:
-        found["output_config"] = {"effort": _EFFORTS[effort]}
-        heeded.add("reasoning_effort")
-    return found, heeded

@@ -12,6 +12,7 @@ from app.conversation.events import Event
 from app.conversation.turns import TurnRequest
 from app.direct.chat import DirectChat
 from app.direct.service import refuse_key
+from app.direct.translation import sampling_of
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.error_handlers import mark_job_started
 from app.http.request_id import request_id
@@ -59,7 +60,8 @@ class DirectResponses:
                 "The direct backend answers only while its client waits: leave it out, or set"
                 " claude.backend to cli",
             )
-        exchange = self._chat.begin(model, asked.turn, [], {}, user, request_id())
+        sampling, heeded = sampling_of(asked.request.model_extra or {})
+        exchange = self._chat.begin(model, asked.turn, [], sampling, user, request_id())
         job = exchange.job
         mark_job_started(job.id)
         # Error responses have it, too.
@@ -80,7 +82,8 @@ class DirectResponses:
             answered = stream_when_begun(answer.stream, events, job.id)
         else:
             answered = answer.in_one_piece(events, self._head_delay)
-        name_ignored(answered, asked.request.ignored_parameters())
+        ignored = asked.request.ignored_parameters()
+        name_ignored(answered, [name for name in ignored if name not in heeded])
         return answered
 
     def _record(

@@ -33,7 +33,12 @@ def sent(upstream: Server) -> dict[str, Any]:
 
 
 def test_a_response_and_its_stream_say_the_same(direct: Gateway, upstream: Server) -> None:
-    given = {"instructions": "Be brief.", "reasoning": {"effort": "low"}, "max_output_tokens": 9}
+    given: dict[str, Any] = {
+        "instructions": "Be brief.",
+        "reasoning": {"effort": "low"},
+        "max_output_tokens": 9,
+    }
+    given["temperature"] = 0.5
     whole = respond(direct, "think", **given)
     body = whole.json()
     assert body["status"] == "completed"
@@ -44,6 +49,7 @@ def test_a_response_and_its_stream_say_the_same(direct: Gateway, upstream: Serve
     request = sent(upstream)
     assert request["system"] == "Be brief." and request["max_tokens"] == 9
     assert request["output_config"] == {"effort": "low"} and request["stream"] is True
+    assert request["temperature"] == 0.5 and "X-Claude-Ignored" not in whole.headers
     *_, last = events(respond(direct, "think", stream=True, **given))
     assert last["type"] == "response.completed"
     texts = [item.get("content") for item in last["response"]["output"]]
