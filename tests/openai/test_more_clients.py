@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support import model_api
 from tests.support.clients import PROGRAMS, PYTHON, errors_of_stories
 from tests.support.clients import run_client_of_both as run
 from tests.support.gateway import ROOT, Gateway, eventually, free_port
@@ -105,14 +106,18 @@ def test_the_sdks_find_the_models_behind_a_proxy(face: Gateway, tmp_path: Path, 
     assert errors and not any(errors.values()), errors
 
 
-def test_aider_edits_a_file(face: Gateway, tmp_path: Path) -> None:
+def test_aider_edits_a_file(face: Gateway, model: model_api.Server, tmp_path: Path) -> None:
+    page = (ROOT / "docs/openai.md").read_text(encoding="utf-8")
+    settings = page[page.index("- name: openai/sonnet") :].partition("```")[0]
+    settings = settings.replace("diff", "whole")
+    (tmp_path / ".aider.model.settings.yml").write_text(settings, encoding="utf-8")
     (tmp_path / "hello.txt").touch()
     # The model says what it was asked, which is an edit in the format that aider reads.
     asked = "hello\n\nhello.txt\n```\nwritten by aider\n```\n"
     (tmp_path / "asked").write_text(asked, encoding="utf-8")
     options = ("git", "check-update", "show-model-warnings", "pretty", "detect-urls")
     command = [
-        *(str(FOLDER / "aider/bin/aider"), "--model", "openai/sonnet", "--edit-format", "whole"),
+        *(str(FOLDER / "aider/bin/aider"), "--model", "openai/sonnet"),
         *(f"--no-{option}" for option in options),
         *("--yes-always", "--analytics-disable", "--map-tokens", "0"),
         *("--message-file", "asked", "hello.txt"),
@@ -120,6 +125,8 @@ def test_aider_edits_a_file(face: Gateway, tmp_path: Path) -> None:
     output = run(command, face, tmp_path, OPENAI_API_BASE=f"{face.url}/v1")
     assert "Applied edit to hello.txt" in output, output
     assert (tmp_path / "hello.txt").read_text(encoding="utf-8") == "written by aider\n"
+    # In model mode, as the page says.
+    assert model.asked[-1].get("tools", []) == []
 
 
 @pytest.fixture
