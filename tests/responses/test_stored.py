@@ -1,6 +1,7 @@
 """The responses that are stored, with the fake CLI."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,34 @@ def test_a_stream_in_the_background_can_be_continued(gateway: Gateway) -> None:
         assert events(read(gateway, response_id, query)) == whole[after + 1 :]
     assert events(read(gateway, response_id, "?stream=true")) == whole
     assert response_of(read(gateway, response_id)) == whole[-1]["response"]
+
+
+def test_a_response_in_the_background_outlives_a_reload_and_its_worker(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    gateway, flag = start_gateway(WORKERS="1"), tmp_path / "flag"
+    named = {"background": True, "stream": True, "stream_body": True}
+    answer = respond(gateway, *BEGIN, f"await {flag}", *END, **named)
+    response_id = f"resp_{answer.headers['X-Process-ID']}"
+    received: list[bytes] = []
+
+    def reload_at_a_delta() -> None:
+        for chunk in answer.iter_content(None):
+            received.append(chunk)
+            if b"output_text.delta" in chunk:
+                gateway.reload()
+
+    # The stream breaks off: the response has not failed.
+    with pytest.raises(requests.RequestException):
+        reload_at_a_delta()
+    assert b"response.failed" not in b"".join(received)
+    (last, *_) = re.findall(rb'"sequence_number":(\d+)', received[-1])[::-1]
+    gateway.kill_workers(*gateway.workers())
+    flag.touch()
+    assert text_of(ended(gateway, response_id)) == "hé"
+    rest = events(read(gateway, response_id, f"?stream=true&starting_after={int(last)}"))
+    assert rest[0]["sequence_number"] == int(last) + 1
+    assert rest[-1]["type"] == "response.completed"
 
 
 def test_a_response_in_the_background_is_cancelled(gateway: Gateway) -> None:
