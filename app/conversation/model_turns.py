@@ -79,6 +79,8 @@ _FIELDS: dict[str, Any] = {
 _VARIABLES = {
     "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
+    # The client gets an error for a conversation that is too long; it is not replaced by a summary.
+    "DISABLE_AUTO_COMPACT": "1",
     # Half of an answer that was sent already would come once more.
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     "ENABLE_TOOL_SEARCH": "false",

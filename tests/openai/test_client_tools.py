@@ -160,6 +160,17 @@ def test_any_json_object_may_be_a_plain_answer(
     assert refused(answer) == (424, "no_structured_output", None)
 
 
+def test_a_conversation_that_is_too_long_is_not_replaced_by_a_summary(
+    face: Gateway, model: model_api.Server
+) -> None:
+    before = len(model.asked)
+    long = {"role": "user", "content": "x" * 5_000_000}
+    messages = [long, {"role": "assistant", "content": "a"}, {"role": "user", "content": "hello"}]
+    answer = ask(face, messages=messages, tools=[])
+    assert refused(answer) == (400, "context_length_exceeded", "messages")
+    assert len(model.asked) == before
+
+
 def test_no_tool_of_the_machine_is_there(face: Gateway, model: model_api.Server) -> None:
     answer = ask(face, "hello", tools=[])
     assert answer.json()["choices"][0]["message"]["content"] == "You said: hello"
