@@ -1,18 +1,11 @@
 """The WSGI application, made of all parts of the gateway. No other module knows all of them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, Flask
 
-from app import openai
-from app.anthropic import errors as anthropic_errors
-from app.anthropic import messages as anthropic_messages
-from app.anthropic import models as anthropic_models
-from app.anthropic import path_hints as anthropic_path_hints
-from app.anthropic.direct_message import DirectMessages
-from app.anthropic.openapi_models import AnthropicError, AnthropicModel, AnthropicModelList
+from app import chat_apis
 from app.api import (
     chat,
     claude,
@@ -34,18 +27,7 @@ from app.cli.login import Login
 from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
-from app.conversation.answer_cache import AnswerCache
-from app.conversation.chat_turns import ChatTurns
-from app.conversation.conversations import Conversations
-from app.conversation.held_runs import HeldRuns
-from app.conversation.histories import Histories
-from app.conversation.images import Images
-from app.conversation.model_turns import ModelTurns
-from app.conversation.models import Models
-from app.conversation.turns import Turns
 from app.conversation.workspaces import Workspaces
-from app.direct.chat import DirectChat
-from app.direct.service import make_direct
 from app.http import (
     access,
     allowed_hosts,
@@ -73,41 +55,13 @@ from app.jobs.starter import JobStarter
 from app.jobs.store import Spool
 from app.jobs.talk import Talk
 from app.metrics import Metrics
-from app.openai import chat as openai_chat
-from app.openai import conversations as openai_conversations
-from app.openai import errors as openai_errors
-from app.openai import models as openai_models
-from app.openai import path_hints
-from app.openai.direct_completion import DirectCompletions
 from app.openapi import pages
 from app.openapi.introduction import introduction
 from app.processes import Process
-from app.responses import errors as responses_errors
-from app.responses import views as responses_views
-from app.responses.direct_response import DirectResponses
-from app.responses.store import ResponseStore
 from app.runs.launcher.client import LauncherClient
 from app.server.native_thread import NativeThreads
 from app.settings import Settings
 from app.startup import Startup
-
-_OPENAI_ERRORS = error_handlers.ErrorFormat("/v1/", openai_errors.render_error, path_hints.hint_for)
-_RESPONSES_ERRORS = _OPENAI_ERRORS._replace(
-    prefix="/v1/responses/", render=responses_errors.render_error
-)
-_ANTHROPIC_ERRORS = error_handlers.ErrorFormat(
-    "/v1/messages/", anthropic_errors.render_error, anthropic_path_hints.hint_for
-)
-# A header of all of Anthropic's clients.
-_ANTHROPIC = "anthropic-version"
-_ANTHROPIC_MODELS = openai_models.ModelsFormat(
-    anthropic_models.model_list,
-    anthropic_models.model_row,
-    AnthropicModelList,
-    AnthropicModel,
-    AnthropicError,
-)
-_ANTHROPIC_BY_HEADER = _ANTHROPIC_ERRORS._replace(prefix="/v1/", header=_ANTHROPIC)
 
 
 def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
@@ -134,14 +88,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     asked = Questions(service, spool, startup.users)
     processes = Runs(service, spool, startup.users, limits.kill_grace)
     bodies = BodyReader(settings.max_body)
-    requests = ChatRequests(
-        _defaults(settings),
-        _turn_defaults(settings),
-        settings.env_allowed,
-        installed,
-        roots,
-        bodies,
-    )
+    requests = _chat_requests(settings, installed, roots, bodies)
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
         jobs.blueprint(service),
@@ -150,16 +97,12 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         runs.blueprint(processes),
         stats.blueprint(service, installed, master),
         claude.blueprint(service, requests, workspaces),
-        *_chat_blueprints(settings, service, requests, workspaces, environment, spool, limits),
+        *chat_apis.blueprints(settings, service, requests, workspaces, environment, spool, limits),
     ]
     scraped = metrics.blueprint(counters, spool, processes, asked, installed, master)
-    health_checks = HealthChecks(
-        spool, service, cli.path, settings.min_free_disk, settings.mcp_config
-    )
-    login = Login(settings.state_dir, cli.path, environment)
     begin = introduction(settings.auth_user, is_confined=bool(settings.cwd_roots))
-    monitor = MonitorChecks(workspaces.folder, settings.mcp_config, master)
-    public = [health.blueprint(installed, login, health_checks, monitor), pages.blueprint(begin)]
+    checks = _health_blueprint(startup, spool, service, installed, workspaces, master)
+    public = [checks, pages.blueprint(begin)]
     (public if settings.metrics_public else protected).append(scraped)
 
     app = _flask_app(counters)
@@ -213,6 +156,28 @@ def _talk_blueprints(
     ]
 
 
+def _chat_requests(
+    settings: Settings, installed: Installed, roots: Sequence[Path], bodies: BodyReader
+) -> ChatRequests:
+    turns = TurnDefaults(settings.ask_timeout, settings.keep_alive, settings.max_keep_alive)
+    return ChatRequests(_defaults(settings), turns, settings.env_allowed, installed, roots, bodies)
+
+
+def _health_blueprint(
+    startup: Startup,
+    spool: Spool,
+    service: JobService,
+    installed: Installed,
+    workspaces: Workspaces,
+    master: Process,
+) -> Blueprint:
+    settings, claude = startup.settings, startup.claude.path
+    checks = HealthChecks(spool, service, claude, settings.min_free_disk, settings.mcp_config)
+    login = Login(settings.state_dir, claude, startup.environment)
+    monitor = MonitorChecks(workspaces.folder, settings.mcp_config, master)
+    return health.blueprint(installed, login, checks, monitor)
+
+
 def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:
     return Limits(
         timeout=settings.job_timeout,
@@ -234,70 +199,13 @@ def _defaults(settings: Settings) -> Defaults:
     )
 
 
-def _turn_defaults(settings: Settings) -> TurnDefaults:
-    return TurnDefaults(settings.ask_timeout, settings.keep_alive, settings.max_keep_alive)
-
-
-def _chat_blueprints(
-    settings: Settings,
-    service: JobService,
-    requests: ChatRequests,
-    workspaces: Workspaces,
-    environment: Mapping[str, str],
-    spool: Spool,
-    limits: Limits,
-) -> list[Blueprint]:
-    models = Models(settings.models, settings.model_aliases, requests.claude.since)
-    claude = requests.claude.path
-    direct = make_direct(settings, claude, models, environment, service, spool, limits)
-    conversations = Conversations(settings.state_dir)
-    histories = Histories(settings.state_dir, Transcripts(environment), OpenSessions(environment))
-    images = Images(settings.cwd_roots)
-    defaults = requests.turn_defaults._replace(keep_alive=settings.keep_alive_chat)
-    requests = replace(requests, turn_defaults=defaults)
-    turns = Turns(requests, models, images, histories, conversations, workspaces)
-    held = HeldRuns(settings.state_dir, settings.max_held)
-    hold, retries = settings.hold_seconds, settings.model_retries
-    model_turns = ModelTurns(requests, models, images, held, workspaces, hold, retries)
-    chat_mode = None if settings.chat_mode == "auto" else settings.chat_mode
-    left = LeftJobs(spool.state, service, settings.retry_grace)
-    cache = AnswerCache(settings.cache, environment, service.metrics)
-    chats = ChatTurns(turns, model_turns, left, cache, chat_mode, settings.ignore_tools)
-    direct_chat, head_delay = DirectChat(direct, images), settings.head_delay
-    completions = openai_chat.blueprint(
-        service,
-        chats,
-        DirectCompletions(direct_chat, head_delay),
-        options_in_prompts=settings.prompt_options,
-        head_delay=head_delay,
-    )
-    # The names are in /openapi.json: in the ids of operations, and by the package's docstring.
-    catalog = Blueprint("catalog", openai.__name__)
-    openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
-    openai_conversations.add_routes(catalog, conversations, requests.bodies)
-    answers = anthropic_messages.blueprint(service, chats, DirectMessages(direct, head_delay))
-    store = ResponseStore(settings.state_dir, settings.response_retention, settings.max_body)
-    directly = DirectResponses(direct_chat, store, head_delay)
-    responses = responses_views.blueprint(
-        service, chats, directly, conversations, store, head_delay
-    )
-    error_handlers.use_format(completions, _OPENAI_ERRORS)
-    error_handlers.use_format(responses, _RESPONSES_ERRORS)
-    error_handlers.use_format(catalog, _ANTHROPIC_BY_HEADER, _OPENAI_ERRORS)
-    error_handlers.use_format(answers, _ANTHROPIC_ERRORS)
-    access.accept_api_key(answers)
-    access.accept_api_key(catalog, only_with=_ANTHROPIC)
-    return [completions, responses, catalog, answers]
-
-
 def _flask_app(counters: Metrics) -> Flask:
     app = Flask("app", static_folder=None)
     # A path with two slashes is another path: a redirect's address may be wrong behind a proxy.
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     request_id.install(app)
-    formats = [_ANTHROPIC_BY_HEADER, _ANTHROPIC_ERRORS, _OPENAI_ERRORS]
-    error_handlers.install(app, formats, counters)
+    error_handlers.install(app, chat_apis.ERROR_FORMATS, counters)
     security_headers.install(app)
     request_log.install(app)
     return app
