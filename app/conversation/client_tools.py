@@ -14,9 +14,9 @@ from app.conversation.json_schema import schema_error
 
 #: The most tools of a request.
 MOST = 512
-# Characters of a result that reach the model whole; the CLI writes a longer one to a file, which a
+#: Characters of a result that reach the model whole; the CLI writes a longer one to a file, which a
 # model without tools cannot read.
-_LARGEST_RESULT = 500_000
+LARGEST_RESULT = 500_000
 # What the model's API accepts as a tool's name.
 _NAME = re.compile("[a-zA-Z0-9_-]{1,128}")
 # What it accepts as the name of an argument; the CLI leaves out a tool with any other one.
@@ -123,7 +123,7 @@ def _mcp_tool(tool: ClientTool) -> dict[str, Any]:
         "annotations": {"readOnlyHint": True},
         "_meta": {
             "anthropic/alwaysLoad": True,
-            "anthropic/maxResultSizeChars": _LARGEST_RESULT,
+            "anthropic/maxResultSizeChars": LARGEST_RESULT,
         },
     }
 

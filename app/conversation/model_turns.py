@@ -13,7 +13,7 @@ from typing import Any
 from app.auth.users import User
 from app.cli.command import Extras
 from app.cli.request_fields import read_fields
-from app.conversation.client_tools import ClientTools
+from app.conversation.client_tools import LARGEST_RESULT, ClientTools
 from app.conversation.digests import add_answer, digests_of, start_digest
 from app.conversation.errors import BadParameter
 from app.conversation.held_runs import HeldRuns
@@ -249,12 +249,21 @@ def _tool_fields(request: TurnRequest, tools: ClientTools) -> dict[str, Any]:
 
 
 def _can_answer(block: Block) -> bool:
-    """Whether a run that waits can be given this block: it takes results of texts and images."""
+    """Whether a run that waits can be given this block.
+
+    It takes results of texts and images, and those that are not too long: in a message, a result
+    of any length reaches the model.
+    """
     content = block.get("content", [])
-    return block["type"] == "tool_result" and all(
-        part["type"] == "text"
-        or (part["type"] == "image" and part["source"].get("type") == "base64")
-        for part in content
+    size = sum(len(part.get("text", "").encode()) for part in content)
+    return (
+        block["type"] == "tool_result"
+        and size <= LARGEST_RESULT
+        and all(
+            part["type"] == "text"
+            or (part["type"] == "image" and part["source"].get("type") == "base64")
+            for part in content
+        )
     )
 
 

@@ -84,6 +84,15 @@ def test_a_second_step_goes_on_in_the_process_that_waits(face: Gateway) -> None:
     assert (record["status"], record["run_id"]) == ("succeeded", run["run_id"])
 
 
+def test_a_long_result_reaches_the_model_whole_though_a_run_waits(
+    face: Gateway, model: model_api.Server
+) -> None:
+    message = first_step(face)
+    assert [run["state"] for run in runs_of(face)] == ["held"]
+    second_step(face, message, "x" * 600_000)
+    assert "x" * 600_000 in json.dumps(model.asked[-1]["messages"])
+
+
 @pytest.mark.parametrize("change", ["nothing left", "other result", "more words", "other tools"])
 def test_without_that_process_the_answer_is_the_same(
     face: Gateway, model: model_api.Server, change: str
