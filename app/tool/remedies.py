@@ -46,6 +46,8 @@ class Remedies:
         if requirements.exists():
             pip = shlex.join([sys.executable, "-m", "pip"])
             how += f" ({pip} install --no-deps -r {shlex.quote(str(requirements))} does)"
+        elif self._checkout.is_package:
+            how += " (in a checkout, pipx install --force '.[claude]' brings it)"
         return f"{how}, or {self.set('CLAUDE_PATH')} to where it is"
 
     def log_in(self, claude: str | None) -> str:

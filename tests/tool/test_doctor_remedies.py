@@ -101,6 +101,7 @@ def test_advice_names_the_settings_of_this_kind_of_installation(
     package = Remedies(Checkout(tmp_path, environ, unit, is_package=True))
     assert f"set ANTHROPIC_API_KEY in {own} and reload" in package.log_in("/x/claude")
     assert package.start == "claudecode2api serve"
+    assert "pipx install --force '.[claude]' brings it" in package.install_claude()
     image = Remedies(Checkout(tmp_path, environ, unit))
     for text in (image.log_in("/x/claude"), image.set("HOST"), image.start):
         assert ".env" not in text
