@@ -40,6 +40,8 @@ _STATUS_ERRORS = {
     "lost": "The process that supervised the job was killed",
 }
 _NO_REASON = "The CLI's result reports an error without a message"
+#: The reasons of jobs whose answer has ended before the model was done (Messages API, 2023-06-01).
+STOP_REASONS = ("max_tokens", "model_context_window_exceeded", "refusal", "stop_sequence")
 #: The reason of a job that has ended because the client has to carry out tools.
 CLIENT_TOOLS = "client_tools"
 # How many bytes at the end of standard error are searched for the CLI's error.
@@ -209,7 +211,9 @@ def as_complete(job: Job, end: JobEnd) -> JobEnd:
     if reason is None or end.status not in ("cancelled", "succeeded"):
         return end
     result = {**(end.result or {}), "subtype": "success", "is_error": False, "stop_reason": reason}
-    return end._replace(status="succeeded", reason=reason, error=None, result=result)
+    # Any other end is an ordinary one, such as `end_turn`.
+    why = reason if reason in STOP_REASONS else None
+    return end._replace(status="succeeded", reason=why, error=None, result=result)
 
 
 def with_full_disk(end: JobEnd) -> JobEnd:
