@@ -87,7 +87,8 @@ class ModelApi(BaseHTTPRequestHandler):
             headers[f"{limit}-reset"] = str(int(time.time()) + int(rest))
             self._send_json(429, {"type": "error", "error": error}, headers)
             return
-        if not asked.get("stream"):
+        # After a broken stream the CLI asks without one, and must fail then, too.
+        if not asked.get("stream") and verb != "break":
             self._send_json(200, _message(answer(asked, getattr(self.server, "scenes", {}))))
             return
         self.send_response(200)
