@@ -1,12 +1,17 @@
 """How a job ended, and why: a client gets the CLI's own words."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.cli.result_line import LONGEST_MESSAGE, outcome_of, sentence
+from app.jobs.store import Spool
+from app.records.run import RunExit
+from app.runs.verdict import as_complete, judge
 from tests.support.gateway import Gateway, eventually
+from tests.support.hostile import create_job
 
 NOT_LOGGED_IN = "Not logged in · Please run /login"
 
@@ -173,3 +178,19 @@ def test_an_error_is_one_line_of_limited_length() -> None:
 @pytest.mark.parametrize("name", ["result", "errors", "terminal_reason", "subtype", "is_error"])
 def test_a_malformed_result_is_no_success(name: str, value: object) -> None:
     assert outcome_of({name: value}, None).succeeded is False
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "reason"),
+    [("max_tokens", "max_tokens"), ("refusal", "refusal"), ("end_turn", None), ("odd", None)],
+)
+def test_the_end_of_an_answer_is_a_reason_only_where_the_model_was_not_done(
+    tmp_path: Path, stop_reason: str, reason: str | None
+) -> None:
+    spool = Spool(tmp_path)
+    spool.prepare()
+    job = create_job(spool)
+    job.ask("complete", stop_reason)
+    end = as_complete(job, judge(job, RunExit(), "cancelled"))
+    assert (end.status, end.reason, end.error) == ("succeeded", reason, None)
+    assert (end.result or {})["stop_reason"] == stop_reason
