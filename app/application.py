@@ -50,6 +50,7 @@ from app.jobs.log_ends import EndLog
 from app.jobs.questions import Questions
 from app.jobs.runs import Runs
 from app.jobs.service import JobService
+from app.jobs.sessions import Sessions
 from app.jobs.spares import Spares
 from app.jobs.starter import JobStarter
 from app.jobs.store import Spool
@@ -125,9 +126,8 @@ def _jobs(
     users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
-    transcripts = Transcripts(startup.environment)
-    open_sessions = OpenSessions(startup.environment)
-    starter = JobStarter(spool, launcher, keys, limits, ends, transcripts, open_sessions, spares)
+    sessions = Sessions(spool, Transcripts(startup.environment), OpenSessions(startup.environment))
+    starter = JobStarter(spool, launcher, keys, limits, ends, sessions, spares)
     heartbeat = startup.settings.heartbeat
     service = JobService(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace

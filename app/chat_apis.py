@@ -31,6 +31,7 @@ from app.http.chat_request import ChatRequests
 from app.jobs.left_jobs import LeftJobs
 from app.jobs.limits import Limits
 from app.jobs.service import JobService
+from app.jobs.sessions import Sessions
 from app.jobs.store import Spool
 from app.openai import chat as openai_chat
 from app.openai import conversations as openai_conversations
@@ -82,7 +83,9 @@ def blueprints(
     conversations = Conversations(settings.state_dir)
     defaults = requests.turn_defaults._replace(keep_alive=settings.keep_alive_chat)
     requests = replace(requests, turn_defaults=defaults)
-    chats = _chat_turns(settings, service, requests, workspaces, environment, models, conversations)
+    chats = _chat_turns(
+        settings, service, requests, workspaces, environment, models, conversations, spool
+    )
     direct_chat, head_delay = DirectChat(direct, Images(settings.cwd_roots)), settings.head_delay
     completions = openai_chat.blueprint(
         service,
@@ -118,13 +121,15 @@ def _chat_turns(
     environment: Mapping[str, str],
     models: Models,
     conversations: Conversations,
+    spool: Spool,
 ) -> ChatTurns:
     images = Images(settings.cwd_roots)
-    histories = Histories(settings.state_dir, Transcripts(environment), OpenSessions(environment))
+    sessions = Sessions(spool, Transcripts(environment), OpenSessions(environment))
+    histories = Histories(settings.state_dir, sessions.transcripts, sessions.open_sessions)
     held = HeldRuns(settings.state_dir, settings.max_held)
     hold, retries = settings.hold_seconds, settings.model_retries
     return ChatTurns(
-        Turns(requests, models, images, histories, conversations, workspaces),
+        Turns(requests, models, images, histories, conversations, sessions, workspaces),
         ModelTurns(requests, models, images, held, workspaces, hold, retries),
         LeftJobs(str(settings.state_dir), service, settings.retry_grace),
         AnswerCache(settings.cache, environment, service.metrics),

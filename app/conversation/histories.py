@@ -19,7 +19,7 @@ from typing import NamedTuple
 from app.cli.open_sessions import OpenSessions
 from app.cli.transcript_chain import Answer
 from app.cli.transcripts import Transcripts
-from app.records import kept_run, session_users
+from app.records import kept_run
 from app.state import files
 from app.state.old_files import remove_old_files
 from app.state.record_file import read_as, write_record
@@ -76,12 +76,6 @@ class Histories:
     def has_transcript(self, session_id: str, cwd: str) -> bool:
         """Whether this session has any messages."""
         return self._transcripts.size(session_id, cwd) is not None
-
-    def knows_session(self, session_id: str) -> bool:
-        """Whether there is a session with this id, in any folder and of any user."""
-        return session_users.user_of(
-            self._state, session_id
-        ) is not None or self._transcripts.exist(session_id)
 
     def claim(self, digest: str, cwd: str, manner: str | None) -> ClaimedSession | None:
         """The session that can continue this history, for this caller alone; or None.

@@ -7,8 +7,8 @@ from uuid import UUID, uuid5
 from app.auth.users import User
 from app.cli.transcripts import session_id_in
 from app.conversation.conversations import ConversationRecord, Conversations
-from app.conversation.histories import Histories
 from app.errors import SessionNotFound
+from app.jobs.sessions import Sessions
 
 # The namespace of the session ids that stand for clients' own names (RFC 9562, version 5).
 _SESSION_NAMES = UUID("6f1c0c43-2d2b-4a57-8d1c-2f0a4a3c9e35")
@@ -26,7 +26,7 @@ class NamedSession(NamedTuple):
 
 
 def find_named_session(
-    name: str, user: User, conversations: Conversations, histories: Histories
+    name: str, user: User, conversations: Conversations, sessions: Sessions
 ) -> NamedSession:
     """The session with this id, or else this user's session of this name.
 
@@ -34,7 +34,7 @@ def find_named_session(
     SessionNotFound for another user's session.
     """
     session_id = session_id_in(name)
-    is_id = session_id is not None and histories.knows_session(session_id)
+    is_id = session_id is not None and sessions.exist(session_id)
     session = session_id if session_id and is_id else _session_id_for(session_id or name, user)
     known = conversations.find(session, user)
     if known is None and conversations.is_other_users(session, user):

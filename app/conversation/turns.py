@@ -35,6 +35,7 @@ from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import InvalidRequest
 from app.http.chat_request import ChatRequests
 from app.jobs.idempotency import Key
+from app.jobs.sessions import Sessions
 from app.jobs.spec import JobSpec
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Turns:
     images: Images
     histories: Histories
     conversations: Conversations
+    sessions: Sessions
     workspaces: Workspaces
 
     def prepare(self, request: TurnRequest, user: User, key: Key | None) -> Turn:
@@ -110,7 +112,7 @@ class Turns:
         options = request.options
         named = None
         if request.session:
-            named = find_named_session(request.session, user, self.conversations, self.histories)
+            named = find_named_session(request.session, user, self.conversations, self.sessions)
         known = named and named.known
         cwd = options.fields.get("cwd") or (
             known.cwd

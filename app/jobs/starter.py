@@ -10,8 +10,6 @@ from uuid import uuid4
 from app import audit, processes
 from app.auth.users import User
 from app.cli.command import CLIENT_TOOLS
-from app.cli.open_sessions import OpenSessions
-from app.cli.transcripts import Transcripts
 from app.errors import (
     DiskFull,
     JobNotStarted,
@@ -23,6 +21,7 @@ from app.errors import (
 from app.jobs.idempotency import Keys
 from app.jobs.limits import Limits, narrowed
 from app.jobs.log_ends import EndLog
+from app.jobs.sessions import Sessions
 from app.jobs.spares import Spares
 from app.jobs.spec import JobSpec
 from app.jobs.store import Spool
@@ -53,8 +52,7 @@ class JobStarter:
         keys: Keys,
         limits: Limits,
         ends: EndLog,
-        transcripts: Transcripts,
-        open_sessions: OpenSessions,
+        sessions: Sessions,
         spares: Spares,
     ) -> None:
         self._spool = spool
@@ -62,8 +60,7 @@ class JobStarter:
         self._keys = keys
         self._limits = limits
         self._ends = ends
-        self._transcripts = transcripts
-        self._open_sessions = open_sessions
+        self._sessions = sessions
         self._spares = spares
         self._starter = processes.this_process()
 
@@ -128,7 +125,7 @@ class JobStarter:
             except OSError as error:
                 raise JobNotStarted(f"cannot start the job: {error}") from error
         else:
-            owner = self._user_of(session)
+            owner = self._sessions.user_of(session)
         # An unknown session was started in a terminal: it belongs to the operator.
         if not user.may_see(owner or ""):
             raise SessionNotFound(session)
@@ -137,8 +134,7 @@ class JobStarter:
         """Make a new session the user's. Raises SessionExists and OSError."""
         state = self._spool.state
         with locked(f"{state}/{session_users.FOLDER}"):
-            known = session_users.user_of(state, session) is not None
-            if known or self._transcripts.exist(session):
+            if self._sessions.exist(session):
                 raise SessionExists(session)
             session_users.remember(state, session, user.id)
 
@@ -155,22 +151,10 @@ class JobStarter:
             self._spool.prepare()
             return use()
 
-    def _user_of(self, session: str) -> str | None:
-        state = self._spool.state
-        user = session_users.user_of(state, session)
-        if user is not None:
-            return user
-        for job in self._spool.living():
-            request = job.request()
-            if request and request.continues != session and job.read_session() == session:
-                return request.user
-        # The job may have ended just now.
-        return session_users.user_of(state, session)
-
     def _create(self, job: Job, spec: JobSpec, user: User, detached: bool) -> Job:
         if self._spool.free() < self._limits.min_free:
             raise DiskFull
-        if spec.continues not in (None, spec.new_session) and self._open_sessions.has(
+        if spec.continues not in (None, spec.new_session) and self._sessions.open_sessions.has(
             str(spec.continues)
         ):
             raise SessionInUse(str(spec.continues))

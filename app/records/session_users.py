@@ -10,7 +10,7 @@ import os
 import re
 from contextlib import suppress
 
-from app.state.files import discard
+from app.state import files
 from app.state.old_files import remove_old_files
 from app.state.record_file import read_record, write_record
 
@@ -19,6 +19,9 @@ FOLDER = "sessions"
 #: Seconds after the last job of a session until its user is forgotten.
 KEPT = 90 * 86_400.0
 
+# That of the conversations, whose records have the user, too.
+_CONVERSATIONS = "conversations"
+
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -26,11 +29,18 @@ def user_of(state: str, session_id: str) -> str | None:
     """The id of the session's user, or None if it is unknown."""
     if not _ID.fullmatch(session_id):
         return None
-    for folder in (FOLDER, "conversations"):
+    for folder in (FOLDER, _CONVERSATIONS):
         user = (read_record(f"{state}/{folder}/{session_id}") or {}).get("user")
         if isinstance(user, str):
             return user
     return None
+
+
+def has_record(state: str, session_id: str) -> bool:
+    """Whether there is a record of the session, even a damaged one, which names no user."""
+    return _ID.fullmatch(session_id) is not None and any(
+        files.is_there(f"{state}/{folder}/{session_id}") for folder in (FOLDER, _CONVERSATIONS)
+    )
 
 
 def remember(state: str, session_id: str, user: str) -> str:
@@ -51,7 +61,7 @@ def remember(state: str, session_id: str, user: str) -> str:
 def forget(state: str, session_id: str) -> None:
     """Forget the user of a session that was not begun after all."""
     if _ID.fullmatch(session_id):
-        discard(f"{state}/{FOLDER}/{session_id}")
+        files.discard(f"{state}/{FOLDER}/{session_id}")
 
 
 def forget_old(state: str) -> None:

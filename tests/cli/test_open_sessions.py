@@ -74,6 +74,8 @@ def test_a_job_does_not_continue_what_a_terminal_has_open(
     body = {"messages": [{"role": "user", "content": "result ok"}], "session_id": SESSION}
     completion = gateway.ask("POST", "/v1/chat/completions", json=body)
     assert (completion.status_code, completion.json()["error"]["code"]) == (409, "session_in_use")
+    begun = gateway.post("result ok", new_session_id=SESSION)
+    assert (begun.status_code, begun.json()["code"]) == (409, "session_exists")
     assert gateway.ask("GET", "/jobs").json()["jobs"] == []
     forked = gateway.chat("result ok", session_id=SESSION, fork_session=True)
     assert forked.done()["status"] == "succeeded"

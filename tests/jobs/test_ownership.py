@@ -86,7 +86,7 @@ def test_every_view_treats_another_users_job_as_unknown(two: Gateway) -> None:
 def test_these_tests_know_every_argument_of_a_view() -> None:
     arguments = {frozenset(rule.arguments) for rule in application().url_map.iter_rules()}
     known = [set(), {"job_id"}, {"model"}, {"conversation_id"}, {"name"}, {"filename"}]
-    known += [{"job_id", "question_id"}, {"run_id"}]
+    known += [{"job_id", "question_id"}, {"run_id"}, {"response_id"}]
     assert arguments <= {frozenset(each) for each in known}
 
 
@@ -102,24 +102,76 @@ def test_a_conversation_belongs_to_its_user_and_the_operator(new_two: Gateway) -
     assert new_two.ask("GET", "/v1/conversations", **by(BOB)).json()["data"] == []
 
 
+def refusals_of_response(gateway: Gateway, name: str, key: str) -> list[tuple[str, int, Any]]:
+    """The responses of every view that takes a response of the model."""
+    found = []
+    for rule in sorted(application().url_map.iter_rules(), key=str):
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if "response_id" in rule.arguments:
+                answer = gateway.ask(method, str(rule).replace("<response_id>", name), **by(key))
+                error = json.loads(answer.text.replace(name, "ID"))["error"]
+                error.pop("request_id", None)
+                found.append((f"{method} {rule}", answer.status_code, error))
+    return found
+
+
+def test_every_view_treats_another_users_response_as_unknown(two: Gateway) -> None:
+    body: dict[str, Any] = {
+        "input": "result ok",
+        "claude": {"mode": "agent", "cwd": str(two.project)},
+    }
+    ended = two.ask("POST", "/v1/responses", json=body, **by(ALICE)).json()["id"]
+    body |= {"input": "silent", "background": True}
+    running = two.ask("POST", "/v1/responses", json=body, **by(ALICE)).json()["id"]
+    unknown = refusals_of_response(two, f"resp_{uuid4()}", BOB)
+    assert len(unknown) >= 4
+    assert {status for _, status, _ in unknown} == {404}
+    for name in (ended, running):
+        assert refusals_of_response(two, name, BOB) == unknown
+        body = {"input": "result ok", "previous_response_id": name}
+        answer = two.ask("POST", "/v1/responses", json=body, **by(BOB))
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "previous_response_not_found"
+    # Its user and the operator can use it, and it was not changed.
+    assert two.ask("GET", f"/v1/responses/{ended}", **by(ALICE)).json()["status"] == "completed"
+    assert two.ask("GET", f"/v1/responses/{running}").json()["status"] == "in_progress"
+    cancelled = two.ask("POST", f"/v1/responses/{running}/cancel", **by(ALICE))
+    assert cancelled.json()["status"] == "cancelled"
+
+
 def refused_session(gateway: Gateway, key: str, session: str, **fields: Any) -> bool:
     """Whether every API refuses to continue a session for this key, as if it did not exist."""
     body = {"prompt": "line a", "cwd": str(gateway.project), "session_id": session, **fields}
     talk = {"messages": [{"role": "user", "content": "line a"}], "claude": {"cwd": body["cwd"]}}
+    option = {"mode": "agent", "cwd": body["cwd"], "session_id": session}
     answers = [
         gateway.ask("POST", "/chat", json=body, **by(key)),
         gateway.ask("POST", "/api/claude", json=body, **by(key)),
         gateway.ask(
             "POST", "/v1/chat/completions", json={**talk, "session_id": session}, **by(key)
         ),
+        gateway.ask("POST", "/v1/responses", json={"input": "line a", "claude": option}, **by(key)),
     ]
+    # Errors of Anthropic's API have no code.
+    message = gateway.ask(
+        "POST",
+        "/v1/messages",
+        json={**talk, "model": "sonnet", "max_tokens": 9, "claude": option},
+        **by(key),
+    )
+    # Nor can it be begun.
+    begun = {**body, "session_id": None, "new_session_id": session, "fork_session": False}
+    new = gateway.ask("POST", "/chat", json=begun, **by(key))
     codes = [
         (answer.json().get("error") or answer.json()).get("code")
         for answer in answers
         if answer.status_code == 404
     ]
-    assert codes in ([], ["session_not_found"] * 3), codes
-    return bool(codes)
+    assert codes in ([], ["session_not_found"] * 4), codes
+    refused = bool(codes)
+    assert (message.status_code == 404) is refused, message.text
+    assert (new.status_code == 409) is refused, new.text
+    return refused
 
 
 def test_a_session_belongs_to_the_user_whose_job_started_it(new_two: Gateway) -> None:
@@ -156,8 +208,18 @@ def test_a_session_belongs_to_its_user_while_its_job_runs(two: Gateway) -> None:
     assert waiting.messages() == [b"b"]
 
 
+def write_transcript(gateway: Gateway, cwd: Path, session: str) -> None:
+    """Give a session a message, as the CLI does."""
+    folder = re.sub(r"[^A-Za-z0-9]", "-", str(cwd.resolve()))
+    transcript = gateway.home / ".claude/projects" / folder / f"{session}.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.write_text("said\n")
+
+
 def test_a_session_that_was_started_in_a_terminal_belongs_to_the_operator(two: Gateway) -> None:
     session = str(uuid4())
+    # Without one, the id is no session's, and a client may use it as a name.
+    write_transcript(two, two.project, session)
     assert refused_session(two, ALICE, session)
     assert two.chat("line a", session_id=session).messages() == [b"a"]
     two.chat(f"system {session}", session_id=session).done()
@@ -210,10 +272,7 @@ def test_a_name_starts_a_conversation_per_user_and_is_never_resumed_itself(two: 
     assert other.startswith("--session-id=") and other != option
     assert refused_session(two, BOB, session)
     # Once the CLI has the session, it is continued.
-    folder = re.sub(r"[^A-Za-z0-9]", "-", str((two.state / "workspaces/shared").resolve()))
-    transcript = two.home / ".claude/projects" / folder / f"{session}.jsonl"
-    transcript.parent.mkdir(parents=True)
-    transcript.write_text("said\n")
+    write_transcript(two, two.state / "workspaces/shared", session)
     assert named(two, ALICE, "topsecret") == [f"--resume={session}"]
 
 
