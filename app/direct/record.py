@@ -20,6 +20,7 @@ from app.jobs.service import JobService
 from app.records.claim import Claim, text_of
 from app.records.job import Job
 from app.records.job_records import JobRequest, Status
+from app.records.output_file import open_to_write
 from app.records.run import RunExit
 from app.runs.verdict import judge
 from app.state import files
@@ -126,7 +127,8 @@ def _message(failure: AnswerFailed) -> str:
 
 
 def _append(path: str, line: bytes) -> None:
-    descriptor = files.open_file(path, os.O_WRONLY | os.O_APPEND)
+    # A cancellation has changed its mode.
+    descriptor = open_to_write(path, os.O_WRONLY | os.O_APPEND)
     try:
         while line:
             line = line[os.write(descriptor, line) :]

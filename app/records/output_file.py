@@ -15,8 +15,11 @@ from app.state.file_rights import change_mode
 _HOLE = 1 << 24
 # How many smaller holes are looked at.
 _MOST_HOLES = 1000
-# The modes through which `ring` goes. Readers notice the change; the writer has the file open.
+# The modes through which `ring` goes, so that readers notice the change. With two of them, only
+# `open_to_write` opens the file for writing.
 _MODES = (0o600, 0o400, 0o500, 0o700)
+# How often other processes may ring while the file is opened for writing.
+_MOST_RINGS = 100
 
 
 def open_output(path: str) -> int:
@@ -25,6 +28,20 @@ def open_output(path: str) -> int:
         return files.open_file(path)
     except OSError:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def open_to_write(path: str, flags: int) -> int:
+    """Open the output for writing with these flags (open(2)), whichever mode it has.
+
+    The caller rings after it has written. Raises OSError.
+    """
+    for _ in range(_MOST_RINGS):
+        with suppress(PermissionError):
+            return files.open_file(path, flags)
+        # On to the last mode, not back to one before: a reader that has not looked since would
+        # notice nothing.
+        change_mode(path, _MODES[-1])
+    return files.open_file(path, flags)
 
 
 def status_of(path: str) -> os.stat_result | None:
@@ -66,7 +83,7 @@ def cut_holes(path: str) -> None:
     The search for the last line in a hole of 300 GB would take minutes.
     """
     with suppress(OSError):
-        descriptor = files.open_file(path, os.O_RDWR)
+        descriptor = open_to_write(path, os.O_RDWR)
         try:
             end = data_end(descriptor, 0)
             if end < os.fstat(descriptor).st_size:

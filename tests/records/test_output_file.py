@@ -3,11 +3,14 @@
 import itertools
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.records.output_file import cut_holes, data_end, open_output, ring
+from tests.support.tool import POWERLESS
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,33 @@ def test_each_ring_changes_the_mode_only_for_the_owner(tmp_path: Path) -> None:
         modes.append(stat.S_IMODE(path.stat().st_mode))
     assert all(one != other for one, other in itertools.pairwise(modes))
     assert all(mode & 0o477 == 0o400 for mode in modes)
+
+
+@pytest.mark.parametrize("rings", range(5))
+def test_an_output_can_be_written_after_any_number_of_rings(rings: int, tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    path.write_bytes(b"line\n")
+    os.truncate(path, 1 << 30)
+    modes = []
+    for _ in range(rings):
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        ring(str(path))
+    modes.append(stat.S_IMODE(path.stat().st_mode))
+    as_ordinary_user(
+        "cut_holes(path); file = open_to_write(path, os.O_WRONLY | os.O_APPEND);"
+        " os.write(file, b'end'); ring(path)",
+        path,
+    )
+    assert path.read_bytes().replace(b"\0", b"") == b"line\nend"
+    # Readers that have seen none of the changes in between notice this one.
+    assert stat.S_IMODE(path.stat().st_mode) != modes[-1]
+
+
+def as_ordinary_user(code: str, path: Path) -> None:
+    """Run code with the functions of the module, without root's right to open any file."""
+    start = "import os, sys; from app.records.output_file import *; path = sys.argv[1]; "
+    powerless = POWERLESS if os.geteuid() == 0 else []
+    subprocess.run([*powerless, sys.executable, "-c", start + code, path], check=True)
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o000, 0o640])
