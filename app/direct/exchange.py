@@ -136,17 +136,20 @@ class Exchange:
     def _watch_for_wish(self) -> Iterator[None]:
         """End this if a client wishes that, or if the job's folder is removed.
 
-        The mode of the output changes then, or the file goes.
+        The mode of the output changes then, or the folder goes: after its files, so the output's
+        watcher alone may look too early.
         """
-        watcher = get_hub().loop.stat(self.job.output)
-        watcher.start(self._look_for_wish)
+        watchers = [get_hub().loop.stat(path) for path in (self.job.output, self.job.path)]
+        for watcher in watchers:
+            watcher.start(self._look_for_wish)
         try:
-            # It may have come before the watcher was there.
+            # It may have come before the watchers were there.
             self._look_for_wish()
             yield
         finally:
-            watcher.stop()
-            watcher.close()
+            for watcher in watchers:
+                watcher.stop()
+                watcher.close()
 
     def _look_for_wish(self) -> None:
         if self.job.wish() is not None or not self.job.exists():
