@@ -2,12 +2,13 @@
 
 Both come from outside, so a check takes a bounded number of steps, loads nothing, and compares
 texts with patterns in linear time. Not checked are `format`, `contains`, `propertyNames`,
-`dependent…`, `unevaluated…`, references to other schemas, and patterns that look around.
+`dependent…`, `unevaluated…`, references to other schemas, and patterns that look around or take
+long to compile.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
@@ -18,6 +19,11 @@ from app.text import shortened
 #: Steps of the check of a value, and the deepest nesting in which a step can be.
 MOST_STEPS = 300_000
 DEEPEST = 120
+#: Seconds in which the patterns of one check are compiled. `\w{200}` alone takes 0.2 s and 13 MB.
+PATTERN_TIME = 0.2
+# Keywords for which the whole value is looked at, and characters that count as one more value.
+_WHOLE = {"const", "enum", "uniqueItems"}
+_CHARACTERS = 1000
 
 
 def mismatch(value: Any, schema: Any) -> str | None:
@@ -41,6 +47,8 @@ class _Check:
     def __init__(self, root: Any) -> None:
         self._root = root
         self._steps = MOST_STEPS
+        self._patterns: dict[str, SchemaValidator | None] = {}
+        self._pattern_time = PATTERN_TIME
 
     def value(self, value: Any, schema: Any, place: str, depth: int) -> None:
         """Check a value. Raises Wrong."""
@@ -51,9 +59,11 @@ class _Check:
             raise Wrong(place, "must not be there")
         for keyword, argument in schema.items() if isinstance(schema, dict) else ():
             if keyword in _ASSERTIONS:
-                applies, what = _ASSERTIONS[keyword]
-                self._steps -= len(argument) if isinstance(argument, list) else 1
-                require(applies(value, argument), place, what.format(_words(argument)))
+                self._assertion(keyword, value, argument, place)
+            elif keyword == "pattern":
+                self._steps -= _size(value)
+                what = f"must match the pattern {shortened(argument)}"
+                require(self._matches(value, argument), place, what)
             elif keyword == "$ref" and argument.startswith("#"):
                 self.value(value, resolve(argument, self._root, place), place, depth + 1)
             elif keyword in _COMBINATIONS:
@@ -65,6 +75,35 @@ class _Check:
             self._members(value, schema, place, depth)
         elif isinstance(value, list) and isinstance(schema, dict):
             self._items(value, schema, place, depth)
+
+    def _assertion(self, keyword: str, value: Any, argument: Any, place: str) -> None:
+        self._steps -= _size(argument) + (_size(value) if keyword in _WHOLE else 0)
+        if self._steps < 0:
+            raise _TooComplex
+        applies, what = _ASSERTIONS[keyword]
+        if not applies(value, argument):
+            raise Wrong(place, what.format(_words(argument)))
+
+    def _matches(self, value: Any, pattern: str) -> bool:
+        if not isinstance(value, str):
+            return True
+        if pattern not in self._patterns:
+            self._patterns[pattern] = self._compiled(pattern)
+        validator = self._patterns[pattern]
+        return validator is None or validator.isinstance_python(value)
+
+    def _compiled(self, pattern: str) -> SchemaValidator | None:
+        """A check of texts, in linear time; None for a pattern that does not allow it."""
+        if self._pattern_time <= 0:
+            return None
+        begun = time.perf_counter()
+        schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
+        try:
+            return SchemaValidator(schema)
+        except SchemaError:
+            return None
+        finally:
+            self._pattern_time -= time.perf_counter() - begun
 
     def _combination(self, keyword: str, value: Any, argument: Any, place: str, depth: int) -> None:
         if keyword == "allOf":
@@ -94,7 +133,8 @@ class _Check:
         for name, member in value.items():
             here = f"{place}.{shortened(name)}" if place else shortened(name)
             found = [known[name]] if name in known else []
-            found += [each for pattern, each in patterns.items() if _matches(name, pattern)]
+            found += [each for pattern, each in patterns.items() if self._matches(name, pattern)]
+            self._steps -= len(patterns)
             for each in found or [schema.get("additionalProperties", True)]:
                 self.value(member, each, here, depth + 1)
 
@@ -150,18 +190,17 @@ def _are_unique(value: Any, is_wanted: Any) -> bool:
     return len(set(map(_plain, items))) == len(items)
 
 
-@lru_cache(128)
-def _pattern(pattern: str) -> SchemaValidator | None:
-    """A check of texts, in linear time; None for a pattern that does not allow it."""
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except SchemaError:
-        return None
+def _size(value: Any) -> int:
+    """How many values there are in a JSON value; a long text counts as several.
 
-
-def _matches(value: Any, pattern: str) -> bool:
-    validator = _pattern(pattern) if isinstance(value, str) else None
-    return validator is None or validator.isinstance_python(value)
+    >>> _size([1, {"a": "b"}]), _size("x" * 2000)
+    (4, 3)
+    """
+    if isinstance(value, str):
+        return 1 + len(value) // _CHARACTERS
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
 
 
 def _sized(kind: type[Any], compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -185,7 +224,6 @@ _ASSERTIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "enum": (lambda value, all: any(_same(value, each) for each in all), "must be one of {}"),
     "const": (_same, "must be {}"),
     "required": (_has_all, "must have {}"),
-    "pattern": (_matches, "must match the pattern {}"),
     "minLength": (_sized(str, lambda n, limit: n >= limit), "must have {} characters or more"),
     "maxLength": (_sized(str, lambda n, limit: n <= limit), "must have {} characters at most"),
     "minItems": (_sized(list, lambda n, limit: n >= limit), "must have {} items or more"),

@@ -111,3 +111,29 @@ def test_no_schema_takes_long() -> None:
         assert mismatch(value, schema) is not None
     assert mismatch("a" * 50_000, {"pattern": "^(a+)+$!"}) is not None
     assert time.process_time() - begun < 10
+
+
+def test_what_is_counted_is_the_whole_value() -> None:
+    """A schema can ask for the same look at a large value a thousand times."""
+    numbers = list(range(10_000))
+    begun = time.process_time()
+    for schema in (
+        {"allOf": [{"uniqueItems": True}] * 10_000},
+        {"allOf": [{"const": numbers}] * 10_000},
+        {"allOf": [{"enum": [numbers]}] * 10_000},
+    ):
+        found = mismatch(numbers, schema)
+        assert found is not None and "too complex" in found
+    names = {f"n{n}": n for n in range(10_000)}
+    many = {"patternProperties": {f"^{n}$": {} for n in range(10_000)}}
+    assert mismatch(names, many) is not None
+    assert time.process_time() - begun < 10
+
+
+def test_patterns_that_take_long_to_compile_are_not_checked() -> None:
+    """Without a limit, each of these takes a fifth of a second."""
+    begun = time.process_time()
+    slow = [{"pattern": rf"\w{{200}}|{n}|a"} for n in range(200)]
+    assert mismatch("a", {"allOf": slow}) is None
+    assert mismatch("b", {"allOf": slow}) is not None
+    assert time.process_time() - begun < 5
