@@ -10,7 +10,7 @@ from app.cli.field_types import Effort
 from app.conversation.client_tools import MOST, ClientTool, ClientTools, ToolChoice, check_tools
 from app.conversation.errors import BadParameter
 from app.conversation.messages import Message as NeutralMessage
-from app.conversation.messages import TextPart
+from app.conversation.messages import TextPart, first_unanswered
 from app.errors import InvalidRequest
 from app.json_body import read_object, validate
 from app.text import shortened
@@ -181,8 +181,7 @@ class CountRequest(BaseModel):
                 "An answer that begins with the client's words is not supported: the last message"
                 " must be the user's",
             )
-        answers = [n for n, message in enumerate(self.messages) if message.role == "assistant"]
-        unanswered = answers[-1] + 1 if answers else 0
+        unanswered = first_unanswered(self.messages)
         for index, message in enumerate(self.messages):
             if not message.content and message.role != "assistant":
                 raise BadParameter(f"messages.{index}.content", "A message must have content")

@@ -11,11 +11,10 @@ from app.anthropic.errors import REQUEST_ID_HEADER
 from app.anthropic.message_body import MessageRequest, read_fields
 from app.anthropic.message_response import MessageResponse
 from app.anthropic.turn_request import to_turn_request
-from app.conversation.answer import AnswerParser
 from app.conversation.chat_turns import ChatTurns
 from app.conversation.cut import Cut
-from app.conversation.model_answer import ModelAnswerParser
-from app.conversation.reader import Parser, read_events
+from app.conversation.model_answer import parser_for
+from app.conversation.reader import read_events
 from app.conversation.turns import Turn
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
@@ -102,10 +101,11 @@ def _answer(
     after_this_request(partial(add_job_header, started.job.id))
     turns.cache.note(turn, started)
     cut = Cut(message.stop_sequences or [], message.max_tokens if turn.tools is None else None)
+    most_retries = turns.most_retries(turn, started)
     events = read_events(
         jobs,
         started.job,
-        _parser(turn, cut, turns.most_retries(turn, started)),
+        parser_for(turn.tools, cut, most_retries, is_structured=turn.structured),
         cut,
         request.environ,
         cancel_on_disconnect=started.cancel_on_disconnect,
@@ -127,10 +127,3 @@ def _answer(
         response.headers["X-Session-ID"] = answer.session_id
     name_ignored(response, [*message.ignored_parameters(), *turn.ignored])
     return response
-
-
-def _parser(turn: Turn, cut: Cut, most_retries: int | None) -> Parser:
-    """The parser of a turn's answer; that of an agent leaves the cut to the reader."""
-    if turn.tools is None or turn.has_cli_tools:
-        return AnswerParser(turn.structured, False, turn.tools, most_retries)
-    return ModelAnswerParser(turn.structured, turn.tools, cut)

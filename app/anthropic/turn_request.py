@@ -1,6 +1,5 @@
 """The turn that a request for a message asks for, without Anthropic's format."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,14 +7,12 @@ from werkzeug.datastructures import Headers
 
 from app.anthropic.message_body import MessageRequest
 from app.conversation import options
-from app.conversation.errors import BadParameter
 from app.conversation.turns import TurnRequest
 
 #: The parameter of the body that has the gateway's options.
 OPTIONS = "claude"
 # Headers that Claude Code sends as a client (2.1.330); they are no options.
 _CLAUDE_CODE = "X-CLAUDE-CODE-"
-_SESSION = re.compile(r"[!-~]{1,200}")
 
 
 def found_options(given: object, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -39,15 +36,13 @@ def to_turn_request(message: MessageRequest, headers: Headers) -> TurnRequest:
         found["effort"] = message.output_config.effort
     messages = message.conversation()
     resolved = options.resolve(found, OPTIONS)
-    session = resolved.fields.pop("session_id", None)
-    if session and not (isinstance(session, str) and _SESSION.fullmatch(session)):
-        raise BadParameter("claude.session_id", "Must be 1 to 200 visible ASCII characters")
+    session = resolved.take_session(OPTIONS)
     return TurnRequest(
         message.model,
         messages,
         messages,
         resolved,
-        session or None,
+        session,
         message.answer_schema(),
         message.client_tools(),
         message.max_tokens,

@@ -1,7 +1,7 @@
 """The messages of a conversation, whichever chat API they arrived by. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 _SYSTEM_ROLES = ("system", "developer")
 
@@ -64,6 +64,14 @@ class Message(NamedTuple):
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
 
+class HasRole(Protocol):
+    """A message in any form."""
+
+    @property
+    def role(self) -> str:
+        """Who has written it."""
+
+
 class Conversation(NamedTuple):
     """The system prompt of a conversation, and the messages after it."""
 
@@ -80,7 +88,7 @@ def split_system_prompt(messages: Sequence[Message]) -> Conversation:
     return Conversation(system, list(messages[count:]))
 
 
-def first_unanswered(messages: Sequence[Message]) -> int:
+def first_unanswered(messages: Sequence[HasRole]) -> int:
     """The index of the first message after the last assistant message."""
     answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
     return answers[-1] + 1 if answers else 0

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.cli.lines import as_object, parse
-from app.conversation.answer import CLI_GOES_ON, LONGEST_LINE
+from app.conversation.answer import CLI_GOES_ON, LONGEST_LINE, AnswerParser
 from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
 from app.conversation.errors import AnswerFailed
@@ -172,6 +172,19 @@ class ModelAnswerParser:
         if text:
             yield ModelEvent(_text_delta(event.get("index"), text))
         self._is_over = self._cut.reason is not None
+
+
+def parser_for(
+    tools: ClientTools | None, cut: Cut, most_retries: int | None = None, *, is_structured: bool
+) -> AnswerParser | ModelAnswerParser:
+    """The parser of an answer with these tools, None in agent mode.
+
+    With tools of the CLI it is that of an agent, which leaves the cut to the reader.
+    `most_retries` is that of `ChatTurns`.
+    """
+    if tools is None or tools.own:
+        return AnswerParser(is_structured, False, tools, most_retries)
+    return ModelAnswerParser(is_structured, tools, cut)
 
 
 def _text_block(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from app.cli.request_fields import LISTS, NUMBERS, OBJECTS, SWITCHES, ChatRequest
+from app.conversation.errors import BadParameter
 from app.conversation.messages import Message, TextPart
 from app.errors import InvalidRequest
 from app.json_body import MOST_FIELDS, did_you_mean, read_json
@@ -38,6 +39,8 @@ _NAMES = (set(ChatRequest.model_fields) | _OWN_OPTIONS) - {"prompt"}
 _LISTS = LISTS | {"mcp_allowed_tools"}
 _SWITCHES = SWITCHES | {"dangerously_skip_permissions", "events"}
 _HEADER = "X-CLAUDE-"
+#: What a session's id, or a client's name for one, may be.
+SESSION = re.compile(r"[!-~]{1,200}")
 # A line with name=value; the value may be JSON.
 _LINE = re.compile(r"([a-z][a-z_-]{0,39})=(.*)")
 # The most lines of a prompt that are options, and their most characters.
@@ -54,6 +57,13 @@ class Options(NamedTuple):
     events: bool
     mode: Mode | None = None
     backend: Backend | None = None
+
+    def take_session(self, where: str) -> str | None:
+        """The session that the options name, which is removed from them. Raises BadParameter."""
+        session = self.fields.pop("session_id", None)
+        if session and not (isinstance(session, str) and SESSION.fullmatch(session)):
+            raise BadParameter(f"{where}.session_id", "Must be 1 to 200 visible ASCII characters")
+        return session or None
 
 
 def from_json(options: Mapping[str, Any], where: str) -> dict[str, Any]:

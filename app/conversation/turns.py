@@ -21,7 +21,7 @@ from app.conversation.messages import (
     image_urls,
     split_system_prompt,
 )
-from app.conversation.model_messages import history_lines, model_messages
+from app.conversation.model_messages import Block, ModelMessage, history_lines, model_messages
 from app.conversation.models import Models
 from app.conversation.options import Options
 from app.conversation.prompt import compose, plain_text
@@ -188,14 +188,7 @@ class Turns:
         user: User,
         key: Key | None,
     ) -> JobSpec:
-        answered = unsent[: first_unanswered(unsent)]
-        images = self.images.load(image_urls(unsent), image_urls(answered))
-        history, content = model_messages(unsent, images)
-        if history and not self.requests.can("turns"):
-            new = first_unanswered(unsent)
-            history, content = [], compose(unsent[:new], unsent[new:], images)
-        if not content:
-            raise BadParameter("messages", "There is no text or image to answer")
+        history, content = self._sent(unsent)
         options = request.options
         if choice.new and options.fields.get("new_session_id"):
             raise BadParameter("new_session_id", "Give either new_session_id or a session's name")
@@ -230,6 +223,17 @@ class Turns:
             spec = spec._replace(session_id=choice.new, fork_session=False)
         is_own = choice.new is not None or choice.claimed is not None
         return spec._replace(is_own_session=is_own)
+
+    def _sent(self, unsent: Sequence[Message]) -> tuple[list[ModelMessage], list[Block]]:
+        """The history that the session lacks, and the new content. Raises BadParameter."""
+        new = first_unanswered(unsent)
+        images = self.images.load(image_urls(unsent), image_urls(unsent[:new]))
+        history, content = model_messages(unsent, images)
+        if history and not self.requests.can("turns"):
+            history, content = [], compose(unsent[:new], unsent[new:], images)
+        if not content:
+            raise BadParameter("messages", "There is no text or image to answer")
+        return history, content
 
 
 def _manner(request: TurnRequest, system: str) -> str:

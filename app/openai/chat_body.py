@@ -20,6 +20,7 @@ from app.conversation.client_tools import (
     check_tools,
 )
 from app.conversation.errors import BadParameter
+from app.conversation.messages import first_unanswered
 from app.errors import InvalidRequest
 from app.json_body import read_object, validate
 from app.openai.chat_messages import MOST_MESSAGES, Message, OtherPart
@@ -265,8 +266,7 @@ def read_completion(body: bytes) -> CompletionRequest:
 
 def _refuse_unreadable(messages: Sequence[Message]) -> None:
     """Raises BadParameter for a part that the model cannot read and that no answer follows."""
-    answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
-    first = answers[-1] + 1 if answers else 0
+    first = first_unanswered(messages)
     for index, message in enumerate(messages[first:], start=first):
         for number, part in enumerate(message.content):
             if isinstance(part, OtherPart):

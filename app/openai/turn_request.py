@@ -1,6 +1,5 @@
 """The turn that a chat completion asks for, without OpenAI's format."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +12,6 @@ from app.openai.chat_body import CompletionRequest
 
 #: The parameter of the body that has the gateway's options.
 OPTIONS = "claude"
-
-_SESSION = re.compile(r"[!-~]{1,200}")
 
 
 def to_turn_request(
@@ -62,7 +59,7 @@ def _session(completion: CompletionRequest, headers: Headers, option: object) ->
     for name, value in names.items():
         if not value:
             continue
-        if not isinstance(value, str) or not _SESSION.fullmatch(value):
+        if not isinstance(value, str) or not options.SESSION.fullmatch(value):
             raise BadParameter(name, f"{name} must be 1 to 200 visible ASCII characters")
         found[name] = value
     if len(set(found.values())) > 1:

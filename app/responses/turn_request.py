@@ -1,12 +1,10 @@
 """The turn that a request for a response asks for, without OpenAI's format."""
 
-import re
 from collections.abc import Sequence
 
 from werkzeug.datastructures import Headers
 
 from app.conversation import options
-from app.conversation.errors import BadParameter
 from app.conversation.messages import Message, TextPart
 from app.conversation.turns import TurnRequest
 from app.responses.input_items import InputItem, to_messages
@@ -15,7 +13,6 @@ from app.responses.tools import RequestTools
 
 #: The parameter of the body that has the gateway's options.
 OPTIONS = "claude"
-_SESSION = re.compile(r"[!-~]{1,200}")
 
 
 def to_turn_request(
@@ -33,9 +30,7 @@ def to_turn_request(
     if (effort := request.effort()) is not None:
         found["effort"] = effort
     resolved = options.resolve(found, OPTIONS)
-    session = resolved.fields.pop("session_id", None)
-    if session and not (isinstance(session, str) and _SESSION.fullmatch(session)):
-        raise BadParameter("claude.session_id", "Must be 1 to 200 visible ASCII characters")
+    session = resolved.take_session(OPTIONS)
     messages = to_messages([*before, *request.input], tools.offered_name)
     if request.instructions:
         messages.insert(0, Message("system", [TextPart(request.instructions)]))
@@ -44,7 +39,7 @@ def to_turn_request(
         messages,
         messages,
         resolved,
-        session or None,
+        session,
         request.answer_schema(),
         tools.offered,
         request.max_output_tokens,
