@@ -59,6 +59,7 @@ from app.metrics import Metrics
 from app.openapi import pages
 from app.openapi.introduction import introduction
 from app.processes import Process
+from app.responses.store import ResponseStore
 from app.runs.launcher.client import LauncherClient
 from app.server.native_thread import NativeThreads
 from app.settings import Settings
@@ -123,12 +124,13 @@ def _jobs(
     startup: Startup,
 ) -> tuple[JobService, BackgroundWork]:
     """The jobs for the views, and the work beside them."""
+    settings = startup.settings
     users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
     sessions = Sessions(spool, Transcripts(startup.environment), OpenSessions(startup.environment))
     starter = JobStarter(spool, launcher, keys, limits, ends, sessions, spares)
-    heartbeat = startup.settings.heartbeat
+    heartbeat = settings.heartbeat
     service = JobService(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace
     )
@@ -141,8 +143,9 @@ def _jobs(
         upkeep,
         ends,
         users,
-        LeftJobs(spool.state, service, startup.settings.retry_grace),
+        LeftJobs(spool.state, service, settings.retry_grace),
         limits.retention,
+        ResponseStore.of(settings).forget_old,
     )
     return service, background
 

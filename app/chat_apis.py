@@ -99,7 +99,7 @@ def blueprints(
     openai_models.add_routes(catalog, models, _ANTHROPIC, _ANTHROPIC_MODELS)
     openai_conversations.add_routes(catalog, conversations, requests.bodies)
     answers = anthropic_messages.blueprint(service, chats, DirectMessages(direct, head_delay))
-    store = ResponseStore(settings.state_dir, settings.response_retention, settings.max_body)
+    store = ResponseStore.of(settings)
     directly = DirectResponses(direct_chat, store, head_delay)
     responses = responses_views.blueprint(
         service, chats, directly, conversations, store, head_delay

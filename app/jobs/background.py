@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from app.auth.users import Users
 from app.auth.users_file import mend_users
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 _SHORT_LIFE = 1.0
 #: Seconds between two lines of the log about a full disk.
 _TROUBLE_EVERY = 60.0
-#: Seconds between two searches for idempotency keys and sessions that can be forgotten.
+#: Seconds between two searches for what can be forgotten: idempotency keys, sessions, responses.
 _FORGET_EVERY = 3600.0
 #: Seconds between two looks whether spares are to be started in another way.
 _SPARES_EVERY = 1.0
@@ -38,7 +39,8 @@ _INDEX_EVERY = 0.25
 class BackgroundWork:
     """The background work of one worker; each method runs in a separate greenlet.
 
-    `retention` is in seconds.
+    `retention` is in seconds. `forget_more` removes what else is no longer kept, now and then in
+    one worker.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class BackgroundWork:
         users: Users,
         left: LeftJobs,
         retention: float,
+        forget_more: Callable[[], None],
     ) -> None:
         self._spool = spool
         self._launcher = launcher
@@ -64,6 +67,7 @@ class BackgroundWork:
         self._users = users
         self._left = left
         self._retention = retention
+        self._forget_more = forget_more
         self._keeper = Keeper(spool.state)
         self._forget_at = 0.0
         self._log_trouble_at = 0.0
@@ -97,6 +101,7 @@ class BackgroundWork:
             self._forget_at = time.monotonic() + _FORGET_EVERY
             self._keys.forget_removed()
             session_users.forget_old(self._spool.state)
+            self._forget_more()
 
     def keep_spares(self) -> None:
         """Have the launcher keep spares, once it is known whether the CLI can be one."""

@@ -28,9 +28,9 @@ EPOCH = "1970-01-01T00:00:00.000Z"
 class ResponseAnswer:
     """The answer of one request.
 
-    Each event is passed to `note` before the client gets what comes of it, and the whole response
-    to `finish`, also if it has failed. A response `in_background` goes on without its client, and
-    its first events come at once.
+    Each event is passed to `note` before the client gets what comes of it, and `finish` is called
+    before the last event of a response that has not failed. A response `in_background` goes on
+    without its client, and its first events come at once.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from app.auth.users import User
 from app.conversation.chat_turns import ChatTurns
 from app.conversation.errors import BadParameter
 from app.conversation.events import Event
+from app.conversation.model_answer import parser_for
 from app.conversation.reader import read_events
 from app.conversation.turns import Turn
 from app.errors import Unavailable
@@ -30,7 +31,7 @@ from app.responses.answer import ResponseAnswer
 from app.responses.direct_response import AskedDirectly, DirectResponses
 from app.responses.history import Before, History
 from app.responses.record_answer import AnswerRecord
-from app.responses.replay import Replay, cut_for, new_object, parser_for
+from app.responses.replay import Replay, cut_for, new_object
 from app.responses.request_body import ResponseRequest, read_fields, with_input
 from app.responses.response_builder import ResponseBuilder
 from app.responses.store import StoredResponse
@@ -244,9 +245,7 @@ class Creation:
         """Store a response that goes on in the background. Raises Unavailable."""
         try:
             if self._store.find(stored.id, user) is None:
-                self._store.write(stored)
-                if stored.conversation is not None:
-                    self._store.set_last_of(stored.conversation, stored.id)
+                self._store.add(stored)
         except OSError as error:
             if started.is_new:
                 self._jobs.abandon(started.job, "its response cannot be stored")

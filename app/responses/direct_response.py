@@ -105,9 +105,7 @@ class DirectResponses:
             response=builder.response,
         )
         try:
-            self._store.write(record)
-            if record.conversation is not None:
-                self._store.set_last_of(record.conversation, record.id)
+            self._store.add(record)
         except OSError as error:
             # The answer is complete; the next request begins anew.
             log.error("cannot record the answer of job %s: %s", job_id, error)

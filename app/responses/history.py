@@ -57,11 +57,13 @@ class History:
 
         Raises BadParameter.
         """
+        references = [str(item.id) for item in request.input if item.kind == REFERENCE]
+        referred = self.replay.store.find_items(references, user)
         found = []
         for index, item in enumerate(request.input):
             fields = item.model_dump(exclude_unset=True)
             if item.kind == REFERENCE:
-                stored = self.replay.store.find_item(str(item.id), user)
+                stored = referred.get(str(item.id))
                 if stored is None:
                     raise BadParameter(
                         f"input[{index}].id", f"There is no stored item {str(item.id)[:100]!r}"

@@ -53,10 +53,11 @@ class AnswerRecord:
             if self._started.has_answer:
                 self._turns.record(self._turn, self._user, job, self.session_id, text, items.calls)
             if self._stored is not None:
-                self._store.write(self._stored._replace(response=self._builder.response))
-                if self._stored.conversation is not None:
-                    self._store.set_last_of(self._stored.conversation, self._stored.id)
-                    self._record_turn(self._stored.conversation)
+                whole = self._stored._replace(response=self._builder.response)
+                # One in the background is the last one of its conversation since it began.
+                (self._store.complete if whole.is_background else self._store.add)(whole)
+                if whole.conversation is not None:
+                    self._record_turn(whole.conversation)
         except OSError as error:
             # The answer is complete; the next request begins anew.
             log.error("cannot record the answer of job %s: %s", job.id, error)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.auth.users import User
-from app.conversation.answer import AnswerParser
 from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
 from app.conversation.events import Event
-from app.conversation.model_answer import ModelAnswerParser
-from app.conversation.reader import Parser, read_events
+from app.conversation.model_answer import parser_for
+from app.conversation.reader import read_events
 from app.errors import GatewayError, JobContinuesAfterShutdown, JobNotFound
 from app.jobs.job_json import seconds_between
 from app.jobs.service import JobService
@@ -94,9 +93,9 @@ class Replay:
         return self.completed(record, builder.response)
 
     def completed(self, record: StoredResponse, response: dict[str, Any]) -> StoredResponse:
-        """The record with the whole response, which is written."""
+        """The record with the whole response, which is written unless it was deleted meanwhile."""
         complete = record._replace(response=response)
-        self.store.try_to_write(complete)
+        self.store.complete(complete)
         return complete
 
 
@@ -117,15 +116,3 @@ def tools_for(tools: RequestTools, own: list[str] | None) -> ClientTools | None:
 def cut_for(request: ResponseRequest, tools: ClientTools | None) -> Cut:
     """The cut of an answer. In model mode the model itself has a limit."""
     return Cut([], request.max_output_tokens if tools is None else None)
-
-
-def parser_for(
-    tools: ClientTools | None, cut: Cut, most_retries: int | None = None, *, is_structured: bool
-) -> Parser:
-    """The parser of an answer; that of an agent leaves the cut to the reader.
-
-    `most_retries` is that of `ChatTurns`.
-    """
-    if tools is None or tools.own:
-        return AnswerParser(is_structured, False, tools, most_retries)
-    return ModelAnswerParser(is_structured, tools, cut)

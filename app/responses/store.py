@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 from app.auth.users import User
 from app.cli.transcripts import is_session_id
 from app.records.job_id import is_job_id
-from app.state.files import discard, make_folder
+from app.settings import Settings
+from app.state.files import discard, is_there, make_folder
 from app.state.old_files import remove_old_files
 from app.state.record_file import read_as, read_record, write_record
 
@@ -24,8 +26,6 @@ log = logging.getLogger(__name__)
 
 #: What comes before the job's id in the id of a response.
 PREFIX = "resp_"
-# Seconds between two searches for old ones.
-_CLEAN_EVERY = 3600.0
 # Bytes of a record for a byte of a body, at most: a record escapes what is not ASCII.
 _GROWTH = 3
 # Bytes of a response beside what its request has.
@@ -74,7 +74,11 @@ class ResponseStore:
         self._folder = state / "responses"
         self.retention = retention
         self._largest = max_body * _GROWTH + _LARGEST_ANSWER
-        self._cleaned = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ResponseStore":
+        """The store with these settings."""
+        return cls(settings.state_dir, settings.response_retention, settings.max_body)
 
     @property
     def is_enabled(self) -> bool:
@@ -89,28 +93,50 @@ class ResponseStore:
         record = self._read(job_id)
         return record if record is not None and user.may_see(record.user) else None
 
-    def find_item(self, item_id: str, user: User) -> dict[str, Any] | None:
-        """An item of the output of one of this user's responses, or None."""
-        match = _ITEM_ID.fullmatch(item_id)
-        record = self.find(f"{PREFIX}{match[1]}", user) if match else None
-        output = record.output if record else []
-        return next((item for item in output if item.get("id") == item_id), None)
+    def find_items(self, item_ids: Iterable[str], user: User) -> dict[str, dict[str, Any]]:
+        """The items with these ids, as far as this user's responses have them in their output.
 
-    def write(self, record: StoredResponse) -> None:
-        """Write or replace a response. Raises OSError."""
+        Each response is read once.
+        """
+        wanted = set(item_ids)
+        matches = map(_ITEM_ID.fullmatch, wanted)
+        found: dict[str, dict[str, Any]] = {}
+        for job_id in {match[1] for match in matches if match}:
+            record = self.find(f"{PREFIX}{job_id}", user)
+            for item in record.output if record else []:
+                item_id = item.get("id")
+                if isinstance(item_id, str) and item_id in wanted:
+                    found[item_id] = item
+            # Other requests are served in between.
+            time.sleep(0)
+        return found
+
+    def add(self, record: StoredResponse) -> None:
+        """Write a response, as the last one of its conversation. Raises OSError."""
+        self._write(record)
+        if record.conversation is not None:
+            self._set_last_of(record.conversation, record.id)
+
+    def complete(self, record: StoredResponse) -> None:
+        """Replace a response by the whole one, unless it was deleted meanwhile.
+
+        Its conversation may have gone on. A failure is logged: the client has the response already.
+        """
+        if not is_there(self._path(record.job_id)):
+            return
+        try:
+            self._write(record)
+        except OSError as error:
+            log.error("cannot store the response of job %s: %s", record.job_id, error)
+
+    def _write(self, record: StoredResponse) -> None:
         # A job may have removed the folder.
         make_folder(str(self._folder))
         write_record(self._path(record.job_id), record._asdict())
-        if time.time() - self._cleaned >= _CLEAN_EVERY:
-            self._cleaned = time.time()
-            remove_old_files(str(self._folder), self.retention)
 
-    def try_to_write(self, record: StoredResponse) -> None:
-        """Write a response whose client has it already: a failure is logged."""
-        try:
-            self.write(record)
-        except OSError as error:
-            log.error("cannot store the response of job %s: %s", record.job_id, error)
+    def forget_old(self) -> None:
+        """Remove the responses that are no longer kept; all, if none are stored."""
+        remove_old_files(str(self._folder), self.retention)
 
     def keep(self, record: StoredResponse) -> None:
         """Have a response kept for the whole retention from now on."""
@@ -124,7 +150,7 @@ class ResponseStore:
             if record.previous is None:
                 discard(self._last_path(conversation))
             else:
-                self.set_last_of(conversation, record.previous)
+                self._set_last_of(conversation, record.previous)
         discard(self._path(record.job_id))
 
     def last_of(self, conversation_id: str) -> str | None:
@@ -132,8 +158,7 @@ class ResponseStore:
         found = (read_record(self._last_path(conversation_id)) or {}).get("response")
         return found if isinstance(found, str) else None
 
-    def set_last_of(self, conversation_id: str, response_id: str) -> None:
-        """Record the last response of a conversation. Raises OSError."""
+    def _set_last_of(self, conversation_id: str, response_id: str) -> None:
         make_folder(str(self._folder))
         write_record(self._last_path(conversation_id), {"response": response_id})
 

@@ -295,3 +295,15 @@ def test_old_responses_are_forgotten(start_gateway: Callable[..., Gateway]) -> N
     assert response["store"] is False
     assert read(gateway, response["id"]).status_code == 404
     assert refused(respond(gateway, "x", background=True))[2] == "background"
+
+
+def test_what_is_not_stored_any_more_is_removed_at_the_next_start(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway()
+    response_of(respond(gateway, *BEGIN, *END))
+    assert list((gateway.state / "responses").iterdir())
+    gateway.stop()
+    gateway.environment["RESPONSE_RETENTION"] = "0"
+    gateway.start()
+    eventually(lambda: not list((gateway.state / "responses").iterdir()))
