@@ -1,7 +1,10 @@
 """The check of the calls of a client's tools that are strict. Pure."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
+from app.cli.lines import as_object
 from app.conversation.client_tools import ClientTool, ClientTools
 from app.conversation.errors import AnswerFailed
 from app.conversation.schema_match import mismatch
@@ -17,6 +20,18 @@ class StrictCalls:
         self._texts: list[str] = []
         # The tool of a call whose arguments end too early: the model may have reached its limit.
         self._broken: str | None = None
+
+    def follow(self, event: Mapping[str, Any]) -> None:
+        """Follow an event of the model's API. Raises what `end` and `finish` raise."""
+        kind, delta = event.get("type"), as_object(event.get("delta"))
+        if kind == "content_block_start":
+            self.begin(as_object(event.get("content_block")).get("name"))
+        elif kind == "content_block_delta":
+            self.add(str(delta.get("partial_json", "")))
+        elif kind == "content_block_stop":
+            self.end()
+        elif kind == "message_delta":
+            self.finish(delta.get("stop_reason"))
 
     def begin(self, name: object) -> None:
         """A call begins."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from app.auth.users import User
 from app.cli.lines import as_object
+from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
-from app.conversation.errors import BadParameter
+from app.conversation.errors import AnswerFailed, BadParameter
 from app.conversation.events import (
     AnswerEnd,
     Comment,
@@ -20,9 +21,11 @@ from app.conversation.events import (
 )
 from app.conversation.images import Images
 from app.conversation.messages import first_unanswered, image_urls, split_system_prompt
+from app.conversation.strict_calls import StrictCalls
 from app.conversation.turns import TurnRequest, title_of_messages
 from app.direct.answer_reader import data_of
 from app.direct.exchange import Exchange
+from app.direct.record import Ending
 from app.direct.service import Direct, DirectRequest
 from app.direct.translation import AnswerTranslator, Asked, message_body
 
@@ -93,33 +96,34 @@ class DirectChat:
         )
 
     def events(
-        self, exchange: Exchange, stops: list[str], user: User, environ: Mapping[str, Any]
+        self,
+        exchange: Exchange,
+        tools: ClientTools | None,
+        stops: list[str],
+        user: User,
+        environ: Mapping[str, Any],
     ) -> Generator[list[Event]]:
         """The events of the answer, those that can be sent together in one list.
 
-        If the client disconnects, they end, and the job is cancelled. Raises AnswerFailed.
+        If the client disconnects, they end, and the job is cancelled. Raises AnswerFailed, also
+        for a call of a strict tool that does not follow its schema.
         """
         # The model's API does not take these as stops.
         cut = Cut([stop for stop in stops if not stop.strip()], None)
         translator = AnswerTranslator()
         with self.direct.read(exchange, user, environ) as pieces:
-            for piece in pieces:
-                if not piece:
+            for found in _parsed(exchange, pieces, tools):
+                if not found:
                     yield [Comment("ping")]
                     continue
-                for portion in _portions(piece.split(b"\n\n")):
-                    found = [each for event in portion for each in translator.feed(event)]
-                    if events := list(_until_cut(found, cut)):
-                        yield events
-                    if cut.reason is not None:
-                        exchange.complete()
-                        break
-                    time.sleep(0)
+                translated = [each for fields in found for each in translator.feed(fields)]
+                if events := list(_until_cut(translated, cut)):
+                    yield events
                 if cut.reason is not None:
-                    break
-            if cut.reason is not None:
-                yield [AnswerEnd(cut.reason, is_complete=False), UsageReport(translator.usage())]
-                return
+                    exchange.complete()
+                    usage = UsageReport(translator.usage())
+                    yield [AnswerEnd(cut.reason, is_complete=False), usage]
+                    return
             error = exchange.error()
             if error is not None:
                 raise error
@@ -131,31 +135,52 @@ class DirectChat:
             ]
 
     def model_events(
-        self, exchange: Exchange, user: User, environ: Mapping[str, Any]
+        self,
+        exchange: Exchange,
+        tools: ClientTools | None,
+        user: User,
+        environ: Mapping[str, Any],
     ) -> Generator[list[Event]]:
         """The same, but as the events of the model's API, before an AnswerEnd."""
         stop_reason = "end_turn"
         with self.direct.read(exchange, user, environ) as pieces:
-            for piece in pieces:
-                if not piece:
+            for found in _parsed(exchange, pieces, tools):
+                if not found:
                     yield [Comment("ping")]
                     continue
-                for portion in _portions(piece.split(b"\n\n")):
-                    found = [fields for event in portion if (fields := data_of(event))]
-                    for fields in found:
-                        reason = as_object(fields.get("delta")).get("stop_reason")
-                        stop_reason = str(reason or stop_reason)
-                    yield [ModelEvent(fields) for fields in found]
-                    time.sleep(0)
+                for fields in found:
+                    reason = as_object(fields.get("delta")).get("stop_reason")
+                    stop_reason = str(reason or stop_reason)
+                yield [ModelEvent(fields) for fields in found]
             error = exchange.error()
             if error is not None:
                 raise error
             yield [AnswerEnd(stop_reason, is_complete=True)]
 
 
-def _portions(events: list[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(events), _PORTION):
-        yield events[start : start + _PORTION]
+def _parsed(
+    exchange: Exchange, pieces: Iterator[bytes], tools: ClientTools | None
+) -> Iterator[list[dict[str, Any]]]:
+    """The events of the model's API, some together; none where the client needs a sign of life.
+
+    Raises AnswerFailed for a call of a strict tool that does not follow its schema.
+    """
+    strict = StrictCalls(tools)
+    for piece in pieces:
+        if not piece:
+            yield []
+        events = piece.split(b"\n\n")
+        for start in range(0, len(events), _PORTION):
+            found = [each for event in events[start : start + _PORTION] if (each := data_of(event))]
+            try:
+                for each in found:
+                    strict.follow(each)
+            except AnswerFailed:
+                exchange.end(Ending("cancelled"))
+                raise
+            if found:
+                yield found
+            time.sleep(0)
 
 
 def _until_cut(events: list[Any], cut: Cut) -> Iterator[Event]:

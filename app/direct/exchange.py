@@ -44,6 +44,10 @@ class _Ended(BaseException):
     """Thrown into the greenlet to end it."""
 
 
+class _TimedOut(_Ended):
+    """The job has reached its time limit."""
+
+
 class Exchange:
     """One exchange. `start` begins it; `read` returns the response."""
 
@@ -115,12 +119,13 @@ class Exchange:
     def _run(self) -> None:
         self._has_begun = True
         try:
-            with gevent.Timeout(self._work.timeout, _Ended), self._watch_for_wish():
+            with gevent.Timeout(self._work.timeout, _TimedOut), self._watch_for_wish():
                 if self.ending is None:
                     self._ask()
-        except _Ended:
+        except _Ended as ended:
             if self.ending is None and not self._has_finished:
-                self.ending = _TIMED_OUT
+                # Otherwise the request of the client has failed.
+                self.ending = _TIMED_OUT if isinstance(ended, _TimedOut) else Ending("cancelled")
         except AnswerFailed as failure:
             self.failure = failure
         except Exception as error:

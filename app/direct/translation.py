@@ -15,7 +15,6 @@ from app.conversation.events import AnswerEvent, AnswerStart, CallDelta, CallSta
 from app.conversation.messages import Message, split_system_prompt
 from app.conversation.model_messages import Block, model_messages
 from app.conversation.usage import TokenUsage, usage_of
-from app.direct.answer_reader import data_of
 
 #: The most tokens of an answer whose client names no limit: the model's API needs one.
 MOST_TOKENS = 16_384
@@ -136,9 +135,8 @@ class AnswerTranslator:
         self._has_text = self._needs_separator = False
         self._in_call = self._call_is_empty = False
 
-    def feed(self, event: bytes) -> Iterator[AnswerEvent]:
+    def feed(self, fields: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """The translation of one event."""
-        fields = data_of(event)
         kind = fields.get("type")
         if kind == "message_start":
             message = as_object(fields.get("message"))

@@ -44,7 +44,8 @@ class DirectCompletions:
         mark_job_started(exchange.job.id)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, exchange.job.id))
-        events = self._chat.events(exchange, completion.stop, user, request.environ)
+        stops = completion.stop
+        events = self._chat.events(exchange, turn.tools, stops, user, request.environ)
         answer = CompletionResponse(
             AnsweredTurn(model, with_lines=False, has_session=False),
             exchange.job,

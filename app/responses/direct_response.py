@@ -77,7 +77,7 @@ class DirectResponses:
             partial(self._record, asked, job.id, builder, user),
             in_background=False,
         )
-        events = self._chat.model_events(exchange, user, request.environ)
+        events = self._chat.model_events(exchange, asked.turn.tools, user, request.environ)
         if asked.request.stream:
             answered = stream_when_begun(answer.stream, events, job.id)
         else:

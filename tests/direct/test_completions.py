@@ -128,6 +128,20 @@ def test_tools_are_called_and_answered(direct: Gateway, upstream: Server) -> Non
     assert sent(upstream)["tool_choice"] == {"type": "auto"}
 
 
+def test_a_call_of_a_strict_tool_follows_its_schema_or_the_request_fails(direct: Gateway) -> None:
+    for kind, status in (("string", 200), ("integer", 424)):
+        parameters = {"type": "object", "properties": {"city": {"type": kind}}}
+        tool = {"type": "function", "function": {**TOOL["function"], "parameters": parameters}}  # type: ignore[dict-item]
+        assert complete(direct, "tool", tools=[tool]).status_code == 200
+        tool["function"]["strict"] = True  # type: ignore[index]
+        answer = complete(direct, "tool", tools=[tool])
+        assert answer.status_code == status, answer.text
+        streamed = complete(direct, "tool", tools=[tool], stream=True)
+        assert ("invalid_tool_arguments" in streamed.text) == (status == 424)
+    assert answer.json()["error"]["code"] == "invalid_tool_arguments"
+    assert direct.running() == []
+
+
 def test_parameters_are_those_of_the_models_api(direct: Gateway, upstream: Server) -> None:
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
     answer = complete(

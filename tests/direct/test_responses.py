@@ -58,6 +58,15 @@ def test_a_response_and_its_stream_say_the_same(direct: Gateway, upstream: Serve
     assert (record["backend"], record["status"]) == ("direct", "succeeded")
 
 
+def test_a_call_of_a_strict_tool_follows_its_schema_or_the_request_fails(direct: Gateway) -> None:
+    parameters = {"type": "object", "properties": {"city": {"type": "integer"}}}
+    tool = {"type": "function", "name": "weather", "parameters": parameters}
+    assert respond(direct, "tool", tools=[tool]).status_code == 200
+    answer = respond(direct, "tool", tools=[{**tool, "strict": True}])
+    assert answer.status_code == 424, answer.text
+    assert answer.json()["error"]["code"] == "invalid_tool_arguments"
+
+
 def test_a_conversation_goes_on_with_the_stored_response(direct: Gateway, upstream: Server) -> None:
     first = respond(direct, "tool", tools=[TOOL]).json()
     (call,) = [item for item in first["output"] if item["type"] == "function_call"]
