@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
 
 def last_answer(lines: bytes) -> Answer | None:
-    """The answer at the end of a transcript's last lines; None if something else was said last.
+    """The answer at the end of a transcript's last lines; None if the last message is another one.
 
     >>> last_answer(b'{"type":"assistant","uuid":"a"}\\n{"type":"mode"}\\n')
     Answer(id='a', at=0)
@@ -54,5 +54,5 @@ def leads_back(lines: Iterable[bytes], answer: str) -> bool:
 
 
 def is_message(fields: dict[str, object]) -> bool:
-    """Whether a line has something that was said."""
+    """Whether a line is a message."""
     return "uuid" in fields and fields.get("type") != "attachment"

@@ -44,7 +44,7 @@ class Transcripts:
             return None
 
     def has_more(self, session_id: str, cwd: str, since: int) -> bool:
-        """Whether anything was said in a session since its transcript had this size.
+        """Whether a session has more messages since its transcript had this size.
 
         What the CLI adds by itself is no message. True if this cannot be found out.
         """
@@ -59,7 +59,7 @@ class Transcripts:
     def last_answer(self, session_id: str, cwd: str, size: int) -> Answer | None:
         """The model's answer with which a session ended when its transcript had this size.
 
-        None if something else was said last, or if this cannot be found out.
+        None if the last message is another one, or if this cannot be found out.
         """
         begin = max(0, size - _LONGEST_ANSWER)
         found = last_answer(self._read(session_id, cwd, begin, size - begin))
@@ -69,7 +69,7 @@ class Transcripts:
         return found._replace(at=begin + found.at)
 
     def leads_back(self, session_id: str, cwd: str, answer: Answer) -> bool:
-        """Whether a session can be resumed at this answer of its."""
+        """Whether a session can be resumed at this answer."""
         found = self._read(session_id, cwd, answer.at, MOST_LEADING_BACK)
         return len(found) < MOST_LEADING_BACK and leads_back(_whole_lines(found), answer.id)
 

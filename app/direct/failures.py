@@ -36,7 +36,7 @@ _LONGEST_WAIT = 86_400
 
 
 class UpstreamRefused(AnswerFailed):
-    """The model's API has not answered. `retry_after` is in seconds, if it said so."""
+    """The model's API has not answered. `retry_after` is in seconds, if it names a time."""
 
     def __init__(self, code: str, detail: str, status: int, retry_after: int | None = None) -> None:
         super().__init__(code, detail, status)
