@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.cli.lines import as_object, parse
-from app.conversation.answer import CLI_GOES_ON, LONGEST_LINE, AnswerParser
+from app.conversation.answer import CLI_GOES_ON, LONGEST_LINE, AnswerParser, json_object_in
 from app.conversation.client_tools import ClientTools
 from app.conversation.cut import Cut
 from app.conversation.errors import AnswerFailed
@@ -24,11 +24,15 @@ class ModelAnswerParser:
     """Parses the chunks of a job's output into ModelEvents, without the last `message_stop`.
 
     With `structured`, the answer is a text with the structured output, unless the model calls one
-    of the client's tools. Its text is cut by `cut`.
+    of the client's tools. Its text is cut by `cut`. With `any_object`, the structured output is any
+    JSON object, which may also be the answer's text.
     """
 
-    def __init__(self, structured: bool, tools: ClientTools, cut: Cut) -> None:
+    def __init__(
+        self, structured: bool, tools: ClientTools, cut: Cut, *, any_object: bool = False
+    ) -> None:
         self.structured = structured
+        self._any_object = any_object
         #: Whether the model has called one of the client's tools.
         self.has_calls = False
         #: The model has the client's tools alone, so the job has no effect.
@@ -55,7 +59,13 @@ class ModelAnswerParser:
 
     def has_structured_output(self, result: Mapping[str, Any]) -> bool:
         """Whether the CLI's last result line has the structured output."""
-        return "structured_output" in result
+        return "structured_output" in result or self._plain_object(result) is not None
+
+    def _plain_object(self, result: Mapping[str, Any]) -> str | None:
+        """The JSON object that the answer's text is, if that will do."""
+        if not self._any_object or "structured_output" in result:
+            return None
+        return json_object_in(str(result.get("result")))
 
     @property
     def must_call(self) -> bool:
@@ -78,7 +88,7 @@ class ModelAnswerParser:
         """The whole message, from the CLI's last result line, if no event was passed on."""
         if self._has_begun:
             return
-        text = result.get("result")
+        text = self._plain_object(result) or result.get("result")
         if not isinstance(text, str):
             text = json.dumps(result.get("structured_output"))
         start = self._start or {"type": "message_start", "message": {}}
@@ -175,7 +185,12 @@ class ModelAnswerParser:
 
 
 def parser_for(
-    tools: ClientTools | None, cut: Cut, most_retries: int | None = None, *, is_structured: bool
+    tools: ClientTools | None,
+    cut: Cut,
+    most_retries: int | None = None,
+    *,
+    is_structured: bool,
+    any_object: bool = False,
 ) -> AnswerParser | ModelAnswerParser:
     """The parser of an answer with these tools, None in agent mode.
 
@@ -183,8 +198,8 @@ def parser_for(
     `most_retries` is that of `ChatTurns`.
     """
     if tools is None or tools.own:
-        return AnswerParser(is_structured, False, tools, most_retries)
-    return ModelAnswerParser(is_structured, tools, cut)
+        return AnswerParser(is_structured, False, tools, most_retries, any_object=any_object)
+    return ModelAnswerParser(is_structured, tools, cut, any_object=any_object)
 
 
 def _text_block(text: str) -> dict[str, Any]:

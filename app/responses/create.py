@@ -190,7 +190,13 @@ class Creation:
         return read_events(
             self._jobs,
             started.job,
-            parser_for(turn.tools, cut, retries, is_structured=turn.structured),
+            parser_for(
+                turn.tools,
+                cut,
+                retries,
+                is_structured=turn.structured,
+                any_object=asked.request.wants_any_object(),
+            ),
             cut,
             request.environ,
             cancel_on_disconnect=started.cancel_on_disconnect,

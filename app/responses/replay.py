@@ -56,7 +56,8 @@ class Replay:
         request = validate(ResponseRequest, record.request)
         tools = tools_for(request.request_tools(), record.own_tools)
         cut = cut_for(request, tools)
-        parser = parser_for(tools, cut, is_structured=record.is_structured)
+        any_object = request.wants_any_object()
+        parser = parser_for(tools, cut, is_structured=record.is_structured, any_object=any_object)
         return read_events(
             self.jobs,
             job,

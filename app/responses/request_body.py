@@ -178,6 +178,11 @@ class ResponseRequest(BaseModel):
             raise BadParameter("text.format.schema", "A json_schema must have a schema")
         return wanted.schema_
 
+    def wants_any_object(self) -> bool:
+        """Whether the text is any JSON object."""
+        wanted = self.text.format if self.text else None
+        return wanted is not None and wanted.type == "json_object"
+
     def request_tools(self) -> RequestTools:
         """The tools of the client. Raises BadParameter."""
         parallel = self.parallel_tool_calls is not False

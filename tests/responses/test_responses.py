@@ -167,6 +167,17 @@ def test_a_text_follows_its_schema(face: Gateway) -> None:
     assert refused(respond(face, "hello", text=text))[:2] == (424, "no_structured_output")
 
 
+@pytest.mark.parametrize("own", [{}, {"claude": {"tools": ["Read"]}}])
+def test_any_json_object_may_be_a_plain_answer(
+    face: Gateway, model: model_api.Server, own: dict[str, Any]
+) -> None:
+    said = '```json\n{"n": 7}\n```'
+    model.scenes["a number?"] = model_api.Scene(said, "true", said)
+    text = {"format": {"type": "json_object"}}
+    response = response_of(respond(face, "a number?", text=text, **own))
+    assert (response["status"], text_of(response)) == ("completed", '{"n": 7}')
+
+
 def test_an_answer_that_is_too_long_is_not_complete(face: Gateway) -> None:
     response = response_of(respond(face, "cut: max_tokens", stream=True))
     assert response["status"] == "incomplete"
