@@ -1,4 +1,4 @@
-"""The record of a job that asks the model's API without the CLI.
+"""The record of a job that asks the model's API without the CLI; knows gevent.
 
 It is that of any job, without a run: the worker is in the place of the supervisor. The output has
 one line, a `result` as the CLI would write it, so that all readers of jobs can read it.
@@ -7,8 +7,12 @@ one line, a `result` as the CLI would write it, so that all readers of jobs can 
 import json
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import gevent
 
 from app import processes
 from app.conversation.errors import AnswerFailed
@@ -24,10 +28,13 @@ from app.records.output_file import open_to_write
 from app.records.run import RunExit
 from app.runs.verdict import judge
 from app.state import files
+from app.state.disk import is_out_of_room
 from app.timestamps import now
 
 log = logging.getLogger(__name__)
 
+# Seconds between two attempts to write an end on a full disk.
+_PAUSE = 0.5
 # The CLI's words for these failures.
 _REASONS = {"context_too_long": "prompt_too_long"}
 
@@ -73,11 +80,23 @@ class Recorder:
     ) -> None:
         """Write the job's end, and log it. Raises nothing.
 
-        If it cannot be written, the job is closed as lost once this process has ended.
+        On a full disk, this returns at once, and the end is written when there is room. If it
+        cannot be written, the job is closed as lost once this process has ended.
         """
         result = _result(request, answer, ending, failure)
+        line = json.dumps(result, separators=(",", ":")).encode() + b"\n"
+        write = partial(self._write_end, job, request, claim, line, ending)
+        error = write()
+        if error is not None:
+            log.error("cannot write the end of job %s: %s", job.id, error, extra={"job": job.id})
+            gevent.spawn(_try_again, job, write, error)
+
+    def _write_end(
+        self, job: Job, request: JobRequest, claim: Claim, line: bytes, ending: Ending | None
+    ) -> OSError | None:
+        """Write the job's end; returns why it cannot be written."""
         try:
-            _append(job.output, json.dumps(result, separators=(",", ":")).encode() + b"\n")
+            _write_output(job.output, line)
             end = judge(
                 job,
                 RunExit(),
@@ -91,7 +110,15 @@ class Recorder:
             job.write_end(end, request=request)
             self._jobs.log_end(job)
         except OSError as error:
-            log.error("cannot write the end of job %s: %s", job.id, error, extra={"job": job.id})
+            return error
+        return None
+
+
+def _try_again(job: Job, write: Callable[[], OSError | None], error: OSError | None) -> None:
+    """Write a job's end as soon as the disk has room for it."""
+    while error is not None and is_out_of_room(error) and job.exists():
+        gevent.sleep(_PAUSE)
+        error = write()
 
 
 def _result(
@@ -126,11 +153,13 @@ def _message(failure: AnswerFailed) -> str:
     return f"Prompt is too long: {text}" if failure.code == "context_too_long" else text
 
 
-def _append(path: str, line: bytes) -> None:
+def _write_output(path: str, line: bytes) -> None:
+    """Write the only line of an output, of which a part may be there. Raises OSError."""
     # A cancellation has changed its mode.
-    descriptor = open_to_write(path, os.O_WRONLY | os.O_APPEND)
+    descriptor = open_to_write(path, os.O_WRONLY)
     try:
-        while line:
-            line = line[os.write(descriptor, line) :]
+        written = 0
+        while written < len(line):
+            written += os.pwrite(descriptor, line[written:], written)
     finally:
         os.close(descriptor)
