@@ -164,10 +164,11 @@ class _Prober:
         probe = Probe([self._claude, *arguments], self._environment, stdin=stdin)
         try:
             if not probe.wait(PATIENCE):
-                probe.kill()
                 raise ProbeFailed(f"it has not exited within {PATIENCE:g} s")
             return probe.stdout(LARGEST_OUTPUT), probe.stderr()
         finally:
+            # It may still run: it is late, or the worker stops.
+            probe.kill()
             probe.close()
 
 

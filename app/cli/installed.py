@@ -71,6 +71,10 @@ class Installed:
             return None
         return self._known.wait_for(Binary(*self._identity, self._version), patience)
 
+    def stop(self) -> None:
+        """Leave no process of the CLI behind: the worker stops."""
+        self._known.stop()
+
     def _look(self) -> None:
         """Start reading the version if the binary has changed."""
         now = time.monotonic()

@@ -50,6 +50,7 @@ class KnownCapabilities:
         self._known: tuple[Binary, frozenset[str]] | None = None
         self._tried: Binary | None = None
         self._is_probing = False
+        self._probing: gevent.Greenlet[..., None] | None = None
         self._has_failed = False
         self._retry_at = 0.0
 
@@ -64,7 +65,7 @@ class KnownCapabilities:
         if self._read(binary):
             return self.of(binary)
         self._is_probing = True
-        gevent.spawn(self._find, binary)
+        self._probing = gevent.spawn(self._find, binary)
         return None
 
     def wait_for(self, binary: Binary, patience: float) -> Capabilities:
@@ -75,6 +76,11 @@ class KnownCapabilities:
                 break
             time.sleep(_PAUSE)
         return found
+
+    def stop(self) -> None:
+        """End a probe that runs, with its process: the worker stops."""
+        if self._probing is not None:
+            self._probing.kill(timeout=_CLEANUP_PATIENCE)
 
     def _read(self, binary: Binary) -> bool:
         """Read what another process, or an earlier one, has found out; whether it has."""

@@ -89,8 +89,9 @@ class Probe:
         return True
 
     def kill(self) -> None:
-        """End the child with SIGKILL."""
-        signal.pidfd_send_signal(self._child, signal.SIGKILL)
+        """End the child with SIGKILL, if it still runs."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._child, signal.SIGKILL)
         self.wait(None)
 
     def stdout(self, limit: int = LONGEST_ANSWER) -> bytes:

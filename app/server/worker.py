@@ -151,6 +151,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             # Not closed yet: a connection that was just accepted still needs its name.
             server.stop_accepting()
         self._end_connections()
+        self.wsgi.extensions["claude"].stop()
         for server in servers:
             server.stop(timeout=1)
         # A write to the index that is cut off would cost a new index.

@@ -12,6 +12,7 @@ import requests
 from tests.support.gateway import (
     Gateway,
     Stream,
+    alive,
     eventually,
     marked_in,
 )
@@ -95,3 +96,21 @@ def test_a_request_that_arrives_while_a_worker_stops_starts_nothing_there(
     for job in jobs:
         assert gateway.resume(job.job_id).done()["status"] == "succeeded"
     assert gateway.running() == []
+
+
+def test_a_stop_leaves_no_probe_of_the_cli(
+    tmp_path: Path, start_gateway: Callable[..., Gateway]
+) -> None:
+    claude = tmp_path / "claude"
+    # Without standard input, the real CLI would end by itself after a moment.
+    claude.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in --version) echo "9.9.9 (Fake)"; exit ;; auth) echo "{}"; exit ;; esac\n'
+        'echo $$ >"$HOME/written" && mv "$HOME/written" "$HOME/probe" && exec sleep 60\n'
+    )
+    claude.chmod(0o700)
+    gateway = start_gateway(claude)
+    probe = gateway.home / "probe"
+    eventually(probe.exists)
+    gateway.stop()
+    assert not alive(int(probe.read_text()))

@@ -223,7 +223,8 @@ class Gateway:
         assert self.process is not None
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        return [int(child) for child in children.split()]
+        # One that has ended is a child until the master looks.
+        return [int(child) for child in children.split() if processes.identify(int(child))]
 
     def launcher(self) -> int:
         """The pid of the launcher: the holder of its lock (F_GETLK of fcntl(2))."""

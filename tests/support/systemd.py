@@ -206,11 +206,14 @@ class Machine:
         return self.try_("curl", "-fsS", "http://127.0.0.1:9876/health").returncode == 0
 
     def workers(self) -> list[int]:
-        """The pids of the gateway's workers, as the machine sees them."""
+        """The pids of the gateway's workers, as the machine sees them; of those that still run."""
         master = self.show("MainPID")
-        return [
-            int(pid) for pid in self.run("cat", f"/proc/{master}/task/{master}/children").split()
-        ]
+        # One that has ended is a child until the master looks.
+        running = (
+            f"for pid in $(cat /proc/{master}/task/{master}/children); do"
+            " grep -q '^State:.*zombie' /proc/$pid/status || echo $pid; done"
+        )
+        return [int(pid) for pid in self.sh(running).split()]
 
     def journal(self) -> str:
         """All that the service has logged."""
