@@ -51,7 +51,7 @@ class KnownCapabilities:
         self._tried: Binary | None = None
         self._is_probing = False
         self._probing: gevent.Greenlet[..., None] | None = None
-        self._has_failed = False
+        self._has_failed = self._has_stopped = False
         self._retry_at = 0.0
 
     def of(self, binary: Binary) -> Capabilities:
@@ -64,6 +64,8 @@ class KnownCapabilities:
         self._tried, self._has_failed = binary, False
         if self._read(binary):
             return self.of(binary)
+        if self._has_stopped:
+            return None
         self._is_probing = True
         self._probing = gevent.spawn(self._find, binary)
         return None
@@ -78,7 +80,8 @@ class KnownCapabilities:
         return found
 
     def stop(self) -> None:
-        """End a probe that runs, with its process: the worker stops."""
+        """End a probe that runs, with its process, and begin no other: the worker stops."""
+        self._has_stopped = True
         if self._probing is not None:
             self._probing.kill(timeout=_CLEANUP_PATIENCE)
 
