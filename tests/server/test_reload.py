@@ -112,9 +112,10 @@ def test_settings_that_change_between_the_check_and_the_reload_end_no_gateway(
 ) -> None:
     settings, trap = tmp_path / ".env", tmp_path / "trap"
     claude = tmp_path / "claude"
-    # The check runs it after it has read the settings.
+    # The check asks for its version after it has read the settings. A worker may start it, too.
     claude.write_text(
-        f"#!/bin/sh\n[ ! -e {trap} ] || {{ rm {trap}; echo HEARTBEAT=never >{settings}; }}\n"
+        f'#!/bin/sh\nif [ "$1" = --version ] && [ -e {trap} ]; then\n'
+        f"rm {trap}; echo HEARTBEAT=never >{settings}\nfi\n"
         f'exec {fake_claude} "$@"\n',
         encoding="utf-8",
     )

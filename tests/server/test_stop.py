@@ -111,7 +111,7 @@ def test_a_stop_leaves_no_probe_of_the_cli(
         'echo $$ >"$HOME/written" && mv "$HOME/written" "$HOME/probe" && exec sleep 60\n'
     )
     claude.chmod(0o700)
-    gateway = start_gateway(claude)
+    gateway = start_gateway(claude, WORKERS="1")
     probe = gateway.home / "probe"
     eventually(probe.exists)
     gateway.stop()
