@@ -7,7 +7,7 @@ from werkzeug.datastructures import Headers
 
 from app.anthropic.message_body import MessageRequest
 from app.conversation import options
-from app.conversation.turns import TurnRequest
+from app.conversation.turn_request import TurnRequest
 
 #: The parameter of the body that has the gateway's options.
 OPTIONS = "claude"

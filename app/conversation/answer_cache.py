@@ -20,7 +20,8 @@ from typing import Literal, NamedTuple
 from flask import Request, Response, after_this_request
 
 from app.conversation.messages import image_urls
-from app.conversation.turns import Turn, TurnRequest
+from app.conversation.turn_request import TurnRequest
+from app.conversation.turns import Turn
 from app.http.start_job import StartedJob
 from app.jobs.idempotency import Key
 from app.metrics import Metrics

@@ -16,7 +16,8 @@ from app.conversation.errors import BadParameter
 from app.conversation.messages import ToolCall
 from app.conversation.model_turns import WEB_SEARCH, ModelTurns
 from app.conversation.options import Mode
-from app.conversation.turns import Turn, TurnRequest, Turns
+from app.conversation.turn_request import TurnRequest
+from app.conversation.turns import Turn, Turns
 from app.http.repeatable import Repeatable
 from app.http.start_job import StartedJob, join_job, start_job
 from app.jobs.idempotency import Key

@@ -27,7 +27,8 @@ from app.conversation.messages import (
 from app.conversation.model_messages import Block, ModelMessage, history_lines, model_messages
 from app.conversation.models import Models
 from app.conversation.prompt import compose, plain_text
-from app.conversation.turns import Turn, TurnRequest, place_of, title_of_messages
+from app.conversation.turn_request import TurnRequest
+from app.conversation.turns import Turn, place_of, title_of_messages
 from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import CapabilitiesUnknown, InvalidRequest, UnsupportedField
 from app.http.chat_request import ChatRequests

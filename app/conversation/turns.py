@@ -23,7 +23,6 @@ from app.conversation.messages import (
 )
 from app.conversation.model_messages import Block, ModelMessage, history_lines, model_messages
 from app.conversation.models import Models
-from app.conversation.options import Options
 from app.conversation.prompt import compose, plain_text
 from app.conversation.session_choice import (
     SessionChoice,
@@ -31,6 +30,7 @@ from app.conversation.session_choice import (
     choose_session_by_history,
 )
 from app.conversation.session_names import find_named_session
+from app.conversation.turn_request import TurnRequest
 from app.conversation.workspaces import SHARED, Workspaces
 from app.errors import InvalidRequest
 from app.http.chat_request import ChatRequests
@@ -39,30 +39,6 @@ from app.jobs.sessions import Sessions
 from app.jobs.spec import JobSpec
 
 log = logging.getLogger(__name__)
-
-
-class TurnRequest(NamedTuple):
-    """A client's request, in the terms that all chat APIs share.
-
-    `messages` is the whole conversation as the client sent it, and `prompt_messages` the same
-    without options in prompts. `session` is a session's id or a client's own name for one.
-    `schema` is the JSON Schema of a structured answer. `tools` are those of the client, of which
-    there may be none; None if the request does not speak of any. With `web_search`, the CLI's own
-    tool for that is allowed. An answer has at most `max_tokens`, and at most `thinking` tokens of
-    thought: 0 for none, None for as many as the CLI wants.
-    """
-
-    model: str | None
-    messages: Sequence[Message]
-    prompt_messages: Sequence[Message]
-    options: Options
-    session: str | None
-    schema: Mapping[str, Any] | None
-    tools: ClientTools | None = None
-    max_tokens: int | None = None
-    thinking: int | None = None
-    web_search: bool = False
-    streamed: bool = False
 
 
 class Turn(NamedTuple):

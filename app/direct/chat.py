@@ -22,7 +22,8 @@ from app.conversation.events import (
 from app.conversation.images import Images
 from app.conversation.messages import first_unanswered, image_urls, split_system_prompt
 from app.conversation.strict_calls import StrictCalls
-from app.conversation.turns import TurnRequest, title_of_messages
+from app.conversation.turn_request import TurnRequest
+from app.conversation.turns import title_of_messages
 from app.direct.answer_reader import data_of
 from app.direct.exchange import Exchange
 from app.direct.record import Ending

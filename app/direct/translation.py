@@ -29,7 +29,8 @@ _CHOICES = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 
 # OpenAI's temperatures go up to 2, those of the model's API to 1.
 _HIGHEST_TEMPERATURE = 1.0
-_EFFORTS = {
+#: The efforts of OpenAI's clients, as the CLI and the model's API name them; `none` is none at all.
+EFFORTS = {
     **{name: name for name in ("low", "medium", "high", "xhigh", "max")},
     "minimal": "low",
 }
@@ -120,8 +121,8 @@ def sampling_of(extra: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
         found["top_p"] = top_p
         heeded.add("top_p")
     effort = extra.get("reasoning_effort")
-    if isinstance(effort, str) and effort in _EFFORTS:
-        found["output_config"] = {"effort": _EFFORTS[effort]}
+    if isinstance(effort, str) and effort in EFFORTS:
+        found["output_config"] = {"effort": EFFORTS[effort]}
         heeded.add("reasoning_effort")
     return found, heeded
 

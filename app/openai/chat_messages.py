@@ -96,12 +96,12 @@ _Parts = Annotated[
 ]
 
 
-def _as_parts(content: object) -> object:
-    """A string is a list of one part; null and the empty string are an empty list."""
+def as_parts(content: object, text_type: str = "text") -> object:
+    """A text is a list of one part of this type; null and the empty text are an empty list."""
     if content is None:
         return []
     if isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
+        return [{"type": text_type, "text": content}] if content else []
     if not isinstance(content, list):
         raise PydanticCustomError("list_type", "Input should be a text or a list of parts")
     return content
@@ -118,7 +118,7 @@ class Message(BaseModel):
     content: Annotated[
         list[_Parts],
         Field(max_length=MOST_MESSAGES, fail_fast=True),
-        BeforeValidator(_as_parts, json_schema_input_type=str | list[_Parts] | None),
+        BeforeValidator(as_parts, json_schema_input_type=str | list[_Parts] | None),
     ] = Field([], description="A text, or parts.", examples=["Which files are here?"])
     name: str | None = Field(None, description="The name of the author, or of the tool.")
     tool_call_id: str | None = Field(

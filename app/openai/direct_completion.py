@@ -5,7 +5,7 @@ from functools import partial
 from flask import Response, after_this_request, request
 
 from app.auth.users import User
-from app.conversation.turns import TurnRequest
+from app.conversation.turn_request import TurnRequest
 from app.direct.chat import DirectChat
 from app.direct.service import refuse_key
 from app.direct.translation import sampling_of

@@ -7,7 +7,7 @@ from werkzeug.datastructures import Headers
 
 from app.conversation import options
 from app.conversation.errors import BadParameter
-from app.conversation.turns import TurnRequest
+from app.conversation.turn_request import TurnRequest
 from app.openai.chat_body import CompletionRequest
 
 #: The parameter of the body that has the gateway's options.

@@ -9,7 +9,7 @@ from flask import Response, after_this_request, request
 from app.auth.users import User
 from app.conversation.errors import BadParameter
 from app.conversation.events import Event
-from app.conversation.turns import TurnRequest
+from app.conversation.turn_request import TurnRequest
 from app.direct.chat import DirectChat
 from app.direct.service import refuse_key
 from app.direct.translation import sampling_of

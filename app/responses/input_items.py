@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
 from app.conversation import messages
 from app.conversation.errors import BadParameter
+from app.openai.chat_messages import as_parts
 from app.responses.tools import custom_arguments
 from app.text import shortened
 
@@ -57,21 +57,13 @@ class ContentPart(BaseModel):
         return messages.ImagePart(found) if found else None
 
 
-def _as_parts(content: object) -> object:
-    """A text is a list of one part; null and the empty text are an empty list."""
-    if content is None or content == "":
-        return []
-    if isinstance(content, str):
-        return [{"type": "input_text", "text": content}]
-    if not isinstance(content, list):
-        raise PydanticCustomError("list_type", "Input should be a text or a list of parts")
-    return content
-
-
 _Content = Annotated[
     list[ContentPart],
     Field(max_length=MOST_ITEMS, fail_fast=True),
-    BeforeValidator(_as_parts, json_schema_input_type=str | list[ContentPart] | None),
+    BeforeValidator(
+        lambda content: as_parts(content, "input_text"),
+        json_schema_input_type=str | list[ContentPart] | None,
+    ),
 ]
 
 

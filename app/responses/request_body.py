@@ -8,21 +8,17 @@ from pydantic_core import PydanticCustomError
 
 from app.conversation.client_tools import MOST
 from app.conversation.errors import BadParameter
+from app.direct.translation import EFFORTS
 from app.json_body import validate
+from app.openai.chat_tools import as_choice
 from app.responses.input_items import MOST_ITEMS, InputItem, check_items, ignored_types
 from app.responses.tools import (
     RequestTools,
     ResponseTool,
     ResponseToolChoice,
-    as_choice,
     request_tools,
 )
 
-#: What the CLI can be asked for; `none` is no effort at all.
-_EFFORTS = {
-    **{name: name for name in ("low", "medium", "high", "xhigh", "max")},
-    "minimal": "low",
-}
 # Parameters that would change the answer, and that are not supported.
 _UNSUPPORTED = ("prompt",)
 
@@ -190,7 +186,7 @@ class ResponseRequest(BaseModel):
 
     def effort(self) -> str | None:
         """The effort that the CLI is asked for; None leaves it to the CLI."""
-        return _EFFORTS.get(str(self.reasoning.effort)) if self.reasoning else None
+        return EFFORTS.get(str(self.reasoning.effort)) if self.reasoning else None
 
     def thinking_tokens(self) -> int | None:
         """The most tokens of thought: None leaves it to the CLI."""

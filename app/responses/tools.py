@@ -173,11 +173,6 @@ def custom_input(arguments: str) -> str:
     return text if isinstance(text, str) else arguments
 
 
-def as_choice(value: object) -> object:
-    """A text is the type of a choice."""
-    return {"type": value} if isinstance(value, str) else value
-
-
 def _client_tool(tool: ResponseTool, name: str) -> ClientTool:
     if tool.type == "function":
         return ClientTool(name, tool.description, tool.parameters, bool(tool.strict))

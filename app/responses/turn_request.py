@@ -6,7 +6,7 @@ from werkzeug.datastructures import Headers
 
 from app.conversation import options
 from app.conversation.messages import Message, TextPart
-from app.conversation.turns import TurnRequest
+from app.conversation.turn_request import TurnRequest
 from app.responses.input_items import InputItem, to_messages
 from app.responses.request_body import ResponseRequest
 from app.responses.tools import RequestTools

@@ -16,7 +16,7 @@ from app.conversation.digests import digests_of
 from app.conversation.images import Images
 from app.conversation.messages import first_unanswered, image_urls, split_system_prompt
 from app.conversation.model_messages import history_lines, model_messages
-from app.conversation.turns import TurnRequest
+from app.conversation.turn_request import TurnRequest
 from app.errors import GatewayError
 from app.openai.chat_body import read_completion
 from app.openai.errors import error_object

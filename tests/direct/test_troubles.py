@@ -183,7 +183,7 @@ def raw_request(gateway: Gateway, text: str, stream: bool) -> bytes:
 def test_an_interrupt_cancels(direct: Gateway) -> None:
     with begin(direct, "hang-late") as answer:
         job = answer.headers["X-Process-ID"]
-        # Whoever reads the job gets its end.
+        # A reader of the job gets its end.
         reader = direct.resume(job)
         assert direct.ask("POST", f"/jobs/{job}/interrupt").status_code == 202
         assert reader.done()["status"] == "cancelled"
