@@ -75,8 +75,7 @@ def blueprint(jobs: JobService, turns: ChatTurns, direct: DirectMessages) -> Blu
         asked = None if message.stream else repeatable(request, body, g.user)
         turn_request = to_turn_request(message, request.headers)
         turn = turns.prepare(turn_request, g.user, key)
-        version = turns.agent.requests.claude.version
-        turn = turns.cache.keyed(turn, turn_request, request, body, version)
+        turn = turns.keyed_for_cache(turn, turn_request, request, body)
         has_session = turn_request.session is not None
         return _answer(
             jobs, turns, message, turn, asked, requested_at, direct.head_delay, has_session

@@ -31,7 +31,7 @@ from app.records.job import Job
 Outcome = Literal["hit", "joined", "miss"]
 
 # What changes only the form of an answer.
-_FORM = ("stream", "stream_options")
+_FORM = ("store", "stream", "stream_options")
 _HEADERS = ("anthropic-beta", "anthropic-version")
 _OPTIONS = "x-claude-"
 # No key of a client has a space.
@@ -81,6 +81,12 @@ class AnswerCache(NamedTuple):
             age = time.time() - started.job.end_time() if has_ended else 0.0
         self.metrics.count_cached(outcome)
         after_this_request(partial(_add_headers, outcome, age))
+
+    @staticmethod
+    def replays(turn: Turn, started: StartedJob) -> bool:
+        """Whether the answer to such a request is that of an earlier one."""
+        key = turn.spec.key
+        return key is not None and key.serves is not None and not started.has_answer
 
     def _digest(self, turn: Turn, request: Request, body: bytes, version: str) -> str:
         # It was validated before.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from flask import Request
+
 from app.auth.users import User
 from app.conversation.answer_cache import AnswerCache
 from app.conversation.client_tools import ClientTools
@@ -56,6 +58,12 @@ class ChatTurns:
             request = self._with_web_search(request)
         turn = self.agent.prepare(request._replace(tools=None), user, key)
         return turn._replace(ignored=["tools"] if request.tools and request.tools.tools else [])
+
+    def keyed_for_cache(
+        self, turn: Turn, asked: TurnRequest, request: Request, body: bytes
+    ) -> Turn:
+        """The turn with a key for its answer, if that may be cached (`AnswerCache.keyed`)."""
+        return self.cache.keyed(turn, asked, request, body, self.agent.requests.claude.version)
 
     def start(
         self, jobs: JobService, turn: Turn, user: User, asked: Repeatable | None

@@ -61,8 +61,7 @@ def blueprint(
         if answered is not None:
             return answered
         turn = turns.prepare(turn_request, g.user, key)
-        version = turns.agent.requests.claude.version
-        turn = turns.cache.keyed(turn, turn_request, request, body, version)
+        turn = turns.keyed_for_cache(turn, turn_request, request, body)
         asked = None if completion.stream else repeatable(request, body, g.user)
         # No history leads to a session whose answer was cut.
         ends_run = turn_request.session is None

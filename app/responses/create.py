@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
+from uuid import uuid4
 
 from flask import Blueprint, Response, after_this_request, g, jsonify, request
 
@@ -69,6 +70,7 @@ class Asked:
     items: list[dict[str, Any]]
     before: Before
     is_stored: bool
+    body: bytes
 
     @property
     def conversation(self) -> str | None:
@@ -79,6 +81,11 @@ class Asked:
     def in_background(self) -> bool:
         """Whether the response goes on without its client."""
         return self.request.background is True
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether no response comes before it, and none can follow in a conversation."""
+        return self.before.response_id is None and self.conversation is None
 
 
 class Creation:
@@ -114,13 +121,14 @@ class Creation:
         def create() -> Response:
             requested_at = time.monotonic()
             body = self._turns.agent.requests.bodies.read_json_bytes(request)
-            asked = self._check(read_object(body), g.user)
+            asked = self._check(body, g.user)
             key = idempotency_key_of(request, body)
             waits = not (asked.request.stream or asked.in_background)
             repeat = repeatable(request, body, g.user) if waits else None
             return self._answer(asked, key, repeat, requested_at, g.user)
 
-    def _check(self, fields: Mapping[str, Any], user: User) -> Asked:
+    def _check(self, body: bytes, user: User) -> Asked:
+        fields = read_object(body)
         asked = read_fields(fields)
         is_stored = asked.store is not False and self._store.is_enabled
         for name, wanted in (
@@ -131,7 +139,7 @@ class Creation:
                 raise BadParameter(name, f"{name} is for responses that are stored")
         before = self._history.before(asked, user)
         items = self._history.resolved(asked, user)
-        return Asked(with_input(asked, items), fields, items, before, is_stored)
+        return Asked(with_input(asked, items), fields, items, before, is_stored, body)
 
     def _answer(
         self,
@@ -156,14 +164,18 @@ class Creation:
         if asked.in_background:
             # No run waits for the results of tools: the client may come much later.
             turn = turn._replace(spec=turn.spec._replace(detached=True, hold=0.0))
+        elif asked.stands_alone:
+            turn = self._turns.keyed_for_cache(turn, turn_request, request, asked.body)
         started = self._turns.start(self._jobs, turn, user, repeat)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, started.job.id))
-        response = new_object(started.job, asked.request, is_stored=asked.is_stored)
-        builder = ResponseBuilder(
-            response, started.job.id, tools, is_verbatim=not turn.has_cli_tools
-        )
-        stored = self._stored(asked, turn, started, user) if asked.is_stored else None
+        cache = self._turns.cache
+        cache.note(turn, started)
+        # The response of the job is another client's, who may delete it.
+        own_id = str(uuid4()) if cache.replays(turn, started) else started.job.id
+        response = new_object(started.job, asked.request, own_id, is_stored=asked.is_stored)
+        builder = ResponseBuilder(response, own_id, tools, is_verbatim=not turn.has_cli_tools)
+        stored = self._stored(asked, turn, own_id, user) if asked.is_stored else None
         answer_record = AnswerRecord(self._turns, self._store, turn, started, user, builder, stored)
         if asked.in_background and stored is not None:
             self._store_first(stored, started, user)
@@ -233,9 +245,9 @@ class Creation:
             return stream_when_begun(answer.stream, events, job_id)
         return answer.in_one_piece(events, self._head_delay)
 
-    def _stored(self, asked: Asked, turn: Turn, started: StartedJob, user: User) -> StoredResponse:
+    def _stored(self, asked: Asked, turn: Turn, own_id: str, user: User) -> StoredResponse:
         return StoredResponse(
-            job_id=started.job.id,
+            job_id=own_id,
             user=user.id,
             request=_stored_fields(asked),
             input=asked.items,

@@ -67,7 +67,7 @@ class DirectResponses:
         # Error responses have it, too.
         after_this_request(partial(add_job_header, job.id))
         is_stored = asked.stored_fields is not None
-        response = new_object(job, asked.request, is_stored=is_stored)
+        response = new_object(job, asked.request, job.id, is_stored=is_stored)
         builder = ResponseBuilder(response, job.id, asked.request.request_tools(), is_verbatim=True)
         answer = ResponseAnswer(
             builder,

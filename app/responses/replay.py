@@ -3,6 +3,7 @@
 It is the same each time, with the same ids and numbers of events, on any worker.
 """
 
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,7 @@ class Replay:
     def builder_of(self, record: StoredResponse, job: Job) -> ResponseBuilder:
         """A builder of the response, without any event."""
         request = validate(ResponseRequest, record.request)
-        response = new_object(job, request, is_stored=True)
+        response = new_object(job, request, job.id, is_stored=True)
         is_verbatim = record.own_tools == []
         return ResponseBuilder(response, job.id, request.request_tools(), is_verbatim=is_verbatim)
 
@@ -100,11 +101,20 @@ class Replay:
         return complete
 
 
-def new_object(job: Job, request: ResponseRequest, *, is_stored: bool) -> dict[str, Any]:
-    """The response of a job before it has begun."""
+def new_object(
+    job: Job, request: ResponseRequest, own_id: str, *, is_stored: bool
+) -> dict[str, Any]:
+    """The response of a job before it has begun.
+
+    `own_id` is the job's id. With another one, the job is older than the response, which is created
+    now.
+    """
     asked = job.request()
-    created_at = int(seconds_between(EPOCH, asked.started_at)) if asked else 0
-    response = new_response(f"{PREFIX}{job.id}", created_at, request)
+    if own_id != job.id:
+        created_at = int(time.time())
+    else:
+        created_at = int(seconds_between(EPOCH, asked.started_at)) if asked else 0
+    response = new_response(f"{PREFIX}{own_id}", created_at, request)
     response["store"] = is_stored
     return response
 

@@ -92,7 +92,8 @@ class ResponseBuilder:
         status = "completed" if reason is None else "incomplete"
         self.response.update(
             status=status,
-            completed_at=now if reason is None else None,
+            # The answer may be older than the response (`app.conversation.answer_cache`).
+            completed_at=max(now, self.response["created_at"]) if reason is None else None,
             incomplete_details=None if reason is None else {"reason": reason},
             output=self._items.items,
             usage=usage_object(usage),

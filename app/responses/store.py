@@ -36,6 +36,7 @@ _ITEM_ID = re.compile(r"[a-z]+_([0-9a-f-]{36})_([0-9]{1,5})")
 class StoredResponse(NamedTuple):
     """A response. `user` is the id of its user, `job_id` that of its job.
 
+    If its answer came from the cache, no job has the `job_id`: it is the response's alone.
     `request` has the parameters without `input` and options, `input` the items. `previous` is the
     id of the response before it, `conversation` that of its conversation. `is_structured`: the text
     follows a schema. `own_tools` are the CLI's tools that the model has beside the client's; None
