@@ -1,0 +1,24 @@
+/** The name and password, or the key, of this tab. They are in no URL and in no cookie. */
+
+const STORED = "claudecode2api.authorization";
+
+/** The value of the Authorization header; null before the sign-in. */
+export function authorization(): string | null {
+  return sessionStorage.getItem(STORED);
+}
+
+/** Keep credentials until the tab is closed. An empty name means that `secret` is a key. */
+export function keep(name: string, secret: string): void {
+  sessionStorage.setItem(STORED, header(name, secret));
+}
+
+export function forget(): void {
+  sessionStorage.removeItem(STORED);
+}
+
+/** Basic (RFC 7617, in UTF-8) for a name and a password, Bearer (RFC 6750) for a key. */
+export function header(name: string, secret: string): string {
+  if (name === "") return `Bearer ${secret}`;
+  const bytes = new TextEncoder().encode(`${name}:${secret}`);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}

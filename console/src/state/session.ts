@@ -1,0 +1,46 @@
+/** Who is signed in, in this tab. */
+
+import { signal } from "@preact/signals";
+import { ApiError, get, onSignedOut, request } from "../api/client";
+import { authorization, forget, header, keep } from "../api/credentials";
+import type { Me } from "../api/types";
+
+/** null before the sign-in; undefined until that is known. */
+export const me = signal<Me | null | undefined>(undefined);
+/** Why the tab was signed out, for the sign-in page. */
+export const signedOutBecause = signal("");
+
+onSignedOut(() => {
+  if (me.value == null) return;
+  signedOutBecause.value = "The gateway no longer accepts these credentials. Sign in again.";
+  signOut();
+});
+
+/** Use the credentials of this tab, if there are any. Raises Unreachable. */
+export async function restore(): Promise<void> {
+  if (authorization() === null) {
+    me.value = null;
+    return;
+  }
+  try {
+    me.value = await get<Me>("/whoami");
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    forget();
+    me.value = null;
+  }
+}
+
+/** Sign in with a name and a password, or with a key and no name. Raises ApiError, Unreachable. */
+export async function signIn(name: string, secret: string): Promise<void> {
+  const response = await request("/whoami", { headers: { Authorization: header(name, secret) } });
+  const found = (await response.json()) as Me;
+  keep(name, secret);
+  signedOutBecause.value = "";
+  me.value = found;
+}
+
+export function signOut(): void {
+  forget();
+  me.value = null;
+}
