@@ -1,31 +1,23 @@
 """`/openapi.json`, the pages that show it, `/docs` (Swagger UI) and `/redoc`, and their icon."""
 
-import hashlib
 import json
-from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, request
-from werkzeug.wsgi import wrap_file
+from flask import Blueprint, Response, current_app
 
 from app.errors import NotFound
+from app.http import static_file
+from app.http.static_file import KINDS
 from app.openapi.describe import Parameter, ResponseDescription, Text, describes
 from app.openapi.document import make_document
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _VENDORED = Path(__file__).parents[2] / "vendored"
-_KINDS = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
-}
 _FILES = {
     path.name: path
     for folder in (_TEMPLATES, _VENDORED)
     for path in sorted(folder.iterdir())
-    if path.suffix in _KINDS
+    if path.suffix in KINDS
 }
 
 _FAVICON = _TEMPLATES / "favicon.ico"
@@ -65,7 +57,7 @@ _PAGE_NOT_MODIFIED = ResponseDescription(
 )
 _FILE = ResponseDescription(
     "The file.",
-    {kind.partition(";")[0]: Text("") for kind in _KINDS.values()},
+    {kind.partition(";")[0]: Text("") for kind in KINDS.values()},
     _CACHE_HEADERS,
 )
 _ICON = ResponseDescription("The icon.", {_ICO: Text("An icon in three sizes.")}, _CACHE_HEADERS)
@@ -85,7 +77,8 @@ def blueprint(introduced_by: str) -> Blueprint:
         if not document:
             # Not earlier: routes are added until the first request.
             document.append(json.dumps(make_document(current_app, introduced_by)).encode())
-        return _cached(Response(document[0], mimetype="application/json"), _digest(document[0]))
+        response = Response(document[0], mimetype="application/json")
+        return static_file.cached(response, static_file.digest(document[0]))
 
     @views.get("/docs")
     @describes(
@@ -94,7 +87,7 @@ def blueprint(introduced_by: str) -> Blueprint:
         parameters=[_IF_NONE_MATCH],
     )
     def swagger_ui() -> Response:
-        return _html("docs.html", _POLICY)
+        return static_file.page((_TEMPLATES / "docs.html").read_bytes(), _POLICY)
 
     @views.get("/redoc")
     @describes(
@@ -103,7 +96,7 @@ def blueprint(introduced_by: str) -> Blueprint:
         parameters=[_IF_NONE_MATCH],
     )
     def redoc() -> Response:
-        return _html("redoc.html", _REDOC_POLICY)
+        return static_file.page((_TEMPLATES / "redoc.html").read_bytes(), _REDOC_POLICY)
 
     @views.get("/docs/<name>")
     @describes(
@@ -116,7 +109,7 @@ def blueprint(introduced_by: str) -> Blueprint:
         path = _FILES.get(name)
         if path is None:
             raise NotFound
-        return _file(path, _KINDS[path.suffix])
+        return static_file.file(path, KINDS[path.suffix])
 
     @views.get("/favicon.ico")
     @describes(
@@ -125,42 +118,6 @@ def blueprint(introduced_by: str) -> Blueprint:
         parameters=[_IF_NONE_MATCH],
     )
     def favicon() -> Response:
-        response = _file(_FAVICON, _ICO)
-        response.headers["Cache-Control"] = _FAVICON_CACHE_CONTROL
-        return response
+        return static_file.file(_FAVICON, _ICO, _FAVICON_CACHE_CONTROL)
 
     return views
-
-
-def _html(name: str, policy: str) -> Response:
-    page = (_TEMPLATES / name).read_bytes()
-    response = Response(page, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = policy
-    response.headers["X-Frame-Options"] = "DENY"
-    # A 304 cannot change the policy that a client has: another policy is another page.
-    return _cached(response, _digest(page + policy.encode()))
-
-
-def _file(path: Path, kind: str) -> Response:
-    response = Response(content_type=kind)
-    response.content_length = path.stat().st_size
-    _cached(response, _digest(path))
-    if response.status_code == HTTPStatus.OK and request.method == "GET":
-        # Sent in pieces, so that other requests are served in between.
-        response.response = wrap_file(request.environ, path.open("rb"))
-        response.direct_passthrough = True
-    return response
-
-
-def _cached(response: Response, digest: str) -> Response:
-    """Let clients cache the response but revalidate it; a 304 if their copy is current."""
-    response.set_etag(digest)
-    response.headers["Cache-Control"] = "no-cache"
-    response.make_conditional(request)
-    return response
-
-
-@cache
-def _digest(source: bytes | Path) -> str:
-    content = source if isinstance(source, bytes) else source.read_bytes()
-    return hashlib.sha256(content).hexdigest()[:32]
