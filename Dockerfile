@@ -45,6 +45,7 @@ COPY --from=packages /opt/claudecode2api/venv /opt/claudecode2api/venv
 COPY gunicorn.conf.py requirements.txt /opt/claudecode2api/
 COPY scripts/claudecode2api /opt/claudecode2api/scripts/
 COPY vendored /opt/claudecode2api/vendored
+COPY console/dist /opt/claudecode2api/console/dist
 COPY app /opt/claudecode2api/app
 # The code is root's: no job can change it. The three folders are for volumes. Any user of group 0
 # can write there, so the container also runs as a user that has no name (OpenShift). Projects may

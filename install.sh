@@ -159,7 +159,7 @@ check_checkout() {
         esac
     done
     for file in gunicorn.conf.py requirements.txt requirements-claude.txt .env.example \
-        $SERVICE.service scripts app/settings.py vendored; do
+        $SERVICE.service scripts app/settings.py vendored console/dist; do
         [ -e "$file" ] || fail "cannot find $root/$file: this is not a whole checkout"
     done
     if [ "$uid" -eq 0 ]; then

@@ -27,6 +27,8 @@ from app.cli.login import Login
 from app.cli.open_sessions import OpenSessions
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
+from app.console import assets
+from app.console.built_files import BUILT, BuiltFiles
 from app.conversation.workspaces import Workspaces
 from app.http import (
     access,
@@ -75,7 +77,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     """
     settings, environment, cli = startup.settings, startup.environment, startup.claude
     installed = Installed(cli, environment, str(settings.state_dir))
-    spool = Spool(settings.state_dir, NativeThreads().call)
+    threads = NativeThreads()
+    spool = Spool(settings.state_dir, threads.call)
     spool.prepare()
     launcher = LauncherClient(
         spool.state, cli.path, environment, startup.capacity, startup.generation, master
@@ -103,8 +106,9 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     ]
     scraped = metrics.blueprint(counters, spool, processes, asked, installed, master)
     begin = introduction(settings.auth_user, is_confined=bool(settings.cwd_roots))
-    checks = _health_blueprint(startup, spool, service, installed, workspaces, master)
-    public = [checks, pages.blueprint(begin)]
+    console = BuiltFiles(BUILT if settings.console else None, threads.call)
+    checks = _health_blueprint(startup, spool, service, installed, workspaces, master, console)
+    public = [checks, assets.blueprint(console), pages.blueprint(begin)]
     (public if settings.metrics_public else protected).append(scraped)
 
     app = _flask_app(counters)
@@ -173,12 +177,13 @@ def _health_blueprint(
     installed: Installed,
     workspaces: Workspaces,
     master: Process,
+    console: BuiltFiles,
 ) -> Blueprint:
     settings, claude = startup.settings, startup.claude.path
     checks = HealthChecks(spool, service, claude, settings.min_free_disk, settings.mcp_config)
     login = Login(settings.state_dir, claude, startup.environment)
     monitor = MonitorChecks(workspaces.folder, settings.mcp_config, master)
-    return health.blueprint(installed, login, checks, monitor)
+    return health.blueprint(installed, login, checks, monitor, console.page)
 
 
 def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:

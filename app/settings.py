@@ -88,6 +88,7 @@ class Settings:
     env_allowed: tuple[str, ...]
     control_allowed: tuple[str, ...]
     metrics_public: bool
+    console: bool
     environment: Mapping[str, str]
 
     def __repr__(self) -> str:
@@ -196,6 +197,7 @@ _TABLE: dict[str, _Setting] = {
     "LOG_LEVEL": _Setting(_is("INFO"), parse.log_level),
     "LOG_FORMAT": _Setting(_is("text"), parse.one_of("text", "json")),
     "METRICS_PUBLIC": _Setting(_is("false"), parse.switch, "switch"),
+    "CONSOLE": _Setting(_is("true"), parse.switch, "switch"),
     "STATE_DIR": _Setting(_default_state_dir, parse.state_dir),
     "DEFAULT_MODEL": _Setting(_is("sonnet"), parse.text),
     "DEFAULT_PERMISSION_MODE": _Setting(_is(""), parse.text),

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "log_level": "INFO",
     "log_format": "text",
     "metrics_public": False,
+    "console": True,
     "state_dir": Path("/home/someone/.local/state/claudecode2api"),
     "default_model": "sonnet",
     "default_permission_mode": "",

@@ -1,4 +1,4 @@
-"""The Accept header: the form in which a client wants a job's output. Pure."""
+"""The Accept header: the form in which a client wants an answer. Pure."""
 
 from typing import Literal
 
@@ -30,3 +30,15 @@ def choose(accept: str) -> Kind:
     plain = MIMEAccept((kind.partition(";")[0].strip(), quality) for kind, quality in accepted)
     best = max(_KINDS, key=plain.quality)
     return best if plain.quality(best) > 0 else "text/event-stream"
+
+
+def prefers_page(accept: str) -> bool:
+    """Whether a client would rather have a page (text/html) than JSON, as browsers would.
+
+    >>> prefers_page("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+    True
+    >>> prefers_page("*/*"), prefers_page(""), prefers_page("text/html, application/json")
+    (False, False, False)
+    """
+    accepted = parse_accept_header(accept, MIMEAccept)
+    return accepted.quality("text/html") > accepted.quality("application/json")

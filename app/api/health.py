@@ -1,5 +1,7 @@
 """`GET /health` and `GET /ready`: whether the gateway is up and can run jobs; open to all."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, jsonify
 
 from app.api import root
@@ -18,11 +20,15 @@ _UNHEALTHY = ResponseDescription("Jobs cannot run.", {"application/json": Unheal
 
 
 def blueprint(
-    claude: Installed, login: Login, health_checks: HealthChecks, monitor: MonitorChecks
+    claude: Installed,
+    login: Login,
+    health_checks: HealthChecks,
+    monitor: MonitorChecks,
+    console: Callable[[], Response | None],
 ) -> Blueprint:
-    """The views."""
+    """The views; `console` makes the page of `GET /`, if there is one."""
     views = Blueprint("health", __name__)
-    root.add_routes(views)
+    root.add_routes(views, console)
 
     @views.get("/health")
     @describes(

@@ -77,6 +77,7 @@ TAGS = (
         "These pages, and what they are made from. They need no credentials.",
         (
             "health.root",
+            "console.asset",
             "docs.swagger_ui",
             "docs.redoc",
             "docs.openapi",

@@ -208,7 +208,7 @@ def test_the_image_holds_code_and_no_secret(podman: Podman) -> None:
     assert not [each for each in image["Config"]["Env"] if "PASSWORD" in each or "KEY" in each]
     held = podman.run("run", "--rm", "--network=none", IMAGE, "ls", "-A", "/opt/claudecode2api")
     assert held.split() == [
-        *("app", "gunicorn.conf.py", "requirements.txt", "scripts", "vendored", "venv")
+        *("app", "console", "gunicorn.conf.py", "requirements.txt", "scripts", "vendored", "venv")
     ]
     changeable = "find /opt/claudecode2api ! -user root -o -perm /022 ! -type l"
     assert not podman.run("run", "--rm", "--network=none", IMAGE, "sh", "-c", changeable)

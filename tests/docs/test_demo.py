@@ -15,7 +15,7 @@ from tests.support.pages import ROOT, page
 def checkout(folder: Path) -> Path:
     """A checkout whose venv/ is the tests' own."""
     folder.mkdir()
-    for name in ("app", "vendored", "gunicorn.conf.py", "requirements.txt", "tests"):
+    for name in ("app", "vendored", "console", "gunicorn.conf.py", "requirements.txt", "tests"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     venv = folder / "venv"

@@ -41,7 +41,7 @@ def test_the_wheel_has_one_package_with_all_that_the_gateway_reads(package: Pack
     }
     files = {
         str(path.relative_to(ROOT))
-        for folder in ("app", "vendored")
+        for folder in ("app", "vendored", "console/dist")
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }

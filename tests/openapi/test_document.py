@@ -141,6 +141,7 @@ def test_only_the_open_paths_need_no_credentials(document: dict[str, Any]) -> No
     }
     assert open_to_all == {
         "/",
+        "/console/assets/{name}",
         "/health",
         "/openapi.json",
         "/docs",

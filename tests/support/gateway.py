@@ -162,7 +162,8 @@ class Gateway:
         self.code.mkdir()
         shutil.copytree(ROOT / "app", self.code / "app")
         shutil.copy(ROOT / "gunicorn.conf.py", self.code)
-        (self.code / "vendored").symlink_to(ROOT / "vendored")
+        for name in ("vendored", "console"):
+            (self.code / name).symlink_to(ROOT / name)
 
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start gunicorn; its output is in the log."""

@@ -12,7 +12,7 @@ from typing import Any
 from app.settings import setting_names
 from tests.support.gateway import PATIENCE, ROOT, Gateway, answers, eventually, free_port
 
-_LINKED = ("app", "vendored", "gunicorn.conf.py", "requirements.txt", ".env.example")
+_LINKED = ("app", "vendored", "console", "gunicorn.conf.py", "requirements.txt", ".env.example")
 # Nobody's setting: the process's own.
 _ITS_OWN = {"PATH", "HOME"}
 

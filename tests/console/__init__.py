@@ -1,0 +1,1 @@
+"""Tests of the console: what a browser gets of it."""
