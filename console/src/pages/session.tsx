@@ -1,5 +1,89 @@
-/** The page `session`. */
+/** A session: its transcript as the CLI keeps it, and its jobs. */
+
+import { useEffect, useState } from "preact/hooks";
+import { get, sentence } from "../api/client";
+import type { Session } from "../api/types";
+import { link } from "../router";
+import { ErrorNotice } from "../ui/notice";
+import { SessionActions, SessionFacts } from "../ui/session-facts";
+import { Transcript } from "../ui/transcript";
+import "./sessions.css";
 
 export function SessionPage({ id }: { id: string }) {
-  return <section class="page"><h1>session {id}</h1></section>;
+  const [session, setSession] = useState<Session | null>(null);
+  const [error, setError] = useState("");
+
+  async function load(signal?: AbortSignal): Promise<void> {
+    try {
+      setSession(await get<Session>(`/sessions/${id}`, {}, signal));
+      setError("");
+    } catch (problem) {
+      if (!signal?.aborted) setError(sentence(problem));
+    }
+  }
+
+  /** Put the page of older entries before those that are shown. */
+  async function older(shown: Session): Promise<void> {
+    try {
+      const page = await get<Session>(`/sessions/${id}`, { before: shown.next });
+      setSession({ ...shown, entries: [...page.entries, ...shown.entries], next: page.next });
+    } catch (problem) {
+      setError(sentence(problem));
+    }
+  }
+
+  useEffect(() => {
+    const controller = new AbortController();
+    void load(controller.signal);
+    return () => controller.abort();
+  }, [id]);
+
+  return (
+    <section class="page">
+      {error && <ErrorNotice error={error} retry={() => void load()} />}
+      {!session && !error && <p class="dim">Loading…</p>}
+      {session && (
+        <>
+          <div class="row session-head">
+            <div>
+              <h1 dir="auto">{session.title || "Session without a title"}</h1>
+              <p class="mono dim" dir="auto">
+                {session.cwd}
+              </p>
+              <SessionFacts session={session} />
+            </div>
+            <SessionActions session={session} />
+          </div>
+          {session.next && (
+            <button type="button" onClick={() => void older(session)}>
+              Earlier messages
+            </button>
+          )}
+          <Transcript entries={session.entries} />
+          {session.entries.length === 0 && <p class="dim">The CLI keeps no transcript of it.</p>}
+          <Jobs ids={session.jobs} />
+        </>
+      )}
+    </section>
+  );
+}
+
+function Jobs({ ids }: { ids: string[] }) {
+  if (ids.length === 0) return null;
+  return (
+    <details>
+      <summary>
+        {ids.length} {ids.length === 1 ? "job" : "jobs"} of this session
+      </summary>
+      <ul>
+        {ids.map((id) => (
+          <li key={id}>
+            <a class="mono" href={link("jobs", id)}>
+              {id}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
 }
