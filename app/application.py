@@ -10,6 +10,7 @@ from app.api import (
     chat,
     claude,
     control,
+    folders,
     health,
     jobs,
     messages,
@@ -29,6 +30,7 @@ from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
 from app.console import assets
 from app.console.built_files import BUILT, BuiltFiles
+from app.conversation.model_turns import WORKSPACE as MODEL_WORKSPACE
 from app.conversation.workspaces import Workspaces
 from app.http import (
     access,
@@ -42,6 +44,7 @@ from app.http.body import BodyReader
 from app.http.chat_request import ChatRequests
 from app.http.cross_origin import CrossOriginPolicy
 from app.jobs.background import BackgroundWork
+from app.jobs.folders import Folders
 from app.jobs.health import HealthChecks
 from app.jobs.idempotency import Keys
 from app.jobs.index import JobIndex
@@ -100,6 +103,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         *_talk_blueprints(settings, service, Talk(service, spool, limits.min_free), bodies),
         questions.blueprint(asked, bodies),
         runs.blueprint(processes),
+        *_look_blueprints(startup, spool, roots, workspaces),
         stats.blueprint(service, installed, master),
         claude.blueprint(service, requests, workspaces),
         *chat_apis.blueprints(settings, service, requests, workspaces, environment, spool, limits),
@@ -161,6 +165,16 @@ def _talk_blueprints(
         messages.blueprint(talk, bodies),
         control.blueprint(service, talk, bodies, settings.control_allowed),
     ]
+
+
+def _look_blueprints(
+    startup: Startup, spool: Spool, roots: Sequence[Path], workspaces: Workspaces
+) -> list[Blueprint]:
+    """The views with which a client chooses a folder."""
+    index = JobIndex(spool.state)
+    # The empty folder of jobs in model mode.
+    hidden = [str(workspaces.folder / MODEL_WORKSPACE)]
+    return [folders.blueprint(Folders(spool, index, roots, hidden))]
 
 
 def _chat_requests(

@@ -368,6 +368,14 @@ class Unavailable(GatewayError):
     code = "unavailable"
 
 
+class DiskTooSlow(GatewayError):
+    """The disk did not answer in time."""
+
+    status = 503
+    code = "disk_too_slow"
+    message = "The disk did not answer in time; try again in a minute"
+
+
 class ShuttingDown(GatewayError):
     """This gateway process is shutting down; retry the same URL."""
 
@@ -606,3 +614,13 @@ class RunNotEnded(GatewayError):
     status = 504
     code = "run_not_ended"
     message = "The run has not ended in time; it may still do so"
+
+
+# Folders
+
+
+class FolderNotFound(NothingFound):
+    """The folder does not exist, cannot be read, or is outside of CWD_ROOTS."""
+
+    code = "folder_not_found"
+    message = "Folder not found: {}"

@@ -67,6 +67,11 @@ class JobIndex:
             ]
         )
 
+    def recent_folders(self, user: str, limit: int) -> list[tuple[str, int]]:
+        """The folders of a user's jobs, the latest first, each with its last job's `started`."""
+        query = tables.RECENT_FOLDERS
+        return self._read(lambda database: database.execute(query, (user, limit)).fetchall())
+
     def sums(self, pending: Collection[str]) -> tuple[dict[Group, Amounts], set[str]]:
         """What the kept jobs used, and which of the `pending` ones that includes."""
         return self._read(

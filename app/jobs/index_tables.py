@@ -42,6 +42,11 @@ SCHEMA = f"""
     ) WITHOUT ROWID;
 """
 
+RECENT_FOLDERS = """
+    SELECT cwd, MAX(started) AS latest FROM jobs INDEXED BY by_cwd WHERE user = ? GROUP BY cwd
+    ORDER BY latest DESC LIMIT ?
+"""
+
 
 class Filter(NamedTuple):
     """Which jobs to list; None is any. `text` is a part of the title."""

@@ -39,6 +39,11 @@ TAGS = (
         ),
     ),
     Tag(
+        "Choose a folder or a session",
+        "The folders that a job can run in.",
+        ("folders.all_folders",),
+    ),
+    Tag(
         "OpenAI's API",
         "For programs that use OpenAI's API: set their base URL to this gateway's address and"
         " `/v1`, and their API key to one in API_KEYS.",
