@@ -18,6 +18,7 @@ from app.api import (
     questions,
     runs,
     stats,
+    whoami,
 )
 from app.api.monitor_checks import MonitorChecks
 from app.auth.authenticator import Authenticator
@@ -49,6 +50,7 @@ from app.jobs.health import HealthChecks
 from app.jobs.idempotency import Keys
 from app.jobs.index import JobIndex
 from app.jobs.index_upkeep import IndexUpkeep
+from app.jobs.job_list import JobList
 from app.jobs.left_jobs import LeftJobs
 from app.jobs.limits import Limits
 from app.jobs.log_ends import EndLog
@@ -99,7 +101,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     requests = _chat_requests(settings, installed, roots, bodies)
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
-        jobs.blueprint(service),
+        jobs.blueprint(service, JobList(service, spool, JobIndex(spool.state), startup.users)),
+        whoami.blueprint(),
         *_talk_blueprints(settings, service, Talk(service, spool, limits.min_free), bodies),
         questions.blueprint(asked, bodies),
         runs.blueprint(processes),

@@ -8,8 +8,14 @@ from app.api.described.jobs import JobRecord, Jobs, Removed
 from app.api.wait import seconds_to_wait, wait_parameter
 from app.errors import InvalidRequest, JobNotFound, JobStillRunning
 from app.http.disconnect import follow_for_client
-from app.http.query import whole_number_in_query
+from app.http.query import (
+    choices_in_query,
+    switch_in_query,
+    text_in_query,
+    whole_number_in_query,
+)
 from app.jobs.follow import BEYOND
+from app.jobs.job_list import COUNTED, Choice, JobList
 from app.jobs.service import JobService
 from app.openapi.describe import Parameter, describes
 
@@ -17,20 +23,49 @@ from app.openapi.describe import Parameter, describes
 DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 500
 
-_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost")
+#: Characters of a title's part, and of an id or a name.
+_LONGEST_TEXT = 200
+# A longer one leaves no room in the request's line.
+_LONGEST_PATH = 1000
 
 _LIST = describes(
     "List jobs, newest first.",
     {200: Jobs},
     details="Those that are queued, running or have ended. Users see their own jobs, the operator"
-    " all jobs.",
+    " all jobs. Filters are combined.",
     errors=[InvalidRequest, JobNotFound],
     parameters=[
         Parameter(
             "status",
             "query",
-            {"type": "string", "enum": list(_STATUSES)},
-            "Only jobs with this status.",
+            {"type": "array", "items": {"type": "string", "enum": list(COUNTED)}},
+            "Only jobs with one of these statuses: repeat the parameter, or separate them by"
+            " commas. `waiting`: a running job with a question that needs an answer.",
+        ),
+        Parameter(
+            "user",
+            "query",
+            {"type": "string", "minLength": 1, "maxLength": _LONGEST_TEXT},
+            "Only jobs of the user with this name. For the operator: other users see no jobs but"
+            " their own.",
+        ),
+        Parameter(
+            "session_id",
+            "query",
+            {"type": "string", "minLength": 1, "maxLength": _LONGEST_TEXT},
+            "Only jobs of this session.",
+        ),
+        Parameter(
+            "cwd",
+            "query",
+            {"type": "string", "minLength": 1, "maxLength": _LONGEST_PATH},
+            "Only jobs with this working directory, as it was requested.",
+        ),
+        Parameter(
+            "q",
+            "query",
+            {"type": "string", "minLength": 1, "maxLength": _LONGEST_TEXT},
+            "Only jobs with this text in their title. Capital and small ASCII letters are equal.",
         ),
         Parameter(
             "limit",
@@ -43,6 +78,19 @@ _LIST = describes(
             "query",
             {"type": "string", "format": "uuid"},
             "Only jobs that were started before the job with this id: the next page.",
+        ),
+        Parameter(
+            "short",
+            "query",
+            {"type": "boolean", "default": False},
+            "Whether to list short records, which have no result.",
+        ),
+        Parameter(
+            "totals",
+            "query",
+            {"type": "boolean", "default": False},
+            "Whether to count all jobs that you may see by their status, too, whatever the"
+            " filters are.",
         ),
     ],
 )
@@ -66,7 +114,7 @@ _REMOVE = describes(
 )
 
 
-def blueprint(jobs: JobService) -> Blueprint:
+def blueprint(jobs: JobService, listed: JobList) -> Blueprint:
     """The views."""
     views = Blueprint("jobs", __name__)
     processes.add_routes(views, jobs)
@@ -75,14 +123,19 @@ def blueprint(jobs: JobService) -> Blueprint:
     @views.get("/jobs")
     @_LIST
     def newest() -> Response:
-        status = request.args.get("status")
-        if status is not None and status not in _STATUSES:
-            message = f"Must be one of {', '.join(_STATUSES)}"
-            raise InvalidRequest.of("unknown_status", ("query", "status"), message)
+        choice = Choice(
+            choices_in_query("status", COUNTED),
+            text_in_query("user", _LONGEST_TEXT),
+            text_in_query("session_id", _LONGEST_TEXT),
+            text_in_query("cwd", _LONGEST_PATH),
+            text_in_query("q", _LONGEST_TEXT),
+            request.args.get("before"),
+        )
         limit = whole_number_in_query("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
-        before = request.args.get("before")
-        rows = jobs.newest(g.user, status, limit, before)
-        return jsonify(jobs=rows, count=len(rows))
+        is_short, has_totals = switch_in_query("short"), switch_in_query("totals")
+        rows = listed.newest(g.user, choice, limit, short=is_short)
+        totals = {"totals": listed.totals(g.user)} if has_totals else {}
+        return jsonify(jobs=rows, count=len(rows), **totals)
 
     @views.get("/jobs/<job_id>")
     @_GET

@@ -68,6 +68,12 @@ class Users:
                 return user.name
         return (self.record.keys.get(user_id) or [None])[0] or _default_name(user_id)
 
+    def ids_of(self, name: str) -> set[str]:
+        """The ids of the users with this name, also of those whose key was removed."""
+        known = {self.operator.id, *self.record.keys, *(user.id for _, user in self.keys)}
+        # A user of 1.0 whose name is the id, perhaps.
+        return {user_id for user_id in (*known, name) if self.name_of(user_id) == name}
+
 
 def assign(
     auth_user: str, keys: Sequence[ApiKey], shares: bool, known: UsersRecord | None, has_data: bool

@@ -49,9 +49,9 @@ RECENT_FOLDERS = """
 
 
 class Filter(NamedTuple):
-    """Which jobs to list; None is any. `text` is a part of the title."""
+    """Which jobs to list; None is any, and so is no status. `text` is a part of the title."""
 
-    status: str | None = None
+    statuses: tuple[str, ...] = ()
     user: str | None = None
     session: str | None = None
     cwd: str | None = None
@@ -61,13 +61,16 @@ class Filter(NamedTuple):
 def newest_query(wanted: Filter, before: Position | None, limit: int) -> tuple[str, list[object]]:
     """The query for the newest jobs, with the best index of the table.
 
-    >>> newest_query(Filter(status="failed"), None, 50)[0].partition("FROM ")[2]
-    'jobs INDEXED BY by_status WHERE status = ? ORDER BY started DESC, id DESC LIMIT ?'
+    >>> newest_query(Filter(("failed", "lost")), None, 50)[0].partition("FROM ")[2]
+    'jobs INDEXED BY by_status WHERE status IN (?, ?) ORDER BY started DESC, id DESC LIMIT ?'
     """
     fields = wanted._asdict()
-    text = fields.pop("text")
+    text, statuses = fields.pop("text"), fields.pop("statuses")
     terms = [f"{name} = ?" for name, value in fields.items() if value is not None]
     values: list[object] = [_plain(value) for value in fields.values() if value is not None]
+    if statuses:
+        terms.append(f"status IN ({', '.join('?' * len(statuses))})")
+        values += statuses
     if text is not None:
         terms.append(r"title LIKE ? ESCAPE '\'")
         escaped = "".join(f"\\{each}" if each in r"\%_" else each for each in text)
@@ -79,7 +82,7 @@ def newest_query(wanted: Filter, before: Position | None, limit: int) -> tuple[s
         use = "INDEXED BY by_cwd"
     elif wanted.user is not None:
         use = "INDEXED BY by_user"
-    elif wanted.status is not None:
+    elif statuses:
         use = "INDEXED BY by_status"
     else:
         use = "INDEXED BY by_start"

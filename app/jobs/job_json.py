@@ -80,6 +80,47 @@ def render_running(
     }
 
 
+def session_of(job: Job, request: JobRequest, ended: JobEnd | None) -> str | None:
+    """The session of a job: the one that the CLI has named, or else the one in the request."""
+    named = job.read_session() if ended is None else ended.session_id
+    return named or request.session_id
+
+
+def render_row(
+    job: Job,
+    request: JobRequest,
+    user: str,
+    ended: JobEnd | None,
+    place: Place | None,
+    open_questions: int,
+) -> dict[str, Any]:
+    """A job's short record, for which no output of a job that has ended is read."""
+    result = {} if ended is None else _typed_result(ended)
+    status = "queued" if place else "running"
+    claim = job.claimed_by() if ended is None else None
+    return {
+        "process_id": job.id,
+        "status": ended.status if ended else status,
+        "reason": ended and ended.reason,
+        "title": request.title,
+        "cwd": request.cwd,
+        "model": request.model,
+        "user": user,
+        "session_id": session_of(job, request, ended),
+        "run_id": ended.run if ended else claim and claim.run,
+        "started_at": request.started_at,
+        "ended_at": ended and ended.ended_at,
+        "duration_ms": result.get("duration_ms"),
+        "total_cost_usd": result.get("total_cost_usd"),
+        "num_turns": result.get("num_turns"),
+        "is_error": result.get("is_error"),
+        "queue_position": place and place.number,
+        "open_questions": open_questions,
+        "backend": request.backend,
+        "detached": request.detached,
+    }
+
+
 def render_record(
     job: Job, request: JobRequest, user: str, ended: JobEnd | None, place: Place | None
 ) -> dict[str, Any]:

@@ -35,10 +35,11 @@ def _positions(
     recent = spool.recent()
     found = sorted(filter(None, map(position_of, recent.values())), reverse=True)
     newer = (each for each in found if before is None or each < before)
-    if wanted.status in _UNENDED:
+    ended = tuple(each for each in wanted.statuses if each not in _UNENDED)
+    if wanted.statuses and not ended:
         yield from newer
         return
-    older = _indexed(index, wanted, before)
+    older = _indexed(index, wanted._replace(statuses=ended), before)
     yield from merge(newer, (each for each in older if each.id not in recent), reverse=True)
 
 

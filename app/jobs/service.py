@@ -1,6 +1,5 @@
 """The operations on jobs: start, follow, cancel, list."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,17 +14,15 @@ from app.errors import (
     JobStillRunning,
     ShuttingDown,
 )
-from app.jobs import listing
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.index import IndexUnusable, JobIndex
 from app.jobs.index_entry import entry_of
-from app.jobs.index_tables import Filter
 from app.jobs.job_json import render_end, render_record, render_running, result_fields
 from app.jobs.log_ends import EndLog
 from app.jobs.spec import JobSpec
 from app.jobs.starter import JobStarter
 from app.jobs.statistics import Statistics
-from app.jobs.store import Spool, position_of
+from app.jobs.store import Spool
 from app.metrics import Metrics
 from app.records.job import Job
 from app.records.job_records import JobEnd, JobRequest
@@ -33,9 +30,6 @@ from app.runs.cancel import ask_to_end
 from app.runs.end_processes import KILL_PATIENCE
 from app.runs.launcher.client import LauncherClient
 from app.runs.queue_file import place_of, queued
-
-#: Rows of a listing between two pauses in which other greenlets run.
-_PORTION = 10
 
 
 class Stoppable(Protocol):
@@ -196,42 +190,15 @@ class JobService:
             raise JobNotFound(job_id)
         return job
 
-    def newest(
-        self, user: User, status: str | None, limit: int, before: str | None
-    ) -> list[dict[str, Any]]:
-        """The records of jobs that this user may see, the newest first.
-
-        With `before`, the id of a job, only those that are older. Raises JobNotFound.
-        """
-        place = None
-        if before is not None and (place := position_of(self.find(before, user))) is None:
-            raise JobNotFound(before)
-        wanted = Filter(status, None if user.is_operator or user.shares else user.id)
-        rows: list[dict[str, Any]] = []
-        for number, job in enumerate(listing.newest(self._spool, self._index, wanted, place)):
-            if number % _PORTION == _PORTION - 1:
-                time.sleep(0)
-            request, end = job.request(), job.end()
-            if request is None or not user.may_see(request.user):
-                continue
-            if end is not None and status not in (None, end.status):
-                continue
-            try:
-                record = self._record(job, request, end)
-            except JobNotFound:
-                # Its record is damaged, or it was removed just now.
-                continue
-            if status in (None, record["status"]):
-                rows.append(record)
-            if len(rows) == limit:
-                break
-        return rows
-
     def record(self, job: Job) -> dict[str, Any]:
         """A job's record. Raises JobNotFound."""
-        return self._record(job, job.request(), job.end())
+        return self.record_of(job, job.request(), job.end())
 
-    def _record(self, job: Job, request: JobRequest | None, end: JobEnd | None) -> dict[str, Any]:
+    def record_of(self, job: Job, request: JobRequest | None, end: JobEnd | None) -> dict[str, Any]:
+        """A job's record, made of its request and its end, as they were read. Raises JobNotFound.
+
+        A job without an end is closed if its supervisor died.
+        """
         if end is None:
             self._spool.close_if_dead(job)
             request, end = job.request(), job.end()

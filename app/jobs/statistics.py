@@ -30,15 +30,17 @@ class Statistics:
         `day`, `model` or `user`, `jobs`, `cost_usd` and `tokens`.
         """
         seen = {group: amounts for group, amounts in self._groups().items() if may_see(group.user)}
-        statuses: Counter[str] = Counter()
-        for group, amounts in seen.items():
-            statuses[group.status] += amounts.jobs
         return {
-            "jobs": dict(sorted(statuses.items())),
+            "jobs": dict(sorted(_by_status(seen).items())),
             "days": _rows("day", seen, lambda group: group.day),
             "models": _rows("model", seen, lambda group: group.model),
             "users": _rows("user", seen, lambda group: name_of(group.user)),
         }
+
+    def ended(self, may_see: Callable[[str], bool]) -> Counter[str]:
+        """How many jobs have ended with each status, of the users that `may_see` accepts."""
+        groups = self._groups().items()
+        return _by_status({group: amounts for group, amounts in groups if may_see(group.user)})
 
     def _groups(self) -> Mapping[Group, Amounts]:
         # First, so that a job that enters the index meanwhile is counted.
@@ -61,6 +63,13 @@ def _sums_of(jobs: Iterable[Job], known: Mapping[Group, Amounts]) -> Mapping[Gro
         if entry is not None:
             sums[entry.group] = sums[entry.group].plus(entry.amounts)
     return sums
+
+
+def _by_status(sums: Mapping[Group, Amounts]) -> Counter[str]:
+    statuses: Counter[str] = Counter()
+    for group, amounts in sums.items():
+        statuses[group.status] += amounts.jobs
+    return statuses
 
 
 def _rows(

@@ -21,7 +21,14 @@ TAGS = (
     Tag(
         "Look up jobs",
         "The jobs that are waiting, running or have ended, with their answers and costs.",
-        ("jobs.newest", "jobs.one", "jobs.remove", "jobs.processes", "stats.stats"),
+        (
+            "jobs.newest",
+            "jobs.one",
+            "jobs.remove",
+            "jobs.processes",
+            "stats.stats",
+            "whoami.whoami",
+        ),
     ),
     Tag(
         "Talk to a running job",

@@ -101,7 +101,7 @@ class Facts:
             if request is not None
             and end is not None
             and (before is None or (position_of(job) or before) < before)
-            and wanted.status in (None, end.status)
+            and (not wanted.statuses or end.status in wanted.statuses)
             and wanted.user in (None, request.user)
             and wanted.session in (None, end.session_id)
             and wanted.cwd in (None, request.cwd)
@@ -116,7 +116,8 @@ def listed(spool: Spool, index: JobIndex) -> list[str]:
 FILTERS = [
     Filter(*values)
     for values in itertools.product(
-        (None, "failed", "timed_out"), (None, "me", "ü\ud800"), (None, "s1"), (None, "/srv/\udcff"),
+        ((), ("failed",), ("lost", "timed_out")),
+        (None, "me", "ü\ud800"), (None, "s1"), (None, "/srv/\udcff"),
         (None, "0% d", "title", "_"),
     )
 ]  # fmt: skip
@@ -432,7 +433,7 @@ def test_the_cost_of_a_request_does_not_grow_with_the_kept_jobs(
         for ask in (
             lambda: list(itertools.islice(newest(spool, index, Filter(), None), 50)),
             lambda: list(itertools.islice(newest(spool, index, Filter(user="you"), None), 9)),
-            lambda: list(newest(spool, index, Filter("running"), None)),
+            lambda: list(newest(spool, index, Filter(("running",)), None)),
             lambda: statistics.sums(lambda _: True, plain),
             lambda: remove_old(spool, index, 1e6),
             lambda: spool.count(),

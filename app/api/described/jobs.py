@@ -40,9 +40,7 @@ LiveStatus = Literal["queued", "running"]
 _TITLE = "The request's `title`, or the first line of its prompt; null for jobs of version 1.0."
 
 
-class ProcessRow(ResponseModel):
-    """A job that is running or queued."""
-
+class _Row(ResponseModel):
     process_id: UUID = Field(description="The job's id.", examples=[_ID])
     title: str | None = Field(description=_TITLE, examples=["Which files are here?"])
     cwd: str = Field(description="The working directory.", examples=["/home/me/project"])
@@ -57,13 +55,18 @@ class ProcessRow(ResponseModel):
         description="AUTH_USER, or the name of a key in API_KEYS.",
         examples=["admin"],
     )
-    status: LiveStatus = Field(description="`queued`: it waits for its turn to start.")
     queue_position: int | None = Field(
         description="The place in the queue, from 1; null if the job is running or has ended.", ge=1
     )
     backend: Backend = Field(
         description="`direct`: the model's API answers without the CLI, and `cwd` is empty."
     )
+
+
+class ProcessRow(_Row):
+    """A job that is running or queued."""
+
+    status: LiveStatus = Field(description="`queued`: it waits for its turn to start.")
 
 
 class Processes(ResponseModel):
@@ -216,11 +219,45 @@ class FailedJob(JobRecord):
     request_id: str = Field(description="The same as the header X-Request-ID.")
 
 
+class JobRow(_Row):
+    """The short record of a job."""
+
+    status: LiveStatus | Status = Field(description="As in the job's record.")
+    reason: Reason | None = Field(description="As in the job's record.")
+    run_id: UUID | None = Field(
+        description="The run that serves the job; null: none does yet.", examples=[_ID]
+    )
+    ended_at: AwareDatetime | None = Field(description="When it ended; null before.")
+    duration_ms: float | None = Field(description="As in the job's record.")
+    total_cost_usd: float | None = Field(description="As in the job's record.")
+    num_turns: int | None = Field(description="As in the job's record.")
+    is_error: bool | None = Field(description="As in the job's record.")
+    open_questions: int = Field(description="How many questions need an answer.", ge=0)
+    detached: bool = Field(description="Whether the job continues when its client disconnects.")
+
+
+class Totals(ResponseModel):
+    """How many kept jobs have each status."""
+
+    queued: int = Field(description="They wait for their turn to start.", ge=0)
+    running: int = Field(description="They have started.", ge=0)
+    waiting: int = Field(description="Those running jobs with questions for a client.", ge=0)
+    succeeded: int = Field(description="As in a job's record.", ge=0)
+    failed: int = Field(description="As in a job's record.", ge=0)
+    cancelled: int = Field(description="As in a job's record.", ge=0)
+    timed_out: int = Field(description="As in a job's record.", ge=0)
+    lost: int = Field(description="As in a job's record.", ge=0)
+
+
 class Jobs(ResponseModel):
     """Records, newest first."""
 
-    jobs: list[JobRecord] = Field(description="The records.")
+    jobs: list[JobRecord] | list[JobRow] = Field(
+        description="The records; with `short=true`, short records."
+    )
     count: int = Field(description="How many there are in this response.", ge=0)
+    # Only some responses have it.
+    totals: Totals | None = Field(None, description="The counts, with `totals=true`.")
 
 
 class Started(ResponseModel):
