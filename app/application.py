@@ -18,6 +18,7 @@ from app.api import (
     questions,
     runs,
     stats,
+    usage,
     whoami,
 )
 from app.api.monitor_checks import MonitorChecks
@@ -62,6 +63,8 @@ from app.jobs.spares import Spares
 from app.jobs.starter import JobStarter
 from app.jobs.store import Spool
 from app.jobs.talk import Talk
+from app.jobs.usage import UsageReports
+from app.jobs.usage_ledger import UsageLedger
 from app.metrics import Metrics
 from app.openapi import pages
 from app.openapi.introduction import introduction
@@ -94,7 +97,8 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     limits = _limits(settings, roots)
     counters = Metrics(settings.state_dir / "metrics", worker)
     spares = Spares(spool.state, installed, _defaults(settings), settings.spares)
-    service, background = _jobs(spool, launcher, limits, counters, spares, startup)
+    ledger = UsageLedger(spool.state, settings.usage_retention)
+    service, background = _jobs(spool, launcher, limits, counters, spares, ledger, startup)
     asked = Questions(service, spool, startup.users)
     processes = Runs(service, spool, startup.users, limits.kill_grace)
     bodies = BodyReader(settings.max_body)
@@ -108,6 +112,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         runs.blueprint(processes),
         *_look_blueprints(startup, spool, roots, workspaces),
         stats.blueprint(service, installed, master),
+        usage.blueprint(UsageReports(ledger, startup.users)),
         claude.blueprint(service, requests, workspaces),
         *chat_apis.blueprints(settings, service, requests, workspaces, environment, spool, limits),
     ]
@@ -132,6 +137,7 @@ def _jobs(
     limits: Limits,
     counters: Metrics,
     spares: Spares,
+    ledger: UsageLedger,
     startup: Startup,
 ) -> tuple[JobService, BackgroundWork]:
     """The jobs for the views, and the work beside them."""
@@ -156,7 +162,7 @@ def _jobs(
         users,
         LeftJobs(spool.state, service, settings.retry_grace),
         limits.retention,
-        ResponseStore.of(settings).forget_old,
+        [ResponseStore.of(settings).forget_old, ledger.tidy],
     )
     return service, background
 

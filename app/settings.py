@@ -57,6 +57,7 @@ class Settings:
     job_timeout: float
     job_idle_timeout: float
     job_retention: float
+    usage_retention: float
     ask_timeout: float
     keep_alive: float
     keep_alive_chat: float
@@ -212,6 +213,7 @@ _TABLE: dict[str, _Setting] = {
     "JOB_TIMEOUT": _Setting(_is("3600"), parse.seconds(0, 31_536_000), "number"),
     "JOB_IDLE_TIMEOUT": _Setting(_is("0"), parse.seconds(0, 31_536_000), "number"),
     "JOB_RETENTION": _Setting(_is("86400"), parse.seconds(0, 315_360_000), "number"),
+    "USAGE_RETENTION": _Setting(_is("34560000"), parse.seconds(86_400, 315_360_000), "number"),
     "ASK_TIMEOUT": _Setting(_is("600"), parse.seconds(1, 31_536_000), "number"),
     "KEEP_ALIVE": _Setting(_is("0"), parse.seconds(0, 31_536_000), "number"),
     "KEEP_ALIVE_CHAT": _Setting(_is("300"), parse.seconds(0, 31_536_000), "number"),

@@ -47,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "job_timeout": 3600.0,
     "job_idle_timeout": 0.0,
     "job_retention": 86400.0,
+    "usage_retention": 34560000.0,
     "response_retention": 2592000.0,
     "ask_timeout": 600.0,
     "keep_alive": 0.0,

@@ -33,6 +33,7 @@ _OWN = {
     "STATE_DIR": ('"/srv/state"', "/srv/state"),
     "WORKERS": ("3", "3"),
     "WORKSPACES": ('"/srv/work"', "/srv/work"),
+    "USAGE_RETENTION": ("86400", "86400"),
 }
 
 

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.auth.users import Users
 from app.auth.users_file import mend_users
@@ -39,8 +39,8 @@ _INDEX_EVERY = 0.25
 class BackgroundWork:
     """The background work of one worker; each method runs in a separate greenlet.
 
-    `retention` is in seconds. `forget_more` removes what else is no longer kept, now and then in
-    one worker.
+    `retention` is in seconds. Each function in `forget_more` removes what else is no longer kept,
+    now and then in one worker.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BackgroundWork:
         users: Users,
         left: LeftJobs,
         retention: float,
-        forget_more: Callable[[], None],
+        forget_more: Sequence[Callable[[], None]],
     ) -> None:
         self._spool = spool
         self._launcher = launcher
@@ -101,7 +101,8 @@ class BackgroundWork:
             self._forget_at = time.monotonic() + _FORGET_EVERY
             self._keys.forget_removed()
             session_users.forget_old(self._spool.state)
-            self._forget_more()
+            for forget in self._forget_more:
+                forget()
 
     def keep_spares(self) -> None:
         """Have the launcher keep spares, once it is known whether the CLI can be one."""

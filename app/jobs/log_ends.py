@@ -7,6 +7,7 @@ from app.jobs.index_entry import Entry, entry_of
 from app.jobs.job_json import seconds_between
 from app.jobs.start_kind import start_kind
 from app.jobs.store import Spool
+from app.jobs.usage_record import UsageRecorder
 from app.metrics import Metrics
 from app.records.job import Job
 from app.records.job_records import JobEnd, JobRequest
@@ -28,10 +29,12 @@ class EndLog:
         self._name_of = name_of
         self._metrics = metrics
         self._note = note
+        self._usage = UsageRecorder(spool.state)
 
     def add(self, job: Job) -> None:
         """Log and count a job's end, if it has ended and was not logged before."""
         request, end = job.request(), job.end()
+        entry = _record_usage(self._usage, job, request, end)
         if not job.links.take_unlogged() or request is None or end is None:
             return
         log_end(request, end, self._name_of)
@@ -40,7 +43,6 @@ class EndLog:
             self._metrics.count_run_start(kind)
         if end.start_retried:
             self._metrics.count_retried_start()
-        entry = entry_of(job, request, end)
         if entry is not None:
             self._note(entry)
 
@@ -55,10 +57,28 @@ def log_unlogged(spool: Spool, name_of: Callable[[str], str]) -> None:
 
     `name_of` returns the name of a user's id.
     """
+    usage = UsageRecorder(spool.state)
     for job in spool.unlogged():
         request, end = job.request(), job.end()
+        _record_usage(usage, job, request, end)
         if job.links.take_unlogged() and request is not None and end is not None:
             log_end(request, end, name_of)
+
+
+def _record_usage(
+    usage: UsageRecorder, job: Job, request: JobRequest | None, end: JobEnd | None
+) -> Entry | None:
+    """Add a job to the ledger of usage, unless its end was logged; returns its index entry.
+
+    That is done before the end is marked as logged. If this process dies in between, the job is in
+    the ledger twice, which a reader of it notices; a missing one it could not.
+    """
+    if request is None or end is None or not job.links.is_unlogged():
+        return None
+    entry = entry_of(job, request, end)
+    if entry is not None:
+        usage.add(job, entry, end)
+    return entry
 
 
 def log_end(request: JobRequest, end: JobEnd, name_of: Callable[[str], str]) -> None:

@@ -28,6 +28,7 @@ TAGS = (
             "jobs.processes",
             "stats.stats",
             "whoami.whoami",
+            "usage.usage",
         ),
     ),
     Tag(

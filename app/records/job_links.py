@@ -25,6 +25,10 @@ class JobLinks:
         """Whether the job is in the list of the jobs that have not ended."""
         return files.is_there(self.live)
 
+    def is_unlogged(self) -> bool:
+        """Whether the job is in the list of the jobs whose end is not logged yet."""
+        return files.is_there(self.unlogged)
+
     def move_to_unlogged(self) -> None:
         """Move the link in `live/` to `unlogged/`; any process may do it again."""
         try:

@@ -6,9 +6,12 @@ Standard library alone, because the supervisor imports this.
 import os
 import socket
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 
 from app import processes
-from app.records import kept_run
+from app.cli.cost import cost_in, tokens_in
+from app.records import kept_run, usage_line
 from app.records.job import Job
 from app.records.job_records import JobRequest
 from app.records.kept_run import KeptRun
@@ -42,6 +45,8 @@ class KeptSession:
         self._own_turns = 0
         self._own_cost = 0.0
         self._cost_at_idle = 0.0
+        # What the run has cost that is in the ledger of usage, or in a job's end.
+        self._cost_counted = 0.0
         self._until = 0.0
         self._idle_since: str | None = None
         #: The client's tools, if the run was started with some.
@@ -118,6 +123,7 @@ class KeptSession:
             return False
         self._until = time.monotonic() + seconds
         self._own_turns, self._own_cost, self._cost_at_idle = 0, 0.0, run.cost
+        self._cost_counted = run.cost
         self._idle_since = now()
         return self._write(self._state_without_job, self._idle_since)
 
@@ -157,6 +163,32 @@ class KeptSession:
             self._own_turns += 1
             self._own_cost = self.run.cost - self._cost_at_idle
             self._write(self._state_without_job, self._idle_since)
+            self._count_own_turn(self.run.cost, fields)
+
+    def note_cost_before(self, cost: float) -> None:
+        """Note what the run had cost before a job's turn: one of its own may have come first."""
+        if cost > self._cost_counted:
+            self._count_own_turn(cost, {})
+
+    def _count_own_turn(self, cost: float, result: Mapping[str, object]) -> None:
+        """Add a turn without a job to the ledger of usage; with it, the run has cost so much."""
+        own_cost, self._cost_counted = cost - self._cost_counted, cost
+        tokens = tokens_in(result)
+        line = usage_line.UsageLine(
+            id=f"{self.run.id}.{self.run.position}",
+            ended_at=now(),
+            user=self._user,
+            model=self._model or "",
+            status=usage_line.OWN,
+            cost=round(cost_in({"total_cost_usd": own_cost}) * 1e9),
+            input=tokens["input"],
+            output=tokens["output"],
+            cache_read=tokens["cache_read"],
+            cache_creation=tokens["cache_creation"],
+        )
+        with suppress(OSError):
+            # If the disk is full, the worker logs that usage is not recorded.
+            usage_line.append(self._state, line)
 
     def _write(self, state: str, since: str | None) -> bool:
         record = KeptRun(

@@ -192,6 +192,7 @@ class Supervisor:
         report("started")
         self._note_running(run.watch.started)
         turn.until_over()
+        kept.note_cost_before(turn.cost_before)
         if not turn.spoils_run and self._keeps(kept, job, turn.held):
             if job.job.prepared.id != run.id:
                 discard_prepared(job.job)

@@ -52,7 +52,8 @@ class Turn:
         self._tools = tools
         self._message = TurnMessage(run, job.job, held)
         self._span_start = job.job.span_start()
-        self._cost_before = run.cost
+        #: What the run had cost before the job, in US dollars.
+        self.cost_before = run.cost
         self._questions = OpenQuestions(run, job)
         self._inbox = InboxReader(run, job.job, self._questions)
         self._result: dict[str, Any] | None = None
@@ -157,7 +158,7 @@ class Turn:
             self._span_start or 0,
             self._run.position if run_exit is None else self._run.size(),
             self._run.session,
-            self._run.cost - self._cost_before,
+            self._run.cost - self.cost_before,
             self._stop.has_cut_agents
             or self._run.tasks.has_agents
             or self._run.killed_agents > self._killed_before,
@@ -227,7 +228,7 @@ class Turn:
             return
         self._span_start = start
         # What came before are turns of the CLI's own, which belong to no job.
-        self._cost_before = self._run.cost
+        self.cost_before = self._run.cost
         self._killed_before = self._run.killed_agents
         with suppress(OSError):
             self._job.job.begin(start)
