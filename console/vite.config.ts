@@ -9,7 +9,12 @@ const api =
 export default defineConfig({
   // Relative addresses: a proxy may serve the gateway below a path.
   base: "./",
-  build: { assetsDir: "console/assets", target: "es2022", modulePreload: { polyfill: false } },
+  build: {
+    assetsDir: "console/assets",
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    license: { fileName: "licenses.md" },
+  },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   server: { host: "127.0.0.1", proxy: { [api]: { target: gateway, changeOrigin: true } } },
   test: { environment: "jsdom", include: ["tests/**/*.test.ts?(x)"] },
