@@ -6,8 +6,9 @@ and then as one job.
 
 import json
 import re
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from app.records.usage_line import OWN
@@ -23,7 +24,9 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LONGEST_NAME = 200
 # No job costs (in billionths of a dollar) or uses more (`app.cli.cost`).
 _MOST = 10**21
+_texts_of = itemgetter("id", "ended_at", "user", "model", "status")
 _COUNTS = ("cost", "input", "output", "cache_read", "cache_creation", "milliseconds")
+_counts_of = itemgetter(*_COUNTS)
 # A job that is in the ledger twice is so within this many lines.
 _WINDOW = 4096
 # Groups of a month: a job could write as many users as lines.
@@ -57,8 +60,7 @@ class Use:
 
     def add(self, counts: list[int]) -> None:
         """Add other counts to these."""
-        for number, count in enumerate(counts):
-            self.counts[number] += count
+        self.counts = [*map(int.__add__, self.counts, counts)]
 
 
 class Starts:
@@ -99,7 +101,8 @@ class MonthSums:
         self.month = month
         self.uses: dict[Group, Use] = {}
         self.starts: dict[StartGroup, Starts] = {}
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: set[str] = set()
+        self._last_seen: deque[str] = deque()
 
     def add(self, line: bytes) -> None:
         """Count a line, unless it is damaged, of another month, or there already."""
@@ -114,7 +117,7 @@ class MonthSums:
                 return
             use = self.uses[group] = Use()
         is_job = status != OWN
-        use.add([int(is_job), int(status in _FAILED), *(fields[name] for name in _COUNTS)])
+        use.add([int(is_job), int(status in _FAILED), *_counts_of(fields)])
         start = fields.get("start")
         if is_job and start in STARTS:
             starts = self.starts.setdefault(StartGroup(day, group.user, start), Starts())
@@ -124,9 +127,10 @@ class MonthSums:
     def _has_seen(self, line_id: str) -> bool:
         if line_id in self._seen:
             return True
-        self._seen[line_id] = None
-        if len(self._seen) > _WINDOW:
-            self._seen.popitem(last=False)
+        self._seen.add(line_id)
+        self._last_seen.append(line_id)
+        if len(self._last_seen) > _WINDOW:
+            self._seen.discard(self._last_seen.popleft())
         return False
 
     def to_json(self, stamp: list[int]) -> bytes:
@@ -166,22 +170,25 @@ def _fields_of(line: bytes) -> dict[str, Any] | None:
     >>> _fields_of(b"[]"), _fields_of(b'{"id":1e999}'), _fields_of(b"{" * 5000)
     (None, None, None)
     """
+    if len(line) > LONGEST_LINE:
+        return None
     try:
-        fields = json.loads(line) if len(line) <= LONGEST_LINE else None
-    except (ValueError, RecursionError):
+        fields: Any = json.loads(line)
+        texts, counts = _texts_of(fields), (*_counts_of(fields), fields.get("first_line", 0))
+    except (ValueError, RecursionError, TypeError, KeyError):
         return None
-    if not isinstance(fields, dict):
-        return None
-    for name in ("id", "ended_at", "user", "model"):
-        if not isinstance(fields.get(name), str) or len(fields[name]) > _LONGEST_NAME:
-            return None
-    status = fields.get("status")
-    if not isinstance(status, str) or status not in _STATUSES:
-        return None
-    if not _DAY.match(fields["ended_at"]) or not isinstance(fields.get("start", ""), str):
-        return None
-    counts = [*map(fields.get, _COUNTS), fields.get("first_line", 0)]
-    return fields if all(type(each) is int and 0 <= each <= _MOST for each in counts) else None
+    # In this order, because each line of a month is looked at.
+    is_plausible = (
+        {*map(type, texts)} == {str}
+        and {*map(type, counts)} == {int}
+        and min(counts) >= 0
+        and max(counts) <= _MOST
+        and max(map(len, texts)) <= _LONGEST_NAME
+        and fields["status"] in _STATUSES
+        and isinstance(fields.get("start", ""), str)
+        and _DAY.match(fields["ended_at"])
+    )
+    return fields if is_plausible else None
 
 
 def _count(value: object) -> int:
