@@ -23,7 +23,7 @@ from uuid import UUID
 from app.jobs import index_database
 from app.jobs import index_tables as tables
 from app.jobs.index_database import PATIENCE
-from app.jobs.index_entry import NOTHING, Amounts, Entry, Group
+from app.jobs.index_entry import Amounts, Entry, Group
 from app.jobs.index_tables import Filter
 from app.jobs.store import INDEX_STAMP, Position
 from app.server.native_thread import NativeThreads
@@ -54,8 +54,6 @@ class JobIndex:
         self._database = f"{self._folder}/{DATABASE}"
         self._stamp = f"{state}/{INDEX_STAMP}"
         self._threads = NativeThreads()
-        # Sums of removed jobs that no index has yet, because a new one could not be made.
-        self._carried: dict[Group, Amounts] | None = None
 
     def newest(self, wanted: Filter, before: Position | None, limit: int) -> list[Position]:
         """The jobs that fit the filter, the newest first; with `before`, only older ones."""
@@ -75,7 +73,7 @@ class JobIndex:
     def sums(self, pending: Collection[str]) -> tuple[dict[Group, Amounts], set[str]]:
         """What the kept jobs used, and which of the `pending` ones that includes."""
         return self._read(
-            lambda database: (tables.read_sums(database, 0), tables.known_among(database, pending))
+            lambda database: (tables.read_sums(database), tables.known_among(database, pending))
         )
 
     def ended_before(self, moment: float, limit: int) -> list[str]:
@@ -110,35 +108,12 @@ class JobIndex:
         self._write(partial(tables.insert, entries=added))
         # A job may have been removed since its folder was read.
         ids = [entry.position.id for entry in added]
-        self.discard([job_id for job_id in ids if not self._is_kept(job_id)])
+        self.remove([job_id for job_id in ids if not self._is_kept(job_id)])
 
-    def discard(self, job_ids: Sequence[str]) -> None:
-        """Remove jobs that never counted, or that another process counts as removed."""
+    def remove(self, job_ids: Sequence[str]) -> None:
+        """Remove jobs that are no longer kept."""
         if job_ids:
-            self._write(partial(tables.take, job_ids=job_ids))
-
-    def remove(self, job_ids: Sequence[str], otherwise: Iterable[Entry] = ()) -> None:
-        """Count jobs as removed. `otherwise` has entries of jobs that may not be in the index."""
-
-        def work(database: sqlite3.Connection) -> None:
-            missing = set(job_ids) - tables.known_among(database, job_ids)
-            removed = tables.take(database, job_ids)
-            for group, amounts in tables.by_group(
-                entry for entry in otherwise if entry.position.id in missing
-            ).items():
-                removed[group] = removed.get(group, NOTHING).plus(amounts)
-            tables.change_sums(database, 1, removed, 1)
-
-        self._write(work)
-
-    def forget_removed(self, before: str) -> None:
-        """Forget what removed jobs used that ended before this day."""
-        query = "DELETE FROM sums WHERE removed AND day < ?"
-        self._write(lambda database: database.execute(query, (before,)))
-
-    def removed(self) -> dict[Group, Amounts]:
-        """What the removed jobs used."""
-        return self._read(lambda database: tables.read_sums(database, 1))
+            self._write(partial(tables.remove, job_ids=job_ids))
 
     def check(self) -> bool:
         """Whether the index is complete."""
@@ -154,21 +129,17 @@ class JobIndex:
         files.discard(self._stamp)
 
     def start_anew(self) -> None:
-        """Put an empty, incomplete index in place; it keeps the sums of removed jobs."""
+        """Put an empty, incomplete index in place."""
         try:
-            if self._carried is None:
-                salvage = partial(index_database.salvage, self._database)
-                self._carried = self._threads.call(salvage, PATIENCE)
             with suppress(FileNotFoundError):
                 aside = f"{self._state}/removed/{FOLDER}.{time.monotonic_ns()}"
                 os.rename(self._folder, aside)
             files.make_folder(self._folder)
             with self._lock(shared=False):
                 files.write_file(self._database, b"")
-                create = partial(index_database.create, self._database, self._carried)
+                create = partial(index_database.create, self._database)
                 self._threads.call(create, PATIENCE)
                 write_stamp(self._stamp, self._database, is_complete=False)
-            self._carried = None
         except (OSError, sqlite3.Error) as error:
             raise IndexUnusable(f"cannot make a new index: {error}") from error
 

@@ -5,17 +5,14 @@ of the index's folder, and an interrupted write leaves a file that does not fit 
 statement is given up after `PATIENCE` seconds.
 """
 
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import TypeVar
 from urllib.parse import quote
 
 from app.jobs import index_tables as tables
-from app.jobs.index_entry import Amounts, Group
-from app.state import files
 
 #: Seconds for SQLite. Only a job or a very slow disk takes that long.
 PATIENCE = 5.0
@@ -52,30 +49,12 @@ def write(path: str, work: Callable[[sqlite3.Connection], object]) -> None:
             raise
 
 
-def create(path: str, removed: Mapping[Group, Amounts]) -> None:
-    """Make the tables in an empty file, with these sums of removed jobs. Raises sqlite3.Error."""
+def create(path: str) -> None:
+    """Make the tables in an empty file. Raises sqlite3.Error."""
     with closing(_connect(path, "mode=rw&vfs=unix-none")) as database:
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")
         database.executescript(tables.SCHEMA)
-        tables.change_sums(database, 1, removed, 1)
-
-
-def salvage(path: str) -> dict[Group, Amounts]:
-    """The sums of removed jobs that can be read from a damaged index."""
-    found: dict[Group, Amounts] = {}
-    try:
-        # Raises OSError if it is not a regular file.
-        os.close(files.open_file(path))
-        with closing(_connect(path, "mode=ro&immutable=1", PATIENCE / 2)) as database:
-            _check_version(database)
-            for row in database.execute("SELECT * FROM sums WHERE removed = 1"):
-                if row[-1] == tables.checksum(row[:-1]):
-                    found[Group(*row[1:5])] = Amounts(*row[5:-1])
-    except (OSError, sqlite3.Error):
-        # What was read until then is used.
-        pass
-    return found
 
 
 def _check_version(database: sqlite3.Connection) -> None:
@@ -84,7 +63,7 @@ def _check_version(database: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"it is of version {version}")
 
 
-def _connect(path: str, options: str, patience: float = PATIENCE) -> sqlite3.Connection:
+def _connect(path: str, options: str) -> sqlite3.Connection:
     database = sqlite3.connect(
         f"file:{quote(path)}?{options}",
         timeout=0,
@@ -92,7 +71,7 @@ def _connect(path: str, options: str, patience: float = PATIENCE) -> sqlite3.Con
         check_same_thread=False,
         uri=True,
     )
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     database.set_progress_handler(lambda: time.monotonic() > deadline, _INSTRUCTIONS)
     for pragma in ("mmap_size = 0", "trusted_schema = OFF", "temp_store = MEMORY"):
         database.execute(f"PRAGMA {pragma}")

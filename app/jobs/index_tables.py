@@ -1,14 +1,12 @@
 """The tables of the index of jobs, with their queries. Only SQLite, no files.
 
 `jobs` has a row for each kept job that has ended. `sums` has what jobs used, by day, user, model
-and status: one set for the kept jobs, one for the removed ones. A sum has a checksum, so that it
-can be read from a damaged file.
+and status.
 """
 
 import sqlite3
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +14,7 @@ from app.jobs.index_entry import NOTHING, Amounts, Entry, Group
 from app.jobs.store import Position
 
 #: Increased with each change of the tables: an index of another version is replaced.
-VERSION = 1
+VERSION = 2
 
 # Ids in one query; SQLite before 3.32 takes at most 999 values.
 _IDS = 500
@@ -36,9 +34,9 @@ SCHEMA = f"""
     CREATE INDEX by_session ON jobs (session);
     CREATE INDEX by_end ON jobs (ended);
     CREATE TABLE sums (
-        removed INTEGER, day TEXT, user TEXT, model TEXT, status TEXT, jobs INTEGER, cost INTEGER,
-        input INTEGER, output INTEGER, cache_read INTEGER, cache_creation INTEGER,
-        milliseconds INTEGER, checksum INTEGER, PRIMARY KEY (removed, day, user, model, status)
+        day TEXT, user TEXT, model TEXT, status TEXT, jobs INTEGER, cost INTEGER, input INTEGER,
+        output INTEGER, cache_read INTEGER, cache_creation INTEGER, milliseconds INTEGER,
+        PRIMARY KEY (day, user, model, status)
     ) WITHOUT ROWID;
 """
 
@@ -101,7 +99,7 @@ def insert(database: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     new = [entry for job_id, entry in by_id.items() if job_id not in known]
     row = f"(NULL{', ?' * 16})"
     database.executemany(f"INSERT INTO jobs VALUES {row}", map(_row, new))  # noqa: S608
-    change_sums(database, 0, by_group(new), 1)
+    _change_sums(database, _by_group(new), 1)
 
 
 def known_among(database: sqlite3.Connection, job_ids: Iterable[str]) -> set[str]:
@@ -115,8 +113,8 @@ def known_among(database: sqlite3.Connection, job_ids: Iterable[str]) -> set[str
     return found
 
 
-def take(database: sqlite3.Connection, job_ids: Iterable[str]) -> dict[Group, Amounts]:
-    """Remove jobs from the table and from the sums of kept ones; returns what they used."""
+def remove(database: sqlite3.Connection, job_ids: Iterable[str]) -> None:
+    """Remove jobs from the table and from the sums."""
     taken: dict[Group, Amounts] = defaultdict(lambda: NOTHING)
     names = ", ".join((*Group._fields, *Amounts._fields[1:]))
     query = f"SELECT {names} FROM jobs WHERE id = ?"  # noqa: S608
@@ -126,11 +124,10 @@ def take(database: sqlite3.Connection, job_ids: Iterable[str]) -> dict[Group, Am
             group = Group(*row[:4])
             taken[group] = taken[group].plus(Amounts(1, *row[4:]))
         database.execute("DELETE FROM jobs WHERE id = ?", key)
-    change_sums(database, 0, taken, -1)
-    return taken
+    _change_sums(database, taken, -1)
 
 
-def by_group(entries: Iterable[Entry]) -> dict[Group, Amounts]:
+def _by_group(entries: Iterable[Entry]) -> dict[Group, Amounts]:
     sums: dict[Group, Amounts] = defaultdict(lambda: NOTHING)
     for entry in entries:
         group = Group(*map(_plain, entry.group))
@@ -138,37 +135,23 @@ def by_group(entries: Iterable[Entry]) -> dict[Group, Amounts]:
     return sums
 
 
-def read_sums(database: sqlite3.Connection, removed: int) -> dict[Group, Amounts]:
-    """Raises ValueError for a row that is damaged."""
-    found = {}
-    for row in database.execute("SELECT * FROM sums WHERE removed = ?", (removed,)):
-        if row[-1] != checksum(row[:-1]):
-            raise ValueError("a sum is damaged")
-        found[Group(*row[1:5])] = Amounts(*row[5:-1])
-    return found
+def read_sums(database: sqlite3.Connection) -> dict[Group, Amounts]:
+    """What the jobs used."""
+    rows = database.execute("SELECT * FROM sums")
+    return {Group(*row[:4]): Amounts(*row[4:]) for row in rows}
 
 
-def change_sums(
-    database: sqlite3.Connection, removed: int, changes: Mapping[Group, Amounts], sign: int
-) -> None:
+def _change_sums(database: sqlite3.Connection, changes: Mapping[Group, Amounts], sign: int) -> None:
+    where = "WHERE day = ? AND user = ? AND model = ? AND status = ?"
     for group, change in changes.items():
-        key = (removed, *group)
-        where = "WHERE removed = ? AND day = ? AND user = ? AND model = ? AND status = ?"
-        row = database.execute(f"SELECT * FROM sums {where}", key).fetchone()  # noqa: S608
-        amounts = (NOTHING if row is None else Amounts(*row[5:-1])).plus(change, sign)
+        row = database.execute(f"SELECT * FROM sums {where}", group).fetchone()  # noqa: S608
+        amounts = (NOTHING if row is None else Amounts(*row[4:])).plus(change, sign)
         if amounts.jobs:
-            row = (*key, *amounts)
-            places = ", ".join("?" * (len(row) + 1))
-            database.execute(
-                f"INSERT OR REPLACE INTO sums VALUES ({places})",  # noqa: S608
-                (*row, checksum(row)),
-            )
+            row = (*group, *amounts)
+            places = ", ".join("?" * len(row))
+            database.execute(f"INSERT OR REPLACE INTO sums VALUES ({places})", row)  # noqa: S608
         else:
-            database.execute(f"DELETE FROM sums {where}", key)  # noqa: S608
-
-
-def checksum(row: Sequence[object]) -> int:
-    return zlib.crc32(repr(tuple(row)).encode(errors="replace"))
+            database.execute(f"DELETE FROM sums {where}", group)  # noqa: S608
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

@@ -33,8 +33,6 @@ _LEFT_AFTER = 5.0
 # Seconds from one new index to the next, if jobs damage them again and again.
 _SHORTEST_WAIT = 1.0
 _LONGEST_WAIT = 300.0
-#: Days for which the sums of removed jobs are kept.
-_USAGE_DAYS = 400
 
 
 class IndexUpkeep:
@@ -132,8 +130,6 @@ class IndexUpkeep:
             if gone:
                 self._index.remove(gone)
             yield
-        oldest = time.gmtime(time.time() - _USAGE_DAYS * 86_400)
-        self._index.forget_removed(time.strftime("%Y-%m-%d", oldest))
 
     def _add_left(self) -> Iterator[None]:
         """Add the jobs that no worker has added, for example because it died."""

@@ -35,9 +35,9 @@ def _remove_some(spool: Spool, index: JobIndex, job_ids: list[str], moment: floa
             removed.append(job.id)
         else:
             others.append(job)
-    index.remove(removed)
+    # Those that stay are added with their new end.
+    index.remove([*removed, *(job.id for job in others)])
     if others:
-        index.discard([job.id for job in others])
         index.add(_entries(others))
 
 

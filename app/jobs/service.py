@@ -16,7 +16,6 @@ from app.errors import (
 )
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.index import IndexUnusable, JobIndex
-from app.jobs.index_entry import entry_of
 from app.jobs.job_json import render_end, render_record, render_running, result_fields
 from app.jobs.log_ends import EndLog
 from app.jobs.spec import JobSpec
@@ -166,11 +165,10 @@ class JobService:
         # Its end counts even if no launcher has reported it.
         self._ends.add(job)
         audit.removed(job_id, user.name)
-        entry = entry_of(job)
         self._spool.remove(job)
         with suppress(IndexUnusable):
             # If this fails, the keeper notices that the job is gone.
-            self._index.remove([job_id], [entry] if entry else [])
+            self._index.remove([job_id])
 
     def log_end(self, job: Job) -> None:
         """Log and count a job's end, unless that was done."""

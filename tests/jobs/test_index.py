@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from app.jobs.index import IndexUnusable, JobIndex
-from app.jobs.index_entry import NOTHING, Amounts, Entry, entry_of
+from app.jobs.index_entry import Amounts, Entry, Group, entry_of
 from app.jobs.index_tables import Filter
 from app.jobs.index_upkeep import IndexUpkeep
 from app.jobs.listing import newest
@@ -24,6 +24,7 @@ from app.jobs.retention import remove_old
 from app.jobs.statistics import Statistics
 from app.jobs.store import Position, Spool, position_of
 from app.records.job import Job
+from app.state.stamp import write_stamp
 from tests.support.ended_jobs import end_job, fill
 from tests.support.gateway import Gateway, eventually
 
@@ -184,7 +185,7 @@ def test_a_job_that_ended_just_now_is_listed_and_counted_once(spool: Spool) -> N
     assert not Path(job.links.unindexed).exists()
     assert seen() == ([job.id], 1)
     spool.remove(job)
-    index.remove([job.id], [entry])
+    index.remove([job.id])
     assert seen() == ([], 0)
 
 
@@ -201,65 +202,41 @@ def test_an_end_whose_worker_died_is_added_by_the_keeper(
     assert [each.id for each in index.newest(Filter(), None, 10)] == [job.id]
 
 
-def amounts(index: JobIndex) -> Amounts:
-    """What all removed jobs used."""
-    total = NOTHING
-    for each in index.removed().values():
-        total = total.plus(each)
-    return total
-
-
-def test_what_removed_jobs_used_is_kept_by_day_user_model_and_status(spool: Spool) -> None:
+def test_a_removed_job_counts_no_more(spool: Spool) -> None:
     result = {"total_cost_usd": 0.25, "usage": {"input_tokens": 3}}
     jobs = [end_job(spool, result=result, user="you", model="opus") for _ in range(3)]
     index = JobIndex(spool.state)
     fill(spool, index)
-    unindexed = end_job(spool, result=result)
-    entry = entry_of(unindexed)
+    entry = entry_of(jobs[0])
     assert entry is not None
-    for job in (jobs[0], unindexed):
-        spool.remove(job)
-        index.remove([job.id], [entry] if job is unindexed else [])
-    index.remove([jobs[0].id])
+    spool.remove(jobs[0])
+    for _ in range(2):
+        index.remove([jobs[0].id])
     # Another worker adds it too late.
     index.add([entry])
     # Removed by hand: the keeper notices.
     subprocess.run(["rm", "-r", jobs[1].path], check=True)
     fill(spool, index)
-    assert amounts(index) == Amounts(3, 750_000_000, 9, 0, 0, 0, 1500)
-    assert {tuple(group) for group in index.removed()} == {
-        ("2026-03-01", "you", "opus", "succeeded"),
-        ("2026-03-01", "me", "", "succeeded"),
+    assert index.sums([])[0] == {
+        Group("2026-03-01", "you", "opus", "succeeded"): Amounts(1, 250_000_000, 3, 0, 0, 0, 500)
     }
-    # A new index keeps it, even if the old one was damaged elsewhere.
-    os.utime(f"{spool.state}/index/jobs.sqlite")
-    fill(spool, index)
-    assert amounts(index).jobs == 3
-    assert Statistics(spool, index).sums(lambda _: True, str)["jobs"] == {"succeeded": 1}
-    index.forget_removed("2026-03-02")
-    assert not index.removed()
+    index.remove([jobs[2].id])
+    assert index.sums([])[0] == {}
 
 
-def test_sums_of_removed_jobs_survive_if_a_new_index_cannot_be_made(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_of_an_earlier_version_is_replaced(spool: Spool) -> None:
     job = end_job(spool)
     index = JobIndex(spool.state)
     fill(spool, index)
-    spool.remove(job)
-    index.remove([job.id])
-
-    def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("app.jobs.index.files.write_file", refuse)
-        for _ in range(2):
-            with pytest.raises(IndexUnusable, match="No space left"):
-                index.start_anew()
-    index.start_anew()
-    index.finish()
-    assert amounts(index).jobs == 1
+    path = f"{spool.state}/index/jobs.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    write_stamp(f"{spool.state}/index/stamp", path, is_complete=True)
+    with pytest.raises(IndexUnusable, match="version 1"):
+        index.sums([])
+    fill(spool, index)
+    assert [each.id for each in index.newest(Filter(), None, 10)] == [job.id]
 
 
 def test_nothing_of_a_removed_job_stays_in_the_file(spool: Spool) -> None:
@@ -334,8 +311,6 @@ def test_a_database_that_a_job_made_and_stamped_blocks_nothing(spool: Spool) -> 
         database.execute("DROP TABLE sums")
         database.execute(f"CREATE VIEW sums AS {endless}")
     database.close()
-    from app.state.stamp import write_stamp
-
     write_stamp(f"{spool.state}/index/stamp", path, is_complete=True)
     started = time.monotonic()
     with pytest.raises(IndexUnusable):
@@ -361,7 +336,7 @@ def test_entries_that_workers_add_at_the_same_time_are_all_there(spool: Spool) -
     jobs = random_jobs(spool, 120, 3)
     index = JobIndex(spool.state)
     fill(Spool(Path(spool.state)), index)
-    index.discard([job.id for job in jobs])
+    index.remove([job.id for job in jobs])
     entries = [entry for job in jobs if (entry := entry_of(job)) is not None]
     stopped = threading.Event()
 
@@ -462,7 +437,7 @@ def test_retention_removes_old_jobs_and_lets_other_greenlets_run(
     remove_old(spool, index, 50)
     assert {job.id for job in spool.kept()} == {new.id, old[7].id}
     assert len(pauses) >= 59
-    assert amounts(index).jobs == 59
+    assert {each.id for each in index.newest(Filter(), None, 99)} == {new.id, old[7].id}
     # The same without an index.
     index.distrust()
     remove_old(spool, index, 0)
