@@ -47,3 +47,16 @@ export function useLoad<Value>(
   }, [turn, ...inputs]);
   return { ...state, reload: useCallback(() => setTurn((before) => before + 1), []) };
 }
+
+/** Whether a media query matches now. */
+export function useMedia(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const change = () => setMatches(media.matches);
+    change();
+    media.addEventListener("change", change);
+    return () => media.removeEventListener("change", change);
+  }, [query]);
+  return matches;
+}

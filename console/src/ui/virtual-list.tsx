@@ -14,7 +14,7 @@ type Options = VirtualizerOptions<HTMLElement, HTMLElement>;
 
 export interface VirtualListProps {
   /** The element that scrolls; its height is set by the style sheet. */
-  scroller: RefObject<HTMLElement>;
+  scroller: RefObject<HTMLElement | null>;
   count: number;
   keyOf: (index: number) => string | number;
   /** The height of a row that was never shown, in pixels. */
@@ -23,8 +23,9 @@ export interface VirtualListProps {
   /** Called at each change of what is seen, with the index of the last row. */
   onRange?: (first: number, last: number) => void;
   /** Gets the virtualizer, to scroll to a row. */
-  handle?: RefObject<Virtualizer<HTMLElement, HTMLElement>>;
-  role?: "list" | "log";
+  handle?: RefObject<Virtualizer<HTMLElement, HTMLElement> | null>;
+  /** What the list is for screen readers; the rows of a `rowgroup` have roles themselves. */
+  role?: "list" | "log" | "rowgroup";
 }
 
 export function VirtualList(props: VirtualListProps) {
