@@ -32,7 +32,7 @@ def end_job(
         cwd=fields.pop("cwd", "/"),
         model=fields.pop("model", None),
         session_id=None,
-        started_at="2026-02-28T23:59:59.500Z",
+        started_at=fields.pop("started_at", "2026-02-28T23:59:59.500Z"),
         user=fields.pop("user", "me"),
         starter=this_process(),
         title=fields.pop("title", None),

@@ -10,6 +10,8 @@ export class ApiError extends Error {
     message: string,
     /** Seconds after which the gateway asks to try again; null without the header. */
     readonly retryAfter: number | null = null,
+    /** What is wrong with fields of the body, by name; empty for most errors. */
+    readonly fields: Record<string, string> = {},
   ) {
     super(message);
   }
@@ -97,25 +99,29 @@ export async function remove<Found>(path: string): Promise<Found> {
 export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   const wait = Number(response.headers.get("Retry-After"));
-  const { message, code } = describe(text);
+  const { message, code, fields } = describe(text);
   return new ApiError(
     response.status,
     code,
     message || `The gateway answered with ${response.status}.`,
     Number.isFinite(wait) && wait > 0 ? wait : null,
+    fields,
   );
 }
 
-function describe(text: string): { message: string; code: string } {
+function describe(text: string): Pick<ApiError, "message" | "code" | "fields"> {
   try {
     const body = JSON.parse(text) as { detail?: unknown; code?: unknown };
     const code = typeof body.code === "string" ? body.code : "";
-    if (typeof body.detail === "string") return { message: body.detail, code };
-    if (Array.isArray(body.detail)) return { message: body.detail.map(problem).join("; "), code };
+    if (typeof body.detail === "string") return { message: body.detail, code, fields: {} };
+    if (Array.isArray(body.detail)) {
+      const fields = Object.fromEntries(body.detail.map((each) => [String(each.loc?.[1]), each.msg]));
+      return { message: body.detail.map(problem).join("; "), code, fields };
+    }
   } catch {
     // A proxy between this page and the gateway may answer with anything.
   }
-  return { message: "", code: "" };
+  return { message: "", code: "", fields: {} };
 }
 
 /** One problem of a body that was refused: `cwd: must be a string`. */
