@@ -18,6 +18,7 @@ from app.direct.exchange import Exchange
 from app.direct.service import Direct, DirectRequest, refuse_key
 from app.errors import GatewayError
 from app.http.answer_response import add_job_header, stream_when_begun
+from app.http.disconnect import begins_at_once
 from app.http.error_handlers import mark_job_started
 from app.http.late_json import Value, late_json
 from app.http.request_id import request_id
@@ -49,11 +50,11 @@ class DirectMessages:
         mark_job_started(exchange.job.id)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, exchange.job.id))
+        pieces = self._pieces(exchange, user, request.environ)
         if asked.is_stream:
-            pieces = self._pieces(exchange, user, request.environ)
             stream_of = partial(self._stream, exchange, request_id())
             return stream_when_begun(stream_of, pieces, exchange.job.id)
-        return late_json(self._message(exchange, user, request.environ), self.head_delay)
+        return late_json(_message(exchange, pieces), self.head_delay, pieces.close)
 
     def count(self, body: bytes, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """The tokens of a conversation; None if the CLI would serve it.
@@ -89,11 +90,13 @@ class DirectMessages:
             request_id=request_id(),
         )
 
+    @begins_at_once
     def _pieces(
         self, exchange: Exchange, user: User, environ: Mapping[str, Any]
     ) -> Generator[list[bytes]]:
-        """The events of a stream, with signs of life. Raises AnswerFailed."""
+        """The events of a stream, with signs of life; none otherwise. Raises AnswerFailed."""
         with self._direct.read(exchange, user, environ) as pieces:
+            yield []
             for piece in pieces:
                 yield [piece or _PING]
             error = exchange.error()
@@ -113,14 +116,12 @@ class DirectMessages:
         finally:
             metrics.count_stream(-1)
 
-    def _message(self, exchange: Exchange, user: User, environ: Mapping[str, Any]) -> Value:
-        with self._direct.read(exchange, user, environ) as pieces:
-            for _ in pieces:
-                yield
-        error = exchange.error()
-        if error is not None:
-            raise error
-        return exchange.message
+
+def _message(exchange: Exchange, pieces: Iterator[list[bytes]]) -> Value:
+    """The message that is not streamed, after signs of life. Raises AnswerFailed."""
+    for _ in pieces:
+        yield
+    return exchange.message
 
 
 def _forwarded(body: bytes, fields: Mapping[str, Any], model: str) -> bytes:

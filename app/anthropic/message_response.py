@@ -1,7 +1,7 @@
 """The response to a request for a message, made of the events of its answer."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -81,9 +81,9 @@ class MessageResponse:
         finally:
             self._metrics.count_stream(-1)
 
-    def in_one_piece(self, events: Iterator[list[Event]], head_delay: float) -> Response:
+    def in_one_piece(self, events: Generator[list[Event]], head_delay: float) -> Response:
         """The whole message, after the last event; its head waits for `head_delay` seconds."""
-        return late_json(self._message(events), head_delay)
+        return late_json(self._message(events), head_delay, events.close)
 
     def _message(self, events: Iterator[list[Event]]) -> Value:
         for event in self._model_events(chain.from_iterable(events)):

@@ -18,7 +18,7 @@ from app.conversation.events import (
 from app.conversation.failure_kinds import failure_of
 from app.conversation.usage import usage_of
 from app.errors import JobContinuesAfterShutdown
-from app.http.disconnect import DISCONNECTED, follow_for_client
+from app.http.disconnect import DISCONNECTED, begins_at_once, follow_for_client
 from app.jobs.service import JobService
 from app.jobs.start_kind import count_first_line
 from app.records.job import Job
@@ -79,6 +79,7 @@ class Parser(Protocol):
         """The events of the CLI's last result line, after a success without calls."""
 
 
+@begins_at_once
 def read_events(
     jobs: JobService,
     job: Job,
@@ -108,6 +109,7 @@ def read_events(
         cancel_on_disconnect=cancel_on_disconnect,
         on_disconnect=on_disconnect,
     ) as follower:
+        yield []
         for chunk in follower:
             if isinstance(chunk, Place):
                 yield [Comment(f"queued {chunk.number}")]

@@ -29,6 +29,7 @@ from app.direct.exchange import Exchange
 from app.direct.record import Ending
 from app.direct.service import Direct, DirectRequest
 from app.direct.translation import AnswerTranslator, Asked, message_body
+from app.http.disconnect import begins_at_once
 
 # Events that are translated before others are served.
 _PORTION = 50
@@ -96,6 +97,7 @@ class DirectChat:
             sampling,
         )
 
+    @begins_at_once
     def events(
         self,
         exchange: Exchange,
@@ -113,6 +115,7 @@ class DirectChat:
         cut = Cut([stop for stop in stops if not stop.strip()], None)
         translator = AnswerTranslator()
         with self.direct.read(exchange, user, environ) as pieces:
+            yield []
             for found in _parsed(exchange, pieces, tools):
                 if not found:
                     yield [Comment("ping")]
@@ -135,6 +138,7 @@ class DirectChat:
                 UsageReport(translator.usage()),
             ]
 
+    @begins_at_once
     def model_events(
         self,
         exchange: Exchange,
@@ -145,6 +149,7 @@ class DirectChat:
         """The same, but as the events of the model's API, before an AnswerEnd."""
         stop_reason = "end_turn"
         with self.direct.read(exchange, user, environ) as pieces:
+            yield []
             for found in _parsed(exchange, pieces, tools):
                 if not found:
                     yield [Comment("ping")]

@@ -121,7 +121,8 @@ class Direct:
         """The pieces of a response (`Exchange.read`), for the client of this request.
 
         If the client disconnects, the job is cancelled. In a generator, each `yield` belongs
-        inside of this context: gunicorn closes the generator if it cannot send.
+        inside of this context: gunicorn closes the generator if it cannot send. It has to begin at
+        once (`app.http.disconnect.begins_at_once`).
         """
 
         def leave() -> None:

@@ -1,12 +1,16 @@
 """A client's disconnect: it ends the follower of the job, and the job unless that is detached."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from app.jobs.follow import Follower
 from app.jobs.service import JobService
 from app.records.job import Job
+
+Given = ParamSpec("Given")
+Item = TypeVar("Item")
 
 #: Why a follower stopped: its client disconnected.
 DISCONNECTED = "the client disconnected"
@@ -29,7 +33,7 @@ def follow_for_client(
     called with it. The shutdown of this process also stops the follower, and cancels nothing.
 
     In a generator, each `yield` of a response's body belongs inside of this context: gunicorn
-    closes the generator if it cannot send.
+    closes the generator if it cannot send. It has to begin at once (`begins_at_once`).
     """
     with jobs.follow(job, position) as follower:
         try:
@@ -42,6 +46,24 @@ def follow_for_client(
         finally:
             if cancel_on_disconnect and follower.stopped_by == DISCONNECTED:
                 (on_disconnect or jobs.abandon)(job)
+
+
+def begins_at_once(
+    function: Callable[Given, Generator[Item]],
+) -> Callable[Given, Generator[Item]]:
+    """Have the generators of a function begin before it returns them, without their first item.
+
+    To close a generator that has not begun does nothing: a client that is gone before the first
+    byte would leave its job to run on.
+    """
+
+    @wraps(function)
+    def begin(*args: Given.args, **named: Given.kwargs) -> Generator[Item]:
+        generator = function(*args, **named)
+        next(generator)
+        return generator
+
+    return begin
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from flask import Response, jsonify
@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 Value = Generator[None, None, dict[str, Any] | None]
 
 
-def late_json(value: Value, head_delay: float) -> Response:
+def late_json(value: Value, head_delay: float, close: Callable[[], None]) -> Response:
     """The response, whose head waits for the value, or for `head_delay` seconds.
 
     An error before the head is raised. After it, the body is broken off, because the status 200 has
-    been sent.
+    been sent. `close` is called at the end of a late response: it ends what the value waits for,
+    also if `value` has not begun.
     """
     begun = time.monotonic()
     try:
@@ -36,7 +37,7 @@ def late_json(value: Value, head_delay: float) -> Response:
         # Nothing reads the response to a client that has gone.
         return Response(status=499) if ended.value is None else jsonify(ended.value)
     response = Response(_late(value), content_type="application/json")
-    response.call_on_close(value.close)
+    response.call_on_close(close)
     return response
 
 

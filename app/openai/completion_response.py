@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -107,9 +107,9 @@ class CompletionResponse:
         finally:
             self._metrics.count_stream(-1)
 
-    def in_one_piece(self, events: Iterator[list[Event]], head_delay: float) -> Response:
+    def in_one_piece(self, events: Generator[list[Event]], head_delay: float) -> Response:
         """The whole completion, after the last event; its head waits for `head_delay` seconds."""
-        return late_json(self._completion(events), head_delay)
+        return late_json(self._completion(events), head_delay, events.close)
 
     def _completion(self, events: Iterator[list[Event]]) -> Value:
         stop_reason, usage, size = None, None, 0

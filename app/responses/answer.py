@@ -3,7 +3,7 @@
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import chain
 
 from flask import Response
@@ -71,9 +71,9 @@ class ResponseAnswer:
         finally:
             self._metrics.count_stream(-1)
 
-    def in_one_piece(self, events: Iterator[list[Event]], head_delay: float) -> Response:
+    def in_one_piece(self, events: Generator[list[Event]], head_delay: float) -> Response:
         """The whole response, after the last event; its head waits for `head_delay` seconds."""
-        return late_json(self._response(events), head_delay)
+        return late_json(self._response(events), head_delay, events.close)
 
     def _response(self, events: Iterator[list[Event]]) -> Value:
         for event in chain.from_iterable(events):

@@ -8,16 +8,20 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from app.state.lock import locked
 from tests.direct.conftest import settings_for
 from tests.direct.test_messages import MODEL, ask
 from tests.support.anthropic_messages import events, refused, texts
 from tests.support.direct_api import Server
 from tests.support.gateway import Gateway, eventually
+from tests.support.gone_client import gone_at_the_end
 
 
 def begin(gateway: Gateway, text: str, **named: Any) -> requests.Response:
@@ -274,3 +278,35 @@ def test_without_a_key_nothing_is_sent(
         assert status == 424 and "ANTHROPIC_API_KEY" in message
         assert "sk-ant" not in message
     assert len(upstream.received) == before
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+def test_the_job_of_a_client_that_is_gone_at_the_first_byte_is_cancelled(
+    upstream: Server, gateway_with: Callable[..., Gateway], path: str, stream: bool
+) -> None:
+    gateway = gateway_with(**settings_for(upstream), HEAD_DELAY="0", WORKERS="1")
+    begin(gateway, "say hi").close()
+    slots, (worker,) = gateway.state / "direct", gateway.workers()
+    eventually(lambda: not list(slots.iterdir()))
+    before = set((gateway.state / "jobs").iterdir())
+    body = {"model": MODEL, "max_tokens": 5, "stream": stream, "input": "hang"}
+    if path != "/v1/responses":
+        body["messages"] = [{"role": "user", "content": body.pop("input")}]
+    # The view waits for the lock, after the request was read.
+    with locked(slots), gone_at_the_end(gateway, path, body):
+        eventually(lambda: slots in opened_by(worker))
+    eventually(lambda: set((gateway.state / "jobs").iterdir()) - before)
+    (job,) = set((gateway.state / "jobs").iterdir()) - before
+    ended = gateway.ask("GET", f"/jobs/{job.name}?wait=20").json()
+    assert ended["status"] == "cancelled", ended
+    eventually(lambda: not list(slots.iterdir()) and not upstream.hanging)
+
+
+def opened_by(pid: int) -> set[Path]:
+    """The files that a process has open."""
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - the names alone
+        with suppress(FileNotFoundError):
+            found.add(Path(f"/proc/{pid}/fd/{name}").readlink())
+    return found

@@ -1,0 +1,30 @@
+"""A client that is gone before the first byte of its answer."""
+
+import json
+import socket
+import struct
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import Any
+
+from tests.support.gateway import Gateway
+
+
+@contextmanager
+def gone_at_the_end(gateway: Gateway, path: str, body: dict[str, Any]) -> Iterator[None]:
+    """A request, whose client resets its connection at the end of this context.
+
+    The gateway must not answer before, and must have read the request by then.
+    """
+    credentials = b64encode(b":".join([gateway.auth[0].encode(), gateway.auth[1]])).decode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
+    connection = HTTPConnection("127.0.0.1", gateway.port)
+    try:
+        connection.request("POST", path, json.dumps(body), headers)
+        yield
+        # A reset instead of an end in order (SO_LINGER of socket(7)): the first write fails.
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    finally:
+        connection.close()
