@@ -6,6 +6,8 @@ this module.
 
 #: The most levels of lists and objects in one value.
 DEEPEST = 200
+#: The most levels of a record, which may hold a value inside of others.
+DEEPEST_RECORD = DEEPEST + 10
 
 
 def is_deep(value: object, deepest: int = DEEPEST) -> bool:

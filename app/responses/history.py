@@ -49,8 +49,12 @@ class History:
                 previous = None
         if previous is None:
             return Before([], None)
-        chain = reversed(self._chain(previous, user))
-        return Before([item for record in chain for item in _items_of(record)], previous)
+        items: list[InputItem] = []
+        for record in reversed(self._chain(previous, user)):
+            items += _items_of(record)
+            # Other requests are served in between.
+            time.sleep(0)
+        return Before(items, previous)
 
     def resolved(self, request: ResponseRequest, user: User) -> list[dict[str, Any]]:
         """The items of a request, with stored ones in the place of references to them.
@@ -75,13 +79,11 @@ class History:
     def _chain(self, response_id: str, user: User) -> list[StoredResponse]:
         """A response and those before it, the newest first. Raises BadParameter."""
         found: list[StoredResponse] = []
+        size = 0
         following: str | None = response_id
         while following is not None:
             if len(found) == MOST_RESPONSES:
-                raise BadParameter(
-                    "previous_response_id",
-                    f"The conversation has more than {MOST_RESPONSES} responses",
-                )
+                raise _too_long(f"{MOST_RESPONSES} responses")
             record = self.replay.store.find(following, user)
             if record is None:
                 raise BadParameter(
@@ -94,12 +96,24 @@ class History:
                 raise BadParameter(
                     "previous_response_id", f"The response {following[:100]!r} has not ended"
                 )
+            # However long a response is, the next one can continue it.
+            size += self.replay.store.size(record) if found else 0
+            if size > self.replay.store.most_read:
+                raise _too_long(f"{self.replay.store.most_read} bytes (MAX_BODY)")
             self.replay.store.keep(record)
             # Other requests are served in between.
             time.sleep(0)
             found.append(record)
             following = record.previous
         return found
+
+
+def _too_long(limit: str) -> BadParameter:
+    return BadParameter(
+        "previous_response_id",
+        f"The conversation has more than {limit}: begin a new one, with the items that matter in"
+        " input",
+    )
 
 
 def _items_of(record: StoredResponse) -> list[InputItem]:

@@ -75,6 +75,8 @@ class ResponseStore:
         self._folder = state / "responses"
         self.retention = retention
         self._largest = max_body * _GROWTH + _LARGEST_ANSWER
+        #: The most bytes of a conversation's responses that a request reads, beside the last one.
+        self.most_read = max_body
 
     @classmethod
     def of(cls, settings: Settings) -> "ResponseStore":
@@ -93,6 +95,14 @@ class ResponseStore:
             return None
         record = self._read(job_id)
         return record if record is not None and user.may_see(record.user) else None
+
+    def size(self, record: StoredResponse) -> int:
+        """Bytes of the record of a response."""
+        try:
+            return os.lstat(self._path(record.job_id)).st_size
+        except OSError:
+            # It was removed just now.
+            return 0
 
     def find_items(self, item_ids: Iterable[str], user: User) -> dict[str, dict[str, Any]]:
         """The items with these ids, as far as this user's responses have them in their output.

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from app.json_depth import is_deep
+from app.json_depth import DEEPEST_RECORD, is_deep
 from app.state.disk import is_out_of_room
 from app.state.files import LARGEST, read_file, replace_file, replace_in_place
 
@@ -50,7 +50,7 @@ def read_record(path: str, limit: int = LARGEST) -> dict[str, Any] | None:
         # After a power cut, a new file may be empty or full of zeros.
         _warn(path, "not JSON")
         return None
-    if not isinstance(fields, dict) or not fields or is_deep(fields):
+    if not isinstance(fields, dict) or not fields or is_deep(fields, DEEPEST_RECORD):
         _warn(path, "not a JSON object, empty, or nested too deeply")
         return None
     return fields

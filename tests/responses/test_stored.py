@@ -289,6 +289,45 @@ def test_a_record_that_a_job_has_changed_is_no_error_of_the_gateway(
     assert following.status_code in (200, 400), following.text
 
 
+@pytest.mark.parametrize("background", [False, True])
+def test_a_response_to_the_deepest_body_can_be_read_and_continued(
+    gateway: Gateway, background: bool
+) -> None:
+    deepest: Any = "a"
+    for _ in range(199):
+        deepest = [deepest]
+    item = {"role": "user", "content": "\n".join([*BEGIN, *END]), "extra": deepest[0][0]}
+    for named in ({"extra": deepest}, {"input": [item]}):
+        response = response_of(respond(gateway, *BEGIN, *END, background=background, **named))
+        found = ended(gateway, response["id"])
+        assert text_of(found) == "hé"
+        assert read(gateway, response["id"], "/input_items").status_code == 200
+        following = respond(gateway, *BEGIN, *END, previous_response_id=response["id"])
+        assert text_of(response_of(following)) == "hé"
+    deeper = respond(gateway, *BEGIN, *END, extra=[deepest])
+    assert deeper.status_code == 400 and "200 levels" in deeper.text
+
+
+def test_a_conversation_is_read_up_to_the_size_of_a_body(
+    gateway_with: Callable[..., Gateway],
+) -> None:
+    gateway = gateway_with(MAX_BODY="20000")
+    verbs = [f"complain {'x' * 9000}", *BEGIN, *END]
+    largest = response_of(respond(gateway, f"complain {'x' * 18000}", *BEGIN, *END))["id"]
+    # Whatever a body has, the next response can continue.
+    assert respond(gateway, *verbs, previous_response_id=largest).status_code == 200
+    before = [response_of(respond(gateway, *verbs))["id"]]
+    for _ in range(2):
+        before.append(response_of(respond(gateway, *verbs, previous_response_id=before[-1]))["id"])
+    answer = respond(gateway, *verbs, previous_response_id=before[-1])
+    assert refused(answer) == (400, "invalid_value", "previous_response_id")
+    message_ = answer.json()["error"]["message"]
+    assert "more than 20000 bytes (MAX_BODY)" in message_ and "in input" in message_
+    # It can still be read, and nothing has begun.
+    assert response_of(read(gateway, before[-1]))["id"] == before[-1]
+    assert not gateway.running()
+
+
 def test_old_responses_are_forgotten(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(RESPONSE_RETENTION="0")
     response = response_of(respond(gateway, *BEGIN, *END))
