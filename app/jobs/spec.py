@@ -1,9 +1,11 @@
 """The specification of a job, made from a client's request."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from app.cli.command import Command
 from app.jobs.idempotency import Key
+from app.records.job import Job
 
 
 class JobSpec(NamedTuple):
@@ -16,7 +18,8 @@ class JobSpec(NamedTuple):
     seconds. `background_wait` is how long commands in the background may outlive the last result,
     in seconds; None leaves it to the operator. `answers` is the run that is held for the results of
     tools in the message. If the model calls tools of the client, the run is held for `hold`
-    seconds.
+    seconds. `before_launch` is called with the job once its record is written, before a process may
+    start it, also with one that an earlier request with the key has left there.
     """
 
     command: Command
@@ -40,6 +43,7 @@ class JobSpec(NamedTuple):
     background_wait: float | None = None
     answers: str | None = None
     hold: float = 0.0
+    before_launch: Callable[[Job], None] | None = None
 
     @property
     def continues(self) -> str | None:

@@ -70,7 +70,7 @@ class JobStarter:
         Returns once its CLI runs or it is queued. A key that was sent before means the job that it
         started. Raises JobNotStarted, QueueFull, DiskFull, InvalidRequest for a limit beyond the
         operator's, IdempotencyKeyReused, SessionNotFound for another user's session, SessionInUse
-        and SessionExists. After an error, nothing runs.
+        and SessionExists, and what `before_launch` raises. After an error, nothing runs.
         """
         self._check_session(spec, user)
         job = Job(self._spool.state, str(uuid4()))
@@ -83,6 +83,8 @@ class JobStarter:
                 job, is_new = self._with_folders(
                     partial(self._keys.find_or_create, user.id, spec.key, create)
                 )
+            if spec.before_launch is not None:
+                spec.before_launch(job)
             if is_new or not job.is_claimed():
                 self._launch_and_log(job, spec, user)
         except QueueFull:

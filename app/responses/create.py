@@ -17,7 +17,6 @@ from app.conversation.events import Event
 from app.conversation.model_answer import parser_for
 from app.conversation.reader import read_events
 from app.conversation.turns import Turn
-from app.errors import Unavailable
 from app.http.answer_response import add_job_header, name_ignored, stream_when_begun
 from app.http.idempotency_header import idempotency_key_of
 from app.http.repeatable import Repeatable, repeatable
@@ -30,6 +29,7 @@ from app.openapi.describe import Body, describes
 from app.responses import openapi_models
 from app.responses.answer import ResponseAnswer
 from app.responses.direct_response import AskedDirectly, DirectResponses
+from app.responses.first_record import FirstRecord
 from app.responses.history import Before, History
 from app.responses.record_answer import AnswerRecord
 from app.responses.replay import Replay, cut_for, new_object
@@ -166,7 +166,7 @@ class Creation:
             turn = turn._replace(spec=turn.spec._replace(detached=True, hold=0.0))
         elif asked.stands_alone:
             turn = self._turns.keyed_for_cache(turn, turn_request, request, asked.body)
-        started = self._turns.start(self._jobs, turn, user, repeat)
+        started = self._start(asked, turn, user, repeat)
         # Error responses have it, too.
         after_this_request(partial(add_job_header, started.job.id))
         cache = self._turns.cache
@@ -175,10 +175,8 @@ class Creation:
         own_id = str(uuid4()) if cache.replays(turn, started) else started.job.id
         response = new_object(started.job, asked.request, own_id, is_stored=asked.is_stored)
         builder = ResponseBuilder(response, own_id, tools, is_verbatim=not turn.has_cli_tools)
-        stored = self._stored(asked, turn, own_id, user) if asked.is_stored else None
+        stored = self._stored(asked, turn, user, own_id) if asked.is_stored else None
         answer_record = AnswerRecord(self._turns, self._store, turn, started, user, builder, stored)
-        if asked.in_background and stored is not None:
-            self._store_first(stored, started, user)
         if asked.in_background and not asked.request.stream:
             answered = jsonify({**response, "status": "queued"})
         else:
@@ -188,6 +186,18 @@ class Creation:
             answered.headers["X-Session-ID"] = answer_record.session_id
         name_ignored(answered, [*asked.request.ignored_parameters(), *turn.ignored])
         return answered
+
+    def _start(self, asked: Asked, turn: Turn, user: User, repeat: Repeatable | None) -> StartedJob:
+        """Start the job. Raises Unavailable, and what `ChatTurns.start` raises."""
+        if not asked.in_background:
+            return self._turns.start(self._jobs, turn, user, repeat)
+        first = FirstRecord(self._store, user, partial(self._stored, asked, turn, user))
+        turn = turn._replace(spec=turn.spec._replace(before_launch=first.write))
+        try:
+            return self._turns.start(self._jobs, turn, user, repeat)
+        except BaseException:
+            first.remove_without_job()
+            raise
 
     def _events(
         self,
@@ -245,7 +255,7 @@ class Creation:
             return stream_when_begun(answer.stream, events, job_id)
         return answer.in_one_piece(events, self._head_delay)
 
-    def _stored(self, asked: Asked, turn: Turn, own_id: str, user: User) -> StoredResponse:
+    def _stored(self, asked: Asked, turn: Turn, user: User, own_id: str) -> StoredResponse:
         return StoredResponse(
             job_id=own_id,
             user=user.id,
@@ -258,16 +268,6 @@ class Creation:
             own_tools=None if turn.tools is None else list(turn.tools.own),
             response=None,
         )
-
-    def _store_first(self, stored: StoredResponse, started: StartedJob, user: User) -> None:
-        """Store a response that goes on in the background. Raises Unavailable."""
-        try:
-            if self._store.find(stored.id, user) is None:
-                self._store.add(stored)
-        except OSError as error:
-            if started.is_new:
-                self._jobs.abandon(started.job, "its response cannot be stored")
-            raise Unavailable(f"cannot store the response: {error.strerror}") from error
 
 
 def _stored_fields(asked: Asked) -> dict[str, Any]:

@@ -43,10 +43,7 @@ class History:
             conversation = request.conversation.id
             if self.conversations.find(conversation, user) is None:
                 raise ConversationNotFound(conversation)
-            previous = self.replay.store.last_of(conversation)
-            if previous is not None and self.replay.store.find(previous, user) is None:
-                # It was deleted, or not used for so long that it is not kept any more.
-                previous = None
+            previous = self._last_of(conversation, user)
         if previous is None:
             return Before([], None)
         items: list[InputItem] = []
@@ -55,6 +52,24 @@ class History:
             # Other requests are served in between.
             time.sleep(0)
         return Before(items, previous)
+
+    def _last_of(self, conversation: str, user: User) -> str | None:
+        """The id of the last response of a conversation that is kept.
+
+        Others were deleted, or not used for so long; or their job was never started, or was not
+        read as long as it was kept.
+        """
+        last = self.replay.store.last_of(conversation)
+        # A job may have made a circle of the records.
+        for _ in range(MOST_RESPONSES):
+            record = None if last is None else self.replay.store.find(last, user)
+            if record is None:
+                break
+            if self.replay.is_kept(record, user):
+                return last
+            last = record.previous
+            time.sleep(0)
+        return None
 
     def resolved(self, request: ResponseRequest, user: User) -> list[dict[str, Any]]:
         """The items of a request, with stored ones in the place of references to them.

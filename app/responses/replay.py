@@ -43,6 +43,16 @@ class Replay:
         except JobNotFound:
             raise ResponseNotFound(record.id) from None
 
+    def is_kept(self, record: StoredResponse, user: User) -> bool:
+        """Whether the response is whole, or its job is kept."""
+        if record.response is not None:
+            return True
+        try:
+            self.job_of(record, user)
+        except ResponseNotFound:
+            return False
+        return True
+
     def builder_of(self, record: StoredResponse, job: Job) -> ResponseBuilder:
         """A builder of the response, without any event."""
         request = validate(ResponseRequest, record.request)
