@@ -7,7 +7,7 @@ def add_job_subcommands(commands: Subcommands) -> None:
     """Add them, in the order of the help."""
     for add in (
         *(_add_run, _add_ps, _add_logs, _add_cancel),
-        *(_add_say, _add_questions, _add_answer, _add_runs, _add_end),
+        *(_add_say, _add_questions, _add_answer, _add_runs, _add_end, _add_usage),
     ):
         add(commands)
 
@@ -261,3 +261,36 @@ def _add_end(commands: Subcommands) -> None:
     )
     add_url(parser)
     parser.add_argument("id", metavar="RUN", help="the id of the run, or its beginning")
+
+
+def _add_usage(commands: Subcommands) -> None:
+    parser = add_subcommand(
+        commands,
+        "usage",
+        "show what jobs have used",
+        """\
+        Shows cost and tokens of the jobs that have ended, by day (UTC), model or user. Jobs that
+        have been removed count, too, for USAGE_RETENTION.
+        """,
+        """\
+        claudecode2api usage
+        claudecode2api usage --by user --from 2026-11-01 --to 2026-11-30
+        claudecode2api usage --json | jq .total.cost_usd
+        """,
+    )
+    add_url(parser)
+    parser.add_argument(
+        "--from",
+        dest="from_",
+        metavar="DAY",
+        help="the first day, like 2026-11-01 (default: the last 30 days)",
+    )
+    parser.add_argument("--to", metavar="DAY", help="the last day (default: today)")
+    parser.add_argument(
+        "--by",
+        choices=("day", "model", "user"),
+        default="day",
+        help="what a row is about (default: day)",
+    )
+    parser.add_argument("--user", metavar="NAME", help="only what this user has used")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")

@@ -26,6 +26,7 @@ from app.tool.runs import runs
 from app.tool.say import say
 from app.tool.screen import note
 from app.tool.serve import serve
+from app.tool.usage import usage
 
 COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "run": run,
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[[Checkout, argparse.Namespace], int]] = {
     "answer": answer,
     "runs": runs,
     "end": end,
+    "usage": usage,
     "serve": serve,
     "reload": reload,
     "doctor": doctor,

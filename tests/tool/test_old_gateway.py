@@ -122,6 +122,7 @@ def test_where_a_job_cannot_be_interrupted_ctrl_c_cancels_it(
         (["questions"], "GET /questions"),
         (["answer", JOB, "q", "allow"], f"GET /jobs/{JOB}/questions"),
         (["runs"], "GET /runs"),
+        (["usage"], "GET /usage"),
     ],
 )
 def test_what_the_gateway_does_not_have_is_named(
