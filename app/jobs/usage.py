@@ -1,5 +1,6 @@
 """What jobs have used in a time, from the ledger of usage."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -38,22 +39,23 @@ class UsageReports:
         Raises DiskTooSlow.
         """
         first = max(wanted.first, self._ledger.first_day())
+        name_of = functools.cache(self._users.name_of)
 
         def is_wanted(day: str, owner: str) -> bool:
             return (
                 first <= day <= wanted.last
                 and user.may_see(owner)
-                and wanted.user in (None, self._users.name_of(owner))
+                and wanted.user in (None, name_of(owner))
             )
 
-        make = partial(_sum_up, is_wanted, self._key_of(wanted.by))
+        def key_of(group: Group) -> str:
+            if wanted.by == "user":
+                return name_of(group.user)
+            return group.day if wanted.by == "day" else group.model
+
+        make = partial(_sum_up, is_wanted, key_of)
         shown = self._ledger.report(first, wanted.last, make)
         return {"from": wanted.first, "to": wanted.last, "by": wanted.by, **shown}
-
-    def _key_of(self, by: By) -> Callable[[Group], str]:
-        if by == "user":
-            return lambda group: self._users.name_of(group.user)
-        return lambda group: str(getattr(group, by))
 
 
 def _sum_up(

@@ -21,8 +21,10 @@ from app.records.usage_line import FOLDER, LARGEST_MONTH
 from app.server.native_thread import NativeThreads
 from app.state import files
 
-# Seconds for a look at the ledger. Only a job or a very slow disk takes that long.
+# Seconds for a look at the ledger, and those after which it ends itself, for the next one to go on
+# from there. Only a job or a very slow disk takes that long.
 _PATIENCE = 30.0
+_MOST_SECONDS = 20.0
 # Bytes of all months together: the oldest ones go first.
 _MOST_BYTES = 512 << 20
 # Bytes that are read at once, and those of the largest file of sums.
@@ -32,6 +34,10 @@ _DAY = 86_400.0
 _NAME = re.compile(r"(\d{4}-\d\d)\.(jsonl|sums)", re.ASCII)
 
 Report = TypeVar("Report")
+
+
+class _TookTooLong(Exception):
+    """A look at the ledger has ended itself."""
 
 
 class _OpenMonth:
@@ -64,6 +70,8 @@ class UsageLedger:
         with self._lock:
             try:
                 return self._threads.call(work, _PATIENCE)
+            except _TookTooLong:
+                raise DiskTooSlow from None
             except TimeoutError:
                 # That thread may go on with these.
                 self._open = {}
@@ -77,7 +85,7 @@ class UsageLedger:
         """Remove the months that are kept no longer, and sum up those that are over."""
         try:
             self._threads.call(partial(_tidy, self._folder, self.first_day()[:7]), _PATIENCE)
-        except (TimeoutError, OSError):
+        except (_TookTooLong, TimeoutError, OSError):
             # The next time is in an hour.
             return
 
@@ -89,17 +97,21 @@ def _report(
     is_open: dict[str, _OpenMonth],
     make: Callable[[Iterable[MonthSums]], Report],
 ) -> Report:
-    this_month = _this_month()
+    this_month, deadline = _this_month(), time.monotonic() + _MOST_SECONDS
     for month in [each for each in is_open if each != this_month]:
         del is_open[month]
     months = (
-        _open_month(folder, month, is_open) if month >= this_month else _closed_month(folder, month)
+        _open_month(folder, month, is_open, deadline)
+        if month >= this_month
+        else _closed_month(folder, month, deadline)
         for month in _months(first[:7], min(last[:7], this_month))
     )
     return make(months)
 
 
-def _open_month(folder: str, month: str, is_open: dict[str, _OpenMonth]) -> MonthSums:
+def _open_month(
+    folder: str, month: str, is_open: dict[str, _OpenMonth], deadline: float
+) -> MonthSums:
     try:
         descriptor = files.open_file(f"{folder}/{month}.jsonl")
     except OSError:
@@ -109,13 +121,13 @@ def _open_month(folder: str, month: str, is_open: dict[str, _OpenMonth]) -> Mont
         known = is_open.get(month)
         if known is None or known.inode != found.st_ino or known.position > found.st_size:
             known = is_open[month] = _OpenMonth(month, found.st_ino)
-        known.position = _read(descriptor, known.sums, known.position)
+        _read(descriptor, known, deadline)
         return known.sums
     finally:
         os.close(descriptor)
 
 
-def _closed_month(folder: str, month: str) -> MonthSums:
+def _closed_month(folder: str, month: str, deadline: float) -> MonthSums:
     """The sums of a month that is over, from the file of sums if it fits, else from the lines."""
     path = f"{folder}/{month}.sums"
     try:
@@ -131,36 +143,36 @@ def _closed_month(folder: str, month: str) -> MonthSums:
             known = None
         if known is not None:
             return known
-        sums = MonthSums(month)
-        _read(descriptor, sums, 0)
+        read = _OpenMonth(month, found.st_ino)
+        _read(descriptor, read, deadline)
     finally:
         os.close(descriptor)
     with suppress(OSError):
         # If the disk is full, it is done again the next time.
-        files.replace_file(path, sums.to_json(stamp))
-    return sums
+        files.replace_file(path, read.sums.to_json(stamp))
+    return read.sums
 
 
-def _read(descriptor: int, sums: MonthSums, position: int) -> int:
-    """Count the whole lines from a position; returns where the last of them ends."""
-    rest = b""
-    at = position
+def _read(descriptor: int, month: _OpenMonth, deadline: float) -> None:
+    """Count the whole lines from the month's position on. Raises _TookTooLong."""
+    rest, at = b"", month.position
     while at < LARGEST_MONTH and (piece := os.pread(descriptor, _PIECE, at)):
         at += len(piece)
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             if line:
-                sums.add(line)
-        position = at - len(rest)
+                month.sums.add(line)
+        month.position = at - len(rest)
         if len(rest) > LONGEST_LINE:
             # Not a line of ours: what comes of it is not read again.
-            rest, position = rest[-1:], at
-    return position
+            rest, month.position = rest[-1:], at
+        if time.monotonic() > deadline:
+            raise _TookTooLong
 
 
 def _tidy(folder: str, oldest: str) -> None:
     """Raises OSError."""
-    this_month, kept = _this_month(), 0
+    this_month, deadline, kept = _this_month(), time.monotonic() + _MOST_SECONDS, 0
     for name in sorted(os.listdir(folder), reverse=True):
         path, month = f"{folder}/{name}", name[:7]
         size = os.lstat(path).st_size
@@ -170,7 +182,7 @@ def _tidy(folder: str, oldest: str) -> None:
             continue
         kept += size
         if name.endswith(".jsonl") and month < this_month:
-            _closed_month(folder, month)
+            _closed_month(folder, month, deadline)
 
 
 def _months(first: str, last: str) -> Iterable[str]:

@@ -26,6 +26,8 @@ _LONGEST_NAME = 200
 _MOST = 10**21
 _texts_of = itemgetter("id", "ended_at", "user", "model", "status")
 _COUNTS = ("cost", "input", "output", "cache_read", "cache_creation", "milliseconds")
+# The largest sum: more than a month has.
+_MOST_OF_ALL = 10**30
 _counts_of = itemgetter(*_COUNTS)
 # A job that is in the ledger twice is so within this many lines.
 _WINDOW = 4096
@@ -192,7 +194,7 @@ def _fields_of(line: bytes) -> dict[str, Any] | None:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
+    if not isinstance(value, int) or not 0 <= value <= _MOST_OF_ALL:
         raise ValueError(value)
     return value
 

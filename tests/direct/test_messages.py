@@ -93,6 +93,19 @@ def test_the_cost_is_in_the_metrics(direct: Gateway) -> None:
     assert cost() > before
 
 
+def test_the_cost_is_in_the_report_of_usage(direct: Gateway) -> None:
+    def used() -> dict[str, Any]:
+        total: dict[str, Any] = direct.ask("GET", "/usage").json()["total"]
+        return total
+
+    before = used()
+    ask(direct, "say one")
+    after = used()
+    assert after["jobs"] > before["jobs"]
+    assert after["cost_usd"] > before["cost_usd"]
+    assert after["output_tokens"] > before["output_tokens"]
+
+
 def test_other_models_go_to_the_cli(direct: Gateway, upstream: Server) -> None:
     before = len(upstream.received)
     for named in ({"model": "opus"}, {"model": "sonnet"}, {"claude": {"backend": "cli"}}):

@@ -180,6 +180,9 @@ def test_a_month_that_is_over_is_read_once(spool: Spool, monkeypatch: pytest.Mon
         b'{"format":1,"stamp":STAMP,"uses":[["a","b","c",1]],"starts":[]}',
         b'{"format":1,"stamp":STAMP,"uses":[["a"]],"starts":[]}',
         b'{"format":1,"stamp":STAMP,"uses":[[1,2,3,1,0,1e999,0,0,0,0,0]],"starts":[]}',
+        b'{"format":1,"stamp":STAMP,"uses":[["a","b","c",1,0,1'
+        + b"0" * 400
+        + b',0,0,0,0,0]],"starts":[]}',
         b'{"format":1,"stamp":STAMP,"uses":[],"starts":[["a","b","cold",1,[["x",1]]]]}',
         b'{"format":1,"stamp":STAMP,"uses":[],"starts":[["a","b",[],1,[[1]]]]}',
     ],
@@ -345,6 +348,26 @@ def test_a_slow_disk_is_an_error_and_the_next_look_begins_anew(
         with pytest.raises(DiskTooSlow):
             ledger.report(TODAY, TODAY, slow)
     assert report(spool, ledger=ledger)["total"]["jobs"] == 1
+
+
+@pytest.mark.parametrize("day", [CLOSED_DAY, TODAY])
+def test_a_look_that_takes_too_long_ends_and_the_next_goes_on(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, day: str
+) -> None:
+    write_lines(spool.state, day[:7], *(usage_line(day) for _ in range(20)))
+    ledger = UsageLedger(spool.state, 400.0 * DAY)
+    monkeypatch.setattr(usage_ledger, "_PIECE", 500)
+    with monkeypatch.context() as patch:
+        patch.setattr(usage_ledger, "_MOST_SECONDS", -1.0)
+        for _ in range(3):
+            with pytest.raises(DiskTooSlow):
+                report(spool, ledger=ledger)
+    with monkeypatch.context() as patch:
+        read = []
+        add = MonthSums.add
+        patch.setattr(MonthSums, "add", lambda sums, line: (read.append(line), add(sums, line)))
+        assert report(spool, ledger=ledger)["total"]["jobs"] == 20
+        assert (len(read) < 20) == (day == TODAY)
 
 
 def test_sums_are_those_of_all_lines(spool: Spool) -> None:
