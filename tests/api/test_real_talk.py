@@ -186,3 +186,30 @@ def test_the_words_of_the_cli_say_why_it_has_not_obeyed(real: Gateway) -> None:
         assert response.json()["detail"]
     answered(real, question, "deny")
     stream.done()
+
+
+def test_the_report_of_usage_has_each_job_of_a_kept_run_and_what_the_run_saves(
+    real: Gateway,
+) -> None:
+    def used() -> dict[str, Any]:
+        report: dict[str, Any] = real.ask("GET", "/usage").json()
+        return report
+
+    before = used()
+    records: list[dict[str, Any]] = []
+    session: dict[str, str] = {}
+    for _ in range(3):
+        done = real.chat("say one", keep_alive=60, **session).done()
+        session = {"session_id": done["session_id"]}
+        records.append(result_of(real, done["process_id"]))
+    eventually(lambda: used()["total"]["jobs"] == before["total"]["jobs"] + 3)
+    after = used()
+    tokens = sum(record["usage"]["output_tokens"] for record in records)
+    assert after["total"]["output_tokens"] == before["total"]["output_tokens"] + tokens
+    cost = before["total"]["cost_usd"] + sum(record["total_cost_usd"] for record in records)
+    assert after["total"]["cost_usd"] == pytest.approx(cost, abs=1e-5)
+    starts = {kind: row["jobs"] for kind, row in after["starts"].items()}
+    assert starts["cold"] == before["starts"]["cold"]["jobs"] + 1
+    assert starts["kept"] == before["starts"]["kept"]["jobs"] + 2
+    assert after["starts"]["kept"]["first_line_ms"] < after["starts"]["cold"]["first_line_ms"]
+    assert after["saved_ms"] > 0
