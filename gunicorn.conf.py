@@ -87,7 +87,9 @@ accesslog = None
 http_parser = "python"
 errorlog = "-"
 loglevel = settings.log_level.lower()
-logconfig_dict = configuration(settings.log_format, settings.log_level, master.startup.secrets())
+logconfig_dict = configuration(
+    settings.log_format, settings.log_level, master.startup.secrets(), str(settings.state_dir)
+)
 
 
 def on_starting(server):

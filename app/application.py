@@ -15,6 +15,7 @@ from app.api import (
     jobs,
     messages,
     metrics,
+    operator,
     questions,
     runs,
     stats,
@@ -113,6 +114,7 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
         *_look_blueprints(startup, spool, roots, workspaces),
         stats.blueprint(service, installed, master),
         usage.blueprint(UsageReports(ledger, startup.users)),
+        *operator.blueprints(startup, threads),
         claude.blueprint(service, requests, workspaces),
         *chat_apis.blueprints(settings, service, requests, workspaces, environment, spool, limits),
     ]

@@ -171,6 +171,14 @@ class CrossSite(GatewayError):
     )
 
 
+class OperatorOnly(GatewayError):
+    """The user is not the operator."""
+
+    status = 403
+    code = "operator_only"
+    message = "This is for the operator (AUTH_USER) alone"
+
+
 # The body and its fields
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from app.server.nonblocking_stderr import NonblockingStderr
+from app.state.kept_log import KeptLog
 
 #: The fields that a record may have beside its message, in the order of the output.
 FIELDS = (
@@ -73,6 +74,10 @@ class TextFormatter(logging.Formatter):
         """The text before each line of a traceback; no message begins like it."""
         return "    "
 
+    def kept(self, entry: str, record: logging.LogRecord) -> str:
+        """The entry as it is kept in STATE_DIR, where nothing else adds the time."""
+        return entry
+
     def clean(self, text: object) -> str:
         """The text on one line and without secrets."""
         cleaned = str(text)
@@ -98,6 +103,12 @@ class JournalFormatter(TextFormatter):
         """The priority again: journald makes an entry of each line."""
         return f"{_priority(record)}    "
 
+    def kept(self, entry: str, record: logging.LogRecord) -> str:
+        """The entry with time and process instead of the priorities."""
+        priority = _priority(record)
+        plain = entry.removeprefix(priority).replace(f"\n{priority}", "\n")
+        return f"{_timestamp(record)} {record.levelname} {record.process} {plain}"
+
 
 class JsonFormatter(TextFormatter):
     """Formats a record as one JSON object."""
@@ -119,12 +130,30 @@ class JsonFormatter(TextFormatter):
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Writes to standard error, and formats its notice of dropped lines."""
+    """Writes to standard error, formats its notice of dropped lines, and keeps the last lines.
 
-    def __init__(self) -> None:
+    They are kept in the folder `state`, for `GET /log`.
+    """
+
+    def __init__(self, state: str | None = None) -> None:
         super().__init__()
+        self._kept = KeptLog(state) if state else None
         if isinstance(self.stream, NonblockingStderr):
             self.stream.notice = self._notice
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the entry. Raises nothing, as logging requires."""
+        try:
+            entry = self.format(record)
+            self.stream.write(entry + self.terminator)
+            self.flush()
+            if self._kept and isinstance(self.formatter, TextFormatter):
+                entry = self.formatter.kept(entry, record) + self.terminator
+                self._kept.write(entry.encode(errors="backslashreplace"))
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)
 
     def _notice(self, dropped: int) -> str:
         message = "%d lines of the log were dropped: nothing read standard error"
@@ -132,8 +161,13 @@ class Handler(logging.StreamHandler[TextIO]):
         return self.format(record) + self.terminator
 
 
-def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, Any]:
-    """A dictionary for logging.config: everything to standard error, as `text` or `json`."""
+def configuration(
+    form: str, level: str, secrets: Iterable[str], state: str | None = None
+) -> dict[str, Any]:
+    """A dictionary for logging.config: everything to standard error, as `text` or `json`.
+
+    The last lines are kept in the folder `state`.
+    """
     formatter = (
         JsonFormatter if form == "json" else JournalFormatter if _is_journal() else TextFormatter
     )
@@ -141,7 +175,7 @@ def configuration(form: str, level: str, secrets: Iterable[str]) -> dict[str, An
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter, "secrets": list(secrets)}},
-        "handlers": {"stderr": {"()": Handler, "formatter": "line"}},
+        "handlers": {"stderr": {"()": Handler, "formatter": "line", "state": state}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "audit": {"level": "INFO", "handlers": [], "propagate": True},

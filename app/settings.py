@@ -137,6 +137,17 @@ def load_with_origins(
     return Settings(environment=sources.others, **values), origins
 
 
+def setting_defaults(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The default of each setting, None where there is none."""
+    defaults: dict[str, Any] = {}
+    for name, setting in _TABLE.items():
+        try:
+            defaults[name] = setting.parser(setting.default(environ))
+        except ValueError:
+            defaults[name] = None
+    return defaults
+
+
 def load_state_dir(environ: Mapping[str, str], env_file: Path | None) -> Path:
     """STATE_DIR alone: other settings may be unusable. Raises ConfigurationError."""
     setting = _TABLE["STATE_DIR"]

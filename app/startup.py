@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.auth.users import Users
@@ -14,7 +14,8 @@ from app.cli.root_check import REFUSES_ROOT, refuses_root
 from app.foreign_settings import hints_for
 from app.logs import secrets_in
 from app.runs.launcher.client import Capacity, generation
-from app.settings import Settings
+from app.setting_sources import Origin
+from app.settings import Settings, load_with_origins
 
 # A network with a shorter prefix holds millions of clients: 0.0.0.0/1 and 128.0.0.0/1 are all.
 _SHORTEST_PREFIX = 8
@@ -25,7 +26,7 @@ class Startup:
     """The settings, and what follows from them. Workers agree on it until the next reload.
 
     `environment` is the CLI's. `generation` differs after each change of code, CLI, environment
-    or capacity (`app.runs.launcher.client`).
+    or capacity (`app.runs.launcher.client`). `origins` are where the settings were given.
     """
 
     settings: Settings
@@ -34,11 +35,12 @@ class Startup:
     users: Users
     capacity: Capacity
     generation: str
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @classmethod
     def load(cls, environ: Mapping[str, str], env_file: Path) -> "Startup":
         """Read the settings and find the CLI. Raises ConfigurationError and OSError."""
-        settings = Settings.load(environ, env_file)
+        settings, origins = load_with_origins(environ, env_file)
         environment = build_environment(environ, settings.environment)
         if settings.direct_models:
             # Only checked here: a worker could not report it.
@@ -54,7 +56,7 @@ class Startup:
             settings.own_turns,
         )
         code = generation(claude.path, environment, capacity)
-        return cls(settings, environment, claude, users, capacity, code)
+        return cls(settings, environment, claude, users, capacity, code, origins)
 
     def secrets(self) -> list[str]:
         """What no line of the log may contain."""

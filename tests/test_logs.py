@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -103,7 +104,7 @@ def test_priorities_are_written_if_standard_error_is_the_journal(
 ) -> None:
     program = (
         "import logging, logging.config; from app.logs import configuration;"
-        "logging.config.dictConfig(configuration('text', 'DEBUG', []));"
+        "import sys; logging.config.dictConfig(configuration('text', 'DEBUG', [], sys.argv[1]));"
         "log = logging.getLogger('app');"
         "log.debug('a'); log.info('b'); log.warning('c'); log.error('d'); log.critical('e')"
     )
@@ -112,11 +113,16 @@ def test_priorities_are_written_if_standard_error_is_the_journal(
         stream = f"{stat.st_dev}:{stat.st_ino}" if is_journal else "8:1"
         root = str(ROOT)
         environment = {"JOURNAL_STREAM": stream, "PYTHONPATH": root}
-        subprocess.run([sys.executable, "-c", program], env=environment, stderr=stderr, check=True)
+        command = [sys.executable, "-c", program, str(tmp_path)]
+        subprocess.run(command, env=environment, stderr=stderr, check=True)
     written = (tmp_path / "err").read_text()
     journal = "<7>app: a\n<6>app: b\n<4>app: c\n<3>app: d\n<2>app: e\n"
     assert (written == journal) == is_journal
     assert len(written.splitlines()) == 5
+    # What is kept has the time all the same.
+    kept = (tmp_path / "log").read_text()
+    assert len(re.findall(r"^\S+Z [A-Z]+ \d+ app: [a-e]$", kept, re.MULTILINE)) == 5
+    assert is_journal or kept == written
 
 
 def test_json_is_written_if_it_is_asked_for() -> None:

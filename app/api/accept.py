@@ -40,5 +40,19 @@ def prefers_page(accept: str) -> bool:
     >>> prefers_page("*/*"), prefers_page(""), prefers_page("text/html, application/json")
     (False, False, False)
     """
+    return _prefers(accept, "text/html")
+
+
+def prefers_text(accept: str) -> bool:
+    """Whether a client would rather have plain text than JSON.
+
+    >>> prefers_text("text/plain"), prefers_text("*/*"), prefers_text("")
+    (True, False, False)
+    """
+    return _prefers(accept, "text/plain")
+
+
+def _prefers(accept: str, kind: str) -> bool:
+    """Whether a client would rather have this media type than JSON."""
     accepted = parse_accept_header(accept, MIMEAccept)
-    return accepted.quality("text/html") > accepted.quality("application/json")
+    return accepted.quality(kind) > accepted.quality("application/json")

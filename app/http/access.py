@@ -14,6 +14,7 @@ from app.errors import (
     GatewayError,
     InvalidCredentials,
     NotAuthenticated,
+    OperatorOnly,
     TooManyAttempts,
     TooManyConnections,
 )
@@ -79,6 +80,12 @@ def accepts_api_key(app: Flask, endpoint: str) -> bool:
 def is_protected(app: Flask, endpoint: str) -> bool:
     """Whether this view needs credentials."""
     return endpoint.rpartition(".")[0] in app.extensions.get(_PROTECTED, ())
+
+
+def require_operator() -> None:
+    """Let only the operator go on, SHARED_JOBS or not. Raises OperatorOnly."""
+    if not g.user.is_operator:
+        raise OperatorOnly
 
 
 def _authorization() -> str | None:

@@ -82,8 +82,15 @@ TAGS = (
     ),
     Tag(
         "Operate the gateway",
-        "Checks for load balancers, and metrics for Prometheus.",
-        ("health.health", "health.ready", "metrics.scrape"),
+        "Checks for load balancers, metrics for Prometheus, and what the operator looks at.",
+        (
+            "health.health",
+            "health.ready",
+            "metrics.scrape",
+            "doctor.doctor",
+            "settings.settings",
+            "log.log",
+        ),
     ),
     Tag(
         "Read about the gateway",

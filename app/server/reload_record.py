@@ -1,10 +1,20 @@
-"""The record of the last reload, for the command that requested it: `STATE_DIR/reload.json`."""
+"""The records of the last reload, and of the last one that was refused.
+
+`STATE_DIR/reload.json` is for the command that requested the reload, and
+`STATE_DIR/refused_reload.json` for the operator, who may look later.
+"""
 
 import time
 from typing import NamedTuple
 
 from app.processes import Process, identify
 from app.state.record_file import read_as, write_record
+from app.text import shortened
+from app.timestamps import now
+
+# Characters of an error that are kept, and bytes of the file that has it.
+_LONGEST = 2000
+_LARGEST = 1 << 16
 
 
 class Reload(NamedTuple):
@@ -27,9 +37,18 @@ class Reload(NamedTuple):
         return any(identify(each[0]) == tuple(each) for each in self.replaced)
 
 
+class Refusal(NamedTuple):
+    """When a reload was refused, and why."""
+
+    at: str
+    error: str
+
+
 def write_refusal(state: str, began: float, error: str) -> None:
     """Record that a reload was refused. Raises OSError."""
     write_record(_path(state), Reload(began, error, "", 0, [])._asdict())
+    refusal = Refusal(now(), shortened(error, _LONGEST))
+    write_record(_path(state, "refused_reload"), refusal._asdict())
 
 
 def write_reload(state: str, began: float, host: str, port: int, workers: list[int]) -> None:
@@ -45,5 +64,10 @@ def reload_since(state: str, began: float) -> Reload | None:
     return record if record and began <= record.began <= time.monotonic() else None
 
 
-def _path(state: str) -> str:
-    return f"{state}/reload.json"
+def last_refusal(state: str) -> Refusal | None:
+    """The last reload that was refused; None if none was."""
+    return read_as(Refusal, _path(state, "refused_reload"), _LARGEST)
+
+
+def _path(state: str, name: str = "reload") -> str:
+    return f"{state}/{name}.json"

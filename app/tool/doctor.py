@@ -24,7 +24,7 @@ _STATUS, _NAME = 9, 14
 def doctor(checkout: Checkout, arguments: argparse.Namespace) -> int:
     """Print each check as soon as it is done. Returns 1 if any has failed."""
     found = []
-    for check in examine(checkout, arguments):
+    for check in examine(checkout, arguments.url, asks_the_model=arguments.job):
         found.append(check)
         if not arguments.json:
             sys.stdout.write(row(check))
@@ -39,28 +39,36 @@ def doctor(checkout: Checkout, arguments: argparse.Namespace) -> int:
     return FAILED if failures else 0
 
 
-def examine(checkout: Checkout, arguments: argparse.Namespace) -> Iterator[Check]:
-    """All checks; later ones need what earlier ones have checked."""
+def examine(
+    checkout: Checkout, url: str | None, runs_job: bool = True, asks_the_model: bool = False
+) -> Iterator[Check]:
+    """All checks; later ones need what earlier ones have checked.
+
+    `url` is the gateway's, if not that of its settings. Without `runs_job`, no job is started.
+    """
     yield from installation.check(checkout)
     rows, found = settings.check(checkout)
     yield from rows
     yield from service.check(checkout)
     if found is None:
-        for name in (*claude.NAMES, "state folder", "disk", "port", "gateway", "job"):
+        names = [*claude.NAMES, "state folder", "disk", "port", "gateway"]
+        for name in [*names, "job"] if runs_job else names:
             yield skipped(name, "the settings cannot be used")
         return
     remedies = Remedies(checkout)
-    client = Client(found, arguments.url, remedies)
+    client = Client(found, url, remedies)
     running = running_gateway.ask(client)
-    yield from _check_claude(checkout, found, running, is_here=arguments.url is None)
+    yield from _check_claude(checkout, found, running, is_here=url is None)
     yield from state.check(found)
     runs = True
     for check in gateway.check(found, client, remedies):
         runs = runs and check.status != "failed" and check.status != "skipped"
         yield check
+    if not runs_job:
+        return
     if runs:
         path = running.claude_path if running else None
-        yield job.JobCheck(found, client, remedies, path, arguments.job).run()
+        yield job.JobCheck(found, client, remedies, path, asks_the_model).run()
     else:
         yield skipped("job", "no gateway runs")
 
