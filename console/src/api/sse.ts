@@ -9,7 +9,8 @@ export interface ServerEvent {
 
 /** Cuts the text of an event stream into events; chunks may end anywhere. */
 export class EventParser {
-  #rest = "";
+  // What has no line end yet, in pieces: a long line is joined once.
+  #rest: string[] = [];
   #data: string[] = [];
   #event = "";
   /** The last id; also from a frame without data. */
@@ -19,7 +20,11 @@ export class EventParser {
 
   push(chunk: string): ServerEvent[] {
     const events: ServerEvent[] = [];
-    const text = this.#rest + chunk;
+    if (!chunk.includes("\n")) {
+      if (chunk !== "") this.#rest.push(chunk);
+      return events;
+    }
+    const text = this.#rest.join("") + chunk;
     let from = 0;
     // The gateway ends lines with a line feed only.
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
@@ -36,13 +41,13 @@ export class EventParser {
       this.#data = [];
       this.#event = "";
     }
-    this.#rest = text.slice(from);
+    this.#rest = from < text.length ? [text.slice(from)] : [];
     return events;
   }
 
   /** Forget what has no end yet: the connection broke. The last id stays. */
   reset(): void {
-    this.#rest = "";
+    this.#rest = [];
     this.#data = [];
     this.#event = "";
   }

@@ -1,0 +1,346 @@
+/** From the lines of a job to the items of its conversation. Pure: no clock, no network, no page. */
+
+import { asFields, asNumber, asText, asTime, blocksOf, parsed, textOf, type Fields } from "./fields";
+import type { Item, MessageItem, NoticeItem, TextItem, Todo, ToolItem } from "./items";
+import { noticeOf } from "./notices";
+import { Partials } from "./partials";
+import { TODO_TOOLS, TodoList } from "./todo-list";
+import { Tokens } from "./tokens";
+import { AGENTS, gistOf } from "./tool-call";
+
+// Lines of one item, so that a long output without JSON is not an item for each line.
+const PLAIN_LINES = 40;
+const NOTE_LINES = 200;
+const ENDINGS = new Set(["completed", "cancelled", "discarded"]);
+
+type Made = Item extends infer Each
+  ? Each extends Item
+    ? Omit<Each, "key" | "line" | "revision" | "depth" | "agent">
+    : never
+  : never;
+
+export class Conversation {
+  /** The lines, as they came; the number of the first one is 1. */
+  readonly lines: string[] = [];
+  readonly items: Item[] = [];
+  readonly tokens = new Tokens();
+  /** The job's folder, from its first line. */
+  cwd = "";
+  /** Grows with each change. */
+  revision = 0;
+
+  readonly #todos = new TodoList();
+  readonly #tools = new Map<string, ToolItem>();
+  readonly #messages = new Map<string, MessageItem>();
+  readonly #partials = new Partials();
+  readonly #running = new Set<ToolItem>();
+  // The item of each line, by its index; -1 for none.
+  readonly #itemOf: number[] = [];
+  #lastText = "";
+  #depth = 0;
+  #agent: string | null = null;
+
+  get todos(): readonly Todo[] {
+    return this.#todos.todos;
+  }
+
+  push(lines: readonly string[]): void {
+    for (const line of lines) this.#take(line);
+    this.revision += 1;
+  }
+
+  /** The index of the item that shows a line, or that before it; -1 without items. */
+  itemAt(line: number): number {
+    for (let at = Math.min(line, this.#itemOf.length) - 1; at >= 0; at -= 1) {
+      const found = this.#itemOf[at] ?? -1;
+      if (found >= 0) return found;
+    }
+    return this.items.length > 0 ? 0 : -1;
+  }
+
+  /** The job has ended: what has not ended by now never does. */
+  end(): void {
+    for (const item of this.#partials.end()) touch(item, { done: true });
+    for (const tool of this.#running) touch(tool, { state: "stopped" });
+    this.#running.clear();
+    this.revision += 1;
+  }
+
+  #take(line: string): void {
+    this.lines.push(line);
+    this.#itemOf.push(-1);
+    const fields = parsed(line);
+    if (fields === null) {
+      this.#plain();
+      return;
+    }
+    this.#enter(fields);
+    switch (fields.type) {
+      case "stream_event":
+        return this.#streamEvent(fields);
+      case "assistant":
+        return this.#assistant(fields);
+      case "user":
+        return this.#user(fields);
+      case "result":
+        return this.#result(fields);
+      case "command_lifecycle":
+        return this.#lifecycle(fields);
+      case "control_request":
+        return this.#controlRequest(fields);
+      default:
+        return this.#other(fields);
+    }
+  }
+
+  /** Whether the line is of the job, or of an agent that it has called. */
+  #enter(fields: Fields): void {
+    const parent = asText(fields.parent_tool_use_id);
+    const caller = this.#tools.get(parent);
+    this.#depth = parent === "" ? 0 : (caller?.depth ?? 0) + 1;
+    this.#agent = parent === "" ? null : caller?.gist || asText(fields.task_description) || "Agent";
+  }
+
+  #add<Kind extends Made>(made: Kind): Kind & Item {
+    const item = {
+      ...made,
+      key: this.items.length,
+      line: this.lines.length,
+      revision: 0,
+      depth: this.#depth,
+      agent: this.#agent,
+    } as Kind & Item;
+    this.items.push(item);
+    this.#belongs(item);
+    return item;
+  }
+
+  /** The line that is read belongs to this item, too. */
+  #belongs(item: Item): void {
+    this.#itemOf[this.#itemOf.length - 1] = item.key;
+  }
+
+  #plain(): void {
+    this.#depth = 0;
+    this.#agent = null;
+    const last = this.items.at(-1);
+    const number = this.lines.length;
+    if (last?.kind === "plain" && last.last === number - 1 && number - last.line < PLAIN_LINES) {
+      touch(last, { last: number });
+      this.#belongs(last);
+    } else {
+      this.#add({ kind: "plain", last: number });
+    }
+  }
+
+  #notes(name: string): void {
+    const last = this.items.at(-1);
+    if (last?.kind === "notes" && last.depth === this.#depth && last.lines.length < NOTE_LINES) {
+      last.lines.push(this.lines.length);
+      if (!last.names.includes(name)) last.names.push(name);
+      touch(last, {});
+      this.#belongs(last);
+    } else {
+      this.#add({ kind: "notes", names: [name], lines: [this.lines.length] });
+    }
+  }
+
+  #notice(notice: Pick<NoticeItem, "tone" | "text">): void {
+    this.#add({ kind: "notice", ...notice });
+  }
+
+  #streamEvent(fields: Fields): void {
+    const event = asFields(fields.event);
+    const parent = asText(fields.parent_tool_use_id);
+    if (event.type === "message_start") {
+      const message = asFields(event.message);
+      this.#partials.begin(parent, asText(message.id));
+      this.tokens.take(asText(message.id), asFields(message.usage));
+      return;
+    }
+    const open = this.#partials.of(parent);
+    if (open === null) return;
+    const index = asNumber(event.index) ?? 0;
+    if (event.type === "content_block_start") {
+      const block = asFields(event.content_block);
+      if (block.type === "tool_use") this.#call(block, "writing");
+    } else if (event.type === "content_block_delta") {
+      const delta = asFields(event.delta);
+      const text = asText(delta.text) || asText(delta.thinking);
+      if (text === "") return;
+      const found = open.items.get(index);
+      if (found === undefined) {
+        const kind = delta.type === "thinking_delta" ? "thinking" : "text";
+        open.items.set(index, this.#add({ kind, text, done: false }));
+      } else {
+        found.text += text;
+        found.revision += 1;
+        this.#belongs(found);
+      }
+    } else if (event.type === "message_delta") {
+      this.tokens.take(open.messageId, asFields(event.usage));
+    }
+  }
+
+  #assistant(fields: Fields): void {
+    const message = asFields(fields.message);
+    const id = asText(message.id);
+    this.tokens.take(id, asFields(message.usage));
+    for (const block of blocksOf(message.content)) {
+      const text = asText(block.text) || asText(block.thinking);
+      if (block.type === "tool_use" || block.type === "server_tool_use") {
+        this.#call(block, "running", asTime(fields.timestamp));
+      } else if (typeof fields.error === "string") {
+        this.#notice({ tone: "error", text });
+      } else if (block.type === "text" || block.type === "thinking") {
+        this.#say(block.type, text, this.#partials.next(asText(fields.parent_tool_use_id), id, block.type));
+      } else {
+        this.#notes(asText(block.type) || "assistant");
+      }
+    }
+  }
+
+  #say(kind: TextItem["kind"], text: string, open: TextItem | null): void {
+    if (open !== null) {
+      touch(open, { text: text || open.text, done: true });
+      this.#belongs(open);
+    } else if (text !== "") {
+      this.#add({ kind, text, done: true });
+    }
+    if (kind === "text" && this.#depth === 0) this.#lastText = text;
+  }
+
+  #call(block: Fields, state: ToolItem["state"], startedAt: number | null = null): void {
+    const [id, name] = [asText(block.id), asText(block.name)];
+    const input = asFields(block.input);
+    const known = this.#tools.get(id);
+    const gist = gistOf(name, input, this.cwd);
+    const isWhole = state === "running";
+    if (known !== undefined) {
+      // Only what was being written can change: a line cannot reopen a call that has ended.
+      if (known.state !== "writing") return;
+      touch(known, { gist, state, startedAt, inputLine: this.lines.length });
+      this.#belongs(known);
+    } else {
+      const inputLine = isWhole ? this.lines.length : 0;
+      const made = { kind: "tool", id, name, gist, inputLine, outputLine: 0, state } as const;
+      const tool = this.#add({ ...made, startedAt, endedAt: null });
+      this.#tools.set(id, tool);
+      this.#running.add(tool);
+    }
+    if (isWhole && name === "TodoWrite") this.#todos.take(name, input, null, "");
+  }
+
+  #user(fields: Fields): void {
+    const message = asFields(fields.message);
+    if (fields.isReplay === true) {
+      this.#notes("replay");
+      return;
+    }
+    for (const block of blocksOf(message.content)) {
+      if (block.type === "tool_result") this.#returned(block, fields);
+      else if (asText(block.text) !== "") this.#add({ kind: "user", text: asText(block.text) });
+      else this.#notes("user");
+    }
+  }
+
+  #returned(block: Fields, fields: Fields): void {
+    const id = asText(block.tool_use_id);
+    if (!this.#tools.has(id)) this.#call({ id, name: "Tool" }, "writing");
+    const tool = this.#tools.get(id);
+    if (tool === undefined) return;
+    const state = block.is_error === true ? "failed" : "done";
+    touch(tool, { state, outputLine: this.lines.length, endedAt: asTime(fields.timestamp) });
+    this.#running.delete(tool);
+    this.#belongs(tool);
+    if (TODO_TOOLS.has(tool.name) && tool.name !== "TodoWrite" && state === "done") {
+      const input = inputOf(this.lines, tool);
+      this.#todos.take(tool.name, input, fields.tool_use_result, textOf(block.content));
+    }
+  }
+
+  #result(fields: Fields): void {
+    this.#depth = 0;
+    this.#agent = null;
+    const errors = Array.isArray(fields.errors) ? fields.errors.map(String).join("\n") : "";
+    const text = asText(fields.result) || errors;
+    this.tokens.close(asFields(fields.usage));
+    this.#add({
+      kind: "result",
+      isError: fields.is_error === true || asText(fields.subtype).startsWith("error"),
+      subtype: asText(fields.subtype),
+      reason: asText(fields.terminal_reason),
+      text,
+      repeats: text !== "" && text === this.#lastText,
+      costUsd: costOf(fields),
+      turns: asNumber(fields.num_turns),
+      durationMs: asNumber(fields.duration_ms),
+    });
+    this.#lastText = "";
+  }
+
+  #lifecycle(fields: Fields): void {
+    const id = asText(fields.command_uuid);
+    const state = asText(fields.state);
+    const known = this.#messages.get(id);
+    if (known !== undefined) {
+      touch(known, { state });
+      this.#belongs(known);
+    } else if (state === "started" || ENDINGS.has(state)) {
+      this.#messages.set(id, this.#add({ kind: "message", id, state }));
+    }
+  }
+
+  #controlRequest(fields: Fields): void {
+    const request = asFields(fields.request);
+    if (request.subtype !== "can_use_tool") {
+      this.#notes(asText(request.subtype) || "control_request");
+      return;
+    }
+    const name = asText(request.tool_name);
+    const gist = gistOf(name, asFields(request.input), this.cwd);
+    this.#add({ kind: "question", id: asText(fields.request_id), toolName: name, gist });
+  }
+
+  #other(fields: Fields): void {
+    const name = asText(fields.subtype) || asText(fields.type) || "line";
+    if (fields.type === "system" && fields.subtype === "init") {
+      this.cwd ||= asText(fields.cwd);
+    }
+    const notice = noticeOf(fields, this.#tools.get(asText(fields.tool_use_id)));
+    if (notice === null) this.#notes(name);
+    else this.#notice(notice);
+  }
+}
+
+/** The input of a call, read again from its line. */
+export function inputOf(lines: readonly string[], tool: ToolItem): Fields {
+  const message = asFields(parsed(lines[tool.inputLine - 1] ?? "")?.message);
+  return asFields(blocksOf(message.content).find((each) => each.id === tool.id)?.input);
+}
+
+/** What a call gave back, read again from its line: for the model, and `tool_use_result`. */
+export function outputOf(lines: readonly string[], tool: ToolItem): { text: string; details: Fields } {
+  const fields = parsed(lines[tool.outputLine - 1] ?? "");
+  const blocks = blocksOf(asFields(fields?.message).content);
+  const block = blocks.find((each) => each.tool_use_id === tool.id);
+  return { text: textOf(block?.content), details: asFields(fields?.tool_use_result) };
+}
+
+/** Whether a call is that of an agent, whose lines follow it. */
+export function isAgent(tool: ToolItem): boolean {
+  return AGENTS.has(tool.name);
+}
+
+/** Dollars since the last result: `total_cost_usd` counts from the start of the CLI's process. */
+function costOf(fields: Fields): number | null {
+  const models = Object.values(asFields(fields.model_usage_since_last_result));
+  const costs = models.map((each) => asNumber(asFields(each).costUSD));
+  if (costs.length > 0) return costs.reduce<number>((sum, each) => sum + (each ?? 0), 0);
+  return asNumber(fields.total_cost_usd);
+}
+
+function touch<Changed extends Item>(item: Changed, changes: Partial<Changed>): void {
+  Object.assign(item, changes);
+  item.revision += 1;
+}

@@ -1,0 +1,30 @@
+/** What "allow until this run ends" allows, in words. Pure. */
+
+import { asFields, asList, asText, type Fields } from "../conversation/fields";
+
+/** The suggestions that the gateway passes on, as it chooses them: rules and folders, else the mode. */
+export function grantsOf(suggestions: readonly unknown[]): string[] {
+  const known = suggestions.map(asFields);
+  const grants = known
+    .filter((each) => each.behavior === undefined || each.behavior === "allow")
+    .flatMap(grantWords);
+  const acceptsEdits = known.some(
+    (each) => each.type === "setMode" && each.destination === "session" && each.mode === "acceptEdits",
+  );
+  if (grants.length > 0 || !acceptsEdits) return grants;
+  return ["edit files without a question"];
+}
+
+function grantWords(suggestion: Fields): string[] {
+  if (suggestion.type === "addRules") {
+    return asList(suggestion.rules).map((each) => {
+      const rule = asFields(each);
+      const content = asText(rule.ruleContent);
+      return content === "" ? `use ${asText(rule.toolName)}` : `use ${asText(rule.toolName)} for ${content}`;
+    });
+  }
+  if (suggestion.type === "addDirectories") {
+    return asList(suggestion.directories).map((each) => `work in ${String(each)}`);
+  }
+  return [];
+}

@@ -1,0 +1,65 @@
+/** What a tool would do, or the plan that waits for approval, in full. */
+
+import { useState } from "preact/hooks";
+import { post, sentence } from "../api/client";
+import type { Question } from "../api/types";
+import { asText } from "../conversation/fields";
+import { count } from "./format";
+import { ComparedDiff } from "./diff";
+import { editsOf } from "./line-diff";
+import { LongText } from "./long-text";
+import { MarkdownText } from "./markdown-text";
+
+// A whole command is shown at first; only a very long one is cut.
+const FIRST = 100_000;
+
+export function QuestionInput({ question }: { question: Question }) {
+  const { tool_name: name, input } = question;
+  const edits = editsOf(name, input);
+  const command = asText(input.command);
+  if (edits !== null) {
+    return (
+      <>
+        <ComparedDiff path={edits.path} pairs={edits.pairs} />
+        {input.replace_all === true && <p class="dim">All places where the old text stands.</p>}
+      </>
+    );
+  }
+  const text = name === "Bash" && command !== "" ? command : JSON.stringify(input, null, 2);
+  const lines = text.split("\n").length;
+  return (
+    <div class="question-input">
+      <div class="question-text" tabIndex={0} role="group" aria-label={name === "Bash" ? "Command" : "Input"}>
+        <LongText text={text} file="command.txt" first={FIRST} isCode />
+      </div>
+      {lines > 12 && <p class="dim">{count(lines)} lines; scroll to see all of them.</p>}
+    </div>
+  );
+}
+
+/** The plan: newer versions of the CLI keep it in a file, which a control request reads. */
+export function QuestionPlan({ question }: { question: Question }) {
+  const [found, setFound] = useState<string | null>(null);
+  const [error, setError] = useState("");
+  const plan = asText(question.input.plan) || found;
+  async function load(): Promise<void> {
+    try {
+      const path = `/jobs/${question.process_id}/control`;
+      const { response } = await post<{ response: Record<string, unknown> }>(path, { subtype: "get_plan" });
+      setFound(asText(response.plan) || asText(response.content) || "");
+    } catch (problem) {
+      setError(sentence(problem));
+    }
+  }
+  if (plan) return <div class="question-plan"><MarkdownText text={plan} file="plan.md" /></div>;
+  if (found === "") return <p class="dim">The CLI has no text of the plan. See the conversation of the job.</p>;
+  return (
+    <p class="row">
+      <span class="dim">The CLI sent no text with its question.</span>
+      <button type="button" onClick={() => void load()}>
+        Get the plan
+      </button>
+      {error && <span role="alert">{error}</span>}
+    </p>
+  );
+}
