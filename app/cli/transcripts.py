@@ -5,9 +5,9 @@ may store them elsewhere.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
-from uuid import UUID
 
 from app.cli.lines import parse
 from app.cli.transcript_chain import Answer, is_message, last_answer, leads_back
@@ -15,6 +15,7 @@ from app.cli.transcript_path import projects_folder, transcript_path
 from app.state.files import read_at
 
 _LENGTH = 36
+_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Bytes of what the CLI adds to a transcript by itself (57 KB in 2.1.330), at most.
 _MOST_NOTES = 1 << 18
 # Bytes at the end of a transcript in which the last answer is looked for.
@@ -140,7 +141,4 @@ def is_session_id(text: str) -> bool:
     >>> is_session_id("54eb236b-b0ff-442a-9ae3-2e06374f0602"), is_session_id("../x")
     (True, False)
     """
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
+    return _ID.fullmatch(text) is not None
