@@ -18,6 +18,7 @@ from app.api import (
     operator,
     questions,
     runs,
+    sessions,
     stats,
     usage,
     whoami,
@@ -59,6 +60,8 @@ from app.jobs.log_ends import EndLog
 from app.jobs.questions import Questions
 from app.jobs.runs import Runs
 from app.jobs.service import JobService
+from app.jobs.session_list import SessionList
+from app.jobs.session_transcripts import SessionTranscripts
 from app.jobs.sessions import Sessions
 from app.jobs.spares import Spares
 from app.jobs.starter import JobStarter
@@ -147,8 +150,8 @@ def _jobs(
     users, keys, index = startup.users, Keys(spool.state), JobIndex(spool.state)
     upkeep = IndexUpkeep(spool, index)
     ends = EndLog(spool, users.name_of, counters, upkeep.note)
-    sessions = Sessions(spool, Transcripts(startup.environment), OpenSessions(startup.environment))
-    starter = JobStarter(spool, launcher, keys, limits, ends, sessions, spares)
+    known = Sessions(spool, Transcripts(startup.environment), OpenSessions(startup.environment))
+    starter = JobStarter(spool, launcher, keys, limits, ends, known, spares)
     heartbeat = settings.heartbeat
     service = JobService(
         spool, launcher, starter, index, ends, counters, users, heartbeat, limits.kill_grace
@@ -181,11 +184,16 @@ def _talk_blueprints(
 def _look_blueprints(
     startup: Startup, spool: Spool, roots: Sequence[Path], workspaces: Workspaces
 ) -> list[Blueprint]:
-    """The views with which a client chooses a folder."""
-    index = JobIndex(spool.state)
+    """The views with which a client chooses a folder or a session."""
+    index, environment = JobIndex(spool.state), startup.environment
+    owners = Sessions(spool, Transcripts(environment), OpenSessions(environment))
+    found = SessionList(spool, index, startup.users, owners, SessionTranscripts(environment))
     # The empty folder of jobs in model mode.
     hidden = [str(workspaces.folder / MODEL_WORKSPACE)]
-    return [folders.blueprint(Folders(spool, index, roots, hidden))]
+    return [
+        folders.blueprint(Folders(spool, index, roots, hidden)),
+        sessions.blueprint(found),
+    ]
 
 
 def _chat_requests(

@@ -23,7 +23,7 @@ from uuid import UUID
 from app.jobs import index_database
 from app.jobs import index_tables as tables
 from app.jobs.index_database import PATIENCE
-from app.jobs.index_entry import Amounts, Entry, Group
+from app.jobs.index_entry import Amounts, Entry, Group, SessionTotals
 from app.jobs.index_tables import Filter
 from app.jobs.store import INDEX_STAMP, Position
 from app.server.native_thread import NativeThreads
@@ -69,6 +69,26 @@ class JobIndex:
         """The folders of a user's jobs, the latest first, each with its last job's `started`."""
         query = tables.RECENT_FOLDERS
         return self._read(lambda database: database.execute(query, (user, limit)).fetchall())
+
+    def newest_sessions(
+        self, user: str | None, before: tuple[float, str] | None, limit: int
+    ) -> list[SessionTotals]:
+        """The sessions of a user's jobs, or of all, the one used last first."""
+        query, values = tables.sessions_query(user, before, limit)
+        return self._read(
+            lambda database: [SessionTotals(*row) for row in database.execute(query, values)]
+        )
+
+    def session_totals(
+        self, user: str | None, sessions: Sequence[str], pending: Collection[str]
+    ) -> tuple[dict[str, SessionTotals], set[str]]:
+        """What a user's jobs, or all, used in these sessions, and which of `pending` count."""
+        return self._read(
+            lambda database: (
+                {row[0]: SessionTotals(*row) for row in tables.totals_of(database, user, sessions)},
+                tables.known_among(database, pending),
+            )
+        )
 
     def sums(self, pending: Collection[str]) -> tuple[dict[Group, Amounts], set[str]]:
         """What the kept jobs used, and which of the `pending` ones that includes."""

@@ -52,6 +52,21 @@ class Entry(NamedTuple):
     amounts: Amounts
 
 
+class SessionTotals(NamedTuple):
+    """What the ended jobs of a session used. `cost` is in billionths of a US dollar.
+
+    `last` is when the latest of them ended, in seconds since the epoch; `cwd` and `title` are those
+    of that job.
+    """
+
+    session: str
+    last: float
+    cost: float
+    jobs: int
+    cwd: str
+    title: str | None
+
+
 def entry_of(
     job: Job, request: JobRequest | None = None, end: JobEnd | None = None
 ) -> Entry | None:

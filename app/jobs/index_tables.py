@@ -6,7 +6,7 @@ and status.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,6 +43,13 @@ SCHEMA = f"""
 RECENT_FOLDERS = """
     SELECT cwd, MAX(started) AS latest FROM jobs INDEXED BY by_cwd WHERE user = ? GROUP BY cwd
     ORDER BY latest DESC LIMIT ?
+"""
+
+# SQLite takes `cwd` and `title` from the row with the maximum. TOTAL, unlike SUM, cannot overflow.
+# A session's id is a UUID; a job can print anything as one.
+_TOTALS = """
+    SELECT session, MAX(ended) AS last, TOTAL(cost), COUNT(*), cwd, title FROM jobs
+    WHERE length(session) = 36
 """
 
 
@@ -90,6 +97,36 @@ def newest_query(wanted: Filter, before: Position | None, limit: int) -> tuple[s
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = "ORDER BY started DESC, id DESC LIMIT ?"
     return f"SELECT started, id FROM jobs {use}{where} {order}", [*values, limit]  # noqa: S608
+
+
+def sessions_query(
+    user: str | None, before: tuple[float, str] | None, limit: int
+) -> tuple[str, list[object]]:
+    """The query for the sessions of a user's jobs, or of all, the one used last first."""
+    values: list[object] = []
+    of_user = after = ""
+    if user is not None:
+        of_user = "AND user = ?"
+        values.append(_plain(user))
+    if before is not None:
+        after = "WHERE (last, session) < (?, ?)"
+        values += before
+    query = f"SELECT * FROM ({_TOTALS} {of_user} GROUP BY session) {after}"  # noqa: S608
+    return f"{query} ORDER BY last DESC, session DESC LIMIT ?", [*values, limit]
+
+
+def totals_of(
+    database: sqlite3.Connection, user: str | None, sessions: Sequence[str]
+) -> list[tuple[str, float, float, int, str, str | None]]:
+    """What the jobs of these sessions used, of this user or of all."""
+    of_user = "" if user is None else "AND user = ?"
+    found = []
+    for start in range(0, len(sessions), _IDS):
+        some = [_plain(each) for each in sessions[start : start + _IDS]]
+        query = f"{_TOTALS} AND session IN ({', '.join('?' * len(some))}) {of_user}"
+        values = some if user is None else [*some, _plain(user)]
+        found += database.execute(f"{query} GROUP BY session", values).fetchall()
+    return found
 
 
 def insert(database: sqlite3.Connection, entries: Iterable[Entry]) -> None:

@@ -48,8 +48,8 @@ TAGS = (
     ),
     Tag(
         "Choose a folder or a session",
-        "The folders that a job can run in.",
-        ("folders.all_folders",),
+        "The folders that a job can run in, and the conversations that it can continue.",
+        ("folders.all_folders", "sessions.newest", "sessions.one"),
     ),
     Tag(
         "OpenAI's API",

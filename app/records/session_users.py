@@ -43,6 +43,15 @@ def has_record(state: str, session_id: str) -> bool:
     )
 
 
+def known(state: str) -> set[str]:
+    """The sessions that have a record, even a damaged one."""
+    found: set[str] = set()
+    for folder in (FOLDER, _CONVERSATIONS):
+        with suppress(OSError):
+            found.update(os.listdir(f"{state}/{folder}"))
+    return found
+
+
 def remember(state: str, session_id: str, user: str) -> str:
     """Remember the user of a session, unless it has one; returns its user. Raises OSError."""
     known = user_of(state, session_id)

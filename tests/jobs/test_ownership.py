@@ -86,7 +86,7 @@ def test_every_view_treats_another_users_job_as_unknown(two: Gateway) -> None:
 def test_these_tests_know_every_argument_of_a_view() -> None:
     arguments = {frozenset(rule.arguments) for rule in application().url_map.iter_rules()}
     known = [set(), {"job_id"}, {"model"}, {"conversation_id"}, {"name"}, {"filename"}]
-    known += [{"job_id", "question_id"}, {"run_id"}, {"response_id"}]
+    known += [{"job_id", "question_id"}, {"run_id"}, {"response_id"}, {"session_id"}]
     assert arguments <= {frozenset(each) for each in known}
 
 
