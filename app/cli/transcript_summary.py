@@ -5,7 +5,6 @@ beginning and its end are given.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from app.cli.lines import as_object, parse
@@ -15,10 +14,10 @@ LONGEST_TITLE = 200
 _LONGEST_PATH = 4096
 _MOST_TURNS = 1_000_000
 
-# What lines of interest contain; others are not parsed.
-_MARKS = re.compile(
-    rb'"(?:custom-title|ai-title|summary|last-prompt|cost-state)"|"type":\s?"user"|"isSidechain"'
-)
+# What lines of interest contain, at the beginning and at the end; others are not parsed.
+_NOTES = rb'"(?:custom-title|ai-title|summary|last-prompt|cost-state|turnPosition)"'
+_AT_THE_END = re.compile(_NOTES)
+_AT_THE_BEGINNING = re.compile(_NOTES + rb'|"type":\s?"user"|"isSidechain"')
 # The kinds of title, the best first, with the key of each.
 _TITLES = {
     "custom-title": "customTitle",
@@ -54,9 +53,9 @@ def summary_of(head: bytes, tail: bytes | None) -> Summary:
     >>> summary_of(b'{"type":"user","message":{"content":"Hi"},"cwd":"/srv"}\n', None)
     Summary(title='Hi', cwd='/srv', turns=1, cost=None, is_session=True)
     """
-    first = list(_lines(head))
+    first = _lines(head, _AT_THE_BEGINNING)
     # The first line of the end is cut off, as a rule.
-    last = first if tail is None else list(_lines(tail))
+    last = first if tail is None else _lines(tail, _AT_THE_END)
     side = next((line["isSidechain"] for line in first if "isSidechain" in line), False)
     prompts = [line for line in first if _is_prompt(line)]
     titles = {str(line.get("type")): line for line in [*first, *last]}
@@ -93,8 +92,8 @@ def short_text(value: object) -> str | None:
     return (plain if len(plain) <= LONGEST_TITLE else f"{plain[:LONGEST_TITLE]}…") or None
 
 
-def _lines(text: bytes) -> Iterable[dict[str, Any]]:
-    return (parse(line) for line in text.split(b"\n") if _MARKS.search(line))
+def _lines(text: bytes, marks: re.Pattern[bytes]) -> list[dict[str, Any]]:
+    return [parse(line) for line in text.split(b"\n") if marks.search(line)]
 
 
 def _is_prompt(line: dict[str, Any]) -> bool:

@@ -49,7 +49,10 @@ class SessionSums:
     def newest(
         self, user: User, before: SessionPlace | None
     ) -> tuple[Iterator[SessionTotals], dict[str, Recent]]:
-        """The sessions, the one used last first, and those of recent jobs."""
+        """The sessions, the one used last first, and what recent jobs add to them.
+
+        The latter has all sessions if there is no index.
+        """
         # First, so that a job that enters the index meanwhile is counted.
         recent, by_session = self._recent(user)
         indexed: Iterator[SessionTotals]
@@ -59,6 +62,7 @@ class SessionSums:
             first = self._page(user, before, _PAGE)
         except IndexUnusable:
             sums, indexed = self._from_folders(user, recent), iter(())
+            by_session = {**dict.fromkeys(sums, Recent()), **by_session}
         else:
             indexed = (row for row in self._rest(user, first) if row.session not in sums)
         found = sorted(
@@ -78,11 +82,11 @@ class SessionSums:
         return sums.get(session), by_session.get(session, Recent())
 
     def known(self, sessions: Iterable[str]) -> set[str]:
-        """Which of these sessions have ended jobs of any user, as far as is known."""
+        """Which of these sessions have jobs in the index."""
         try:
             return set(self._index.session_totals(None, list(sessions), [])[0])
         except IndexUnusable:
-            # All were found in the folders.
+            # `newest` has read the folders, and returned all of them.
             return set()
 
     def _rest(self, user: User, page: list[SessionTotals]) -> Iterator[SessionTotals]:

@@ -164,6 +164,7 @@ def test_sessions_of_terminals_are_the_operators(machine: Machine) -> None:
     job = machine.job(SESSIONS[2], at=7, user=OPERATOR)
     (machine.spool.job(job.id) or job).finish()
     os.unlink(f"{machine.spool.state}/sessions/{SESSIONS[2]}")  # noqa: PTH108
+    assert machine.ids(OPERATOR) == machine.ids(OPERATOR, limit=1) == [2, 1, 0]
     fill(machine.spool, machine.index)
     shared = BOB._replace(shares=True)
     for user, shown in ((OPERATOR, [2, 1, 0]), (ALICE, [0]), (BOB, []), (shared, [0])):
