@@ -43,6 +43,8 @@ def test_each_user_lists_their_own_and_the_operator_all(new_two: Gateway) -> Non
         stats = new_two.ask("GET", "/stats", **by(key)).json()
         assert stats["jobs"] == {"succeeded": 1, "running": 1, "queued": 0}
         assert [row["user"] for row in stats["users"]] == ["alice" if key == ALICE else "bob"]
+        usage = new_two.ask("GET", "/usage?by=user", **by(key)).json()
+        assert [row["key"] for row in usage["rows"]] == ["alice" if key == ALICE else "bob"]
     assert job_ids(new_two, "/processes", "processes", None) == {*running.values()}
     assert job_ids(new_two, "/jobs", "jobs", None) == {*running.values(), *ended.values()}
     users = {row["user"] for row in new_two.ask("GET", "/jobs").json()["jobs"]}

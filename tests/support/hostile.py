@@ -32,7 +32,7 @@ PLACED = {
 def serves(gateway: Gateway) -> None:
     """What all share answers as ever, and another job runs."""
     assert gateway.chat("line one", "result ok").done()["status"] == "succeeded"
-    for path in ("/health", "/ready", "/processes", "/jobs", "/stats", "/metrics"):
+    for path in ("/health", "/ready", "/processes", "/jobs", "/stats", "/usage", "/metrics"):
         begun = time.monotonic()
         answer = gateway.ask("GET", path)
         assert answer.status_code == 200, (path, answer.text)
