@@ -23,8 +23,8 @@ from app.state import files
 
 # Seconds for a look at the ledger, and those after which it ends itself, for the next one to go on
 # from there. Only a job or a very slow disk takes that long.
-_PATIENCE = 30.0
-_MOST_SECONDS = 20.0
+_PATIENCE = 50.0
+_MOST_SECONDS = 40.0
 # Bytes of all months together: the oldest ones go first.
 _MOST_BYTES = 512 << 20
 # Bytes that are read at once, and those of the largest file of sums.
