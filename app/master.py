@@ -29,7 +29,7 @@ from app.server.gateway_lock import (
 )
 from app.server.listen_address import check_address
 from app.server.reload_check import reload_error
-from app.server.reload_record import write_refusal, write_reload
+from app.server.reload_record import forget_refusal, write_refusal, write_reload
 from app.server.systemd_notify import SystemdNotifier
 from app.setting_sources import env_file_path
 from app.startup import Startup
@@ -128,6 +128,7 @@ class Master:
         self._publish_address(arbiter)
         metrics.forget_all(self.startup.settings.state_dir / "metrics")
         self._forget_login()
+        forget_refusal(self._spool.state)
         self._log_startup()
         for job_id in (*upgrade(self._spool), *self._spool.close_dead()):
             log.warning(

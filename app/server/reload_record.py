@@ -1,4 +1,4 @@
-"""The records of the last reload, and of the last one that was refused.
+"""The records of the last reload, and of why it was refused.
 
 `STATE_DIR/reload.json` is for the command that requested the reload, and
 `STATE_DIR/refused_reload.json` for the operator, who may look later.
@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 from app.processes import Process, identify
+from app.state.files import discard
 from app.state.record_file import read_as, write_record
 from app.text import shortened
 from app.timestamps import now
@@ -54,6 +55,7 @@ def write_refusal(state: str, began: float, error: str) -> None:
 def write_reload(state: str, began: float, host: str, port: int, workers: list[int]) -> None:
     """Record a reload that replaces the workers with these pids. Raises OSError."""
     replaced = [process for pid in workers if (process := identify(pid))]
+    forget_refusal(state)
     write_record(_path(state), Reload(began, None, host, port, replaced)._asdict())
 
 
@@ -64,8 +66,13 @@ def reload_since(state: str, began: float) -> Reload | None:
     return record if record and began <= record.began <= time.monotonic() else None
 
 
+def forget_refusal(state: str) -> None:
+    """Forget that a reload was refused: the settings were read since then."""
+    discard(_path(state, "refused_reload"))
+
+
 def last_refusal(state: str) -> Refusal | None:
-    """The last reload that was refused; None if none was."""
+    """The last reload that was refused; None if none was since the settings were read."""
     return read_as(Refusal, _path(state, "refused_reload"), _LARGEST)
 
 

@@ -49,5 +49,6 @@ class SettingsInEffect(ResponseModel):
     settings: list[Setting] = Field(description="Each setting.")
     variables: list[Variable] = Field(description="What jobs get from `.env` beside them.")
     last_refused_reload: RefusedReload | None = Field(
-        description="The last reload that was refused, even if later ones worked; null without one."
+        description="The last reload that was refused; null if none was since the gateway has read"
+        " its settings."
     )
