@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from app.api import interrupt, processes
+from app.api import asked, interrupt, processes
 from app.api.described.job_stream import JOB
 from app.api.described.jobs import JobRecord, Jobs, Removed
 from app.api.wait import seconds_to_wait, wait_parameter
@@ -119,6 +119,7 @@ def blueprint(jobs: JobService, listed: JobList) -> Blueprint:
     views = Blueprint("jobs", __name__)
     processes.add_routes(views, jobs)
     interrupt.add_routes(views, jobs)
+    asked.add_routes(views, jobs)
 
     @views.get("/jobs")
     @_LIST

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from app.api.answer_body import AnswerBody, answer_for, read_answer
 from app.api.described.job_stream import JOB
-from app.api.described.questions import AnsweredQuestion, OpenQuestions
+from app.api.described.questions import AnsweredQuestion, JobQuestions, OpenQuestions
 from app.api.wait import seconds_to_wait, wait_parameter
 from app.errors import (
     AlreadyAnswered,
@@ -21,6 +21,7 @@ from app.errors import (
 )
 from app.http.body import BODY_ERRORS, BodyReader
 from app.http.disconnect import DISCONNECTED, watch_connection
+from app.http.query import switch_in_query
 from app.jobs.questions import OpenQuestion, Questions
 from app.openapi.describe import Body, Parameter, describes
 
@@ -35,9 +36,18 @@ _ALL = describes(
 )
 _OF_JOB = describes(
     "List the questions that need an answer, of one job.",
-    {200: OpenQuestions},
-    errors=[JobNotFound],
-    parameters=[JOB],
+    {200: JobQuestions},
+    errors=[InvalidRequest, JobNotFound],
+    parameters=[
+        JOB,
+        Parameter(
+            "all",
+            "query",
+            {"type": "boolean", "default": False},
+            "Whether to list all questions that the job has asked: `closed` says who has answered"
+            " what.",
+        ),
+    ],
 )
 _ANSWER = describes(
     "Answer a question.",
@@ -85,7 +95,11 @@ def blueprint(questions: Questions, bodies: BodyReader) -> Blueprint:
     @views.get("/jobs/<job_id>/questions")
     @_OF_JOB
     def of_job(job_id: str) -> Response:
-        return _render(questions.of_job(job_id, g.user))
+        if not switch_in_query("all"):
+            return _render(questions.of_job(job_id, g.user))
+        found = questions.all_of_job(job_id, g.user)
+        rows = [{**_question(each), "closed": how and how._asdict()} for each, how in found]
+        return jsonify(questions=rows)
 
     @views.post("/jobs/<job_id>/questions/<question_id>")
     @_ANSWER

@@ -13,6 +13,7 @@ from app.cli.installed import Installed
 from app.cli.job_settings import env_of, is_json
 from app.cli.request_fields import LISTS, OBJECTS, ChatRequest, read_fields, read_request, title_of
 from app.cli.settings_file import inline_settings
+from app.cli.shown_fields import shown_fields
 from app.cli.supported_fields import check_supported
 from app.cli.turn_options import TurnDefaults, turn_options, wants_to_stay
 from app.cli.variables import check_variables
@@ -117,6 +118,7 @@ class ChatRequests:
         if capabilities is None and wants_to_stay(chat_request):
             capabilities = self.claude.wait_for_capabilities(PROBE_PATIENCE)
         check_supported(chat_request, capabilities, self.claude.version)
+        fields, left_out = shown_fields(chat_request)
         settings = inline_settings(chat_request.settings, chat_request.cwd)
         if settings != chat_request.settings:
             chat_request = chat_request.model_copy(update={"settings": settings})
@@ -138,6 +140,8 @@ class ChatRequests:
             request_id=request_id(),
             title=(chat_request.title or "").strip() or title_of(chat_request.prompt),
             new_session=chat_request.new_session_id or None,
+            fields=fields,
+            left_out=left_out,
             **options._asdict(),
         )
 

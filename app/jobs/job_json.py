@@ -139,16 +139,18 @@ def render_record(
         "num_turns": result.get("num_turns"),
         "usage": result.get("usage"),
         "result": ended and _result_text(job, ended),
-        "messages": _messages(job, ended),
+        "messages": [
+            {"message_id": key, "state": each} for key, each in message_states(job, ended).items()
+        ],
     }
 
 
-def _messages(job: Job, ended: JobEnd | None) -> list[dict[str, str]]:
-    """What has become of each message that was sent to a job while it ran."""
+def message_states(job: Job, ended: JobEnd | None) -> dict[str, str]:
+    """What has become of each message that was sent to a job while it ran, by its id."""
     states = Inbox(job.path).states()
     if ended is not None:
         states = {key: each if each in SETTLED else "discarded" for key, each in states.items()}
-    return [{"message_id": key, "state": each} for key, each in states.items()]
+    return states
 
 
 def _typed_result(ended: JobEnd) -> dict[str, Any]:

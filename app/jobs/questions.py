@@ -7,7 +7,7 @@ each question (`app.records.question_list`).
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gevent import get_hub
 from gevent.event import Event
@@ -22,6 +22,7 @@ from app.records import question_list
 from app.records.inbox import Answer, Inbox, InboxClosed, Question
 from app.records.job import Job
 from app.state.disk import is_out_of_room
+from app.text import shortened
 
 #: The answers of users; others close a question.
 ANSWERS = ("allow", "deny")
@@ -36,6 +37,21 @@ class OpenQuestion(NamedTuple):
 
     job_id: str
     question: Question
+
+
+class Closed(NamedTuple):
+    """How a question was closed.
+
+    `behavior` is that of the answer, or `expired`, `cancelled` or `lost`. `user` is the name of the
+    user who answered. `remembered`: what was allowed holds for the run.
+    """
+
+    behavior: str
+    user: str | None
+    at: str
+    message: str | None
+    answers: dict[str, Any] | None
+    remembered: bool
 
 
 class Questions:
@@ -56,6 +72,34 @@ class Questions:
             for question in inbox.questions()
             if _is_open(job, inbox, question)
         ]
+
+    def all_of_job(self, job_id: str, user: User) -> list[tuple[OpenQuestion, Closed | None]]:
+        """All questions of one job, the oldest first; None for one that is open.
+
+        Raises JobNotFound.
+        """
+        job = self._jobs.find(job_id, user)
+        self._spool.close_if_dead(job)
+        inbox = Inbox(job.path)
+        return [
+            (OpenQuestion(job_id, question), self._closed(job, inbox, question))
+            for question in inbox.questions()
+        ]
+
+    def _closed(self, job: Job, inbox: Inbox, question: Question) -> Closed | None:
+        given, end = inbox.answer_to(question.question_id), job.end()
+        if given is None:
+            how = "lost" if end is not None and end.status == "lost" else "cancelled"
+            return None if end is None else Closed(how, None, end.ended_at, None, None, False)
+        answers = (given.updated_input or {}).get("answers")
+        return Closed(
+            given.behavior,
+            None if given.user is None else self._users.name_of(shortened(given.user)),
+            given.at,
+            given.message,
+            answers if question.kind == "question" and isinstance(answers, dict) else None,
+            bool(given.rules),
+        )
 
     def open_for(self, user: User | None) -> list[OpenQuestion]:
         """The open questions of all jobs that this user may see, the oldest first.

@@ -14,6 +14,7 @@ from app.errors import (
     JobStillRunning,
     ShuttingDown,
 )
+from app.jobs.asked import render_asked
 from app.jobs.follow import Follower, Watch, wait_for_end
 from app.jobs.index import IndexUnusable, JobIndex
 from app.jobs.job_json import render_end, render_record, render_running, result_fields
@@ -204,6 +205,14 @@ class JobService:
             raise JobNotFound(job.id)
         name = self._users.name_of(request.user)
         return render_record(job, request, name, end, None if end else place_of(job))
+
+    def asked(self, job_id: str, user: User) -> dict[str, Any]:
+        """What clients asked of a job that this user may see. Raises JobNotFound."""
+        job = self.find(job_id, user)
+        request = job.request()
+        if request is None:
+            raise JobNotFound(job_id)
+        return render_asked(job, request, self._users.name_of)
 
     def running(self, user: User) -> list[dict[str, Any]]:
         """The running or queued jobs that this user may see, as `GET /processes` shows them.

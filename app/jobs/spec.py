@@ -1,7 +1,7 @@
 """The specification of a job, made from a client's request."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from app.cli.command import Command
 from app.jobs.idempotency import Key
@@ -19,7 +19,9 @@ class JobSpec(NamedTuple):
     in seconds; None leaves it to the operator. `answers` is the run that is held for the results of
     tools in the message. If the model calls tools of the client, the run is held for `hold`
     seconds. `before_launch` is called with the job once its record is written, before a process may
-    start it, also with one that an earlier request with the key has left there.
+    start it, also with one that an earlier request with the key has left there. `fields` are those
+    that the client sent beside the prompt, without secrets, and `left_out` the names of more that
+    are too long (`app.cli.shown_fields`).
     """
 
     command: Command
@@ -44,8 +46,18 @@ class JobSpec(NamedTuple):
     answers: str | None = None
     hold: float = 0.0
     before_launch: Callable[[Job], None] | None = None
+    fields: Mapping[str, Any] = {}
+    left_out: Sequence[str] = ()
 
     @property
     def continues(self) -> str | None:
         """The existing session that the job writes to, if any."""
         return None if self.fork_session else self.session_id or None
+
+    @property
+    def has_more_fields(self) -> bool:
+        """Whether the client sent other fields than those that the job's record has."""
+        recorded = {"cwd": self.cwd, "model": self.model or ""}
+        return bool(self.left_out) or any(
+            recorded.get(name) != value for name, value in self.fields.items()
+        )

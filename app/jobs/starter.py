@@ -25,7 +25,7 @@ from app.jobs.sessions import Sessions
 from app.jobs.spares import Spares
 from app.jobs.spec import JobSpec
 from app.jobs.store import Spool
-from app.records import session_users
+from app.records import sent_fields, session_users
 from app.records.job import Job
 from app.records.job_records import JobRequest
 from app.records.run import RunStart
@@ -167,6 +167,8 @@ class JobStarter:
         def make() -> Job:
             try:
                 job.create(request, start, command.input, command.files, command.history)
+                if spec.has_more_fields:
+                    sent_fields.write(job.path, spec.fields, list(spec.left_out))
             except OSError:
                 self._spool.remove(job)
                 raise

@@ -62,7 +62,7 @@ class Talk:
         if self._spool.free() < self._min_free:
             raise DiskFull
         message_id = str(uuid4())
-        self._put(job, "message", message_id, {"content": content})
+        self._put(job, "message", message_id, {"content": content, "user": user.id})
         audit.sent(job.id, user.name, f"the message {message_id}")
         return message_id
 

@@ -24,6 +24,7 @@ TAGS = (
         (
             "jobs.newest",
             "jobs.one",
+            "jobs.asked",
             "jobs.remove",
             "jobs.processes",
             "stats.stats",

@@ -113,6 +113,13 @@ class Inbox:
                 return fields
         return None
 
+    def status_of(self, kind: Kind, item_id: str) -> os.stat_result | None:
+        """The status of an item's file; None if there is none."""
+        for folder in (self._folder, self._closed):
+            with suppress(OSError):
+                return os.lstat(f"{folder}/{kind}.{item_id}")
+        return None
+
     def close(self) -> None:
         """Take nothing more. `reopen_if_not_empty` undoes that."""
         try:

@@ -73,7 +73,7 @@ def test_content_blocks_reach_the_cli_as_they_are(gateway: Gateway) -> None:
     inbox = Inbox(str(gateway.state / "jobs" / stream.job_id))
     item = inbox.read("message", sent.json()["message_id"])
     image["source"]["media_type"] = "image/png"  # type: ignore[index]
-    assert item == {"content": content}
+    assert item == {"content": content, "user": "admin"}
     answered(gateway, question)
     assert texts_of(stream) == ["seen"]
 

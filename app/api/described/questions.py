@@ -39,6 +39,39 @@ class OpenQuestions(ResponseModel):
     questions: list[OpenQuestion] = Field(description="The questions.")
 
 
+class ClosedQuestion(ResponseModel):
+    """How a question was closed."""
+
+    behavior: str = Field(
+        description="The answer: `allow` or `deny`. Or why there is none: `expired`, `cancelled`"
+        " (also at the job's end) or `lost`."
+    )
+    user: str | None = Field(
+        description="Who answered: AUTH_USER, or the name of a key in API_KEYS.", examples=["admin"]
+    )
+    at: AwareDatetime = Field(description="When it was closed.")
+    message: str | None = Field(description="What the model read in place of the tool's result.")
+    answers: dict[str, Any] | None = Field(description="The answers to a `question`.")
+    remembered: bool = Field(
+        description="Whether what was allowed is allowed until the CLI's process ends."
+    )
+
+
+class JobQuestion(OpenQuestion):
+    """A question of a job, open or closed."""
+
+    # Only with `all=true`.
+    closed: ClosedQuestion | None = Field(
+        None, description="How it was closed; null if it is open. With `all=true` only."
+    )
+
+
+class JobQuestions(ResponseModel):
+    """The questions of one job, oldest first."""
+
+    questions: list[JobQuestion] = Field(description="The questions.")
+
+
 class AnsweredQuestion(ResponseModel):
     """A question that was answered."""
 
