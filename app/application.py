@@ -30,6 +30,7 @@ from app.cli.command import Defaults
 from app.cli.installed import Installed
 from app.cli.login import Login
 from app.cli.open_sessions import OpenSessions
+from app.cli.transcript_files import TranscriptFiles
 from app.cli.transcripts import Transcripts
 from app.cli.turn_options import TurnDefaults
 from app.console import assets
@@ -190,8 +191,10 @@ def _look_blueprints(
     found = SessionList(spool, index, startup.users, owners, SessionTranscripts(environment))
     # The empty folder of jobs in model mode.
     hidden = [str(workspaces.folder / MODEL_WORKSPACE)]
+    config = TranscriptFiles(environment).config_folder.resolve()
+    closed = [startup.settings.state_dir, config]
     return [
-        folders.blueprint(Folders(spool, index, roots, hidden)),
+        folders.blueprint(Folders(spool, index, roots, hidden, closed)),
         sessions.blueprint(found),
     ]
 

@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from app.cli.transcript_path import projects_folder, transcript_path
@@ -44,6 +45,11 @@ class TranscriptFiles:
     def __init__(self, environment: Mapping[str, str]) -> None:
         home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
         self._projects = projects_folder(home, environment.get("CLAUDE_CONFIG_DIR"))
+
+    @property
+    def config_folder(self) -> Path:
+        """The CLI's folder, which has the transcripts."""
+        return Path(self._projects).parent
 
     def scan(self) -> dict[str, TranscriptFile]:
         """The transcript of each session; the last one changed, if there are several."""

@@ -42,13 +42,22 @@ class Folders:
     """The folders below `roots`, and those of jobs. Without roots no folder is listed."""
 
     def __init__(
-        self, spool: Spool, index: JobIndex, roots: Sequence[Path], hidden: Sequence[str]
+        self,
+        spool: Spool,
+        index: JobIndex,
+        roots: Sequence[Path],
+        hidden: Sequence[str],
+        closed: Sequence[Path] = (),
     ) -> None:
-        """The roots are without links. The `hidden` folders of jobs are never shown as recent."""
+        """The roots are without links. The `hidden` folders of jobs are never shown as recent.
+
+        In `closed` folders nothing is listed but roots, because names there are ids of other users.
+        """
         self._spool = spool
         self._index = index
         self._roots = roots
         self._hidden = set(hidden)
+        self._closed = closed
         self._threads = NativeThreads()
         # Roots that did not answer, with the time from which they are tried again.
         self._hung: dict[str, float] = {}
@@ -104,7 +113,13 @@ class Folders:
         if not {".", ".."}.isdisjoint(parts):
             return None
         plain = Path("/", *parts)
-        return next((str(root) for root in self._roots if plain.is_relative_to(root)), None)
+        for root in self._roots:
+            if plain.is_relative_to(root) and not any(
+                plain.is_relative_to(each) and not root.is_relative_to(each)
+                for each in self._closed
+            ):
+                return str(root)
+        return None
 
     def _usable(self, paths: Sequence[str], most: int) -> list[str]:
         try:

@@ -98,6 +98,20 @@ def test_what_is_outside_missing_or_no_folder_is_refused_alike(
         assert not is_found(folders, path), path
 
 
+def test_the_root_of_all_folders_can_be_a_root(spool: Spool) -> None:
+    folders = Folders(spool, JobIndex(spool.state), [Path("/")], [])
+    assert {"etc", "tmp"} <= set(folders.names("/", "").names)
+    assert is_found(folders, "/etc")
+
+
+def test_a_closed_folder_is_listed_only_below_a_root_in_it(spool: Spool, root: Path) -> None:
+    index = JobIndex(spool.state)
+    folders = Folders(spool, index, [root, root / "a/x"], [], [root / "a"])
+    assert is_found(folders, root)
+    assert not is_found(folders, root / "a")
+    assert is_found(folders, root / "a/x")
+
+
 def test_without_roots_no_folder_is_listed(spool: Spool, root: Path) -> None:
     folders = Folders(spool, JobIndex(spool.state), [], [])
     assert folders.roots() == []
@@ -215,7 +229,27 @@ def test_a_client_chooses_a_folder(
         "more": False,
         "recent": [],
     }
-    refusals = [asked(gateway, ALICE, path=path) for path in ("/etc", f"{root}/etc", "/missing")]
+    others = ("/etc", f"{root}/etc", "/missing", gateway.state, gateway.state / "jobs")
+    refusals = [asked(gateway, ALICE, path=str(path)) for path in others]
     assert {(each.status_code, each.json()["code"]) for each in refusals} == {
         (404, "folder_not_found")
     }
+
+
+def test_the_folders_of_the_gateway_and_of_the_cli_are_not_listed(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    """Their names are ids of other users' jobs and sessions."""
+    gateway = start_gateway(API_KEYS=KEYS, CWD_ROOTS=str(tmp_path))
+    closed = [gateway.state, gateway.state / "jobs", gateway.home / ".claude/projects"]
+    closed[-1].mkdir(parents=True)
+    assert gateway.state.is_relative_to(tmp_path)
+    assert gateway.home.is_relative_to(tmp_path)
+    for path in (tmp_path, gateway.home, gateway.project):
+        assert asked(gateway, ALICE, path=str(path)).status_code == 200
+    for path in closed:
+        assert asked(gateway, ALICE, path=str(path)).status_code == 404
+    body: dict[str, Any] = {"prompt": "result ok", "workspace": "mine"}
+    assert gateway.ask("POST", "/api/claude", json=body, **by(ALICE)).status_code == 200
+    found = asked(gateway, ALICE, path=str(gateway.state / "workspaces")).json()
+    assert [each["name"] for each in found["folders"]] == ["mine"]
