@@ -130,7 +130,10 @@ class Direct:
 
         pieces = exchange.read()
         try:
-            with self.jobs.ends_at_stop(exchange), watch_connection(environ, leave):
+            with (
+                self.jobs.ends_at_stop(exchange),
+                watch_connection(environ, leave, is_kept=False),
+            ):
                 yield pieces
         except GeneratorExit:
             # A shutdown closes the connection, too.

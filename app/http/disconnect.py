@@ -1,7 +1,7 @@
 """A client's disconnect: it ends the follower of the job, and the job unless that is detached."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -68,13 +68,17 @@ def begins_at_once(
 
 @contextmanager
 def watch_connection(
-    environ: Mapping[str, Any], on_disconnect: Callable[[], None]
+    environ: Mapping[str, Any], on_disconnect: Callable[[], None], *, is_kept: bool = True
 ) -> Iterator[None]:
     """Call `on_disconnect` when the client of this request disconnects.
 
-    Writing alone would notice it only at the second write. Without gunicorn's connection (a test
-    client) nothing is watched.
+    Writing alone would notice it only at the second write. `is_kept`: what is streamed is also on
+    disk; otherwise a client that takes nothing for long is gone. Without gunicorn's connection (a
+    test client) nothing is watched.
     """
     connection = environ.get("gunicorn.socket")
-    with connection.watch(on_disconnect) if connection is not None else nullcontext():
+    if connection is None:
+        yield
+        return
+    with connection.watch(on_disconnect, is_kept=is_kept):
         yield

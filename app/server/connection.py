@@ -2,12 +2,14 @@
 
 gunicorn reads and writes it like a socket. gevent switches greenlets only when a socket would
 block, so a connection that is always ready never yields by itself: this class yields for it. A
-response that its client does not read times out, unless it is a job's stream.
+response that its client does not read times out, unless it is the stream of a job's output.
 """
 
 import errno
+import fcntl
 import socket
 import struct
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +22,11 @@ from app.server.hub_yield import yield_to_hub
 
 #: Seconds that one connection may run before it yields to the others.
 TIME_SLICE = 0.001
-#: Seconds that a client has to read each piece of a response; a job's stream has no timeout.
+#: Seconds that a client has to read each piece of a response.
 SEND_TIMEOUT = 10.0
+#: Seconds without anything taken of a stream that is kept nowhere, after which its client counts as
+#: gone: it is noticed after at most twice as long.
+STALL_TIMEOUT = 30.0
 #: The size of such a piece, in bytes.
 PIECE = 1 << 16
 #: Seconds that the rest of a refused request is read for, in all and without a byte.
@@ -49,6 +54,7 @@ class Connection:
         self.mark_authenticated: Callable[[], bool] = lambda: True
         self._hangups = hangups
         self._is_watched = False
+        self._is_kept = True
         self._sending = False
         self._slice_began = time.monotonic()
         self._piece = PIECE
@@ -80,9 +86,8 @@ class Connection:
             raise BrokenPipeError(errno.EPIPE, "the client has disconnected")
         self._sending = True
         try:
-            if self._may_stall():
-                self._client.settimeout(None)
-                self._client.sendall(data)
+            if self._is_stream():
+                self._send_of_stream(data)
                 return
             self._client.settimeout(SEND_TIMEOUT)
             rest = memoryview(data)
@@ -92,6 +97,31 @@ class Connection:
                 self._yield_if_due()
         finally:
             self._sending = False
+
+    def _send_of_stream(self, data: bytes) -> None:
+        """Send a part of a job's stream, for as long as the client may take."""
+        if self._is_kept:
+            self._client.settimeout(None)
+            self._client.sendall(data)
+            return
+        self._client.settimeout(STALL_TIMEOUT)
+        rest = memoryview(data)
+        untaken = -1
+        while rest:
+            try:
+                rest = rest[self._client.send(rest) :]
+            except TimeoutError:
+                # A socket is writable again only when a third of its buffer is free, so a slow
+                # client may have taken something all the same.
+                before, untaken = untaken, self._untaken()
+                if untaken == before:
+                    raise
+
+    def _untaken(self) -> int:
+        """Bytes that were sent and that the client has not taken (SIOCOUTQ of tcp(7))."""
+        found = fcntl.ioctl(self._client.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
+        number: int = struct.unpack("i", found)[0]
+        return number
 
     def shutdown(self, how: int) -> None:
         """Shut the socket down. Raises OSError if it is not connected any more."""
@@ -133,14 +163,17 @@ class Connection:
             return False
 
     @contextmanager
-    def watch(self, on_disconnect: Callable[[], None]) -> Iterator[None]:
+    def watch(self, on_disconnect: Callable[[], None], *, is_kept: bool = True) -> Iterator[None]:
         """Call `on_disconnect`, in the hub, when the client disconnects.
+
+        `is_kept`: what is streamed is also on disk, so the client may take any time to read it.
+        Otherwise sending raises TimeoutError once it has taken nothing for STALL_TIMEOUT.
 
         A client may shut down its sending half and still read. Only sending something tells the
         two apart, so bytes without a meaning are sent.
         """
         descriptor = self._client.fileno()
-        self._is_watched = True
+        self._is_watched, self._is_kept = True, is_kept
 
         def on_hangup(is_complete: bool) -> None:
             if not is_complete and self._probe():
@@ -181,8 +214,8 @@ class Connection:
         except OSError:
             return False
 
-    def _may_stall(self) -> bool:
-        """Whether this is a job's stream: its lines are kept on disk until the client reads."""
+    def _is_stream(self) -> bool:
+        """Whether this is a job's stream."""
         if not self._is_watched or self.response is None:
             return False
         return self.response.response_length is None

@@ -1,5 +1,6 @@
 """Long answers, slow clients and many streams at once, in one worker."""
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from tests.direct.conftest import settings_for
 from tests.direct.test_messages import ask
-from tests.direct.test_troubles import begin, eventually_running, record_of
+from tests.direct.test_troubles import begin, eventually_running, raw_request, record_of
 from tests.support.anthropic_messages import events as events_of
 from tests.support.anthropic_messages import texts
 from tests.support.direct_api import Server
@@ -72,3 +73,25 @@ def test_200_streams_at_once_get_all_their_events(alone: Gateway, upstream: Serv
         answers = list(pool.map(read, range(200)))
     assert set(answers) == {"tok " * count}
     eventually(lambda: not alone.running())
+
+
+def test_a_client_that_takes_nothing_is_gone(
+    upstream: Server, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(**settings_for(upstream), DIRECT_MAX="1")
+    gateway.stop()
+    gateway.copy_code()
+    code = gateway.code / "app/server/connection.py"
+    text = code.read_text(encoding="utf-8")
+    code.write_text(text.replace("STALL_TIMEOUT = 30.0", "STALL_TIMEOUT = 0.3"), encoding="utf-8")
+    gateway.start()
+    closed = upstream.closed
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(raw_request(gateway, "tokens 1000000", stream=True))
+        eventually(gateway.running)
+        (row,) = gateway.running()
+        eventually(lambda: record_of(gateway, row["process_id"])["status"] == "cancelled")
+        eventually(lambda: upstream.closed == closed + 1)
+        # Its slot is free, although it has not hung up.
+        assert ask(gateway, "say hi").status_code == 200
+    assert f"job {row['process_id']} is cancelled: its client went away" in gateway.log()
