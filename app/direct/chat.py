@@ -124,7 +124,7 @@ class DirectChat:
                 if events := list(_until_cut(translated, cut)):
                     yield events
                 if cut.reason is not None:
-                    exchange.complete()
+                    exchange.complete(cut.reason)
                     usage = UsageReport(translator.usage())
                     yield [AnswerEnd(cut.reason, is_complete=False), usage]
                     return

@@ -102,8 +102,9 @@ class Exchange:
         self._throw()
         return True
 
-    def complete(self) -> None:
-        """End it as a success: the client has all that it wants."""
+    def complete(self, reason: str) -> None:
+        """End it as a success: the client has all that it wants, for this reason."""
+        self._reader.answer.stop_reason = reason
         self._finish(self._reader.answer)
         self._throw()
 

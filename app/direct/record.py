@@ -26,7 +26,7 @@ from app.records.job import Job
 from app.records.job_records import JobRequest, Status
 from app.records.output_file import open_to_write
 from app.records.run import RunExit
-from app.runs.verdict import judge
+from app.runs.verdict import STOP_REASONS, judge
 from app.state import files
 from app.state.disk import is_out_of_room
 from app.timestamps import now
@@ -85,14 +85,22 @@ class Recorder:
         """
         result = _result(request, answer, ending, failure)
         line = json.dumps(result, separators=(",", ":")).encode() + b"\n"
-        write = partial(self._write_end, job, request, claim, line, ending)
+        is_short = result["subtype"] == "success" and answer.stop_reason in STOP_REASONS
+        reason = answer.stop_reason if is_short else ending and ending.reason
+        write = partial(self._write_end, job, request, claim, line, ending, reason)
         error = write()
         if error is not None:
             log.error("cannot write the end of job %s: %s", job.id, error, extra={"job": job.id})
             gevent.spawn(_try_again, job, write, error)
 
     def _write_end(
-        self, job: Job, request: JobRequest, claim: Claim, line: bytes, ending: Ending | None
+        self,
+        job: Job,
+        request: JobRequest,
+        claim: Claim,
+        line: bytes,
+        ending: Ending | None,
+        reason: str | None,
     ) -> OSError | None:
         """Write the job's end; returns why it cannot be written."""
         try:
@@ -102,7 +110,7 @@ class Recorder:
                 RunExit(),
                 ending and ending.status,
                 error=ending and ending.error,
-                reason=ending and ending.reason,
+                reason=reason,
                 request=request,
                 claim=claim,
                 exit_is_ours=True,
