@@ -15,7 +15,9 @@ class Buffer:
         self._size = 0
         self._is_readable = Event()
         self._is_writable = Event()
-        self._is_closed = self._has_reader = False
+        #: Whether nothing more is written.
+        self.is_closed = False
+        self._has_reader = False
 
     def write(self, piece: bytes) -> None:
         """Add a piece; waits while the buffer is full.
@@ -34,18 +36,18 @@ class Buffer:
 
     def close(self) -> None:
         """End the buffer: after what is in it, the reader gets None."""
-        self._is_closed = True
+        self.is_closed = True
         self._is_readable.set()
 
     def read(self, patience: float) -> bytes | None:
         """All bytes that are there: b"" if none come within so many seconds, None at the end."""
-        if not self._pieces and not self._is_closed:
+        if not self._pieces and not self.is_closed:
             self._has_reader = True
             self._is_readable.wait(patience)
             self._has_reader = False
         self._is_readable.clear()
         if not self._pieces:
-            return None if self._is_closed else b""
+            return None if self.is_closed else b""
         found = b"".join(self._pieces)
         self._pieces, self._size = [], 0
         self._is_writable.set()

@@ -7,7 +7,7 @@ reads the buffer, so the job ends when it must, however slowly the client reads.
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import gevent
@@ -16,7 +16,7 @@ from gevent import get_hub
 from app.conversation.errors import AnswerFailed
 from app.direct.answer_reader import Answer, AnswerReader, BadStream, read_message
 from app.direct.buffer import Buffer
-from app.direct.failures import broken, ended_by
+from app.direct.failures import UpstreamRefused, broken, ended_by
 from app.direct.record import Ending
 from app.direct.upstream import UpstreamResponse, read_object_of
 from app.records.job import Job
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # Seconds for which one response may be read before others are served.
 _TIME_SLICE = 0.001
+# Seconds that a connection has to end its response after the answer, to be used again.
+_LAST_PATIENCE = 1.0
 
 
 class Work(NamedTuple):
@@ -64,7 +66,7 @@ class Exchange:
         self._buffer = Buffer()
         self._reader = AnswerReader()
         self._greenlet: gevent.Greenlet[[], None] | None = None
-        self._has_begun = self._has_finished = self._has_sent = False
+        self._has_begun = self._has_finished = self._has_sent = self._is_thrown = False
 
     @property
     def has_sent_error(self) -> bool:
@@ -91,7 +93,12 @@ class Exchange:
             while (piece := self._buffer.read(self._heartbeat)) is not None:
                 yield piece
         finally:
-            # It may wait for this reader.
+            self.abandon()
+
+    def abandon(self) -> None:
+        """End it if it goes on without a reader, also one that has not begun to read."""
+        if not self._buffer.is_closed and not self.end(Ending("cancelled")):
+            # It may wait for the reader.
             self._throw()
 
     def end(self, ending: Ending) -> bool:
@@ -113,8 +120,9 @@ class Exchange:
         self.end(PROCESS_ENDED)
 
     def _throw(self) -> None:
-        # A greenlet that has not begun would never run.
-        if self._has_begun and self._greenlet is not None and not self._greenlet.dead:
+        # A greenlet that has not begun would never run; a second time would end its end.
+        if self._has_begun and not self._is_thrown and self._greenlet is not None:
+            self._is_thrown = True
             self._greenlet.kill(_Ended, block=False)
 
     def _run(self) -> None:
@@ -135,8 +143,10 @@ class Exchange:
             log.error("job %s failed: %s", self.job.id, bare, exc_info=bare)
             self.failure = AnswerFailed("upstream_failed", _BUG)
         finally:
-            self._finish(self._reader.answer)
-            self._buffer.close()
+            try:
+                self._finish(self._reader.answer)
+            finally:
+                self._buffer.close()
 
     @contextmanager
     def _watch_for_wish(self) -> Iterator[None]:
@@ -176,6 +186,8 @@ class Exchange:
                 self._pass_stream(response)
             else:
                 message = read_object_of(response)
+                if not isinstance(message.get("content"), list):
+                    raise broken("The response of the model's API is not a message")
                 self._finish(read_message(message))
                 self.message = message
         finally:
@@ -187,30 +199,38 @@ class Exchange:
             self._buffer.write(events)
 
     def _pass_stream(self, response: UpstreamResponse) -> None:
-        answer = self._reader.answer
+        reader = self._reader = AnswerReader(response.secret)
+        answer = reader.answer
         began = time.monotonic()
         while chunk := response.read():
             try:
-                events = self._reader.feed(chunk)
+                events = reader.feed(chunk)
             except BadStream as error:
                 raise broken(f"The response of the model's API is not usable: {error}") from None
             if answer.error is not None and not self._has_sent:
                 # Its failure has a status: nothing was sent yet.
                 raise ended_by(*answer.error)
-            if answer.is_complete and not self._has_finished:
-                # Before the client sees the end: it may ask for the record at once.
-                events, end = _before_end(events)
-                self._pass_on(events)
-                self._finish(answer)
-                events = end
+            if answer.is_complete:
+                self._end_stream(response, events)
+                return
             self._pass_on(events)
-            if answer.error is not None and not answer.is_complete:
+            if answer.error is not None:
                 raise ended_by(*answer.error)
             if time.monotonic() - began > _TIME_SLICE:
                 yield_to_hub()
                 began = time.monotonic()
-        if not answer.is_complete:
-            raise broken("The response of the model's API has broken off")
+        raise broken("The response of the model's API has broken off")
+
+    def _end_stream(self, response: UpstreamResponse, events: bytes) -> None:
+        """Pass the last events on, and read the end of the response."""
+        # Finished before the client sees the end: it may ask for the record at once.
+        events, end = _before_end(events)
+        self._pass_on(events)
+        self._finish(self._reader.answer)
+        self._pass_on(end)
+        self._buffer.close()
+        with suppress(UpstreamRefused, gevent.Timeout), gevent.Timeout(_LAST_PATIENCE):
+            response.read()
 
 
 def _before_end(events: bytes) -> tuple[bytes, bytes]:

@@ -11,6 +11,8 @@ from app.cli.cost import tokens_in
 from app.cli.lines import as_object
 
 _WEB_SEARCH = 0.01
+# No answer has as many tokens or searches.
+_MOST = 1e12
 
 
 class _Price(NamedTuple):
@@ -90,4 +92,6 @@ def cost_of(model: str, usage: Mapping[str, Any]) -> float | None:
 
 
 def _count(number: object) -> int:
-    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else 0
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _MOST:
+        return number
+    return 0

@@ -81,14 +81,11 @@ class Direct:
             raise ShuttingDown("the same path")
         if self.spool.free() < self.limits.min_free:
             raise DiskFull
-        headers = self._headers(request)
+        send = self._sender("/v1/messages", request)
         timeout = narrowed("timeout", request.timeout, self.limits.timeout)
         job = Job(self.spool.state, str(uuid4()))
         record = self._record(job, request, user, timeout)
         claim = self._start(job, record)
-        send: Callable[[], UpstreamResponse] = partial(
-            self.upstream.post, _path("/v1/messages", request), request.body, headers
-        )
         work = Work(send, partial(self._finish, job, record, claim), request.is_stream, timeout)
         exchange = Exchange(job, work, self.heartbeat)
         fields = {"job": job.id, "user": user.name, "request_id": request.request_id}
@@ -101,18 +98,19 @@ class Direct:
 
         Raises AnswerFailed.
         """
-        response = self.upstream.post(
-            _path("/v1/messages/count_tokens", request), request.body, self._headers(request)
-        )
+        response = self._sender("/v1/messages/count_tokens", request)()
         try:
             return read_object_of(response)
         finally:
             response.close()
 
-    def _headers(self, request: DirectRequest) -> dict[str, str]:
-        headers = self.credentials.current().headers(request.headers.get(BETA_HEADER, ""))
+    def _sender(self, path: str, request: DirectRequest) -> Callable[[], UpstreamResponse]:
+        """What sends a request with the operator's credentials. Raises AnswerFailed without any."""
+        credential = self.credentials.current()
+        headers = credential.headers(request.headers.get(BETA_HEADER, ""))
         headers["anthropic-version"] = request.headers.get("anthropic-version", API_VERSION)
-        return headers
+        path = f"{path}?{request.query}" if request.query else path
+        return partial(self.upstream.post, path, request.body, headers, credential.text)
 
     @contextmanager
     def read(
@@ -141,6 +139,7 @@ class Direct:
             raise
         finally:
             pieces.close()
+            exchange.abandon()
             if exchange.ending is _LEFT:
                 audit.cancelled(exchange.job.id, user.name, "its client went away")
 
@@ -193,10 +192,6 @@ class Direct:
             run=job.id,
             backend="direct",
         )
-
-
-def _path(path: str, request: DirectRequest) -> str:
-    return f"{path}?{request.query}" if request.query else path
 
 
 def make_direct(

@@ -15,7 +15,9 @@ from urllib.request import proxy_bypass
 
 import certifi
 
-from app.direct.failures import broken, refusal
+from app.cli.lines import as_object
+from app.direct.answer_reader import masked
+from app.direct.failures import UpstreamRefused, broken, ended_by, refusal
 from app.version import VERSION
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 # The variable with a file of further authorities, which the CLI reads, too.
 _MORE_AUTHORITIES = "NODE_EXTRA_CA_CERTS"
 #: Bytes of the largest answer that is not streamed, and of a refusal.
-LARGEST_MESSAGE = 64 << 20
+LARGEST_MESSAGE = 32 << 20
 _LARGEST_REFUSAL = 1 << 16
 #: Bytes that are read at a time.
 CHUNK = 1 << 16
@@ -46,8 +48,10 @@ _HEADERS = {
 class UpstreamResponse:
     """A response whose head has arrived; `close` must be called."""
 
-    def __init__(self, response: "urllib3.BaseHTTPResponse", host: str | None) -> None:
+    def __init__(self, response: "urllib3.BaseHTTPResponse", host: str | None, secret: str) -> None:
         self._response = response
+        #: The credentials that it was asked with.
+        self.secret = secret.encode()
         self._host = host
         self._is_whole = False
         self.status = response.status
@@ -70,13 +74,12 @@ class UpstreamResponse:
 
     def read_all(self, limit: int) -> bytes:
         """The whole body, if it has at most `limit` bytes. Raises UpstreamRefused."""
-        pieces, size = [], 0
+        body = bytearray()
         while chunk := self.read():
-            pieces.append(chunk)
-            size += len(chunk)
-            if size > limit:
+            body += chunk
+            if len(body) > limit:
                 raise broken(f"The response of {self._host} has more than {limit} bytes")
-        return b"".join(pieces)
+        return masked(bytes(body), self.secret)
 
     def close(self) -> None:
         """Release the connection, for another request if this response was read to its end."""
@@ -91,7 +94,11 @@ def read_object_of(response: UpstreamResponse) -> dict[str, Any]:
     Raises UpstreamRefused if it is another one, or reports an error.
     """
     if response.status != 200:
-        body = response.read_all(_LARGEST_REFUSAL)
+        try:
+            body = response.read_all(_LARGEST_REFUSAL)
+        except UpstreamRefused:
+            # Its status says enough.
+            body = b""
         raise refusal(response.status, response.headers, body)
     try:
         found = json.loads(response.read_all(LARGEST_MESSAGE))
@@ -99,6 +106,9 @@ def read_object_of(response: UpstreamResponse) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise broken("The response of the model's API is not a JSON object")
+    if found.get("type") == "error":
+        error = as_object(found.get("error"))
+        raise ended_by(str(error.get("type")), str(error.get("message")))
     return found
 
 
@@ -129,10 +139,13 @@ class Upstream:
             proxy, maxsize=self._connections, ssl_context=context, proxy_ssl_context=context
         )
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> UpstreamResponse:
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], secret: str
+    ) -> UpstreamResponse:
         """Send a request; returns once the head of the response is there.
 
-        Raises UpstreamRefused if there is none.
+        `secret` is in the headers, and no response repeats it. Raises UpstreamRefused if there is
+        no response.
         """
         from urllib3.exceptions import HTTPError
         from urllib3.util import Timeout
@@ -151,7 +164,7 @@ class Upstream:
         except (HTTPError, OSError) as error:
             why = type(error).__name__
             raise broken(f"The model's API at {self._host} cannot be reached ({why})") from None
-        return UpstreamResponse(response, self._host)
+        return UpstreamResponse(response, self._host, secret)
 
 
 def _proxy(environment: Mapping[str, str], url: str) -> str | None:

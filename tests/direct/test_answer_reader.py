@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 
@@ -67,3 +68,29 @@ def test_an_event_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(BadStream):
         for _ in range(100):
             reader.feed(b"data: x" * 10)
+
+
+def test_an_answer_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_reader, "LONGEST_ANSWER", 1000)
+    AnswerReader().feed(stream_of("tokens", "200"))
+    for text in (stream_of("tokens", "300"), stream_of("tokens", "300").replace(b"text", b"json")):
+        with pytest.raises(BadStream):
+            AnswerReader().feed(text)
+
+
+def test_a_long_event_costs_no_more_than_its_length() -> None:
+    reader, line = AnswerReader(), b"data: x\n"
+    began = time.process_time()
+    for _ in range(1 << 16):
+        assert reader.feed(line) == b""
+    # Read from its beginning again with each piece, it takes many seconds.
+    assert time.process_time() - began < 2
+    assert len(reader.feed(b"\n")) == (len(line) << 16) + 1
+
+
+def test_a_secret_is_masked_wherever_its_pieces_are_cut() -> None:
+    sent = b'data: {"type": "x", "y": "a-secret"}\n\n'
+    for at in range(len(sent)):
+        reader = AnswerReader(b"a-secret")
+        passed = reader.feed(sent[:at]) + reader.feed(sent[at:])
+        assert passed == sent.replace(b"a-secret", b"***")

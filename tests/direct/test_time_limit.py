@@ -19,6 +19,7 @@ class Endless:
 
     status = 200
     is_stream = True
+    secret = b""
 
     def read(self) -> bytes:
         """One more event."""
