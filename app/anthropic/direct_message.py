@@ -57,12 +57,12 @@ class DirectMessages:
         return late_json(_message(exchange, pieces), self.head_delay, pieces.close)
 
     def count(self, body: bytes, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The tokens of a conversation; None if the CLI would serve it.
+        """The tokens of the current request's conversation; None if the CLI would serve it.
 
-        Raises AnswerFailed, BadParameter and InvalidRequest.
+        Raises BadParameter, InvalidRequest and what `Direct.count` raises.
         """
         asked = self._asked(body, fields)
-        return None if asked is None else self._direct.count(asked)
+        return None if asked is None else self._direct.count(asked, request.environ)
 
     def _asked(self, body: bytes, fields: Mapping[str, Any]) -> DirectRequest | None:
         """The current request for the model's API, or None."""

@@ -175,7 +175,7 @@ def _parsed(
     for piece in pieces:
         if not piece:
             yield []
-        events = piece.split(b"\n\n")
+        events = [event for event in piece.split(b"\n\n") if event]
         for start in range(0, len(events), _PORTION):
             found = [each for event in events[start : start + _PORTION] if (each := data_of(event))]
             try:

@@ -21,7 +21,8 @@ from app.direct.failures import DirectFull
 from app.direct.record import Ending, Recorder
 from app.direct.refresh import Refresher
 from app.direct.slots import Slots
-from app.direct.upstream import Upstream, UpstreamResponse, read_object_of
+from app.direct.token_count import count_tokens
+from app.direct.upstream import Upstream, UpstreamResponse
 from app.errors import DiskFull, JobNotStarted, ShuttingDown
 from app.http.disconnect import DISCONNECTED, watch_connection
 from app.jobs.limits import Limits, narrowed
@@ -93,16 +94,21 @@ class Direct:
         exchange.start()
         return exchange
 
-    def count(self, request: DirectRequest) -> dict[str, Any]:
+    def count(self, request: DirectRequest, environ: Mapping[str, Any]) -> dict[str, Any]:
         """The tokens of a request, as the model's API counts them; this is no job.
 
-        Raises AnswerFailed.
+        It ends when the client of the request with this WSGI `environ` disconnects. Raises
+        AnswerFailed, DirectFull, JobNotStarted and ShuttingDown.
         """
-        response = self._sender("/v1/messages/count_tokens", request)()
+        send = self._sender("/v1/messages/count_tokens", request)
+        slot = str(uuid4())
         try:
-            return read_object_of(response)
+            self.slots.take(slot)
+            return count_tokens(send, self.jobs, environ)
+        except OSError as error:
+            raise JobNotStarted(f"cannot take a slot: {error}") from error
         finally:
-            response.close()
+            self.slots.release(slot)
 
     def _sender(self, path: str, request: DirectRequest) -> Callable[[], UpstreamResponse]:
         """What sends a request with the operator's credentials. Raises AnswerFailed without any."""

@@ -165,7 +165,7 @@ def test_a_client_that_leaves_cancels_its_job(
     assert f"job {job} is cancelled: its client went away" in direct.log()
 
 
-def raw_request(gateway: Gateway, text: str, stream: bool) -> bytes:
+def raw_request(gateway: Gateway, text: str, stream: bool, path: str = "/v1/messages") -> bytes:
     """The bytes of a request."""
     body = json.dumps(
         {
@@ -178,7 +178,7 @@ def raw_request(gateway: Gateway, text: str, stream: bool) -> bytes:
     user, password = gateway.auth
     pair = base64.b64encode(user.encode() + b":" + password).decode()
     head = (
-        f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {pair}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {pair}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

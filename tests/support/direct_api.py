@@ -79,6 +79,10 @@ class DirectApi(BaseHTTPRequestHandler):
         verb, _, rest = str(asked["messages"][-1]["content"]).partition(" ")
         if verb == "fail":
             self._fail(*rest.split(" ", 3))
+        elif verb == "drop":
+            self.close_connection = True
+        elif verb == "hang":
+            self._hang()
         else:
             self._send_json(200, {"input_tokens": 1234}, {})
 
