@@ -320,7 +320,7 @@ def test_a_page_looks_at_a_bounded_number_of_transcripts(
 
 
 def test_many_sessions_are_listed_at_once(machine: Machine) -> None:
-    """It takes 20 ms for 10,000 jobs; here is a bound for a machine that is busy."""
+    """A page costs a look at the status of each transcript, and the ends of 50."""
     machine.saved(SESSIONS[0], at=1)
     fill(machine.spool, machine.index)
     folder = machine.transcript(SESSIONS[1], prompt("x"), at=2).parent
