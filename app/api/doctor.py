@@ -18,8 +18,8 @@ def blueprint(process: DoctorProcess) -> Blueprint:
         "Find problems of the gateway, with remedies.",
         {200: Report},
         details="For the operator alone. The checks are those of `claudecode2api doctor`, made by a"
-        " process of the gateway's user on its machine, without a job. It takes a second or two,"
-        " and never more than some seconds: a check that takes longer is not waited for.",
+        " process of the gateway's user on its machine, without a job. A check"
+        " that takes longer than some seconds is not waited for.",
         errors=[OperatorOnly],
     )
     def doctor() -> Response:

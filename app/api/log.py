@@ -33,7 +33,6 @@ _PARAMETERS = [
         {"type": "integer", "minimum": 1, "maximum": MOST, "default": 200},
         "How many lines at most.",
     ),
-    Parameter("Accept", "header", {"type": "string"}, "`text/plain`: the lines alone."),
 ]
 
 
@@ -48,7 +47,8 @@ def blueprint(startup: Startup, threads: NativeThreads) -> Blueprint:
     @describes(
         "Get the last lines of the gateway's log.",
         {200: _LOG},
-        details="For the operator alone. About the last megabyte is kept.",
+        details="For the operator alone. About the last megabyte is kept. With `Accept: text/plain`,"
+        " the lines alone.",
         errors=[DiskTooSlow, InvalidRequest, OperatorOnly],
         parameters=_PARAMETERS,
     )

@@ -17,7 +17,6 @@ _FOUND = ResponseDescription(
 )
 _NOT_MODIFIED = ResponseDescription("The page is not modified.", headers=_PAGE_HEADERS)
 _PARAMETERS = [
-    Parameter("Accept", "header", {"type": "string"}, "As browsers send it: the console."),
     Parameter(
         "If-None-Match", "header", {"type": "string"}, "The ETag of the page that the client has."
     ),
