@@ -47,8 +47,8 @@ def blueprint(startup: Startup, threads: NativeThreads) -> Blueprint:
     @describes(
         "Get the last lines of the gateway's log.",
         {200: _LOG},
-        details="For the operator alone. About the last megabyte is kept. With `Accept: text/plain`,"
-        " the lines alone.",
+        details="For the operator alone. About the last megabyte is kept. With"
+        " `Accept: text/plain`, the lines alone.",
         errors=[DiskTooSlow, InvalidRequest, OperatorOnly],
         parameters=_PARAMETERS,
     )

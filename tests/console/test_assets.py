@@ -2,10 +2,12 @@
 
 import gzip
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -173,3 +175,21 @@ def test_the_setting_switches_the_console_off(fake_claude: Path, tmp_path: Path)
         gateway.start()
         assert get(gateway, "/", **BROWSER).json() == SERVICE
         assert get(gateway, f"/console/assets/{HASHED}").status_code == 404
+
+
+def test_the_page_that_is_built_loads_files_that_are_there_and_runs_nothing_of_itself(
+    gateway: Gateway,
+) -> None:
+    page = get(gateway, "/", **BROWSER)
+    assert page.headers["Content-Security-Policy"] == POLICY
+    # The policy refuses scripts and styles in the page.
+    assert not re.search(r"<script[^>]*>[^<]|<style|\son\w+=|\sstyle=", page.text)
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len([name for name in named if name.endswith((".js", ".css"))]) >= 2
+    for name in named:
+        # Relative: a proxy may serve the gateway below another path.
+        assert not name.startswith("/") and ":" not in name
+        answer = get(gateway, urljoin("/", name))
+        assert answer.status_code == 200, name
+        if name.startswith("./console/"):
+            assert "immutable" in answer.headers["Cache-Control"], name
