@@ -232,6 +232,7 @@ def _limits(settings: Settings, roots: Sequence[Path]) -> Limits:
         min_free=settings.min_free_disk,
         roots=roots,
         background_wait=settings.background_wait,
+        start_retries=settings.start_retries,
     )
 
 

@@ -64,6 +64,7 @@ class Settings:
     hold_seconds: float
     max_held: int
     model_retries: int
+    start_retries: int
     max_keep_alive: float
     runs_memory: int
     spares: int
@@ -231,6 +232,7 @@ _TABLE: dict[str, _Setting] = {
     "HOLD_SECONDS": _Setting(_is("120"), parse.seconds(0, 3600), "number"),
     "MAX_HELD": _Setting(_is("4"), parse.whole(0, 1000), "whole number"),
     "MODEL_RETRIES": _Setting(_is("0"), parse.whole(0, 1000), "whole number"),
+    "START_RETRIES": _Setting(_is("1"), parse.whole(0, 10), "whole number"),
     "MAX_KEEP_ALIVE": _Setting(_is("3600"), parse.seconds(0, 31_536_000), "number"),
     "RUNS_MEMORY": _Setting(_is(""), parse.runs_memory, "whole number"),
     "SPARES": _Setting(_is(""), parse.spare_count, "whole number"),

@@ -55,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
     "hold_seconds": 120.0,
     "max_held": 4,
     "model_retries": 0,
+    "start_retries": 1,
     "max_keep_alive": 3600.0,
     "runs_memory": memory() // 4,
     "spares": int(memory() >= 4_000_000_000),

@@ -30,6 +30,7 @@ _OWN = {
     "MCP_CONFIG": ('""', ""),
     "MODEL_ALIASES": ('["gpt-4o=sonnet"]', "gpt-4o=sonnet"),
     "SPARES": ("2", "2"),
+    "START_RETRIES": ("2", "2"),
     "STATE_DIR": ('"/srv/state"', "/srv/state"),
     "WORKERS": ("3", "3"),
     "WORKSPACES": ('"/srv/work"', "/srv/work"),

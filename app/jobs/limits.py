@@ -13,7 +13,8 @@ class Limits(NamedTuple):
     `kill_grace` is the time that a cancelled job has to end, `retention` how long it is kept
     afterwards, `min_free` the free disk space that a start needs. Jobs may work only below `roots`;
     no roots allow any folder. `background_wait` is how long commands in the background may outlive
-    the last result of a job.
+    the last result of a job. A CLI that ends without a line is started again up to `start_retries`
+    times.
     """
 
     timeout: float
@@ -24,6 +25,7 @@ class Limits(NamedTuple):
     min_free: int
     roots: Sequence[Path] = ()
     background_wait: float = 30.0
+    start_retries: int = 0
 
 
 def narrowed(name: str, requested: float | None, allowed: float) -> float | None:

@@ -224,6 +224,7 @@ class JobStarter:
             stamps_of(command.arguments, spec.cwd) if may_share else [],
             dict(command.variables),
             CLIENT_TOOLS in command.files,
+            self._limits.start_retries,
         )
 
     def _background_wait(self, spec: JobSpec) -> float:

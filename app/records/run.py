@@ -34,7 +34,8 @@ class RunStart(NamedTuple):
     speaks with the CLI, which stays for further turns. `stamps` are those of the files that the
     arguments name (`app.records.start_stamps`), where another job's process may be used.
     `variables` are added to the CLI's environment. With `client_tools`, the run's folder has the
-    file of that name: tools of the client (`app.runs.supervisor.client_tools`).
+    file of that name: tools of the client (`app.runs.supervisor.client_tools`). A CLI that ends
+    without a line is started again up to `start_retries` times.
     """
 
     cwd: str
@@ -45,6 +46,7 @@ class RunStart(NamedTuple):
     stamps: list[str] = []  # noqa: RUF012 - of a named tuple
     variables: dict[str, str] = {}  # noqa: RUF012 - of a named tuple
     client_tools: bool = False
+    start_retries: int = 0
 
 
 class Running(NamedTuple):

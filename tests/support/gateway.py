@@ -134,6 +134,8 @@ class Gateway:
             "KILL_GRACE": "2",
             # A test that leaves a job wants it to end.
             "RETRY_GRACE": "0",
+            # The fake CLI prints no line by itself, and tests kill it.
+            "START_RETRIES": "0",
             "MAX_JOBS": "100",
             "LOG_LEVEL": "DEBUG",
             **settings,

@@ -21,14 +21,18 @@ class ReachedLimit(NamedTuple):
 
 
 class JobLimits:
-    """Compares a job with its limits, from now on."""
+    """Compares a job with its limits."""
 
-    def __init__(self, request: JobRequest, output: int) -> None:
-        """`output` is the open output of the job's run, which may have the lines of other jobs."""
+    def __init__(self, request: JobRequest, output: int, begun_at: float) -> None:
+        """`output` is the open output of the job's run, which may have the lines of other jobs.
+
+        The job's time counts from `begun_at`, by the monotonic clock.
+        """
         self._request = request
         self._output = output
         self._before = os.fstat(output).st_size
-        self._started_at = self._grew_at = time.monotonic()
+        self._started_at = begun_at
+        self._grew_at = time.monotonic()
         self._size = 0
 
     def reached(self, is_asking: bool = False) -> ReachedLimit | None:

@@ -18,15 +18,26 @@ _LOOK_INTERVAL = 1.0
 
 
 class JobWatch:
-    """What the supervisor must know of a job that a run serves."""
+    """What the supervisor must know of a job that a run serves.
 
-    def __init__(self, job: Job, request: JobRequest, claim: Claim, started: StartedRun) -> None:
+    The job's time counts from `begun_at`, by the monotonic clock, or else from now.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        request: JobRequest,
+        claim: Claim,
+        started: StartedRun,
+        begun_at: float | None = None,
+    ) -> None:
         self.job = job
         self.request = request
         self.claim = claim
         self._started = started
-        self._limits = JobLimits(request, started.output)
-        self._look_at = time.monotonic() + _LOOK_INTERVAL
+        now = time.monotonic()
+        self._limits = JobLimits(request, started.output, now if begun_at is None else begun_at)
+        self._look_at = now + _LOOK_INTERVAL
 
     def reached(self, is_asking: bool = False) -> ReachedLimit | None:
         """The limit that the job has reached, if any; `is_asking` as for `JobLimits`."""

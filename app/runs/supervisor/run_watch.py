@@ -44,6 +44,10 @@ class RunWatch:
         """Whether the CLI has exited; others of the run may be left."""
         return self._status is not None
 
+    def was_killed(self) -> bool:
+        """Whether a signal has ended the CLI."""
+        return self._status is not None and os.WIFSIGNALED(self._status)
+
     def wait(self, seconds: float, *others: int) -> AbstractSet[int]:
         """Wait for a signal, for room in the CLI's input or for one of the `others` to be readable.
 

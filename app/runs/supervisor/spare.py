@@ -156,6 +156,25 @@ class Spare:
             kept_run.write(self._state, record)
 
 
+def claim_spare(spare: Spare, job: Job, run_start: RunStart) -> int:
+    """Claim a spare for a plain job; returns the job's open message.
+
+    Raises NotClaimed and OSError: then nothing has begun.
+    """
+    job.show(spare.run)
+    message = files.open_file(job.message)
+    try:
+        job.begin(spare.claim(job, run_start))
+    except BaseException:
+        os.close(message)
+        raise
+    spare.forget()
+    spare.watch.set_grace(run_start.kill_grace)
+    with suppress(OSError):
+        job.wake_readers()
+    return message
+
+
 def _is_answer(line: Line, request_id: str) -> bool:
     answered = control.answered(line.fields)
     return answered is not None and answered[0] == request_id

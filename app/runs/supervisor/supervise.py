@@ -16,6 +16,7 @@ from app import processes
 from app.cli.spare import Argument
 from app.records.claim import Claim
 from app.records.job import Job
+from app.records.job_records import JobRequest
 from app.records.run import Run, RunExit, RunStart
 from app.runs.end_processes import end_processes
 from app.runs.supervisor.end_run import discard_prepared, end_kept, end_with_job, write_end
@@ -23,8 +24,9 @@ from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.kept_session import KeptSession
 from app.runs.supervisor.plain_job import PlainJob
 from app.runs.supervisor.run_watch import RunWatch
-from app.runs.supervisor.spare import NotClaimed, Spare
+from app.runs.supervisor.spare import NotClaimed, Spare, claim_spare
 from app.runs.supervisor.start import StartedRun, start
+from app.runs.supervisor.start_again import NoLine, check_lines, clear
 from app.runs.supervisor.talking_run import TalkingRun
 from app.runs.supervisor.turn import NotBegun, Turn
 from app.runs.verdict import judge
@@ -72,8 +74,8 @@ class Supervisor:
     def serve(self, job: Job, report: Callable[[str], None]) -> None:
         """Serve a job to its end, and write that.
 
-        `report` is called once: with `started`, with `known` if another process has claimed the
-        job, or with `failed` and the error.
+        `report` is called with `started`, with `known` if another process has claimed the job, or
+        with `failed` and the error. Only its first call counts.
         """
         try:
             self._serve(job, report)
@@ -146,7 +148,7 @@ class Supervisor:
         elif spare is not None:
             report("started")
             try:
-                message = _claim_spare(spare, job, run_start)
+                message = claim_spare(spare, job, run_start)
             except (NotClaimed, OSError):
                 self.is_clean = spare.end() and self.is_clean
                 claim = job.move_to(job.prepared, claim)
@@ -156,30 +158,64 @@ class Supervisor:
                 # The job has its own links to output and standard error.
                 remove(spare.run.path, _CLEANUP_PATIENCE)
                 return
-        started, message = self._start(job, claim, run_start)
-        run = RunWatch(started, self._wakeup)
-        if run_start.talks:
-            os.close(message)
-            watch = JobWatch(job, request, claim, started)
-            self._serve_turn(KeptSession(TalkingRun(run), request, self._own_turns), watch, report)
-        else:
-            # Reported first, because a client waits for it.
-            report("started")
-            self._serve_plain(run, JobWatch(job, request, claim, started), message)
+        self._serve_prepared(job, request, claim, run_start, report)
 
-    def _serve_plain(self, run: RunWatch, job: JobWatch, message: int) -> None:
-        """Serve a job that has its run to itself."""
+    def _serve_prepared(
+        self,
+        job: Job,
+        request: JobRequest,
+        claim: Claim,
+        run_start: RunStart,
+        report: Callable[[str], None],
+    ) -> None:
+        """Serve a claimed job with the run that was prepared for it. Raises CannotStart."""
+        begun_at = time.monotonic()
+        for left in range(run_start.start_retries, -1, -1):
+            started, message = self._start(job, claim, run_start)
+            if left < run_start.start_retries:
+                started = started._replace(retried=True)
+            run = RunWatch(started, self._wakeup)
+            watch = JobWatch(job, request, claim, started, begun_at)
+            may_retry = left > 0
+            try:
+                if run_start.talks:
+                    os.close(message)
+                    kept = KeptSession(TalkingRun(run), request, self._own_turns)
+                    self._serve_turn(kept, watch, report, may_retry)
+                else:
+                    # Reported first, because a client waits for it.
+                    report("started")
+                    self._serve_plain(run, watch, message, may_retry)
+                return
+            except NoLine:
+                self.is_clean = clear(run) and self.is_clean
+
+    def _serve_plain(
+        self, run: RunWatch, job: JobWatch, message: int, may_retry: bool = False
+    ) -> None:
+        """Serve a job that has its run to itself. Raises NoLine if it `may_retry`."""
         started = run.started
         started.stdin.send(message)
         started.stdin.finish()
         self._note_running(started)
         run_exit, end = PlainJob(run, job).until_end()
+        if may_retry and end.status == "failed" and end.reason is None:
+            check_lines(run, job.job)
         self.is_clean = end_with_job(run, run_exit, job, end) and self.is_clean
 
-    def _serve_turn(self, kept: KeptSession, job: JobWatch, report: Callable[[str], None]) -> None:
-        """Serve a job with a run that talks. Raises NotBegun if the CLI does not take it."""
+    def _serve_turn(
+        self,
+        kept: KeptSession,
+        job: JobWatch,
+        report: Callable[[str], None],
+        may_retry: bool = False,
+    ) -> None:
+        """Serve a job with a run that talks.
+
+        Raises NotBegun if the CLI does not take it, and NoLine if it `may_retry`.
+        """
         run = kept.run
-        turn = Turn(run, job, kept.tools, kept.held)
+        turn = Turn(run, job, kept.tools, kept.held, may_retry)
         kept.note_busy()
         try:
             if job.job.prepared.id != run.id:
@@ -191,7 +227,11 @@ class Supervisor:
             raise NotBegun from error
         report("started")
         self._note_running(run.watch.started)
-        turn.until_over()
+        try:
+            turn.until_over()
+        except NoLine:
+            kept.close()
+            raise
         kept.note_cost_before(turn.cost_before)
         if not turn.spoils_run and self._keeps(kept, job, turn.held):
             if job.job.prepared.id != run.id:
@@ -256,22 +296,3 @@ def _claim(job: Job, run: Run | None) -> Claim:
         raise CannotStart("known") from None
     except OSError as error:
         raise CannotStart(f"failed cannot claim the job: {error.strerror}") from None
-
-
-def _claim_spare(spare: Spare, job: Job, run_start: RunStart) -> int:
-    """Claim a spare for a plain job; returns the job's open message.
-
-    Raises NotClaimed and OSError: then nothing has begun.
-    """
-    job.show(spare.run)
-    message = files.open_file(job.message)
-    try:
-        job.begin(spare.claim(job, run_start))
-    except BaseException:
-        os.close(message)
-        raise
-    spare.forget()
-    spare.watch.set_grace(run_start.kill_grace)
-    with suppress(OSError):
-        job.wake_readers()
-    return message

@@ -20,6 +20,7 @@ from app.runs.supervisor.inbox_reader import InboxReader
 from app.runs.supervisor.job_watch import JobWatch
 from app.runs.supervisor.open_questions import OpenQuestions
 from app.runs.supervisor.output_scanner import Line
+from app.runs.supervisor.start_again import check_lines
 from app.runs.supervisor.talking_run import TalkingRun
 from app.runs.supervisor.turn_message import TurnMessage
 from app.runs.supervisor.turn_stop import TurnStop
@@ -46,6 +47,7 @@ class Turn:
         job: JobWatch,
         tools: ClientTools | None = None,
         held: str | None = None,
+        may_retry: bool = False,
     ) -> None:
         self._run = run
         self._job = job
@@ -66,6 +68,8 @@ class Turn:
         self._killed_before = run.killed_agents
         self._begin_until = time.monotonic() + BEGIN_PATIENCE
         self._stop = TurnStop(run, job)
+        # Whether another CLI may serve the job if this one ends without a line.
+        self._may_retry = may_retry
 
     @property
     def held(self) -> str | None:
@@ -89,7 +93,7 @@ class Turn:
         self._inbox.open()
 
     def until_over(self) -> None:
-        """Return when the turn is over, or when the CLI has exited. Raises NotBegun."""
+        """Return when the turn is over, or when the CLI has exited. Raises NotBegun and NoLine."""
         run, job = self._run, self._job
         self._stop.read_wish(self._take_nothing_more, is_answered=self._result is not None)
         while not run.watch.has_exited():
@@ -117,6 +121,8 @@ class Turn:
             self._on_line(line)
         if self._span_start is None and not self._stop.has_begun:
             raise NotBegun
+        if self._may_retry and not self._stop.has_begun:
+            check_lines(run.watch, job.job)
         self._begin_span(run.position)
         self._message.withdraw()
         self._inbox.stop()
