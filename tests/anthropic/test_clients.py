@@ -1,6 +1,5 @@
 """Real clients of Anthropic's API at the gateway, with the real CLI."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from tests.support.clients import (
     PROGRAMS,
     PYTHON,
     errors_of_stories,
+    run_claude_code,
     run_client,
     run_node,
     stories_in,
@@ -42,21 +42,7 @@ def test_the_python_sdk(errors: dict[str, str | None], story: str) -> None:
 def test_claude_code_uses_its_own_tools_on_its_side(
     face: Gateway, claude: Path, tmp_path: Path
 ) -> None:
-    side = tmp_path / "side"
-    output = run(
-        [
-            *(str(claude), "--print", "--output-format=json", "--model=sonnet"),
-            *("--allowed-tools=Bash", f"bash: touch {side} && echo done-there"),
-        ],
-        face,
-        tmp_path,
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
-        DISABLE_TELEMETRY="1",
-    )
-    result = json.loads(output)
-    assert "done-there" in result["result"]
-    assert (result["is_error"], result["num_turns"]) == (False, 2)
-    assert side.exists()
+    run_claude_code(run, face, claude, tmp_path, "sonnet")
     newest, *_ = face.ask("GET", "/jobs").json()["jobs"]
     assert newest["title"].startswith("bash: touch")
 

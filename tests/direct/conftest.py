@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.direct_api import Server
+from tests.support.direct_client import settings_for
 from tests.support.gateway import Gateway
 
 
@@ -19,16 +20,6 @@ def upstream() -> Iterator[Server]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def settings_for(upstream: Server) -> dict[str, str]:
-    """The settings of a gateway with a direct backend."""
-    return {
-        "ANTHROPIC_BASE_URL": upstream.url,
-        "ANTHROPIC_API_KEY": "a-dummy-key",
-        "DIRECT_MODELS": "claude-haiku-*,claude-sonnet-*",
-        "SPARES": "0",
-    }
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.direct.test_completions import complete
-from tests.direct.test_messages import MODEL, ask
-from tests.direct.test_troubles import raw_request, record_of
 from tests.support.anthropic_messages import events, refused, texts
+from tests.support.direct_client import MODEL, ask, complete, raw_request, record_of
 from tests.support.gateway import Gateway, eventually, running_gateway
 from tests.support.raw_api import STREAM_HEAD, RawApi, chunk, event, raw_api, whole
 from tests.support.responses import events as response_events

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import model_api
-from tests.support.clients import PROGRAMS, errors_of_stories, run_client
+from tests.support.clients import PROGRAMS, errors_of_stories, run_claude_code
+from tests.support.clients import run_client_of_both as run
 from tests.support.gateway import Gateway, running_gateway
-from tests.support.real_cli import API_KEY, openai_settings
+from tests.support.real_cli import openai_settings
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -47,17 +48,6 @@ def served(
         yield gateway
 
 
-def run(command: list[str], gateway: Gateway, home: Path, **variables: str) -> str:
-    """What a client of both APIs prints; it must succeed."""
-    where = {
-        "ANTHROPIC_BASE_URL": gateway.url,
-        "ANTHROPIC_API_KEY": API_KEY,
-        "OPENAI_BASE_URL": f"{gateway.url}/v1",
-        "OPENAI_API_KEY": API_KEY,
-    }
-    return run_client(command, home, **where, **variables)
-
-
 @pytest.fixture(scope="module")
 def errors(served: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """What went wrong in each story."""
@@ -78,21 +68,7 @@ def test_the_sdks(errors: dict[str, str | None], story: str) -> None:
 def test_claude_code_is_a_client(
     served: Gateway, claude: Path, model: model_api.Server, tmp_path: Path
 ) -> None:
-    side = tmp_path / "side"
-    output = run(
-        [
-            *(str(claude), "--print", "--output-format=json", "--model=claude-sonnet-5-5"),
-            *("--allowed-tools=Bash", f"bash: touch {side} && echo done-there"),
-        ],
-        served,
-        tmp_path,
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
-        DISABLE_TELEMETRY="1",
-    )
-    result = json.loads(output)
-    assert "done-there" in result["result"]
-    assert (result["is_error"], result["num_turns"]) == (False, 2)
-    assert side.exists()
+    run_claude_code(run, served, claude, tmp_path, "claude-sonnet-5-5")
     # Its own words arrive as it has sent them.
     assert any("Claude Code" in json.dumps(asked.get("system")) for asked in model.asked)
     newest, *_ = served.ask("GET", "/jobs").json()["jobs"]

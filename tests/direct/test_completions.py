@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.direct.test_messages import MODEL
-from tests.direct.test_troubles import record_of
 from tests.support.direct_api import Server
+from tests.support.direct_client import MODEL, complete, record_of, sent
 from tests.support.gateway import Gateway, eventually
 
 TOOL = {
@@ -22,20 +21,6 @@ TOOL = {
 }
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
-
-
-def complete(gateway: Gateway, *messages: Any, **named: Any) -> requests.Response:
-    """The response to a completion; a text is a user's message."""
-    said = [{"role": "user", "content": m} if isinstance(m, str) else m for m in messages]
-    headers = named.pop("headers", {})
-    body = {"model": MODEL, "messages": said, **named}
-    return gateway.ask("POST", "/v1/chat/completions", json=body, headers=headers)
-
-
-def sent(upstream: Server) -> dict[str, Any]:
-    """The body that reached the model's API last."""
-    body: dict[str, Any] = json.loads(upstream.received[-1].body)
-    return body
 
 
 def chunks(answer: requests.Response) -> list[dict[str, Any]]:

@@ -5,11 +5,9 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.direct.conftest import settings_for
-from tests.direct.test_messages import ask
-from tests.direct.test_troubles import raw_request
 from tests.support.anthropic_messages import refused
 from tests.support.direct_api import Server
+from tests.support.direct_client import ask, raw_request, settings_for
 from tests.support.gateway import Gateway, eventually
 
 PATH = "/v1/messages/count_tokens"

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.direct.conftest import settings_for
-from tests.direct.test_messages import ask
-from tests.direct.test_troubles import begin, eventually_running, raw_request, record_of
 from tests.support.anthropic_messages import events as events_of
 from tests.support.anthropic_messages import texts
 from tests.support.direct_api import Server
+from tests.support.direct_client import (
+    ask,
+    begin,
+    eventually_running,
+    raw_request,
+    record_of,
+    settings_for,
+)
 from tests.support.gateway import Gateway, eventually
 
 

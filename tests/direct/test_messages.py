@@ -1,22 +1,15 @@
 """`POST /v1/messages` by the direct backend: the request, the response, the job's record."""
 
-import json
 from typing import Any
 
 import pytest
 
-from tests.support.anthropic_messages import create, events, refused
+from tests.support.anthropic_messages import events, refused
 from tests.support.direct_api import Server
 from tests.support.direct_api import events as upstream_events
 from tests.support.direct_api import message as upstream_message
+from tests.support.direct_client import MODEL, ask, sent
 from tests.support.gateway import Gateway
-
-MODEL = "claude-haiku-4-5"
-
-
-def ask(gateway: Gateway, text: str, **named: Any) -> Any:
-    """The response to a request for a model of the direct backend."""
-    return create(gateway, text, **{"model": MODEL, **named})
 
 
 def test_a_stream_is_that_of_the_models_api(direct: Gateway) -> None:
@@ -56,8 +49,9 @@ def test_the_body_is_forwarded_byte_for_byte(direct: Gateway, upstream: Server) 
 
 def test_options_of_the_gateway_stay_here(direct: Gateway, upstream: Server) -> None:
     answer = ask(direct, "say hi", claude={"title": "A title", "timeout": 60}, temperature=0.5)
-    sent = json.loads(upstream.received[-1].body)
-    assert "claude" not in sent and sent["temperature"] == 0.5 and sent["model"] == MODEL
+    passed_on = sent(upstream)
+    assert "claude" not in passed_on and passed_on["temperature"] == 0.5
+    assert passed_on["model"] == MODEL
     record = direct.ask("GET", f"/jobs/{answer.headers['X-Process-ID']}").json()
     assert record["title"] == "A title"
 
@@ -124,7 +118,7 @@ def test_an_alias_is_resolved(gateway_with: Any, upstream: Server) -> None:
     )
     for name, model in (("fast", MODEL), ("anthropic/sonnet", "claude-sonnet-4-6")):
         assert ask(gateway, "say hi", model=name).json()["model"] == model
-        assert json.loads(upstream.received[-1].body)["model"] == model
+        assert sent(upstream)["model"] == model
 
 
 def test_the_models_api_counts_tokens(direct: Gateway, upstream: Server) -> None:

@@ -4,11 +4,9 @@ import json
 from typing import Any
 
 import pytest
-import requests
 
-from tests.direct.test_messages import MODEL
-from tests.direct.test_troubles import record_of
 from tests.support.direct_api import Server
+from tests.support.direct_client import record_of, respond, sent
 from tests.support.gateway import Gateway, eventually
 from tests.support.responses import events
 
@@ -17,19 +15,6 @@ TOOL = {
     "name": "weather",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
-
-
-def respond(gateway: Gateway, given: Any, **named: Any) -> requests.Response:
-    """The response to a request with this input."""
-    headers = named.pop("headers", {})
-    body = {"model": MODEL, "input": given, **named}
-    return gateway.ask("POST", "/v1/responses", json=body, headers=headers)
-
-
-def sent(upstream: Server) -> dict[str, Any]:
-    """The body that reached the model's API last."""
-    body: dict[str, Any] = json.loads(upstream.received[-1].body)
-    return body
 
 
 def test_a_response_and_its_stream_say_the_same(direct: Gateway, upstream: Server) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.direct.test_messages import ask
 from tests.support.anthropic_messages import refused
 from tests.support.direct_api import Server
+from tests.support.direct_client import ask
 from tests.support.gateway import Gateway, eventually, write_fake
 
 EXPLICIT = "sk-ant-oat01-explicit"

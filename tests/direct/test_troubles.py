@@ -1,7 +1,5 @@
 """What goes wrong between a client, the direct backend and the model's API."""
 
-import base64
-import json
 import os
 import shutil
 import signal
@@ -10,35 +8,23 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from app.state.lock import locked
-from tests.direct.conftest import settings_for
-from tests.direct.test_messages import MODEL, ask
 from tests.support.anthropic_messages import events, refused, texts
 from tests.support.direct_api import Server
+from tests.support.direct_client import (
+    MODEL,
+    ask,
+    begin,
+    eventually_running,
+    raw_request,
+    record_of,
+    settings_for,
+)
 from tests.support.gateway import Gateway, eventually
 from tests.support.gone_client import gone_at_the_end
-
-
-def begin(gateway: Gateway, text: str, **named: Any) -> requests.Response:
-    """A response whose body is not read yet."""
-    body = {"model": MODEL, "max_tokens": 5, "stream": True, **named}
-    body["messages"] = [{"role": "user", "content": text}]
-    session = requests.Session()
-    session.trust_env = False
-    return session.post(
-        f"{gateway.url}/v1/messages", json=body, auth=gateway.auth, stream=True, timeout=20
-    )
-
-
-def record_of(gateway: Gateway, job: str) -> dict[str, Any]:
-    """A job's record."""
-    record: dict[str, Any] = gateway.ask("GET", f"/jobs/{job}").json()
-    return record
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -131,12 +117,6 @@ def test_a_cancelled_job_ends_at_every_worker(direct: Gateway, upstream: Server,
     assert ask(direct, "say hi").status_code == 200
 
 
-def eventually_running(gateway: Gateway) -> list[dict[str, Any]]:
-    """The rows of the jobs that run, once there are some."""
-    eventually(gateway.running)
-    return gateway.running()
-
-
 class BegunInThread:
     """A request that has no head yet."""
 
@@ -163,25 +143,6 @@ def test_a_client_that_leaves_cancels_its_job(
     eventually(lambda: record_of(direct, job)["status"] == "cancelled")
     eventually(lambda: upstream.hanging == 0)
     assert f"job {job} is cancelled: its client went away" in direct.log()
-
-
-def raw_request(gateway: Gateway, text: str, stream: bool, path: str = "/v1/messages") -> bytes:
-    """The bytes of a request."""
-    body = json.dumps(
-        {
-            "model": MODEL,
-            "max_tokens": 5,
-            "stream": stream,
-            "messages": [{"role": "user", "content": text}],
-        }
-    ).encode()
-    user, password = gateway.auth
-    pair = base64.b64encode(user.encode() + b":" + password).decode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {pair}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 def test_an_interrupt_cancels(direct: Gateway) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.direct.conftest import settings_for
-from tests.direct.test_messages import ask
 from tests.support.anthropic_messages import refused
 from tests.support.direct_api import Server
+from tests.support.direct_client import ask, settings_for
 from tests.support.gateway import Gateway, eventually
 
 

@@ -51,6 +51,24 @@ def run_client_of_both(command: list[str], gateway: Gateway, home: Path, **varia
     return run_client(command, home, 300, **{**where, **variables})
 
 
+def run_claude_code(run: Run, gateway: Gateway, claude: Path, home: Path, model: str) -> None:
+    """A task of Claude Code that succeeds, for which it uses a tool on its side."""
+    made = home / "made"
+    output = run(
+        [
+            *(str(claude), "--print", "--output-format=json", f"--model={model}"),
+            *("--allowed-tools=Bash", f"bash: touch {made} && echo done-there"),
+        ],
+        gateway,
+        home,
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        DISABLE_TELEMETRY="1",
+    )
+    result = json.loads(output)
+    assert "done-there" in result["result"] and made.exists()
+    assert (result["is_error"], result["num_turns"]) == (False, 2)
+
+
 def run_node(run: Run, gateway: Gateway, home: Path, text: str) -> list[str]:
     """The lines that a program for Node prints."""
     program = home / "x.mjs"
