@@ -1,8 +1,9 @@
 /** The sign-in: a name and a password, or a key. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, sentence } from "../api/client";
 import { signedOutBecause, signIn } from "../state/session";
+import { useNow } from "../ui/hooks";
 
 export function SignInPage() {
   const [name, setName] = useState("admin");
@@ -10,17 +11,27 @@ export function SignInPage() {
   const [withKey, setWithKey] = useState(false);
   const [error, setError] = useState(signedOutBecause.value);
   const [busy, setBusy] = useState(false);
+  // When the gateway listens again, in milliseconds; 0 for now.
+  const [openAt, setOpenAt] = useState(0);
+  const now = useNow(openAt > 0);
+  const wait = Math.max(0, Math.ceil((openAt - now) / 1000));
+  const field = useRef<HTMLInputElement | null>(null);
+  useEffect(() => field.current?.select(), [withKey]);
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
+    if (busy || wait > 0) return;
     setBusy(true);
     setError("");
     try {
-      await signIn(withKey ? "" : name, secret);
+      // A key is often pasted with the end of its line.
+      await signIn(withKey ? "" : name.trim(), withKey ? secret.trim() : secret);
     } catch (problem) {
-      const wait = problem instanceof ApiError && problem.retryAfter;
-      setError(sentence(problem) + (wait ? ` Try again in ${wait} s.` : ""));
+      setError(problem instanceof TypeError ? "A key has no such characters." : sentence(problem));
+      const seconds = (problem instanceof ApiError && problem.retryAfter) || 0;
+      setOpenAt(seconds > 0 ? Date.now() + seconds * 1000 : 0);
       setBusy(false);
+      field.current?.select();
     }
   }
 
@@ -49,6 +60,7 @@ export function SignInPage() {
         <label>
           {withKey ? "Key" : "Password"}
           <input
+            ref={field}
             type="password"
             value={secret}
             onInput={(event) => setSecret(event.currentTarget.value)}
@@ -56,8 +68,8 @@ export function SignInPage() {
             required
           />
         </label>
-        <button type="submit" class="primary" disabled={busy}>
-          {busy ? "Signing in…" : "Sign in"}
+        <button type="submit" class="primary" disabled={busy || wait > 0}>
+          {busy ? "Signing in…" : wait > 0 ? `Wait ${wait} s` : "Sign in"}
         </button>
         <button type="button" class="quiet" onClick={() => setWithKey(!withKey)}>
           {withKey ? "Use a name and a password" : "Use a key"}

@@ -10,13 +10,15 @@ export const me = signal<Me | null | undefined>(undefined);
 /** Why the tab was signed out, for the sign-in page. */
 export const signedOutBecause = signal("");
 
+const REFUSED = "The gateway no longer accepts these credentials. Sign in again.";
+
 onSignedOut(() => {
   if (me.value == null) return;
-  signedOutBecause.value = "The gateway no longer accepts these credentials. Sign in again.";
+  signedOutBecause.value = REFUSED;
   signOut();
 });
 
-/** Use the credentials of this tab, if there are any. Raises Unreachable. */
+/** Use the credentials of this tab, if there are any. Raises ApiError and Unreachable. */
 export async function restore(): Promise<void> {
   if (authorization() === null) {
     me.value = null;
@@ -25,9 +27,10 @@ export async function restore(): Promise<void> {
   try {
     me.value = await get<Me>("/whoami");
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    forget();
-    me.value = null;
+    // After any other error, a reload of the page tries them again.
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    signedOutBecause.value = REFUSED;
+    signOut();
   }
 }
 
@@ -40,6 +43,7 @@ export async function signIn(name: string, secret: string): Promise<void> {
   me.value = found;
 }
 
+/** Forget the credentials; also those that were refused. */
 export function signOut(): void {
   forget();
   me.value = null;
