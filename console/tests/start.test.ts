@@ -81,6 +81,12 @@ describe("the body of the form", () => {
     expect(bodyOf({ ...form, keep_alive: typed }, []).body["keep_alive"]).toBe(value);
   });
 
+  test("has the fields of a link also before the API's description is there", () => {
+    const linked = withLink(form, new URLSearchParams("session=s&fork=1"));
+    const expected = { session_id: "s", fork_session: true, include_partial_messages: true };
+    expect(bodyOf(linked, []).body).toMatchObject(expected);
+  });
+
   test("names what is missing or wrong", () => {
     const { problems } = bodyOf({ ...EMPTY, cwd: "tmp", others: { env: "{" } }, FIELDS);
     expect(Object.keys(problems).sort()).toEqual(["cwd", "env", "prompt"]);

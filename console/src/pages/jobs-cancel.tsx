@@ -3,8 +3,10 @@
 import { useState } from "preact/hooks";
 import { ApiError, remove, sentence } from "../api/client";
 import type { JobRow } from "../api/types";
+import { oneLine } from "../conversation/visible-text";
 import { Confirm } from "../ui/confirm";
 import { say } from "../ui/toast";
+import { reload } from "./jobs-store";
 
 // A job is cancelled when nothing of it is left, which takes seconds.
 const AT_ONCE = 4;
@@ -21,6 +23,8 @@ export function CancelBar({ jobs, done }: { jobs: JobRow[]; done: () => void }) 
     await cancelAll(jobs.map((job) => job.process_id));
     setBusy(false);
     done();
+    // Also without events, the list shows what has ended.
+    reload();
   }
 
   return (
@@ -38,7 +42,7 @@ export function CancelBar({ jobs, done }: { jobs: JobRow[]; done: () => void }) 
           <ul class="jobs-named">
             {jobs.slice(0, 5).map((job) => (
               <li key={job.process_id} dir="auto">
-                {job.title ?? job.process_id}
+                {job.title ? oneLine(job.title) : job.process_id}
               </li>
             ))}
             {jobs.length > 5 && <li>and {jobs.length - 5} more</li>}

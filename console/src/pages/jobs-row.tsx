@@ -1,11 +1,11 @@
 /** One job of the list. */
 
 import type { JobRow } from "../api/types";
+import { oneLine, visible } from "../conversation/visible-text";
 import { link } from "../router";
 import { cost, duration, folder, moment, words } from "../ui/format";
 import { useNow } from "../ui/hooks";
 import { StatusBadge } from "../ui/status";
-import { visible } from "../ui/visible";
 import { isLive } from "./jobs-filter";
 import type { Choosing } from "./jobs-table";
 
@@ -107,7 +107,7 @@ function State({ row }: { row: JobRow }) {
 }
 
 function Title({ row }: { row: JobRow }) {
-  const text = row.title ? visible(row.title) : row.process_id;
+  const text = row.title ? oneLine(row.title) : row.process_id;
   return (
     <a href={link("jobs", row.process_id)} title={text} dir="auto">
       {text}

@@ -9,7 +9,7 @@ import { type Counted, countedAs, type JobFilter, merged, parametersOf, shifted 
 
 /** Jobs in the first page, which must be quick, and in each later one. */
 const FIRST_PAGE = 60;
-const NEXT_PAGE = 200;
+const NEXT_PAGE = 100;
 /** The most that the gateway gives at once. */
 const LONGEST_PAGE = 500;
 /** Milliseconds from a change until the totals are asked for. */

@@ -1,6 +1,6 @@
 /** The body of POST /chat for what the form holds. Pure. */
 
-import { type Field, valueOf } from "./start-fields";
+import { type Field, fieldOf, valueOf } from "./start-fields";
 
 export interface Preset {
   name: string;
@@ -17,19 +17,19 @@ export const PRESETS: Preset[] = [
   {
     name: "ask",
     title: "Ask me",
-    explanation: "It reads. It asks here before it changes a file or runs a command.",
+    explanation: "It reads the folder. It asks here before it changes anything.",
     fields: { ask: true },
   },
   {
     name: "read",
     title: "Read only",
-    explanation: "It reads and searches files in the folder. It has no other tools.",
+    explanation: "It reads and searches the folder. Everything else is denied.",
     fields: { ask: true, tools: ["Read", "Glob", "Grep"], permission_mode: "dontAsk" },
   },
   {
     name: "edits",
     title: "Edits",
-    explanation: "It changes files in the folder without asking. It asks before anything else.",
+    explanation: "It changes files in the folder without asking. It asks before it does more.",
     fields: { ask: true, permission_mode: "acceptEdits" },
   },
   {
@@ -69,6 +69,9 @@ export const EMPTY: Form = {
 /** Fields that have a place of their own in the form. */
 export const OWN = ["prompt", "cwd", "model", "title", "keep_alive", "detach"];
 
+// A field of a link, or set at first, before the description of the API is there.
+const UNDESCRIBED = fieldOf("", { anyOf: [{ type: "string", maxLength: 200 }, { type: "boolean" }] });
+
 export interface Body {
   body: Record<string, unknown>;
   /** A sentence for each field that cannot be sent, by name. */
@@ -90,13 +93,12 @@ export function bodyOf(form: Form, fields: readonly Field[]): Body {
   const keep = form.keep_alive.trim();
   if (keep !== "") body["keep_alive"] = /^-?\d+$/.test(keep) ? Number(keep) : keep;
   if (form.detach) body["detach"] = true;
-  for (const field of fields) {
-    if (OWN.includes(field.name)) continue;
+  for (const [name, typed] of Object.entries(form.others)) {
     try {
-      const value = valueOf(field, form.others[field.name] ?? "");
-      if (value !== undefined) body[field.name] = value;
+      const value = valueOf(fields.find((each) => each.name === name) ?? UNDESCRIBED, typed);
+      if (value !== undefined) body[name] = value;
     } catch (error) {
-      problems[field.name] = (error as Error).message;
+      problems[name] = (error as Error).message;
     }
   }
   return { body, problems };

@@ -19,12 +19,16 @@ export function PresetChoice({ form, change, error }: PresetProps) {
             type="radio"
             name="preset"
             value={preset.name}
+            aria-labelledby={`preset-${preset.name}`}
+            aria-describedby={`explained-${preset.name}`}
             checked={form.preset === preset.name}
             onChange={() => change({ preset: preset.name })}
           />
           <span>
-            <strong>{preset.title}</strong>
-            <span class="start-explanation">{preset.explanation}</span>
+            <strong id={`preset-${preset.name}`}>{preset.title}</strong>
+            <span id={`explained-${preset.name}`} class="start-explanation">
+              {preset.explanation}
+            </span>
           </span>
         </label>
       ))}

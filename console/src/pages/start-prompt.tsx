@@ -85,7 +85,6 @@ export function PromptField({ form, change, start, error }: PromptProps) {
           type="file"
           multiple
           hidden
-          aria-label="Files for the prompt"
           onChange={(event) => {
             const { files } = event.currentTarget;
             if (files) void add([...files]);
