@@ -31,12 +31,14 @@ export const scrolled = { top: 0 };
 
 let filter: JobFilter | null = null;
 let loading: AbortController | null = null;
+// Whether to load again after the load that goes on, which may have begun too early.
+let again = false;
 // What happens while a page is loaded: its answer may be older.
 let meanwhile: JobRow[] = [];
 const known = new Map<string, Counted>();
 let totalsTimer: ReturnType<typeof setTimeout> | undefined;
 
-listen({ onJobs: take, onReset: reload });
+listen({ onJobs: take, onReset: reload, onOpen: reloadNext });
 
 let wasConnected = true;
 effect(() => {
@@ -73,6 +75,12 @@ export function reload(): void {
   void load(Math.min(LONGEST_PAGE, Math.max(FIRST_PAGE, list.peek().rows.length)));
 }
 
+/** Load again, but show first what is on its way. */
+function reloadNext(): void {
+  if (loading === null) reload();
+  else again = true;
+}
+
 /** Load the jobs that follow the last one. */
 export function loadMore(): void {
   const { rows, hasMore, error } = list.peek();
@@ -93,6 +101,10 @@ async function load(limit: number, before?: string): Promise<void> {
     if (mine.signal.aborted) return;
     loading = null;
     arrived(found, wanted, limit, before !== undefined);
+    if (again) {
+      again = false;
+      reload();
+    }
   } catch (error) {
     if (mine.signal.aborted) return;
     loading = null;

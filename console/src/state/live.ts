@@ -18,6 +18,8 @@ export interface LiveListener {
   onRuns?: (rows: RunRow[]) => void;
   /** Events are missing: fetch the lists again. */
   onReset?: () => void;
+  /** The first connection: what changed while it was made is in no event. */
+  onOpen?: () => void;
 }
 
 const listeners = new Set<LiveListener>();
@@ -39,8 +41,11 @@ export function start(): void {
     signal,
     onEvents: take,
     onConnected: (now) => {
-      // The first connection: what happened before it is in the lists.
-      if (now && !wasConnected) void loadQuestions();
+      if (now && !wasConnected) {
+        // What happened before the first connection is in the lists.
+        void loadQuestions();
+        for (const each of listeners) each.onOpen?.();
+      }
       wasConnected ||= now;
       connected.value = now;
     },
