@@ -82,16 +82,20 @@ function TextView({ item, file }: { item: TextItem; file: string }) {
   return <MarkdownText text={item.text} file={file} />;
 }
 
+const MESSAGE_STATES: Record<string, string> = {
+  started: "taken in",
+  completed: "answered",
+  discarded: "discarded: the job ended before",
+};
+
 function MessageView({ item, around }: { item: MessageItem; around: Surroundings }) {
   const known = around.messages.get(item.id);
-  // The job's own prompt has such lines, too.
-  if (known === undefined) return null;
   return (
     <div class="said">
       <div class="said-head dim">
-        {visible(known.user) || "You"} · {words(item.state)}
+        {visible(known?.user || "Message")} · {MESSAGE_STATES[item.state] ?? words(item.state)}
       </div>
-      <LongText text={known.text} file={`${around.file}-message.txt`} />
+      {known && <LongText text={known.text} file={`${around.file}-message.txt`} />}
     </div>
   );
 }
@@ -100,7 +104,7 @@ function QuestionLine({ item, outcome }: { item: QuestionItem; outcome: string |
   return (
     <div class="asked">
       <span class="badge badge-warning">Question</span> {exact(toolTitle(item.toolName))}{" "}
-      <span class="mono">{exact(item.gist)}</span>
+      <span class="mono exact">{exact(item.gist)}</span>
       {outcome !== null && <span class="dim"> — {visible(outcome)}</span>}
     </div>
   );
@@ -140,15 +144,18 @@ function ResultView({ item, file }: { item: ResultItem; file: string }) {
     item.turns !== null && `${item.turns} ${item.turns === 1 ? "step" : "steps"}`,
     cost(item.costUsd),
   ].filter(Boolean);
-  const why = item.reason && item.reason !== "completed" ? item.reason : item.isError ? item.subtype : "";
+  const isStopped = item.reason.startsWith("aborted");
+  const isError = item.isError && !isStopped;
+  const title = isStopped ? "Interrupted" : isError ? "Ended with an error" : "Result";
+  const why = isStopped || item.reason === "completed" ? "" : item.reason || (isError ? item.subtype : "");
   return (
-    <div class={item.isError ? "result result-error" : "result"}>
+    <div class={isError ? "result result-error" : "result"}>
       <div class="result-head">
-        <strong>{item.isError ? "Ended with an error" : "Result"}</strong>
+        <strong>{title}</strong>
         {why && ` · ${oneLine(words(why), 60)}`}
         {facts.length > 0 && <span class="dim"> · {facts.join(" · ")}</span>}
       </div>
-      {item.text && !item.repeats && <MarkdownText text={item.text} file={file} />}
+      {item.text && !item.repeats && !isStopped && <MarkdownText text={item.text} file={file} />}
     </div>
   );
 }

@@ -36,6 +36,7 @@ export class Conversation {
   readonly #running = new Set<ToolItem>();
   // The item of each line, by its index; -1 for none.
   readonly #itemOf: number[] = [];
+  #promptId: string | null = null;
   #lastText = "";
   #depth = 0;
   #agent: string | null = null;
@@ -47,6 +48,11 @@ export class Conversation {
   push(lines: readonly string[]): void {
     for (const line of lines) this.#take(line);
     this.revision += 1;
+  }
+
+  /** What the lines say about a message that was sent to the job; null before they name it. */
+  messageState(id: string): string | null {
+    return this.#messages.get(id)?.state ?? null;
   }
 
   /** The index of the item that shows a line, or that before it; -1 without items. */
@@ -136,7 +142,7 @@ export class Conversation {
   #notes(name: string): void {
     const last = this.items.at(-1);
     if (last?.kind === "notes" && last.depth === this.#depth && last.lines.length < NOTE_LINES) {
-      last.lines.push(this.lines.length);
+      if (last.lines.at(-1) !== this.lines.length) last.lines.push(this.lines.length);
       if (!last.names.includes(name)) last.names.push(name);
       touch(last, {});
       this.#belongs(last);
@@ -262,7 +268,7 @@ export class Conversation {
   #result(fields: Fields): void {
     this.#depth = 0;
     this.#agent = null;
-    const errors = Array.isArray(fields.errors) ? fields.errors.map(String).join("\n") : "";
+    const errors = Array.isArray(fields.errors) ? fields.errors.map(textOrJson).join("\n") : "";
     const text = asText(fields.result) || errors;
     this.tokens.close(asFields(fields.usage));
     this.#add({
@@ -282,8 +288,12 @@ export class Conversation {
   #lifecycle(fields: Fields): void {
     const id = asText(fields.command_uuid);
     const state = asText(fields.state);
+    // The first one is the prompt's.
+    this.#promptId ??= id;
     const known = this.#messages.get(id);
-    if (known !== undefined) {
+    if (id === this.#promptId) {
+      this.#notes("prompt");
+    } else if (known !== undefined) {
       touch(known, { state });
       this.#belongs(known);
     } else if (state === "started" || ENDINGS.has(state)) {
@@ -307,7 +317,13 @@ export class Conversation {
     if (fields.type === "system" && fields.subtype === "init") {
       this.cwd ||= asText(fields.cwd);
     }
-    const notice = noticeOf(fields, this.#tools.get(asText(fields.tool_use_id)));
+    const tool = this.#tools.get(asText(fields.tool_use_id));
+    if (tool !== undefined && isAgent(tool)) {
+      // What the CLI reports of an agent stands among the agent's lines.
+      this.#depth = tool.depth + 1;
+      this.#agent = tool.gist || "Agent";
+    }
+    const notice = noticeOf(fields, tool);
     if (notice === null) this.#notes(name);
     else this.#notice(notice);
   }
@@ -325,6 +341,10 @@ export function outputOf(lines: readonly string[], tool: ToolItem): { text: stri
   const blocks = blocksOf(asFields(fields?.message).content);
   const block = blocks.find((each) => each.tool_use_id === tool.id);
   return { text: textOf(block?.content), details: asFields(fields?.tool_use_result) };
+}
+
+function textOrJson(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** Whether a call is that of an agent, whose lines follow it. */

@@ -4,7 +4,7 @@ import { asFields, asList, asText, type Fields } from "./fields";
 import { oneLine } from "./visible-text";
 
 // The field of the input that says most, by tool.
-const TELLING: Record<string, string> = {
+const TELLING = new Map(Object.entries({
   Agent: "description",
   Bash: "command",
   Edit: "file_path",
@@ -21,7 +21,7 @@ const TELLING: Record<string, string> = {
   WebFetch: "url",
   WebSearch: "query",
   Write: "file_path",
-};
+}));
 export const EDITS = new Set(["Edit", "MultiEdit", "NotebookEdit", "Write"]);
 export const AGENTS = new Set(["Agent", "Task"]);
 
@@ -32,7 +32,7 @@ export function gistOf(name: string, input: Fields, cwd: string): string {
     return oneLine([`#${String(input.taskId)}`, input.status, input.subject].filter(Boolean).join(" "));
   }
   if (name === "AskUserQuestion") return oneLine(asText(asFields(asList(input.questions)[0]).question));
-  const field = TELLING[name];
+  const field = TELLING.get(name);
   const value = asText(field ? input[field] : Object.values(input).find((each) => typeof each === "string"));
   return oneLine(cwd !== "" && value.startsWith(`${cwd}/`) ? value.slice(cwd.length + 1) : value);
 }
@@ -41,6 +41,19 @@ export function gistOf(name: string, input: Fields, cwd: string): string {
 export function toolTitle(name: string): string {
   const parts = /^mcp__(.+?)__(.+)$/.exec(name);
   return parts ? `${parts[1]}: ${parts[2]}` : name;
+}
+
+/** The questions of AskUserQuestion with their choices, as lines; "" for other tools. */
+export function questionsOf(name: string, input: Fields): string {
+  if (name !== "AskUserQuestion") return "";
+  const lines = asList(input.questions).map(asFields).flatMap((each) => [
+    asText(each.question),
+    ...asList(each.options).map(asFields).map((option) => {
+      const description = asText(option.description);
+      return `  - ${asText(option.label)}${description && `: ${description}`}`;
+    }),
+  ]);
+  return lines.join("\n");
 }
 
 function counted(amount: number, noun: string): string {

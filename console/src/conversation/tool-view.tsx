@@ -10,7 +10,7 @@ import { Fold } from "./fold";
 import type { Surroundings } from "./item-view";
 import type { ToolItem } from "./items";
 import { inputOf, outputOf } from "./reducer";
-import { toolTitle } from "./tool-call";
+import { questionsOf, toolTitle } from "./tool-call";
 import { exact } from "./visible-text";
 
 const STATES: Record<ToolItem["state"], string> = {
@@ -33,7 +33,7 @@ export function ToolView({ item, around, now }: ToolViewProps) {
   const summary = (
     <>
       <strong>{exact(toolTitle(item.name))}</strong>
-      <span class="tool-gist mono" dir="ltr">
+      <span class="tool-gist mono exact" dir="ltr">
         {exact(item.gist)}
       </span>
       <span class={`tool-state tool-${item.state}`}>{[STATES[item.state], took].filter(Boolean).join(" · ")}</span>
@@ -74,7 +74,7 @@ function ToolInput({ name, input, file }: { name: string; input: Fields; file: s
   if (plan) return <MarkdownText text={plan} file={`${file}-plan.md`} />;
   if (Object.keys(input).length === 0) return null;
   const command = name === "Bash" ? asText(input.command) : "";
-  const text = command || JSON.stringify(input, null, 2);
+  const text = command || questionsOf(name, input) || JSON.stringify(input, null, 2);
   return (
     <>
       <div class="tool-label dim">{command ? "Command" : "Input"}</div>

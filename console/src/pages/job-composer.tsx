@@ -3,12 +3,14 @@
 import { useState } from "preact/hooks";
 import { ApiError, post, sentence } from "../api/client";
 import type { JobRecord, JobRequest } from "../api/types";
+import type { Conversation } from "../conversation/reducer";
 import { oneLine } from "../conversation/visible-text";
 
 interface JobComposerProps {
   id: string;
   record: JobRecord;
   asked: JobRequest | null;
+  conversation: Conversation;
   /** A message was sent: the record has its state. */
   onSent: () => void;
 }
@@ -26,7 +28,7 @@ const OPEN = new Set(["held", "sent", "queued"]);
 const PLAIN_JOB =
   "This job takes no messages: it was started with neither ask nor keep_alive. Cancel it, or continue its session afterwards.";
 
-export function JobComposer({ id, record, asked, onSent }: JobComposerProps) {
+export function JobComposer({ id, record, asked, conversation, onSent }: JobComposerProps) {
   const [text, setText] = useState("");
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
@@ -60,7 +62,7 @@ export function JobComposer({ id, record, asked, onSent }: JobComposerProps) {
         void send();
       }}
     >
-      <Sent record={record} asked={asked} sent={sent} />
+      <Sent record={record} asked={asked} sent={sent} conversation={conversation} />
       {error && (
         <p class="notice notice-error" role="alert">
           {error}
@@ -92,16 +94,18 @@ interface SentProps {
   record: JobRecord;
   asked: JobRequest | null;
   sent: Map<string, string>;
+  conversation: Conversation;
 }
 
 /** The messages that the model does not have yet, and the last one that it has. */
-function Sent({ record, asked, sent }: SentProps) {
+function Sent({ record, asked, sent, conversation }: SentProps) {
   const texts = new Map(sent);
   for (const each of asked?.messages ?? []) {
     if (each.text) texts.set(each.message_id, each.text);
   }
   const known = new Map(record.messages?.map((each) => [each.message_id, each.state]) ?? []);
   for (const id of sent.keys()) if (!known.has(id)) known.set(id, "sent");
+  for (const id of known.keys()) known.set(id, conversation.messageState(id) ?? known.get(id) ?? "");
   const rows = [...known].filter(([id, state], at) => OPEN.has(state) || (sent.has(id) && at === known.size - 1));
   if (rows.length === 0) return null;
   return (

@@ -24,7 +24,7 @@ export function JobEnd({ record, isWaiting }: { record: JobRecord; isWaiting: bo
         {record.duration_ms !== null && ` · ${duration(record.duration_ms)}`}
         {how.length > 0 && ` · ${how.join(", ")}`}
       </span>
-      {record.error && <p dir="auto">{visible(record.error)}</p>}
+      {record.error && record.status !== "cancelled" && <p dir="auto">{visible(record.error)}</p>}
       {record.stderr && (
         <details>
           <summary>Standard error (its last lines)</summary>

@@ -159,9 +159,11 @@ function SessionLinks({ record }: { record: JobRecord }) {
   };
   return (
     <>
-      <a class="button" href={form(false)}>
-        Continue
-      </a>
+      {record.ended_at !== null && (
+        <a class="button" href={form(false)}>
+          Continue
+        </a>
+      )}
       <a class="button" href={form(true)}>
         Fork
       </a>

@@ -11,7 +11,7 @@ import { VirtualList } from "../ui/virtual-list";
 
 // Characters of a line that are shown before it is opened, and after.
 const FIRST = 400;
-const MOST = 200_000;
+const MOST = 20_000;
 
 interface JobRawProps {
   id: string;
@@ -87,9 +87,11 @@ function RawLine({ number, text, isMarked, isOpen, file, open }: RawLineProps) {
                 Open
               </button>
             )}{" "}
-            <button type="button" onClick={() => saveText(text, file)}>
-              Download ({bytes(text.length)})
-            </button>
+            {text.length > MOST && (
+              <button type="button" onClick={() => saveText(text, file)}>
+                Download ({bytes(text.length)})
+              </button>
+            )}
           </>
         )}
       </span>

@@ -112,7 +112,7 @@ export function JobPage({ id }: { id: string }) {
           {open.map((each) => (
             <QuestionCard key={each.question_id} question={each} folder={record.cwd} />
           ))}
-          {isOpen && <JobComposer id={id} record={record} asked={asked} onSent={reload} />}
+          {isOpen && <JobComposer id={id} record={record} asked={asked} conversation={conversation} onSent={reload} />}
         </footer>
       )}
     </section>

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { ApiError, post, sentence } from "../api/client";
 import type { Question } from "../api/types";
+import { asText } from "../conversation/fields";
 import { toolTitle } from "../conversation/tool-call";
 import { exact, visible } from "../conversation/visible-text";
 import { link } from "../router";
@@ -105,7 +106,7 @@ function Decision({ question, answer }: { question: Question; answer: Answering 
   const [denying, setDenying] = useState(false);
   const [why, setWhy] = useState("");
   const isPlan = question.kind === "plan";
-  const grants = isPlan ? [] : grantsOf(question.suggestions);
+  const grants = isPlan ? [] : grantsOf(question.suggestions, asText(question.input.command));
   if (denying) {
     return (
       <form
