@@ -10,6 +10,7 @@ from app.api import (
     chat,
     claude,
     control,
+    events,
     folders,
     health,
     jobs,
@@ -49,6 +50,8 @@ from app.http.body import BodyReader
 from app.http.chat_request import ChatRequests
 from app.http.cross_origin import CrossOriginPolicy
 from app.jobs.background import BackgroundWork
+from app.jobs.event_feed import EventFeed
+from app.jobs.event_rendering import EventRendering
 from app.jobs.folders import Folders
 from app.jobs.health import HealthChecks
 from app.jobs.idempotency import Keys
@@ -110,11 +113,10 @@ def create_app(startup: Startup, master: Process, worker: int = 0) -> Flask:
     requests = _chat_requests(settings, installed, roots, bodies)
     protected = [
         chat.blueprint(service, requests, settings.forwarded_allow_ips),
-        jobs.blueprint(service, JobList(service, spool, JobIndex(spool.state), startup.users)),
+        *_watch_blueprints(startup, spool, service, asked, processes),
         whoami.blueprint(),
         *_talk_blueprints(settings, service, Talk(service, spool, limits.min_free), bodies),
         questions.blueprint(asked, bodies),
-        runs.blueprint(processes),
         *_look_blueprints(startup, spool, roots, workspaces),
         stats.blueprint(service, installed, master),
         usage.blueprint(UsageReports(ledger, startup.users)),
@@ -171,6 +173,19 @@ def _jobs(
         [ResponseStore.of(settings).forget_old, ledger.tidy],
     )
     return service, background
+
+
+def _watch_blueprints(
+    startup: Startup, spool: Spool, service: JobService, asked: Questions, processes: Runs
+) -> list[Blueprint]:
+    """What is watched: jobs, runs, and the changes of both."""
+    listed = JobList(service, spool, JobIndex(spool.state), startup.users)
+    feed = EventFeed(spool, service, EventRendering(spool, listed, asked, processes))
+    return [
+        jobs.blueprint(service, listed),
+        runs.blueprint(processes),
+        events.blueprint(feed, startup.settings.heartbeat),
+    ]
 
 
 def _talk_blueprints(

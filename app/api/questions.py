@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
@@ -22,7 +21,7 @@ from app.errors import (
 from app.http.body import BODY_ERRORS, BodyReader
 from app.http.disconnect import DISCONNECTED, watch_connection
 from app.http.query import switch_in_query
-from app.jobs.questions import OpenQuestion, Questions
+from app.jobs.questions import OpenQuestion, Questions, render_question
 from app.openapi.describe import Body, Parameter, describes
 
 _ALL = describes(
@@ -98,7 +97,7 @@ def blueprint(questions: Questions, bodies: BodyReader) -> Blueprint:
         if not switch_in_query("all"):
             return _render(questions.of_job(job_id, g.user))
         found = questions.all_of_job(job_id, g.user)
-        rows = [{**_question(each), "closed": how and how._asdict()} for each, how in found]
+        rows = [{**render_question(each), "closed": how and how._asdict()} for each, how in found]
         return jsonify(questions=rows)
 
     @views.post("/jobs/<job_id>/questions/<question_id>")
@@ -129,19 +128,4 @@ def _wait(questions: Questions, seconds: float) -> Sequence[OpenQuestion]:
 
 
 def _render(found: Sequence[OpenQuestion]) -> Response:
-    return jsonify(questions=[_question(each) for each in found])
-
-
-def _question(found: OpenQuestion) -> dict[str, Any]:
-    question = found.question
-    return {
-        "question_id": question.question_id,
-        "process_id": found.job_id,
-        "kind": question.kind,
-        "tool_name": question.tool_name,
-        "input": question.input,
-        "description": question.description,
-        "suggestions": question.suggestions,
-        "asked_at": question.asked_at,
-        "expires_at": question.expires_at,
-    }
+    return jsonify(questions=[render_question(each) for each in found])

@@ -21,6 +21,7 @@ from app.direct.failures import UpstreamRefused
 from app.direct.prices import cost_of
 from app.jobs.job_json import seconds_between
 from app.jobs.service import JobService
+from app.records import event_journal
 from app.records.claim import Claim, text_of
 from app.records.job import Job
 from app.records.job_records import JobRequest, Status
@@ -67,6 +68,7 @@ class Recorder:
         os.link(f"{job.path}/job.json", job.links.live)
         claim = Claim("worker", self.process, job.id)
         files.make_link(job.claim_link, text_of(claim))
+        event_journal.note(job.state, "job", job.id)
         return claim
 
     def end(

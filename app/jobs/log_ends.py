@@ -9,6 +9,7 @@ from app.jobs.start_kind import start_kind
 from app.jobs.store import Spool
 from app.jobs.usage_record import UsageRecorder
 from app.metrics import Metrics
+from app.records import event_journal
 from app.records.job import Job
 from app.records.job_records import JobEnd, JobRequest
 
@@ -34,7 +35,7 @@ class EndLog:
     def add(self, job: Job) -> None:
         """Log and count a job's end, if it has ended and was not logged before."""
         request, end = job.request(), job.end()
-        entry = _record_usage(self._usage, job, request, end)
+        entry = _record_end(self._usage, job, request, end)
         if not job.links.take_unlogged() or request is None or end is None:
             return
         log_end(request, end, self._name_of)
@@ -60,15 +61,15 @@ def log_unlogged(spool: Spool, name_of: Callable[[str], str]) -> None:
     usage = UsageRecorder(spool.state)
     for job in spool.unlogged():
         request, end = job.request(), job.end()
-        _record_usage(usage, job, request, end)
+        _record_end(usage, job, request, end)
         if job.links.take_unlogged() and request is not None and end is not None:
             log_end(request, end, name_of)
 
 
-def _record_usage(
+def _record_end(
     usage: UsageRecorder, job: Job, request: JobRequest | None, end: JobEnd | None
 ) -> Entry | None:
-    """Add a job to the ledger of usage, unless its end was logged; returns its index entry.
+    """Add an end to the ledger and the journal, unless it was logged; returns its index entry.
 
     That is done before the end is marked as logged. If this process dies in between, the job is in
     the ledger twice, which a reader of it notices; a missing one it could not.
@@ -78,6 +79,7 @@ def _record_usage(
     entry = entry_of(job, request, end)
     if entry is not None:
         usage.add(job, entry, end)
+    event_journal.note(job.state, "job", job.id)
     return entry
 
 

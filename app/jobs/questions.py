@@ -86,6 +86,14 @@ class Questions:
             for question in inbox.questions()
         ]
 
+    def one(self, job: Job, question_id: str) -> tuple[OpenQuestion, Closed | None] | None:
+        """A question of a job, and how it was closed, if it was; None if there is no such one."""
+        inbox = Inbox(job.path)
+        question = inbox.question(question_id)
+        if question is None:
+            return None
+        return OpenQuestion(job.id, question), self._closed(job, inbox, question)
+
     def _closed(self, job: Job, inbox: Inbox, question: Question) -> Closed | None:
         given, end = inbox.answer_to(question.question_id), job.end()
         if given is None:
@@ -214,3 +222,19 @@ class QuestionWait:
 
 def _is_open(job: Job, inbox: Inbox, question: Question) -> bool:
     return inbox.answer_to(question.question_id) is None and job.end() is None
+
+
+def render_question(found: OpenQuestion) -> dict[str, Any]:
+    """A question, as `GET /questions` shows it."""
+    question = found.question
+    return {
+        "question_id": question.question_id,
+        "process_id": found.job_id,
+        "kind": question.kind,
+        "tool_name": question.tool_name,
+        "input": question.input,
+        "description": question.description,
+        "suggestions": question.suggestions,
+        "asked_at": question.asked_at,
+        "expires_at": question.expires_at,
+    }

@@ -49,6 +49,34 @@ class Runs:
         """The runs that this user may see, as `GET /runs` shows them, in any order."""
         return [self._row(each) for each in self._all() if _may_see(user, each)]
 
+    def row_of(self, run_id: str, job: Job | None = None) -> tuple[str, dict[str, Any]]:
+        """The row of one run, whose `state` is `ended` if it is gone, and the id of its user.
+
+        The user is "" if there was none. `job` is one that it serves or has served, if that is
+        known.
+        """
+        found = self._one(run_id, job)
+        if found is not None:
+            return found.user, self._row(found)
+        # The prepared run of a job has its id.
+        request = (job or Job(self._spool.state, run_id)).request()
+        user = request.user if request else ""
+        row = self._row(_Found(run_id, user, None, None))
+        return user, row | {"state": "ended", "memory_bytes": None}
+
+    def _one(self, run_id: str, job: Job | None) -> _Found | None:
+        """A run, without a look at all of them if that can be avoided; None if it has ended."""
+        request = None if job is None or job.has_ended() else job.request()
+        serves = job if request else None
+        kept = kept_run.read(self._spool.state, run_id)
+        if kept is not None and processes.identify(kept.supervisor.pid) == kept.supervisor:
+            return _Found(run_id, kept.user, kept, serves)
+        if request is not None:
+            return _Found(run_id, request.user, None, serves)
+        # A job may have claimed a spare, whose id is not that of a job.
+        is_spare = job is None and not Job(self._spool.state, run_id).exists()
+        return self._look(run_id) if is_spare else None
+
     def count(self) -> dict[str, int]:
         """How many runs are in each state."""
         counts = Counter(_state_of(each) for each in self._all())

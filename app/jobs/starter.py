@@ -25,7 +25,7 @@ from app.jobs.sessions import Sessions
 from app.jobs.spares import Spares
 from app.jobs.spec import JobSpec
 from app.jobs.store import Spool
-from app.records import sent_fields, session_users
+from app.records import event_journal, sent_fields, session_users
 from app.records.job import Job
 from app.records.job_records import JobRequest
 from app.records.run import RunStart
@@ -103,6 +103,7 @@ class JobStarter:
         return job, is_new
 
     def _launch_and_log(self, job: Job, spec: JobSpec, user: User) -> None:
+        event_journal.note(job.state, "job", job.id)
         is_running = self._launcher.start(
             job.id, spec.answers or spec.continues, self._spares.fit(spec)
         )

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from app.records import kept_run, question_list, session_users, usage_line
+from app.records import event_journal, kept_run, question_list, session_users, usage_line
 from app.records.job import Job
 from app.records.job_id import is_job_id
 from app.runs.close_lost import close_lost
@@ -25,6 +25,7 @@ _FOLDERS = (
     session_users.FOLDER,
     kept_run.FOLDER,
     question_list.FOLDER,
+    event_journal.FOLDER,
     usage_line.FOLDER,
 )
 #: The stamp of the index of jobs; without it, a new index is made.

@@ -29,6 +29,7 @@ TAGS = (
             "jobs.processes",
             "stats.stats",
             "whoami.whoami",
+            "events.events",
             "usage.usage",
         ),
     ),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.processes import Process
+from app.records import event_journal
 from app.records.job_id import is_job_id
 from app.state import files, record_file
 
@@ -41,11 +42,13 @@ class KeptRun(NamedTuple):
 def write(state: str, kept: KeptRun) -> None:
     """Write or replace the record. Raises OSError."""
     record_file.write_record(f"{state}/{FOLDER}/{kept.id}", kept._asdict())
+    event_journal.note(state, "run", kept.id)
 
 
 def remove(state: str, run_id: str) -> None:
     """Remove the record, if there is one."""
     files.discard(f"{state}/{FOLDER}/{run_id}")
+    event_journal.note(state, "run", run_id)
 
 
 def remove_left(state: str, run_id: str) -> None:

@@ -11,6 +11,7 @@ Standard library alone, because the supervisor imports this.
 import os
 from contextlib import suppress
 
+from app.records import event_journal
 from app.records.inbox import is_item_id
 from app.records.job_id import is_job_id
 from app.state import files
@@ -28,12 +29,14 @@ def add(state: str, job_id: str, question_id: str) -> None:
     with suppress(FileExistsError):
         files.make_link(_path(state, job_id, question_id), question_id)
     _note_change(state)
+    event_journal.note(state, "asked", f"{job_id}.{question_id}")
 
 
 def remove(state: str, job_id: str, question_id: str) -> None:
     """Remove a question, if it is there."""
     files.discard(_path(state, job_id, question_id))
     _note_change(state)
+    event_journal.note(state, "closed", f"{job_id}.{question_id}")
 
 
 def listed(state: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import time
 
 from app import processes
 from app.processes import Process
-from app.records import kept_run
+from app.records import kept_run, question_list
 from app.records.job import Job
 from app.records.kept_run import KeptRun
 from app.records.output_file import cut_holes
@@ -98,6 +98,9 @@ def _close(job: Job) -> None:
     if (run_start := job.prepared.start()) is not None:
         job.prepared.discard_contents(run_start)
     kept_run.remove_left(job.state, job.run.id)
+    for job_id, question_id in question_list.listed(job.state):
+        if job_id == job.id:
+            question_list.remove(job.state, job_id, question_id)
     temporary_folder.remove_for_run(job.run.path, _CLEANUP_PATIENCE, lambda: time.sleep(0))
 
 
