@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from app.auth.users import User
 from app.cli.transcripts import is_session_id
+from app.conversation.errors import BadParameter
 from app.records.job_id import is_job_id
 from app.settings import Settings
 from app.state.files import discard, is_there, make_folder
@@ -75,7 +76,7 @@ class ResponseStore:
         self._folder = state / "responses"
         self.retention = retention
         self._largest = max_body * _GROWTH + _LARGEST_ANSWER
-        #: The most bytes of a conversation's responses that a request reads, beside the last one.
+        #: The most bytes of responses that a request reads, beside one of them.
         self.most_read = max_body
 
     @classmethod
@@ -107,13 +108,22 @@ class ResponseStore:
     def find_items(self, item_ids: Iterable[str], user: User) -> dict[str, dict[str, Any]]:
         """The items with these ids, as far as this user's responses have them in their output.
 
-        Each response is read once.
+        Each response is read once. Raises BadParameter if they are too large together.
         """
         wanted = set(item_ids)
         matches = map(_ITEM_ID.fullmatch, wanted)
         found: dict[str, dict[str, Any]] = {}
+        size = 0
         for job_id in {match[1] for match in matches if match}:
             record = self.find(f"{PREFIX}{job_id}", user)
+            # However long a response is, its items can be referred to.
+            size += self.size(record) if record and found else 0
+            if size > self.most_read:
+                raise BadParameter(
+                    "input",
+                    f"The responses with the items that are referred to have more than"
+                    f" {self.most_read} bytes (MAX_BODY): send the items themselves",
+                )
             for item in record.output if record else []:
                 item_id = item.get("id")
                 if isinstance(item_id, str) and item_id in wanted:

@@ -323,6 +323,11 @@ def test_a_conversation_is_read_up_to_the_size_of_a_body(
     assert refused(answer) == (400, "invalid_value", "previous_response_id")
     message_ = answer.json()["error"]["message"]
     assert "more than 20000 bytes (MAX_BODY)" in message_ and "in input" in message_
+    items = [response_of(read(gateway, each))["output"][0]["id"] for each in before]
+    references = [{"type": "item_reference", "id": each} for each in items]
+    answer = respond(gateway, input=references)
+    assert refused(answer) == (400, "invalid_value", "input")
+    assert "more than 20000 bytes (MAX_BODY)" in answer.json()["error"]["message"]
     # It can still be read, and nothing has begun.
     assert response_of(read(gateway, before[-1]))["id"] == before[-1]
     assert not gateway.running()
