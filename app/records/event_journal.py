@@ -133,7 +133,7 @@ def _lines(path: str, start: Position, stop: int | None) -> tuple[list[str], int
     if not content.startswith(b"\n"):
         return None
     content = content[1 : content.rfind(b"\n") + 1]
-    return content.decode(errors="replace").splitlines(), start.offset + len(content)
+    return content.decode(errors="replace").split("\n")[:-1], start.offset + len(content)
 
 
 def _append(path: str, line: bytes) -> bool:

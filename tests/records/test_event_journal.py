@@ -1,5 +1,6 @@
 """The journal of events, written and read by several processes."""
 
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -63,30 +64,42 @@ def test_a_position_that_the_journal_has_no_longer_is_not_complete(
     assert not read(state, Position("0" * 16, 25)).is_complete
 
 
-def test_no_line_of_several_processes_is_lost_when_new_journals_begin(state: str) -> None:
-    start, position, seen = end_of(state), end_of(state), []
-    names = ("one", "two", "three")
+def test_no_line_of_several_processes_is_lost_when_new_journals_begin(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than what is written in one round, so that one journal at most begins in it.
+    monkeypatch.setattr(event_journal, "LARGEST", 5000)
+    position, first, seen = end_of(state), end_of(state), []
     context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=_write_in_small, args=(state, name)) for name in names]
+    names, rounds = ("one", "two", "three"), 10
+    barrier = context.Barrier(len(names) + 1)
+
+    def write_in_rounds(name: str) -> None:
+        for number in range(rounds):
+            barrier.wait(20)
+            write_many(state, f"{name}-{number}", 100)
+            barrier.wait(20)
+
+    writers = [context.Process(target=write_in_rounds, args=(name,)) for name in names]
     for writer in writers:
         writer.start()
-    while any(writer.is_alive() for writer in writers):
+    for _ in range(rounds):
+        barrier.wait(20)
+        barrier.wait(20)
         found = read(state, position)
-        if not found.is_complete:
-            pytest.skip("the reader was too slow for these small journals")
+        assert found.is_complete
         seen += found.lines
         position = found.end
     for writer in writers:
         writer.join()
-    found = read(state, position)
-    seen += found.lines
-    assert found.is_complete and found.end.journal != start.journal
-    assert {f"job {name}-{number}" for name in names for number in range(1000)} <= set(seen)
-
-
-def _write_in_small(state: str, name: str) -> None:
-    event_journal.LARGEST = 20_000
-    write_many(state, name, 1000)
+    assert position.journal != first.journal
+    expected = {
+        f"job {name}-{number}-{item}"
+        for name in names
+        for number in range(rounds)
+        for item in range(100)
+    }
+    assert set(seen) == expected
 
 
 def test_a_lock_that_a_job_holds_does_not_let_the_journal_grow(
@@ -108,3 +121,19 @@ def test_without_a_folder_nothing_is_noted_and_nothing_raised(tmp_path: Path) ->
     assert not Path("/tmp/journal").exists()  # noqa: S108
     with pytest.raises(OSError):
         end_of(str(tmp_path))
+
+
+def test_on_a_full_disk_readers_notice_that_a_line_is_missing(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = end_of(state)
+    note(state, "job", "a")
+
+    def full(descriptor: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(event_journal.os, "write", full)
+        note(state, "job", "b")
+    note(state, "job", "c")
+    assert not read(state, start).is_complete

@@ -13,6 +13,7 @@ from functools import partial
 
 from app import processes
 from app.cli.spare import Argument
+from app.records import event_journal
 from app.records.job import Job
 from app.runs.answer_worker import answer_worker
 from app.runs.signal_wakeup import watch_signals
@@ -51,12 +52,20 @@ def serve_jobs(
                 continue
         job_id = "" if message in (SPARE, END_KEPT) else message.decode()
         if job_id:
-            supervisor.serve(Job(state, job_id), partial(answer_worker, connection))
+            job = Job(state, job_id)
+            supervisor.serve(job, partial(_report, job, connection))
         else:
             supervisor.end_waiting()
         if not supervisor.is_clean or not left or not _send(control, IDLE, job_id):
             break
     supervisor.end_waiting()
+
+
+def _report(job: Job, connection: socket.socket | None, answer: str) -> None:
+    """Answer the worker that waits for the job's start, and note the start."""
+    answer_worker(connection, answer)
+    if answer == "started":
+        event_journal.note(job.state, "job", job.id)
 
 
 def _next_message(

@@ -14,7 +14,6 @@ from contextlib import suppress
 
 from app import processes
 from app.cli.spare import Argument
-from app.records import event_journal
 from app.records.claim import Claim
 from app.records.job import Job
 from app.records.job_records import JobRequest
@@ -147,7 +146,7 @@ class Supervisor:
             else:
                 return
         elif spare is not None:
-            _report_start(job, report)
+            report("started")
             try:
                 message = claim_spare(spare, job, run_start)
             except (NotClaimed, OSError):
@@ -185,7 +184,7 @@ class Supervisor:
                     self._serve_turn(kept, watch, report, may_retry)
                 else:
                     # Reported first, because a client waits for it.
-                    _report_start(job, report)
+                    report("started")
                     self._serve_plain(run, watch, message, may_retry)
                 return
             except NoLine:
@@ -226,7 +225,7 @@ class Supervisor:
         except OSError as error:
             # Any later error must not have another process serve the job once more.
             raise NotBegun from error
-        _report_start(job.job, report)
+        report("started")
         self._note_running(run.watch.started)
         try:
             turn.until_over()
@@ -288,12 +287,6 @@ class Supervisor:
         with suppress(OSError):
             # If this fails, `JobWatch` writes it later. The claim names the supervisor, too.
             started.run.set_running(started.running)
-
-
-def _report_start(job: Job, report: Callable[[str], None]) -> None:
-    """Report that a job has started, first to the launcher: a client waits for that."""
-    report("started")
-    event_journal.note(job.state, "job", job.id)
 
 
 def _claim(job: Job, run: Run | None) -> Claim:
