@@ -3,14 +3,18 @@
 import base64
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import requests
 
+from app.server.connection import Connection
+from app.server.hangups import Hangups
 from tests.support.gateway import PASSWORD, PATIENCE, Gateway, eventually, running_gateway
 
 PAIR = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
@@ -202,3 +206,41 @@ def test_a_client_that_sends_all_before_it_reads_sees_why_it_is_refused(
     )
     assert answer.status_code == 401
     assert answer.headers["Connection"] == "close"
+
+
+class Full:
+    """A socket that is not writable as long as there are counts of the bytes that it has left."""
+
+    def __init__(self, *left: int) -> None:
+        self.left = [*left]
+
+    def fileno(self) -> int:
+        """No descriptor."""
+        return -1
+
+    def settimeout(self, seconds: float | None) -> None:
+        """It times out at once."""
+
+    def send(self, data: memoryview) -> int:
+        """Send nothing, or everything."""
+        if self.left:
+            raise TimeoutError
+        return len(data)
+
+
+@pytest.mark.parametrize(
+    ("left", "is_gone"), [([9, 8, 7, 6], False), ([9, 9], True), ([9, 8, 8], True)]
+)
+def test_a_client_that_takes_something_is_only_slow(
+    left: list[int], is_gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, hangups = Full(*left), Mock(spec=Hangups)
+    monkeypatch.setattr("fcntl.ioctl", lambda *_: struct.pack("i", client.left.pop(0)))
+    connection = Connection(client, "127.0.0.1", hangups)
+    connection.begin(Mock(response_length=None))
+    with (
+        connection.watch(Mock(), is_kept=False),
+        pytest.raises(TimeoutError) if is_gone else nullcontext(),
+    ):
+        connection.sendall(b"an event")
+    assert client.left == []
