@@ -43,8 +43,11 @@ class _Count:
             raise AnswerFailed("cancelled", "The client disconnected")
         raise ShuttingDown("the same path")
 
-    def _ask(self) -> dict[str, Any] | AnswerFailed:
-        """The response, or why there is none: gevent would write an exception to the log."""
+    def _ask(self) -> dict[str, Any] | AnswerFailed | None:
+        """The response, or why there is none: gevent would write an exception to the log.
+
+        Nothing returned has a traceback, which would keep a connection from being closed.
+        """
         try:
             response = self._send()
             try:
@@ -52,7 +55,9 @@ class _Count:
             finally:
                 response.close()
         except AnswerFailed as failure:
-            return failure
+            return failure.with_traceback(None)
+        except gevent.GreenletExit:
+            return None
 
 
 def count_tokens(

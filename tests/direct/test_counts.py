@@ -1,10 +1,22 @@
 """`POST /v1/messages/count_tokens` where the model's API counts."""
 
+import gc
 import signal
 import socket
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from unittest.mock import Mock
 
+import gevent
+import pytest
+from gevent.event import Event
+
+from app.conversation.errors import AnswerFailed
+from app.direct.token_count import count_tokens
+from app.direct.upstream import UpstreamResponse
 from tests.support.anthropic_messages import refused
 from tests.support.direct_api import Server
 from tests.support.direct_client import ask, raw_request, settings_for
@@ -44,3 +56,37 @@ def test_a_count_ends_with_its_worker(
         gateway.process.send_signal(signal.SIGTERM)
         assert refused(waiting.result())[0] == 503
     assert gateway.process.wait(20) == 0
+
+
+def test_a_count_that_is_ended_keeps_no_connection() -> None:
+    class Connection:
+        """What is being made."""
+
+    connections: list[weakref.ref[Connection]] = []
+    asked = Event()
+
+    def send() -> UpstreamResponse:
+        connection = Connection()
+        connections.append(weakref.ref(connection))
+        asked.set()
+        Event().wait()
+        raise AssertionError
+
+    class Client:
+        """A client that leaves."""
+
+        @contextmanager
+        def watch(self, on_disconnect: Callable[[], None], **_: Any) -> Iterator[None]:
+            """Leave once the request is sent."""
+            gevent.spawn(lambda: asked.wait() and on_disconnect())
+            yield
+
+    jobs = Mock(ends_at_stop=lambda _: nullcontext())
+    gc.disable()
+    try:
+        with pytest.raises(AnswerFailed, match="disconnected"):
+            count_tokens(send, jobs, {"gunicorn.socket": Client()})
+        # Not only once the garbage is collected.
+        assert [connection() for connection in connections] == [None]
+    finally:
+        gc.enable()
