@@ -33,6 +33,10 @@ let filter: JobFilter | null = null;
 let loading: AbortController | null = null;
 // Whether to load again after the load that goes on, which may have begun too early.
 let again = false;
+// Whether the end of the list was reached during a load: the page says so only once.
+let wantsMore = false;
+// Whether the load that goes on is for the jobs that follow the last one.
+let isNext = false;
 // What happens while a page is loaded: its answer may be older.
 let meanwhile: JobRow[] = [];
 const known = new Map<string, Counted>();
@@ -64,6 +68,9 @@ function forget(): void {
 export function show(wanted: JobFilter): void {
   if (filter !== null && JSON.stringify(filter) === JSON.stringify(wanted)) return;
   filter = wanted;
+  loading?.abort();
+  loading = null;
+  wantsMore = false;
   scrolled.top = 0;
   list.value = { ...list.value, rows: [], hasMore: false };
   void load(FIRST_PAGE);
@@ -85,11 +92,16 @@ function reloadNext(): void {
 export function loadMore(): void {
   const { rows, hasMore, error } = list.peek();
   const last = rows.at(-1);
-  if (hasMore && last && loading === null && error === "") void load(NEXT_PAGE, last.process_id);
+  if (!hasMore || !last || error !== "") return;
+  if (loading === null) void load(NEXT_PAGE, last.process_id);
+  else wantsMore = true;
 }
 
 async function load(limit: number, before?: string): Promise<void> {
   if (filter === null) return;
+  // A page that is given up is asked for later.
+  wantsMore = before === undefined && (wantsMore || (loading !== null && isNext));
+  isNext = before !== undefined;
   loading?.abort();
   const mine = (loading = new AbortController());
   const wanted = filter;
@@ -104,7 +116,7 @@ async function load(limit: number, before?: string): Promise<void> {
     if (again) {
       again = false;
       reload();
-    }
+    } else if (wantsMore) loadMore();
   } catch (error) {
     if (mine.signal.aborted) return;
     loading = null;
@@ -114,10 +126,10 @@ async function load(limit: number, before?: string): Promise<void> {
   }
 }
 
-function arrived(found: JobList, wanted: JobFilter, limit: number, isNext: boolean): void {
+function arrived(found: JobList, wanted: JobFilter, limit: number, follows: boolean): void {
   const { rows: earlier, totals } = list.peek();
   const have = new Set(earlier.map((row) => row.process_id));
-  const rows = isNext
+  const rows = follows
     ? [...earlier, ...found.jobs.filter((row) => !have.has(row.process_id))]
     : found.jobs;
   for (const row of found.jobs) known.set(row.process_id, countedAs(row));
