@@ -27,6 +27,13 @@ test.each([
 });
 
 test.each([
+  ["claude-sonnet-4-5-20250929", "sonnet-4-5"],
+  ["opus", "opus"],
+])("the model %s is shown as %s", (name, text) => {
+  expect(format.modelName(name)).toBe(text);
+});
+
+test.each([
   [999, "999"],
   [12_345, "12.3k"],
   [4_600_000, "4.6M"],

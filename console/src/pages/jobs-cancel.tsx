@@ -29,7 +29,7 @@ export function CancelBar({ jobs, done }: { jobs: JobRow[]; done: () => void }) 
 
   return (
     <div class="jobs-bar" role="region" aria-label="Selected jobs">
-      <span>{what} selected</span>
+      <span>{jobs.length} selected</span>
       <button type="button" class="danger" disabled={busy} onClick={() => setAsking(true)}>
         {busy ? "Cancelling…" : `Cancel ${what}`}
       </button>

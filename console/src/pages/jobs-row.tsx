@@ -3,7 +3,7 @@
 import type { JobRow } from "../api/types";
 import { oneLine, visible } from "../conversation/visible-text";
 import { link } from "../router";
-import { cost, duration, folder, moment, words } from "../ui/format";
+import { cost, duration, folder, modelName, moment, words } from "../ui/format";
 import { useNow } from "../ui/hooks";
 import { StatusBadge } from "../ui/status";
 import { isLive } from "./jobs-filter";
@@ -29,7 +29,7 @@ export function JobCells(props: RowProps & { index: number }) {
         {visible(folder(row.cwd))}
       </span>
       <span role="cell" class="dim" title={row.model ?? undefined}>
-        {visible(row.model ?? "")}
+        {visible(modelName(row.model ?? ""))}
       </span>
       {operator && (
         <span role="cell" class="dim" title={row.user}>
@@ -56,7 +56,7 @@ export function JobCells(props: RowProps & { index: number }) {
 export function JobCard(props: RowProps) {
   const { row, operator } = props;
   const turns = row.num_turns && `${row.num_turns} ${row.num_turns === 1 ? "turn" : "turns"}`;
-  const facts = [cost(row.total_cost_usd), turns, row.model, operator && row.user].filter(Boolean);
+  const facts = [cost(row.total_cost_usd), turns, modelName(row.model ?? ""), operator && row.user].filter(Boolean);
   return (
     <article class="jobs-card" data-job={row.process_id}>
       <div class="jobs-card-line">

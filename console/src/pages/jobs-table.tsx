@@ -76,7 +76,9 @@ function Head({ operator }: { operator: boolean }) {
   return (
     <div role="rowgroup" class="jobs-headings">
       <div role="row" class="jobs-row" aria-rowindex={1}>
-        <span role="columnheader" aria-label="Selected" />
+        <span role="columnheader">
+          <span class="hidden">Selected</span>
+        </span>
         {names.map((name) => (
           <span key={name} role="columnheader">
             {name}

@@ -26,11 +26,16 @@ export function FieldFrame({ name, title, error, hint, children }: FrameProps) {
       )}
       {hint && (
         <p class="dim start-hint" id={`hint-${name}`}>
-          {hint}
+          {withCode(hint)}
         </p>
       )}
     </div>
   );
+}
+
+/** The API's descriptions have code between backticks. */
+function withCode(text: string): ComponentChildren {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part));
 }
 
 interface OtherProps {

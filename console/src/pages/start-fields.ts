@@ -25,7 +25,6 @@ export interface Schema {
   anyOf?: Schema[];
   minimum?: number;
   maximum?: number;
-  exclusiveMinimum?: number;
   maxLength?: number;
   examples?: unknown[];
   properties?: Record<string, Schema>;
@@ -59,8 +58,7 @@ export function fieldOf(name: string, schema: Schema): Field {
     mixed: texts !== undefined && options.length > 1,
     example: example === undefined ? "" : asText(example),
   };
-  const least = main.minimum ?? main.exclusiveMinimum;
-  if (least !== undefined) about.least = least;
+  if (main.minimum !== undefined) about.least = main.minimum;
   if (main.maximum !== undefined) about.most = main.maximum;
   if (main.maxLength !== undefined) about.longest = main.maxLength;
   return about;

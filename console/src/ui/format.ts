@@ -41,6 +41,11 @@ export function folder(path: string): string {
   return parts.length <= 2 ? path : `…/${parts.slice(-2).join("/")}`;
 }
 
+/** A model's name without what all have, and without its date: `sonnet-4-5`. */
+export function modelName(name: string): string {
+  return name.replace(/^claude-/, "").replace(/-\d{8}$/, "");
+}
+
 /** `14:05` today, `Nov 24, 14:05` this year, else with the year. */
 export function moment(timestamp: string, now = new Date()): string {
   const at = new Date(timestamp);
