@@ -1,6 +1,6 @@
 /** The jobs: what runs, what waits for an answer, and what has ended. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { JobRow } from "../api/types";
 import { link, place, setQuery } from "../router";
 import { me } from "../state/session";
@@ -19,7 +19,8 @@ const TYPING_PAUSE = 250;
 export function JobsPage() {
   const filter = filterOf(place.value.query);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  useEffect(() => show(filter), [JSON.stringify(filter)]);
+  // Not after the first frame: the list is what the page is opened for.
+  useLayoutEffect(() => show(filter), [JSON.stringify(filter)]);
   const { rows, loading, error } = list.value;
   const selected = rows.filter((row) => chosen.has(row.process_id) && isLive(row));
 
