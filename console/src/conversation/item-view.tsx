@@ -103,9 +103,9 @@ function MessageView({ item, around }: { item: MessageItem; around: Surroundings
 function QuestionLine({ item, outcome }: { item: QuestionItem; outcome: string | null }) {
   return (
     <div class="asked">
-      <span class="badge badge-warning">Question</span> {exact(toolTitle(item.toolName))}{" "}
-      <span class="mono exact">{exact(item.gist)}</span>
-      {outcome !== null && <span class="dim"> — {visible(outcome)}</span>}
+      <span class="badge badge-warning">Question</span>{" "}
+      {outcome !== null && <strong>{visible(outcome)} · </strong>}
+      {exact(toolTitle(item.toolName))} <span class="mono exact">{exact(item.gist)}</span>
     </div>
   );
 }

@@ -11,6 +11,16 @@ import { AGENTS, gistOf } from "./tool-call";
 // Lines of one item, so that a long output without JSON is not an item for each line.
 const PLAIN_LINES = 40;
 const NOTE_LINES = 200;
+// Lines that say nothing which the page does not show otherwise; they are among the raw lines.
+const QUIET = new Set([
+  "control_cancel_request",
+  "control_response",
+  "session_state_changed",
+  "status",
+  "task_progress",
+  "task_updated",
+  "thinking_tokens",
+]);
 const ENDINGS = new Set(["completed", "cancelled", "discarded"]);
 
 type Made = Item extends infer Each
@@ -291,9 +301,8 @@ export class Conversation {
     // The first one is the prompt's.
     this.#promptId ??= id;
     const known = this.#messages.get(id);
-    if (id === this.#promptId) {
-      this.#notes("prompt");
-    } else if (known !== undefined) {
+    if (id === this.#promptId) return;
+    if (known !== undefined) {
       touch(known, { state });
       this.#belongs(known);
     } else if (state === "started" || ENDINGS.has(state)) {
@@ -324,8 +333,8 @@ export class Conversation {
       this.#agent = tool.gist || "Agent";
     }
     const notice = noticeOf(fields, tool);
-    if (notice === null) this.#notes(name);
-    else this.#notice(notice);
+    if (notice !== null) this.#notice(notice);
+    else if (!QUIET.has(name)) this.#notes(name);
   }
 }
 

@@ -5,7 +5,6 @@ import { sentence } from "../api/client";
 import type { ServerEvent } from "../api/sse";
 import { follow } from "../api/stream";
 import { Conversation } from "../conversation/reducer";
-import { loadQuestions } from "../state/live";
 
 export interface Feed {
   conversation: Conversation;
@@ -18,8 +17,6 @@ export interface Feed {
   ended: boolean;
 }
 
-// A line that opens a question or withdraws it begins like this.
-const QUESTION = /^\{"type": ?"control_(request|cancel_request)"/;
 // What the gateway says at the end of a stream that cannot go on.
 const LAST_ERRORS = new Set(["job_not_started", "process_not_found"]);
 
@@ -45,8 +42,6 @@ export function useFeed(id: string, onEnd: () => void): Feed {
     const take = (events: ServerEvent[]) => {
       conversation.push(linesIn(events));
       setPlace("");
-      // The stream of all events may be late, or broken off.
-      if (events.some((each) => QUESTION.test(each.data))) setTimeout(() => void loadQuestions(), 400);
       const problem = events.find((each) => each.event === "error");
       if (problem) setError(lastError(problem));
       draw();

@@ -41,7 +41,9 @@ export function JobPage({ id }: { id: string }) {
     setMarked(conversation.items[index]?.key ?? null);
     handle.current?.show(index);
   };
-  useLine(line, isRaw, conversation.lines.length, () => show(conversation.itemAt(line ?? 1)));
+  // The list is in the page once the record is there.
+  const count = record === null ? 0 : conversation.lines.length;
+  useLine(line, isRaw, count, () => show(conversation.itemAt(line ?? 1)));
 
   const opened = useRef(new Map<number, boolean>());
   const [messages, outcomes] = [useMemo(() => messagesOf(asked), [asked]), useMemo(() => outcomesOf(history), [history])];

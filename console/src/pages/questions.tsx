@@ -3,13 +3,15 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/client";
 import type { JobRecord } from "../api/types";
-import { questions } from "../state/live";
+import { loadQuestions, questions } from "../state/live";
 import { Empty } from "../ui/notice";
 import { QuestionCard } from "../ui/question-card";
 import "./questions.css";
 
 export function QuestionsPage() {
   const open = questions.value;
+  // The stream of events may be broken off.
+  useEffect(() => void loadQuestions(), []);
   const jobs = useJobs(open.map((each) => each.process_id));
   return (
     <section class="page questions">
