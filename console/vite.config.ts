@@ -17,5 +17,5 @@ export default defineConfig({
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   server: { host: "127.0.0.1", proxy: { [api]: { target: gateway, changeOrigin: true } } },
-  test: { environment: "jsdom", include: ["tests/**/*.test.ts?(x)"] },
+  test: { include: ["tests/**/*.test.ts?(x)"] },
 });

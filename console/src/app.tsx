@@ -59,7 +59,7 @@ function Header() {
   const [page = "jobs"] = place.value.path;
   const [help, setHelp] = useState(false);
   useKey("n", "Start a job", () => go(link("new")));
-  useKey("?", "Show the keys", () => setHelp(true));
+  useKey("?", "Show this", () => setHelp(true));
   const open = questions.value.length;
   return (
     <header class="bar">
@@ -81,15 +81,24 @@ function Header() {
         ))}
       </nav>
       <span class="who">
-        <span>{me.value?.user}</span>
-        <button type="button" class="quiet" onClick={() => setHelp(true)} aria-label="Keys">
+        <span class="wide-only">{me.value?.user}</span>
+        <button type="button" class="quiet" onClick={() => setHelp(true)} aria-label="Keys and account">
           ?
         </button>
-        <button type="button" class="quiet" onClick={signOut}>
+        <button type="button" class="quiet wide-only" onClick={signOut}>
           Sign out
         </button>
       </span>
-      {help && <KeyHelp close={() => setHelp(false)} />}
+      {help && (
+        <KeyHelp close={() => setHelp(false)}>
+          <p class="row">
+            Signed in as {me.value?.user}.
+            <button type="button" onClick={signOut}>
+              Sign out
+            </button>
+          </p>
+        </KeyHelp>
+      )}
     </header>
   );
 }

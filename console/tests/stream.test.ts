@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, expect, test, vi } from "vitest";
 import { ApiError } from "../src/api/client";
 import type { ServerEvent } from "../src/api/sse";

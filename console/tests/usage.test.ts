@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, test, vi } from "vitest";
 import type { SessionRow, Usage, UsageSums } from "../src/api/types";
 import { byFolder } from "../src/pages/sessions";
@@ -33,7 +34,7 @@ test("a chart has each day of the period, also those without a job", () => {
     "2026-03-01",
     "2026-03-02",
   ]);
-  expect(costs).toEqual([0, 0, 2, 0]);
+  expect(costs).toEqual([null, null, 2, null]);
 });
 
 test("folders come in the order of their latest session", () => {

@@ -33,7 +33,7 @@ def test_its_sections_are_in_the_order_of_a_newcomers_questions() -> None:
         "Platforms",
         "Help",
     ]
-    assert len(rows(README.section("What you can do"))) == 10
+    assert len(rows(README.section("What you can do"))) == 11
 
 
 def shown_in(path: Path) -> list[str]:

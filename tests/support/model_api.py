@@ -74,6 +74,10 @@ class ModelApi(BaseHTTPRequestHandler):
             return
         if isinstance(self.server, Server):
             self.server.asked.append(asked)
+        self.reply(asked)
+
+    def reply(self, asked: dict[str, Any]) -> None:
+        """Do what the last message asks."""
         verb, _, rest = _last_message(asked.get("messages", []))[0].partition(": ")
         if verb == "fail":
             status, kind, message = rest.split(" ", 2)
@@ -91,12 +95,16 @@ class ModelApi(BaseHTTPRequestHandler):
         if not asked.get("stream") and verb != "break":
             self._send_json(200, _message(answer(asked, getattr(self.server, "scenes", {}))))
             return
+        self.send_events(answer(asked, getattr(self.server, "scenes", {})))
+
+    def send_events(self, events: Iterator[dict[str, Any]]) -> None:
+        """Send an event stream."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         try:
             self.end_headers()
-            for event in answer(asked, getattr(self.server, "scenes", {})):
+            for event in events:
                 frame = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
                 self.wfile.write(b"%X\r\n%b\r\n" % (len(frame), frame))
                 self.wfile.flush()

@@ -1,10 +1,13 @@
 """A project, jobs about it in every state, and the stories that a stand-in for the model plays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.gateway import Gateway, eventually
-from tests.support.story import Block, call, text, thinking
+from tests.support.gateway import Gateway, eventually, running_gateway
+from tests.support.real_cli import without_network
+from tests.support.story import Block, call, telling, text, thinking
 
 CART = '''"""A shopping cart."""
 
@@ -100,21 +103,21 @@ def _stories(cart: str) -> dict[str, list[list[Block]]]:
     }
 
 
-#: Where the project is; the stories name its files.
-FOLDER = "shop"
-STORIES: dict[str, list[list[Block]]] = {}
-
-
-def write_project(folder: Path) -> None:
-    """The files of the project, and the stories about them."""
-    folder.mkdir(parents=True)
-    (folder / "cart.py").write_text(CART, encoding="utf-8")
-    (folder / "test_cart.py").write_text(TEST, encoding="utf-8")
-    STORIES.update(_stories(str(folder / "cart.py")))
+@contextmanager
+def busy_gateway(folder: Path, claude: Path) -> Iterator[tuple[Gateway, dict[str, str]]]:
+    """A gateway with jobs in every state, and the addresses of its console's pages by name."""
+    project = folder / "home/shop"
+    with telling(_stories(f"{project}/cart.py"), pause=0.01) as model:
+        settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "SPARES": "1"}
+        with running_gateway(folder, claude, MAX_JOBS="3", **settings) as gateway:
+            project.mkdir()
+            (project / "cart.py").write_text(CART, encoding="utf-8")
+            (project / "test_cart.py").write_text(TEST, encoding="utf-8")
+            yield gateway, start_jobs(gateway, project)
 
 
 def start_jobs(gateway: Gateway, folder: Path) -> dict[str, str]:
-    """Jobs in every state; returns the pages that show them, by name."""
+    """Start jobs that end, run, wait for a person and wait for a slot; returns their pages."""
 
     def start(prompt: str, **fields: Any) -> str:
         body = {"prompt": prompt, "cwd": str(folder), "detach": True, "model": "sonnet", **fields}

@@ -37,28 +37,14 @@ def call(name: str, **given: Any) -> Block:
 class StoryApi(model_api.ModelApi):
     """One request of the CLI's."""
 
-    def do_POST(self) -> None:
+    def reply(self, asked: dict[str, Any]) -> None:
         """Answer with the next message of a story, if the prompt has one."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        asked = json.loads(body or b"{}")
         assert isinstance(self.server, StoryServer)
         message = self.server.next_message(asked.get("messages", []))
         if message is None or not asked.get("stream"):
-            self.rfile = _Again(body)
-            super().do_POST()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        try:
-            self.end_headers()
-            for event in _events(message, asked.get("model", "stand-in"), self.server.pause):
-                frame = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
-                self.wfile.write(b"%X\r\n%b\r\n" % (len(frame), frame))
-                self.wfile.flush()
-            self.wfile.write(b"0\r\n\r\n")
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
+            super().reply(asked)
+        else:
+            self.send_events(_events(message, asked.get("model", "stand-in"), self.server.pause))
 
 
 class StoryServer(model_api.Server):
@@ -93,16 +79,6 @@ def telling(stories: dict[str, list[list[Block]]], pause: float = 0.0) -> Iterat
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-class _Again:
-    """A body that was read once, to be read again."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def read(self, _: int) -> bytes:
-        return self._body
 
 
 def _prompt(message: dict[str, Any]) -> str:

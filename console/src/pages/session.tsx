@@ -25,7 +25,11 @@ export function SessionPage({ id }: { id: string }) {
   /** Put the page of older entries before those that are shown. */
   async function older(shown: Session): Promise<void> {
     try {
-      const page = await get<Session>(`/sessions/${id}`, { before: shown.next });
+      let page = await get<Session>(`/sessions/${id}`, { before: shown.next });
+      // A page can be empty before the beginning.
+      while (page.entries.length === 0 && page.next !== null) {
+        page = await get<Session>(`/sessions/${id}`, { before: page.next });
+      }
       setSession({ ...shown, entries: [...page.entries, ...shown.entries], next: page.next });
     } catch (problem) {
       setError(sentence(problem));
@@ -41,6 +45,7 @@ export function SessionPage({ id }: { id: string }) {
   return (
     <section class="page">
       {error && <ErrorNotice error={error} retry={() => void load()} />}
+      {!session && <h1>Session</h1>}
       {!session && !error && <p class="dim">Loading…</p>}
       {session && (
         <>
@@ -59,8 +64,10 @@ export function SessionPage({ id }: { id: string }) {
               Earlier messages
             </button>
           )}
-          <Transcript entries={session.entries} />
-          {session.entries.length === 0 && <p class="dim">The CLI keeps no transcript of it.</p>}
+          <Transcript entries={session.entries} file={`session-${id.slice(0, 8)}`} />
+          {session.entries.length === 0 && session.next === null && (
+            <p class="dim">The CLI keeps no transcript of it.</p>
+          )}
           <Jobs ids={session.jobs} />
         </>
       )}

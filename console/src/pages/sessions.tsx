@@ -52,7 +52,7 @@ export function SessionsPage() {
         )}
       </div>
       {error && <ErrorNotice error={error} retry={more} />}
-      {!error && !loading && rows.length === 0 && (
+      {!error && !loading && rows.length === 0 && next === null && (
         <Empty>
           {q || origin ? (
             "No session fits."
@@ -110,7 +110,11 @@ function useSessions(q: string, origin: string) {
     setLoading(true);
     try {
       const query = { q, origin, before, limit: PAGE };
-      const found = await get<SessionList>("/sessions", query, signal);
+      let found = await get<SessionList>("/sessions", query, signal);
+      // A page of a search can be empty although older sessions fit.
+      while (found.sessions.length === 0 && found.next !== null) {
+        found = await get<SessionList>("/sessions", { ...query, before: found.next }, signal);
+      }
       setRows([...shown, ...found.sessions]);
       setNext(found.next);
       setError("");

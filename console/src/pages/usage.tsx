@@ -61,8 +61,8 @@ export function UsagePage() {
       {error && <ErrorNotice error={error} retry={reload} />}
       {!value && loading && <p class="dim">Loading…</p>}
       {value && <Sums usage={value} />}
-      {value && value.total.jobs === 0 && <Empty>No job has ended in this time.</Empty>}
-      {value && value.total.jobs > 0 && (
+      {value && value.rows.length === 0 && <Empty>No job has ended in this time.</Empty>}
+      {value && value.rows.length > 0 && (
         <>
           {value.by === "day" && <Chart usage={value} />}
           <Rows usage={value} />
@@ -83,7 +83,7 @@ function Sums({ usage: { total } }: { usage: Usage }) {
   const tiles = [
     ["Cost", cost(total.cost_usd)],
     ["Jobs", count(total.jobs)],
-    ["Not succeeded", count(total.failed)],
+    ["Failed", count(total.failed)],
     ["Tokens", count(tokens(total))],
     ["Time of jobs", duration(total.duration_ms)],
   ];
@@ -109,7 +109,7 @@ function Rows({ usage }: { usage: Usage }) {
             <th scope="col">{usage.by[0]?.toUpperCase() + usage.by.slice(1)}</th>
             <th scope="col">Cost</th>
             <th scope="col">Jobs</th>
-            <th scope="col">Not succeeded</th>
+            <th scope="col">Failed</th>
             <th scope="col">Input</th>
             <th scope="col">Output</th>
             <th scope="col">Cache read</th>

@@ -9,14 +9,15 @@ const HEIGHT = 200;
 const DAY = 86_400;
 
 /** Every day of the period with its cost: seconds since the epoch, and US dollars. */
-export function points(usage: Usage): [number[], number[]] {
+export function points(usage: Usage): [number[], (number | null)[]] {
   const costs = new Map(usage.rows.map((row) => [row.key, row.cost_usd]));
   const days: number[] = [];
-  const values: number[] = [];
+  const values: (number | null)[] = [];
   const last = Date.parse(usage.to) / 1000;
   for (let day = Date.parse(usage.from) / 1000; day <= last; day += DAY) {
     days.push(day);
-    values.push(costs.get(new Date(day * 1000).toISOString().slice(0, 10)) ?? 0);
+    // No bar for a day without a cost.
+    values.push(costs.get(new Date(day * 1000).toISOString().slice(0, 10)) || null);
   }
   return [days, values];
 }

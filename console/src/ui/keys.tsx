@@ -1,5 +1,6 @@
 /** Keys of the page that is shown, and the list of them. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
 interface Key {
@@ -30,7 +31,7 @@ export function useKey(key: string, does: string, action: () => void): void {
   }, [key, does]);
 }
 
-export function KeyHelp({ close }: { close: () => void }) {
+export function KeyHelp({ close, children }: { close: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   const shown = new Map([...keys].map((each) => [each.key, each.does]));
@@ -47,6 +48,7 @@ export function KeyHelp({ close }: { close: () => void }) {
           </div>
         ))}
       </dl>
+      {children}
       <button type="button" onClick={() => dialog.current?.close()}>
         Close
       </button>

@@ -1,14 +1,58 @@
-/** The entries of a CLI's transcript, in plain form. */
+/** The entries of a CLI's transcript as a conversation. */
 
-import { Markdown } from "./markdown";
+import { useMemo, useRef } from "preact/hooks";
+import "../conversation/conversation.css";
+import { ItemView, type Surroundings } from "../conversation/item-view";
+import type { Item } from "../conversation/items";
+import { Conversation } from "../conversation/reducer";
+import { LongText } from "./long-text";
 
 type Entry = Record<string, unknown>;
 
-export function Transcript({ entries }: { entries: Entry[] }) {
-  return <div class="transcript">{entries.map((entry, index) => <EntryView key={index} entry={entry} />)}</div>;
+/** Whether an entry is part of what people read; others are notes of the CLI to itself. */
+export function isSpoken(entry: Entry): boolean {
+  const isMessage = entry.type === "user" || entry.type === "assistant" || entry.type === "cut";
+  return isMessage && entry.isMeta !== true && entry.isSidechain !== true;
 }
 
-function EntryView({ entry }: { entry: Entry }) {
-  return <pre>{JSON.stringify(entry)}</pre>;
+export function Transcript({ entries, file }: { entries: Entry[]; file: string }) {
+  const opened = useRef(new Map<number, boolean>());
+  const conversation = useMemo(() => {
+    const made = new Conversation();
+    made.push(entries.filter(isSpoken).map((entry) => JSON.stringify(entry)));
+    made.end();
+    // Older entries that were loaded come before these, so the keys are others.
+    opened.current = new Map();
+    return made;
+  }, [entries]);
+  const around: Surroundings = {
+    lines: conversation.lines,
+    messages: new Map(),
+    questions: new Map(),
+    opened: opened.current,
+    file,
+  };
+  return (
+    <div class="transcript">
+      {conversation.items.map((item) => (
+        <div key={item.key} class={`item item-${item.kind} item-depth-${Math.min(item.depth, 4)}`}>
+          <div class="item-content">
+            <EntryView item={item} around={around} />
+          </div>
+        </div>
+      ))}
+    </div>
+  );
 }
-void Markdown;
+
+function EntryView({ item, around }: { item: Item; around: Surroundings }) {
+  if (item.kind !== "user") {
+    return <ItemView item={item} around={around} revision={item.revision} now={0} />;
+  }
+  return (
+    <div class="said">
+      <div class="said-head dim">Prompt</div>
+      <LongText text={item.text} file={`${around.file}-${item.line}.txt`} first={3000} />
+    </div>
+  );
+}
