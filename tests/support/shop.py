@@ -63,9 +63,10 @@ WATCH = "Explain the cart to somebody new, step by step."
 def _stories(cart: str) -> dict[str, list[list[Block]]]:
     test = f"{Path(cart).parent}/test_cart.py"
     added = "\n\ndef test_a_discount():\n    cart = Cart()\n    cart.add('tea', 2, 3.5)\n"
-    words = " ".join(
-        f"{number}. The cart keeps its items in a list; each has a name, a count and a price."
-        for number in range(1, 400)
+    words = "\n\n".join(
+        f"**Step {number}.** The cart keeps its items in a list; each has a name, a count and a"
+        " price. `add` appends one, and `total` sums up what they cost."
+        for number in range(1, 200)
     )
     return {
         DISCOUNT: [
@@ -84,8 +85,8 @@ def _stories(cart: str) -> dict[str, list[list[Block]]]:
             [text(REPORT)],
         ],
         REVIEW: [
-            [text("I look for sums of prices."), call("Grep", pattern="price", path=cart)],
-            [call("Bash", command="ls no-such-file")],
+            [text("I look for sums of prices."), call("Bash", command="grep -n price cart.py")],
+            [call("Bash", command="grep -rn Decimal src", description="Look for decimals")],
             [text("Prices are floats: `0.1 + 0.2` is not `0.3`. Use `Decimal`, or cents.")],
         ],
         RELEASE: [

@@ -64,7 +64,11 @@ export function SessionPage({ id }: { id: string }) {
               Earlier messages
             </button>
           )}
-          <Transcript entries={session.entries} file={`session-${id.slice(0, 8)}`} />
+          <Transcript
+            entries={session.entries}
+            cwd={session.cwd ?? ""}
+            file={`session-${id.slice(0, 8)}`}
+          />
           {session.entries.length === 0 && session.next === null && (
             <p class="dim">The CLI keeps no transcript of it.</p>
           )}

@@ -155,7 +155,7 @@ function Starts({ usage }: { usage: Usage }) {
       {usage.saved_ms > 0 && (
         <p>Kept processes and spares have saved {duration(usage.saved_ms)} of waiting.</p>
       )}
-      <div class="table-box">
+      <div class="table-box" tabIndex={0} role="region" aria-label="Starts in numbers">
         <table class="numbers">
           <thead>
             <tr>

@@ -15,16 +15,25 @@ export function isSpoken(entry: Entry): boolean {
   return isMessage && entry.isMeta !== true && entry.isSidechain !== true;
 }
 
-export function Transcript({ entries, file }: { entries: Entry[]; file: string }) {
+interface TranscriptProps {
+  entries: Entry[];
+  /** The session's folder; files in it are shown without it. */
+  cwd: string;
+  /** The beginning of the names of files that are saved. */
+  file: string;
+}
+
+export function Transcript({ entries, cwd, file }: TranscriptProps) {
   const opened = useRef(new Map<number, boolean>());
   const conversation = useMemo(() => {
     const made = new Conversation();
+    made.cwd = cwd;
     made.push(entries.filter(isSpoken).map((entry) => JSON.stringify(entry)));
     made.end();
     // Older entries that were loaded come before these, so the keys are others.
     opened.current = new Map();
     return made;
-  }, [entries]);
+  }, [entries, cwd]);
   const around: Surroundings = {
     lines: conversation.lines,
     messages: new Map(),
