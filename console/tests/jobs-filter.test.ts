@@ -3,7 +3,7 @@ import type { JobRow, Totals } from "../src/api/types";
 import * as jobs from "../src/pages/jobs-filter";
 
 function row(id: string, changes: Partial<JobRow> = {}): JobRow {
-  const nothing = { reason: null, model: null, session_id: null, duration_ms: null };
+  const nothing = { reason: null, model: null, session_id: null, run_id: null, duration_ms: null };
   return {
     ...{ ...nothing, total_cost_usd: null, num_turns: null, is_error: null, queue_position: null },
     ...{ process_id: id, status: "running", title: `Job ${id}`, cwd: "/srv/a", user: "alice" },

@@ -17,6 +17,8 @@ const nothing: UsageSums = {
   duration_ms: 0,
 };
 
+const never = { jobs: 0, first_line_ms: null };
+
 test("a chart has each day of the period, also those without a job", () => {
   const usage: Usage = {
     from: "2026-02-27",
@@ -24,7 +26,7 @@ test("a chart has each day of the period, also those without a job", () => {
     by: "day",
     rows: [{ ...nothing, key: "2026-03-01", cost_usd: 2 }],
     total: nothing,
-    starts: {},
+    starts: { cold: never, resumed: never, kept: never, spare: never },
     saved_ms: 0,
   };
   const [days, costs] = points(usage);

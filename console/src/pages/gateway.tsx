@@ -2,10 +2,10 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { get, remove } from "../api/client";
-import type { DoctorRow, RunRow, SettingRow } from "../api/types";
+import type { DoctorRow, RunRow, SettingRow, SettingsAnswer } from "../api/types";
 import { listen } from "../state/live";
 import { me } from "../state/session";
-import { duration } from "../ui/format";
+import { duration, words } from "../ui/format";
 import { useLoad } from "../ui/hooks";
 import { ErrorNotice } from "../ui/notice";
 import { attempt } from "../ui/toast";
@@ -122,11 +122,6 @@ function Runs() {
   );
 }
 
-interface SettingsAnswer {
-  settings: SettingRow[];
-  last_refused_reload: { at: string; error: string } | null;
-}
-
 function Settings() {
   const [q, setQ] = useState("");
   const [changed, setChanged] = useState(true);
@@ -167,12 +162,18 @@ function Settings() {
             <code>
               {row.name}={shown(row.value)}
             </code>{" "}
-            <span class="dim">{row.origin}</span>
+            <span class="dim">{originOf(row)}</span>
           </li>
         ))}
       </ul>
     </section>
   );
+}
+
+/** Where a value comes from: `default`, `environment`, or the file and its line. */
+function originOf({ origin, file, line }: SettingRow): string {
+  if (file === null) return words(origin);
+  return line === null ? file : `${file}, line ${line}`;
 }
 
 /** A value as it would stand in `.env`. */

@@ -103,7 +103,7 @@ function Sent({ record, asked, sent, conversation }: SentProps) {
   for (const each of asked?.messages ?? []) {
     if (each.text) texts.set(each.message_id, each.text);
   }
-  const known = new Map(record.messages?.map((each) => [each.message_id, each.state]) ?? []);
+  const known = new Map<string, string>(record.messages?.map((each) => [each.message_id, each.state]) ?? []);
   for (const id of sent.keys()) if (!known.has(id)) known.set(id, "sent");
   for (const id of known.keys()) known.set(id, conversation.messageState(id) ?? known.get(id) ?? "");
   const rows = [...known].filter(([id, state], at) => OPEN.has(state) || (sent.has(id) && at === known.size - 1));

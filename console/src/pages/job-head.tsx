@@ -6,6 +6,7 @@ import type { JobRecord, JobRequest } from "../api/types";
 import { amountOf } from "../conversation/tokens";
 import { exact, oneLine, visible } from "../conversation/visible-text";
 import { link } from "../router";
+import { questions } from "../state/live";
 import { me } from "../state/session";
 import { cost, count, duration, folder, moment } from "../ui/format";
 import { useNow } from "../ui/hooks";
@@ -23,13 +24,18 @@ interface JobHeadProps {
   reload: () => void;
 }
 
+/** How many questions of a job wait for an answer. */
+function questionsOf(id: string): number {
+  return questions.value.filter((each) => each.process_id === id).length;
+}
+
 export function JobHead({ id, record, asked, feed, reload }: JobHeadProps) {
   const isOpen = record.ended_at === null;
   return (
     <header class="job-head">
       <div class="job-title">
         <h1 dir="auto">{visible(record.title || "Job without a title")}</h1>
-        <StatusBadge job={record} />
+        <StatusBadge job={{ ...record, open_questions: questionsOf(id) }} />
       </div>
       <Facts record={record} feed={feed} />
       <div class="row job-actions">

@@ -66,7 +66,7 @@ function ignoreMissing(problem: unknown): void {
 /** The texts of the messages that were sent to the job, by id. */
 export function messagesOf(asked: JobRequest | null): Map<string, { text: string; user: string }> {
   const rows = asked?.messages ?? [];
-  return new Map(rows.map((each) => [each.message_id, { text: textOf(each.text ?? each.content), user: each.user }]));
+  return new Map(rows.map((each) => [each.message_id, { text: textOf(each.text ?? each.content), user: each.user ?? "" }]));
 }
 
 export function promptOf(asked: JobRequest | null): string {
