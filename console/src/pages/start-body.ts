@@ -117,6 +117,8 @@ export function withLink(form: Form, query: URLSearchParams): Form {
     others,
     cwd: query.get("cwd") ?? form.cwd,
     prompt: query.get("prompt") ?? form.prompt,
+    // What a link wrote is not what the rights were chosen for.
+    preset: query.has("prompt") ? EMPTY.preset : form.preset,
     model: query.get("model") ?? form.model,
   };
 }

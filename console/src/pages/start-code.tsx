@@ -9,10 +9,12 @@ import { CopyButton } from "../ui/copy";
 
 export function CodeView({ body }: { body: Record<string, unknown> }) {
   const [language, setLanguage] = useState<Language>("curl");
+  const [open, setOpen] = useState(false);
   const user = authorization()?.startsWith("Bearer ") ? "" : (me.value?.user ?? "");
-  const code = LANGUAGES[language]({ address: address(), user, body });
+  // A long prompt is not made code at each key while that is not shown.
+  const code = open ? LANGUAGES[language]({ address: address(), user, body }) : "";
   return (
-    <details class="start-code">
+    <details class="start-code" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>The same as code</summary>
       <div class="row" role="group" aria-label="Language">
         {(Object.keys(LANGUAGES) as Language[]).map((each) => (

@@ -24,7 +24,9 @@ export function keepDraft(form: Form): void {
 
 /** Forget what was sent; the folder, the model and the rights are there for the next job. */
 export function forgetSent(form: Form): void {
-  keepDraft({ ...form, prompt: "", title: "" });
+  // The right to do everything is given to one job.
+  const preset = form.preset === "everything" ? EMPTY.preset : form.preset;
+  keepDraft({ ...form, preset, prompt: "", title: "" });
 }
 
 /** Each user of the tab has a draft. */
