@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { ApiError, remove, sentence } from "../api/client";
 import type { JobRow } from "../api/types";
-import { oneLine } from "../conversation/visible-text";
 import { Confirm } from "../ui/confirm";
 import { say } from "../ui/toast";
+import { titleOf } from "./jobs-row";
 import { reload } from "./jobs-store";
 
 // A job is cancelled when nothing of it is left, which takes seconds.
@@ -42,7 +42,7 @@ export function CancelBar({ jobs, done }: { jobs: JobRow[]; done: () => void }) 
           <ul class="jobs-named">
             {jobs.slice(0, 5).map((job) => (
               <li key={job.process_id} dir="auto">
-                {job.title ? oneLine(job.title) : job.process_id}
+                {titleOf(job)}
               </li>
             ))}
             {jobs.length > 5 && <li>and {jobs.length - 5} more</li>}

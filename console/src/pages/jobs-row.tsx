@@ -87,7 +87,7 @@ function Check({ row, chosen, choose }: RowProps) {
     <label class="jobs-select">
       <input
         type="checkbox"
-        aria-label={`Select ${row.title ?? row.process_id}`}
+        aria-label={`Select ${titleOf(row)}`}
         checked={chosen.has(row.process_id)}
         onChange={(event) => choose(row, event.currentTarget.checked)}
       />
@@ -107,12 +107,17 @@ function State({ row }: { row: JobRow }) {
 }
 
 function Title({ row }: { row: JobRow }) {
-  const text = row.title ? oneLine(row.title) : row.process_id;
+  const text = titleOf(row);
   return (
     <a href={link("jobs", row.process_id)} title={text} dir="auto">
       {text}
     </a>
   );
+}
+
+/** The id, if the title has nothing that can be seen. */
+export function titleOf(row: JobRow): string {
+  return oneLine(row.title ?? "") || row.process_id;
 }
 
 function Started({ row }: { row: JobRow }) {

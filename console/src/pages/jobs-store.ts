@@ -12,7 +12,7 @@ const FIRST_PAGE = 60;
 const NEXT_PAGE = 100;
 /** The most that the gateway gives at once. */
 const LONGEST_PAGE = 500;
-/** Milliseconds from a change until the totals are asked for. */
+/** Milliseconds from a change until totals and places are asked for. */
 const TOTALS_PAUSE = 2000;
 
 export interface ListState {
@@ -26,8 +26,8 @@ export interface ListState {
 const NOTHING: ListState = { rows: [], totals: null, hasMore: false, loading: true, error: "" };
 
 export const list = signal<ListState>(NOTHING);
-/** Where the list was scrolled to, in pixels. */
-export const scrolled = { top: 0 };
+/** Where the list was scrolled to, in pixels, and the job that was chosen by key. */
+export const scrolled = { top: 0, job: "" };
 
 let filter: JobFilter | null = null;
 let loading: AbortController | null = null;
@@ -157,17 +157,24 @@ function apply(changes: readonly JobRow[], wanted: JobFilter): void {
   recount();
 }
 
-/** Ask for the totals: only the gateway knows what a job that is new here was counted as. */
+/** Ask, soon, for what is in no event: the totals, and the places of all queued jobs. */
 function recount(): void {
   totalsTimer ??= setTimeout(() => {
     totalsTimer = undefined;
     if (filter === null) return;
-    void get<JobList>("/jobs", { short: true, totals: true, limit: 1 }).then(
-      ({ totals }) => {
-        if (totals && filter !== null) list.value = { ...list.peek(), totals };
-      },
-      // The next change asks again, and the page shows that there is no connection.
-      () => {},
-    );
+    const query = { status: "queued", short: true, totals: true, limit: LONGEST_PAGE };
+    // After a failure the next change asks again, and the page shows that there is no connection.
+    void get<JobList>("/jobs", query).then(recounted, () => {});
   }, TOTALS_PAUSE);
+}
+
+function recounted({ jobs, totals }: JobList): void {
+  if (filter === null || totals === undefined) return;
+  const places = new Map(jobs.map((row) => [row.process_id, row.queue_position]));
+  const rows = list.peek().rows.map((row) => {
+    const place = places.get(row.process_id);
+    const moved = row.status === "queued" && place !== undefined && place !== row.queue_position;
+    return moved ? { ...row, queue_position: place } : row;
+  });
+  list.value = { ...list.peek(), rows, totals };
 }

@@ -98,14 +98,13 @@ type Handle = { current: Virtualizer<HTMLElement, HTMLElement> | null };
 
 /** `j` and `k` move the focus from row to row; Enter opens the link that has it. */
 function useKeys(rows: JobRow[], handle: Handle): void {
-  const last = useRef<string | null>(null);
   function move(by: number): void {
     const focused = document.activeElement?.closest<HTMLElement>("[data-job]")?.dataset["job"];
-    const at = rows.findIndex((row) => row.process_id === (focused ?? last.current));
+    const at = rows.findIndex((row) => row.process_id === (focused ?? scrolled.job));
     const index = at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + by));
     const row = rows[index];
     if (row === undefined) return;
-    last.current = row.process_id;
+    scrolled.job = row.process_id;
     handle.current?.scrollToIndex(index);
     focusRow(row.process_id, 5);
   }
