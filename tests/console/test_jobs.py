@@ -26,11 +26,13 @@ def gateway(gateway_with: Callable[..., Gateway]) -> Gateway:
     return gateway_with(API_KEYS=KEYS)
 
 
-def start(gateway: Gateway, title: str, prompt: str = "silent", key: str = "") -> str:
+def start(
+    gateway: Gateway, title: str, prompt: str = "silent", key: str = "", **fields: bool
+) -> str:
     """Start a detached job; returns its id."""
     signed = by(key) if key else {"headers": {}}
     signed["headers"]["Prefer"] = "respond-async"
-    body = {"prompt": prompt, "cwd": str(gateway.project), "title": title}
+    body = {"prompt": prompt, "cwd": str(gateway.project), "title": title, **fields}
     answer = gateway.ask("POST", "/chat", json=body, **signed)
     assert answer.status_code == 202, answer.text
     identity: str = answer.json()["process_id"]
@@ -67,6 +69,35 @@ def test_the_list_is_live(page: Page, gateway: Gateway) -> None:
     expect(row(page, "Comes and goes")).to_contain_text("succeeded")
     expect(row(page, "Comes and goes")).to_contain_text("$0.25")
     expect(link).to_have_text(re.compile(rf"{running}$"))
+
+
+def test_a_job_that_asks_waits_for_the_user(page: Page, gateway: Gateway) -> None:
+    sign_in(page, gateway.url, "admin", PASSWORD)
+    expect(page.get_by_role("link", name="Waiting")).to_have_text(re.compile("0$"))
+    prompt = 'ask Bash {"command": "ls"}\nresult ok'
+    job = start(gateway, "Has a question", prompt, ask=True)
+    expect(row(page, "Has a question")).to_contain_text("waiting for you")
+    expect(page.get_by_role("link", name="Waiting")).to_have_text(re.compile("1$"))
+    page.get_by_role("link", name="Waiting").click()
+    expect(row(page, "Has a question")).to_be_visible()
+    asked = gateway.ask("GET", f"/jobs/{job}/questions").json()["questions"][0]["question_id"]
+    gateway.ask("POST", f"/jobs/{job}/questions/{asked}", json={"behavior": "allow"})
+    # It waits no longer, so it leaves this list.
+    expect(page.get_by_text("No job fits.")).to_be_visible()
+
+
+def test_the_place_in_the_queue_follows_the_queue(
+    page: Page, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway(MAX_JOBS="1", QUEUE_SIZE="5")
+    first = start(gateway, "First")
+    for title in ("Second", "Third"):
+        start(gateway, title)
+    sign_in(page, gateway.url, "admin", PASSWORD)
+    expect(row(page, "Third")).to_contain_text("queued, place 2")
+    gateway.ask("DELETE", f"/chat/{first}")
+    expect(row(page, "Second")).to_contain_text("running")
+    expect(row(page, "Third")).to_contain_text("queued, place 1")
 
 
 def test_filters_and_the_search_are_in_the_address_and_back_works(
@@ -204,3 +235,8 @@ def test_the_list_of_a_thousand_jobs_is_there_within_a_second(page: Page, tmp_pa
             page.locator(".jobs-scroll").evaluate("list => { list.scrollTop = list.scrollHeight }")
             page.evaluate("() => new Promise(requestAnimationFrame)")
         assert page.get_by_role("row").count() < 100
+        # Back from a job, the list is where it was.
+        last.click()
+        page.wait_for_url(re.compile(r"#/jobs/[-0-9a-f]{36}$"))
+        page.go_back()
+        expect(last).to_be_visible()

@@ -122,6 +122,21 @@ def test_a_link_continues_or_forks_a_session(form: Page) -> None:
     expect(code).to_contain_text(session)
 
 
+def test_folders_are_completed_below_the_roots(
+    page: Page, start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    root = tmp_path / "roots"
+    for name in ("alpha", "album", "beta"):
+        (root / name).mkdir(parents=True)
+    gateway = start_gateway(CWD_ROOTS=str(root))
+    sign_in(page, gateway.url, "admin", PASSWORD, "#/new")
+    # The only root is the first guess.
+    expect(page.get_by_label("Folder", exact=True)).to_have_value(str(root))
+    page.get_by_label("Folder", exact=True).fill(f"{root}/al")
+    for name, count in (("alpha", 1), ("album", 1), ("beta", 0)):
+        expect(page.locator(f'#folders option[value="{root}/{name}"]')).to_have_count(count)
+
+
 def test_a_job_that_is_not_detached_ends_with_its_tab(new_page: NewPage, gateway: Gateway) -> None:
     page = new_page()
     sign_in(page, gateway.url, "", ALICE, "#/new")
