@@ -132,14 +132,18 @@ class Inbox:
             with suppress(OSError):
                 os.rename(self._folder, self._closed)
 
-    def reopen_if_not_empty(self, handled: set[tuple[str, str]]) -> bool:
-        """Open a closed inbox again if it has items that were not handled; returns whether so."""
+    def left(self, handled: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """The items of a closed inbox that were not handled."""
         try:
             names = os.listdir(self._closed)
         except OSError:
-            return False
+            return set()
         parts = (name.partition(".") for name in names)
-        if {(kind, item_id) for kind, _, item_id in parts if is_item_id(item_id)} <= handled:
+        return {(kind, item_id) for kind, _, item_id in parts if is_item_id(item_id)} - handled
+
+    def reopen_if_not_empty(self, handled: set[tuple[str, str]]) -> bool:
+        """Open a closed inbox again if it has items that were not handled; returns whether so."""
+        if not self.left(handled):
             return False
         try:
             os.rename(self._closed, self._folder)

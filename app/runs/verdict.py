@@ -39,6 +39,7 @@ _STATUS_ERRORS = {
     "cancelled": "The job was cancelled",
     "lost": "The process that supervised the job was killed",
 }
+_MESSAGE_LOST = "The CLI exited before it had carried out a message that was sent to the job"
 _NO_REASON = "The CLI's result reports an error without a message"
 #: The reasons of jobs whose answer has ended before the model was done (Messages API, 2023-06-01).
 STOP_REASONS = ("max_tokens", "model_context_window_exceeded", "refusal", "stop_sequence")
@@ -125,7 +126,8 @@ class TurnOutcome(NamedTuple):
     `span_start` and `span_end` bound it in the output, in bytes. `cost` is in US dollars.
     `agent_was_stopped` means that an agent in the background was cut short; `background` has the
     tasks in the background, as in `JobEnd`. `results_at` has the positions and lengths of the
-    turn's `result` lines.
+    turn's `result` lines. `message_was_lost` means that the CLI exited before it had carried out a
+    message that was sent to the job.
     """
 
     span_start: int
@@ -135,6 +137,7 @@ class TurnOutcome(NamedTuple):
     agent_was_stopped: bool
     background: list[dict[str, str]]
     results_at: list[list[int]]
+    message_was_lost: bool
 
 
 def judge_turn(
@@ -165,6 +168,8 @@ def judge_turn(
         outcome = Outcome(True)
     if outcome.succeeded and turn.agent_was_stopped:
         outcome = BACKGROUND_STOPPED
+    if outcome.succeeded and turn.message_was_lost:
+        outcome = Outcome(False, None, _MESSAGE_LOST)
     if known_status is None:
         reason = outcome.reason
     if known_status is not None or not outcome.succeeded:

@@ -47,6 +47,21 @@ def test_a_job_does_not_end_before_its_last_message_is_answered(
     assert states_of(gateway, stream.job_id) == ["completed"] * 5
 
 
+def test_a_job_whose_cli_dies_before_a_message_is_carried_out_has_failed(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    stream = gateway.chat(f"final {tmp_path / 'go'}", keep_alive=1)
+    assert send_message(gateway, stream.job_id, "die 9").status_code == 202
+    eventually(lambda: states_of(gateway, stream.job_id) == ["queued"])
+    (tmp_path / "go").touch()
+    *_, done = list(stream)
+    end = json.loads(done.data)
+    # Its own turn has a result, which reports a success.
+    assert (end["status"], end["is_error"]) == ("failed", False)
+    assert "a message that was sent to the job" in end["error"]
+    assert states_of(gateway, stream.job_id) == ["discarded"]
+
+
 def test_the_message_of_a_queued_job_is_held_until_its_turn_has_begun(
     gateway_with: Callable[..., Gateway],
 ) -> None:

@@ -88,11 +88,14 @@ class InboxReader:
         self._is_open = False
         self._inbox.close()
 
-    def discard_rest(self) -> None:
-        """Nothing becomes of the messages that the CLI has not settled."""
+    def discard_rest(self) -> bool:
+        """Nothing becomes of the messages that the CLI has not settled; returns whether any is."""
+        unread = self._inbox.left(self._handled)
+        has_messages = bool(self._sent) or any(kind == "message" for kind, _ in unread)
         for message_id in self._sent:
             self._set_state(message_id, "discarded")
         self._sent.clear()
+        return has_messages
 
     def _send_message(self, message_id: str, fields: dict[str, Any]) -> None:
         content = fields.get("content")

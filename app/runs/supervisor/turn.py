@@ -62,7 +62,7 @@ class Turn:
         self._result_at = 0.0
         self._results_at: list[list[int]] = []
         self._is_idle = False
-        self._has_started = self._is_withdrawn = False
+        self._has_started = self._is_withdrawn = self._has_lost_message = False
         # When a task in the background ended, which wakes the model.
         self._woken_at = 0.0
         self._killed_before = run.killed_agents
@@ -126,7 +126,7 @@ class Turn:
         self._begin_span(run.position)
         self._message.withdraw()
         self._inbox.stop()
-        self._inbox.discard_rest()
+        self._has_lost_message = self._inbox.discard_rest() and not self._stop.has_begun
 
     def _is_late(self) -> bool:
         """Whether the CLI should have begun the turn by now; a long message takes time to read."""
@@ -170,6 +170,7 @@ class Turn:
             or self._run.killed_agents > self._killed_before,
             self._run.tasks.take_report(are_ended=run_exit is not None),
             self._results_at,
+            self._has_lost_message,
         )
 
     def _judge_without_result(
