@@ -184,7 +184,8 @@ def test_a_user_sees_only_jobs_of_that_user(page: Page, gateway: Gateway) -> Non
 def test_without_a_job_the_page_shows_how_to_start_one(page: Page, gateway: Gateway) -> None:
     sign_in(page, gateway.url, "", BOB)
     expect(page.get_by_text("There are no jobs yet.")).to_be_visible()
-    expect(page.get_by_text(f"{gateway.url}/chat")).to_be_visible()
+    command = page.get_by_text(f"{gateway.url}/chat")
+    expect(command).to_contain_text('-H "Authorization: Bearer $KEY"')
     page.get_by_role("main").get_by_role("link", name="Start a job").last.click()
     page.wait_for_url("**/#/new")
 

@@ -7,6 +7,11 @@ export function authorization(): string | null {
   return sessionStorage.getItem(STORED);
 }
 
+/** Whether a key signed this tab in, and not a name and a password. */
+export function usesKey(): boolean {
+  return authorization()?.startsWith("Bearer ") ?? false;
+}
+
 /** Keep credentials until the tab is closed. An empty name means that `secret` is a key. */
 export function keep(name: string, secret: string): void {
   sessionStorage.setItem(STORED, header(name, secret));

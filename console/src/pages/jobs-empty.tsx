@@ -1,8 +1,9 @@
 /** What the list shows without a job. */
 
+import { asCurl } from "../api/code";
+import { usesKey } from "../api/credentials";
 import { link } from "../router";
 import { me } from "../state/session";
-import { asCurl } from "../api/code";
 import { address } from "../ui/address";
 import { CopyButton } from "../ui/copy";
 import { Empty } from "../ui/notice";
@@ -20,7 +21,7 @@ export function NoJobs({ loading, filtered }: { loading: boolean; filtered: bool
     );
   }
   const body = { prompt: "Which files are here?", cwd: "/tmp" };
-  const command = asCurl({ address: address(), user: me.value?.user ?? "", body });
+  const command = asCurl({ address: address(), user: usesKey() ? "" : (me.value?.user ?? ""), body });
   return (
     <Empty>
       <p>There are no jobs yet.</p>

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { LANGUAGES, type Language } from "../api/code";
-import { authorization } from "../api/credentials";
+import { usesKey } from "../api/credentials";
 import { me } from "../state/session";
 import { address } from "../ui/address";
 import { CopyButton } from "../ui/copy";
@@ -10,7 +10,7 @@ import { CopyButton } from "../ui/copy";
 export function CodeView({ body }: { body: Record<string, unknown> }) {
   const [language, setLanguage] = useState<Language>("curl");
   const [open, setOpen] = useState(false);
-  const user = authorization()?.startsWith("Bearer ") ? "" : (me.value?.user ?? "");
+  const user = usesKey() ? "" : (me.value?.user ?? "");
   // A long prompt is not made code at each key while that is not shown.
   const code = open ? LANGUAGES[language]({ address: address(), user, body }) : "";
   return (
