@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { Item } from "../src/conversation/items";
 import { Conversation, inputOf, outputOf } from "../src/conversation/reducer";
+import { TodoList } from "../src/conversation/todo-list";
 import { find } from "../src/conversation/search";
 
 const recorded = import.meta.glob<string>("./lines/*.ndjson", { query: "?raw", import: "default", eager: true });
@@ -93,6 +94,11 @@ describe("a conversation", () => {
   test("has questions where they were asked", () => {
     const conversation = read(linesOf("ask"));
     expect(of(conversation, "question")).toMatchObject([{ toolName: "Bash", gist: "touch z.txt" }]);
+    const asked = linesOf("ask").findIndex((each) => each.includes("can_use_tool"));
+    const before = read(linesOf("ask").slice(0, asked + 1));
+    expect(of(before, "tool")).toMatchObject([{ state: "asking" }]);
+    before.push(linesOf("ask").slice(asked + 1, asked + 3));
+    expect(of(before, "tool")).toMatchObject([{ state: "running" }]);
     expect(of(conversation, "message")).toEqual([]);
   });
 
@@ -156,6 +162,10 @@ describe("lines that are not JSON", () => {
   });
 });
 
+// Nested so deeply that JSON can be read and not written.
+const NEST = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+const DEEP = `{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"d","content":[{"x":${NEST}}]}]}}`;
+
 describe("hostile lines", () => {
   const HOSTILE = [
     { type: "assistant" },
@@ -185,6 +195,7 @@ describe("hostile lines", () => {
   test("break nothing", () => {
     const conversation = new Conversation();
     for (const line of [...HOSTILE, ...HOSTILE]) conversation.push([JSON.stringify(line)]);
+    conversation.push([DEEP]);
     conversation.push([text("still there")]);
     expect(of(conversation, "text").at(-1)?.text).toBe("still there");
     for (const tool of of(conversation, "tool")) {
@@ -193,6 +204,17 @@ describe("hostile lines", () => {
     }
     find(conversation, "x\u0000");
     expect(({} as Record<string, unknown>).x).toBeUndefined();
+  });
+
+  test("with a hundred thousand tasks take no more than moments", () => {
+    const begin = performance.now();
+    const todos = new TodoList();
+    for (let at = 0; at < 100_000; at += 1) {
+      todos.take("TaskCreate", { subject: "x" }, { task: { id: String(at) } }, "");
+      todos.take("TaskUpdate", { taskId: at, status: "completed" }, {}, "");
+    }
+    expect(todos.todos).toHaveLength(100_000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
   });
 
   test("cannot reopen a call that has ended", () => {

@@ -3,6 +3,7 @@
 import type { Virtualizer } from "@tanstack/virtual-core";
 import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { Guard } from "../ui/guard";
 import { VirtualList } from "../ui/virtual-list";
 import { ItemView, type Surroundings } from "./item-view";
 import type { Item } from "./items";
@@ -89,7 +90,7 @@ function Row({ item, before, isMarked, href, children }: RowProps) {
       </a>
       <div class="item-content">
         {isNewAgent && <div class="agent-name dim">{item.agent}</div>}
-        {children}
+        <Guard otherwise="This cannot be shown; see the raw lines.">{children}</Guard>
       </div>
     </div>
   );

@@ -30,6 +30,15 @@ export function parsed(line: string): Fields | null {
   }
 }
 
+/** A value as JSON that people can read; a value may be nested too deeply to be written. */
+export function asJson(value: unknown, space = 2): string {
+  try {
+    return JSON.stringify(value, null, space) ?? "";
+  } catch {
+    return "(nested too deeply to be shown; see the raw lines)";
+  }
+}
+
 /** Milliseconds since 1970 of an ISO 8601 time; null for anything else. */
 export function asTime(value: unknown): number | null {
   const time = typeof value === "string" ? Date.parse(value) : NaN;
@@ -55,5 +64,5 @@ function blockText(block: Fields): string {
     return `[${asText(source.media_type) || asText(block.type)}, ${Math.round((size * 3) / 4)} bytes]`;
   }
   if (block.type === "tool_reference") return `[${asText(block.tool_name)}]`;
-  return JSON.stringify(block);
+  return asJson(block, 0);
 }

@@ -40,7 +40,7 @@ export interface ToolItem extends Base {
   /** The number of the line with its input, and that with its output; 0 without one. */
   inputLine: number;
   outputLine: number;
-  state: "writing" | "running" | "done" | "failed" | "stopped";
+  state: "writing" | "asking" | "running" | "done" | "failed" | "stopped";
   /** Milliseconds since 1970. */
   startedAt: number | null;
   endedAt: number | null;

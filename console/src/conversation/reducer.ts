@@ -1,6 +1,6 @@
 /** From the lines of a job to the items of its conversation. Pure: no clock, no network, no page. */
 
-import { asFields, asNumber, asText, asTime, blocksOf, parsed, textOf, type Fields } from "./fields";
+import { asFields, asJson, asNumber, asText, asTime, blocksOf, parsed, textOf, type Fields } from "./fields";
 import type { Item, MessageItem, NoticeItem, TextItem, Todo, ToolItem } from "./items";
 import { noticeOf } from "./notices";
 import { Partials } from "./partials";
@@ -90,6 +90,15 @@ export class Conversation {
       this.#plain();
       return;
     }
+    try {
+      this.#read(fields);
+    } catch {
+      // A line that breaks this reader must not end the stream.
+      this.#plain();
+    }
+  }
+
+  #read(fields: Fields): void {
     this.#enter(fields);
     switch (fields.type) {
       case "stream_event":
@@ -319,12 +328,17 @@ export class Conversation {
     const name = asText(request.tool_name);
     const gist = gistOf(name, asFields(request.input), this.cwd);
     this.#add({ kind: "question", id: asText(fields.request_id), toolName: name, gist });
+    const tool = this.#tools.get(asText(request.tool_use_id));
+    if (tool?.state === "running") touch(tool, { state: "asking" });
   }
 
   #other(fields: Fields): void {
     const name = asText(fields.subtype) || asText(fields.type) || "line";
     if (fields.type === "system" && fields.subtype === "init") {
       this.cwd ||= asText(fields.cwd);
+    }
+    if (name === "session_state_changed" && fields.state === "running") {
+      for (const each of this.#running) if (each.state === "asking") touch(each, { state: "running" });
     }
     const tool = this.#tools.get(asText(fields.tool_use_id));
     if (tool !== undefined && isAgent(tool)) {
@@ -353,7 +367,7 @@ export function outputOf(lines: readonly string[], tool: ToolItem): { text: stri
 }
 
 function textOrJson(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : asJson(value, 0);
 }
 
 /** Whether a call is that of an agent, whose lines follow it. */

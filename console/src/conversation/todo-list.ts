@@ -1,4 +1,4 @@
-/** The list of what is to do: of TodoWrite, or of TaskCreate, TaskUpdate and TaskList. */
+/** The list of what is to do: of TodoWrite, or of TaskCreate, TaskUpdate and TaskList. Pure. */
 
 import { asFields, asList, asText, type Fields } from "./fields";
 import type { Todo } from "./items";
@@ -6,39 +6,40 @@ import type { Todo } from "./items";
 const STATES = new Set(["pending", "in_progress", "completed"]);
 
 export class TodoList {
-  todos: Todo[] = [];
+  #byId = new Map<string, Todo>();
+  #list: readonly Todo[] | null = null;
+
+  get todos(): readonly Todo[] {
+    return (this.#list ??= [...this.#byId.values()]);
+  }
 
   /** Take in a call, and what came back (`tool_use_result`, and the text for the model). */
   take(name: string, input: Fields, result: unknown, text: string): void {
+    this.#list = null;
     if (name === "TodoWrite") {
-      this.todos = asList(input.todos).map((each, at) => todo(asFields(each), String(at + 1)));
+      this.#replace(asList(input.todos));
     } else if (name === "TaskCreate") {
       const created = asFields(asFields(result).task);
       const id = asText(created.id) || (/#(\d+)/.exec(text)?.[1] ?? "");
-      if (id !== "") this.#put(todo({ ...input, ...created }, id));
+      if (id !== "") this.#byId.set(id, todo({ ...input, ...created }, id));
     } else if (name === "TaskUpdate") {
-      this.#update(asText(input.taskId) || String(input.taskId), input);
+      this.#update(String(input.taskId), input);
     } else if (name === "TaskList") {
-      const tasks = asFields(result).tasks;
-      if (Array.isArray(tasks)) {
-        this.todos = tasks.map((each, at) => todo(asFields(each), asText(asFields(each).id) || String(at + 1)));
-      }
+      const { tasks } = asFields(result);
+      if (Array.isArray(tasks)) this.#replace(tasks);
     }
   }
 
-  #put(made: Todo): void {
-    const others = this.todos.filter((each) => each.id !== made.id);
-    this.todos = [...others, made];
+  #replace(rows: unknown[]): void {
+    const todos = rows.map((each, at) => todo(asFields(each), asText(asFields(each).id) || String(at + 1)));
+    this.#byId = new Map(todos.map((each) => [each.id, each]));
   }
 
   #update(id: string, input: Fields): void {
-    if (input.status === "deleted") {
-      this.todos = this.todos.filter((each) => each.id !== id);
-      return;
-    }
-    this.todos = this.todos.map((each) =>
-      each.id === id ? todo({ subject: each.text, status: each.status, ...input }, id) : each,
-    );
+    const known = this.#byId.get(id);
+    if (known === undefined) return;
+    if (input.status === "deleted") this.#byId.delete(id);
+    else this.#byId.set(id, todo({ subject: known.text, status: known.status, ...input }, id));
   }
 }
 

@@ -7,35 +7,38 @@ interface Amount {
   output: number;
 }
 
+const NONE: Amount = { input: 0, output: 0 };
+
 export class Tokens {
-  #closed: Amount = { input: 0, output: 0 };
+  #closed = NONE;
+  #open = NONE;
   readonly #messages = new Map<string, Amount>();
 
   /** The usage of a message; each is counted once, and its last usage counts. */
   take(messageId: string, usage: Fields): void {
     const found = amountOf(usage);
-    const before = this.#messages.get(messageId);
+    const before = this.#messages.get(messageId) ?? NONE;
     if (found.input + found.output === 0) return;
-    this.#messages.set(messageId, {
-      input: Math.max(found.input, before?.input ?? 0),
-      output: Math.max(found.output, before?.output ?? 0),
-    });
+    const now = {
+      input: Math.max(found.input, before.input),
+      output: Math.max(found.output, before.output),
+    };
+    this.#messages.set(messageId, now);
+    const more = { input: now.input - before.input, output: now.output - before.output };
+    this.#open = add(this.#open, more);
   }
 
   /** A result counts all messages before it. */
   close(usage: Fields): void {
     const total = amountOf(usage);
-    const sum = total.input + total.output > 0 ? total : this.#open();
+    const sum = total.input + total.output > 0 ? total : this.#open;
     this.#closed = add(this.#closed, sum);
+    this.#open = NONE;
     this.#messages.clear();
   }
 
   total(): Amount {
-    return add(this.#closed, this.#open());
-  }
-
-  #open(): Amount {
-    return [...this.#messages.values()].reduce(add, { input: 0, output: 0 });
+    return add(this.#closed, this.#open);
   }
 }
 

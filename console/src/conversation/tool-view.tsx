@@ -5,7 +5,7 @@ import { duration } from "../ui/format";
 import { editsOf, reportedDiff } from "../ui/line-diff";
 import { LongText } from "../ui/long-text";
 import { MarkdownText } from "../ui/markdown-text";
-import { asText, type Fields } from "./fields";
+import { asJson, asText, type Fields } from "./fields";
 import { Fold } from "./fold";
 import type { Surroundings } from "./item-view";
 import type { ToolItem } from "./items";
@@ -15,6 +15,7 @@ import { exact } from "./visible-text";
 
 const STATES: Record<ToolItem["state"], string> = {
   writing: "being written",
+  asking: "waits for an answer",
   running: "running",
   done: "",
   failed: "failed",
@@ -74,7 +75,7 @@ function ToolInput({ name, input, file }: { name: string; input: Fields; file: s
   if (plan) return <MarkdownText text={plan} file={`${file}-plan.md`} />;
   if (Object.keys(input).length === 0) return null;
   const command = name === "Bash" ? asText(input.command) : "";
-  const text = command || questionsOf(name, input) || JSON.stringify(input, null, 2);
+  const text = command || questionsOf(name, input) || asJson(input);
   return (
     <>
       <div class="tool-label dim">{command ? "Command" : "Input"}</div>

@@ -5,10 +5,20 @@ import { visible } from "../conversation/visible-text";
 import { duration, moment, words } from "../ui/format";
 import { LongText } from "../ui/long-text";
 
-export function JobEnd({ record, isWaiting }: { record: JobRecord; isWaiting: boolean }) {
+interface JobEndProps {
+  record: JobRecord;
+  isWaiting: boolean;
+  /** How many lines have come, while there are more to come of a job that has ended. */
+  reading: number | null;
+}
+
+export function JobEnd({ record, isWaiting, reading }: JobEndProps) {
   if (record.ended_at === null) {
     const text = record.status === "queued" ? "It waits for its turn." : isWaiting ? "It waits for your answer." : "Running";
     return <p class={record.status === "running" && !isWaiting ? "job-end dim pulse" : "job-end dim"}>{text}</p>;
+  }
+  if (reading !== null) {
+    return <p class="job-end dim">Reading its lines… {reading.toLocaleString("en")} so far</p>;
   }
   const hasFailed = record.status !== "succeeded";
   const how = [

@@ -93,7 +93,13 @@ export function JobPage({ id }: { id: string }) {
               around={around}
               now={now}
               first={<Prompt text={promptOf(asked)} title={record.title} />}
-              last={<JobEnd record={record} isWaiting={open.length > 0} />}
+              last={
+                <JobEnd
+                  record={record}
+                  isWaiting={open.length > 0}
+                  reading={feed.ended || feed.error ? null : conversation.lines.length}
+                />
+              }
               following={following}
               setFollowing={setFollowing}
               marked={marked}
@@ -156,7 +162,7 @@ function Prompt({ text, title }: { text: string; title: string | null }) {
   return (
     <div class="said prompt">
       <div class="said-head dim">Prompt</div>
-      <LongText text={text || title || ""} file="prompt.txt" first={3000} />
+      <LongText text={text || title || ""} file="prompt.txt" first={1500} />
     </div>
   );
 }

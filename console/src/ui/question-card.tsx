@@ -29,7 +29,7 @@ export function QuestionCard({ question, folder, job }: QuestionCardProps) {
   return (
     <article class="card question" aria-labelledby={id}>
       <header class="row question-head">
-        <h3 id={id}>{titleOf(question)}</h3>
+        <h2 id={id}>{titleOf(question)}</h2>
         <TimeLeft question={question} />
       </header>
       <p class="dim question-place">

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { post, sentence } from "../api/client";
 import type { Question } from "../api/types";
-import { asText } from "../conversation/fields";
+import { asJson, asText } from "../conversation/fields";
 import { count } from "./format";
 import { ComparedDiff } from "./diff";
 import { editsOf } from "./line-diff";
@@ -25,7 +25,7 @@ export function QuestionInput({ question }: { question: Question }) {
       </>
     );
   }
-  const text = name === "Bash" && command !== "" ? command : JSON.stringify(input, null, 2);
+  const text = name === "Bash" && command !== "" ? command : asJson(input);
   const lines = text.split("\n").length;
   return (
     <div class="question-input">
