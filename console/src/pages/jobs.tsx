@@ -88,7 +88,10 @@ function Search({ filter }: { filter: JobFilter }) {
   const field = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const [text, setText] = useState(filter.q);
-  useKey("/", "Search", () => field.current?.select());
+  useKey("/", "Search", () => {
+    field.current?.focus();
+    field.current?.select();
+  });
   useEffect(() => () => clearTimeout(timer.current), []);
   // The address can change without this field: back, or a link.
   useEffect(() => {

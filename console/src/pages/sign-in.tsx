@@ -16,7 +16,7 @@ export function SignInPage() {
   const now = useNow(openAt > 0);
   const wait = Math.max(0, Math.ceil((openAt - now) / 1000));
   const field = useRef<HTMLInputElement | null>(null);
-  useEffect(() => field.current?.select(), [withKey]);
+  useEffect(focusSecret, [withKey]);
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
@@ -31,8 +31,13 @@ export function SignInPage() {
       const seconds = (problem instanceof ApiError && problem.retryAfter) || 0;
       setOpenAt(seconds > 0 ? Date.now() + seconds * 1000 : 0);
       setBusy(false);
-      field.current?.select();
+      focusSecret();
     }
+  }
+
+  function focusSecret(): void {
+    field.current?.focus();
+    field.current?.select();
   }
 
   return (
