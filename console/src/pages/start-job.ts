@@ -6,10 +6,20 @@ import { ApiError, request } from "../api/client";
 // twice when the connection breaks.
 let unanswered: { body: string; key: string } | null = null;
 
-/** Start a job; returns its id. Raises ApiError and Unreachable. */
+// Jobs that end with this tab. Each holds a connection, and browsers have six for a gateway.
+const MOST_HELD = 2;
+let held = 0;
+
+/** Start a job; returns its id. Raises ApiError, Unreachable, and Error for one too many to hold. */
 export async function startJob(body: Record<string, unknown>): Promise<string> {
   const text = JSON.stringify(body);
   const detached = body["detach"] === true;
+  if (!detached && held >= MOST_HELD) {
+    throw new Error(
+      `This tab already holds ${MOST_HELD} jobs that end with it. Let this one go on when the tab ` +
+        "is closed, or wait until one of them has ended.",
+    );
+  }
   if (unanswered?.body !== text) unanswered = { body: text, key: randomKey() };
   const headers: Record<string, string> = { "Content-Type": "application/json" };
   if (detached) {
@@ -32,11 +42,15 @@ function forgetKey(error: unknown): never {
 
 /** Read a stream to its end: the job ends when its first reader goes, which is when the tab closes. */
 async function drain(response: Response): Promise<void> {
-  const reader = response.body?.getReader();
+  if (response.body === null) return;
+  held += 1;
   try {
-    while (!(await reader?.read())?.done);
+    const reader = response.body.getReader();
+    while (!(await reader.read()).done);
   } catch {
     // The page of the job shows what became of it.
+  } finally {
+    held -= 1;
   }
 }
 
