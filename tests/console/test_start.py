@@ -106,6 +106,15 @@ def test_files_become_blocks_of_the_prompt_and_images_do_not(form: Page, tmp_pat
     chooser.value.set_files([text, image])
     expect(prompt_of(form)).to_have_value("Look:\n\nnotes.md:\n\n````\n```\ncode\n```\n````\n")
     expect(form.get_by_text("a.png is an image")).to_be_visible()
+    dropped = form.evaluate_handle(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["dropped"], "b.txt"));
+            return data;
+        }"""
+    )
+    prompt_of(form).dispatch_event("drop", {"dataTransfer": dropped})
+    expect(prompt_of(form)).to_have_value(re.compile("b.txt:\n\n```\ndropped\n```\n$"))
 
 
 def test_a_link_continues_or_forks_a_session(form: Page) -> None:
