@@ -1,6 +1,6 @@
 /** What a tool would do, or the plan that waits for approval, in full. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { post, sentence } from "../api/client";
 import type { Question } from "../api/types";
 import { asJson, asText } from "../conversation/fields";
@@ -43,23 +43,27 @@ export function QuestionPlan({ question }: { question: Question }) {
   const [error, setError] = useState("");
   const plan = asText(question.input.plan) || found;
   async function load(): Promise<void> {
+    setError("");
     try {
       const path = `/jobs/${question.process_id}/control`;
       const { response } = await post<{ response: Record<string, unknown> }>(path, { subtype: "get_plan" });
-      setFound(asText(response.plan) || asText(response.content) || "");
+      setFound(asText(response.content));
     } catch (problem) {
       setError(sentence(problem));
     }
   }
+  useEffect(() => {
+    if (!asText(question.input.plan)) void load();
+  }, [question.question_id]);
   if (plan) return <div class="question-plan"><MarkdownText text={plan} file="plan.md" /></div>;
   if (found === "") return <p class="dim">The CLI has no text of the plan. See the conversation of the job.</p>;
+  if (!error) return <p class="dim">Loading the plan…</p>;
   return (
     <p class="row">
-      <span class="dim">The CLI sent no text with its question.</span>
+      <span role="alert">The plan cannot be loaded: {error}</span>
       <button type="button" onClick={() => void load()}>
-        Get the plan
+        Try again
       </button>
-      {error && <span role="alert">{error}</span>}
     </p>
   );
 }
