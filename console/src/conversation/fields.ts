@@ -12,6 +12,11 @@ export function asText(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** A text or a number as text. Other values can have a `toString` that is no function. */
+export function asWord(value: unknown): string {
+  return typeof value === "number" ? String(value) : asText(value);
+}
+
 export function asNumber(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }

@@ -1,7 +1,7 @@
 /** One item of a conversation as it is shown. */
 
 import { memo } from "preact/compat";
-import { cost, duration, words } from "../ui/format";
+import { cost, duration, words, wordsFor } from "../ui/format";
 import { LongText } from "../ui/long-text";
 import { MarkdownText } from "../ui/markdown-text";
 import { Fold } from "./fold";
@@ -93,7 +93,7 @@ function MessageView({ item, around }: { item: MessageItem; around: Surroundings
   return (
     <div class="said">
       <div class="said-head dim">
-        {visible(known?.user || "Message")} · {MESSAGE_STATES[item.state] ?? words(item.state)}
+        {visible(known?.user || "Message")} · {wordsFor(MESSAGE_STATES, item.state)}
       </div>
       {known && <LongText text={known.text} file={`${around.file}-message.txt`} />}
     </div>

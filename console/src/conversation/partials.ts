@@ -24,7 +24,12 @@ export class Partials {
   next(parent: string, messageId: string, kind: TextItem["kind"]): TextItem | null {
     const open = this.#open.get(parent);
     if (open === undefined || open.messageId !== messageId) return null;
-    return [...open.items.values()].find((each) => each.kind === kind && !each.done) ?? null;
+    for (const [index, each] of open.items) {
+      // What is complete is not looked at again: a message may have any number of blocks.
+      if (each.done) open.items.delete(index);
+      else if (each.kind === kind) return each;
+    }
+    return null;
   }
 
   /** All texts that are not complete; there are none afterwards. */

@@ -1,6 +1,6 @@
 /** The list of what is to do: of TodoWrite, or of TaskCreate, TaskUpdate and TaskList. Pure. */
 
-import { asFields, asList, asText, type Fields } from "./fields";
+import { asFields, asList, asText, asWord, type Fields } from "./fields";
 import type { Todo } from "./items";
 
 const STATES = new Set(["pending", "in_progress", "completed"]);
@@ -23,7 +23,7 @@ export class TodoList {
       const id = asText(created.id) || (/#(\d+)/.exec(text)?.[1] ?? "");
       if (id !== "") this.#byId.set(id, todo({ ...input, ...created }, id));
     } else if (name === "TaskUpdate") {
-      this.#update(String(input.taskId), input);
+      this.#update(asWord(input.taskId), input);
     } else if (name === "TaskList") {
       const { tasks } = asFields(result);
       if (Array.isArray(tasks)) this.#replace(tasks);

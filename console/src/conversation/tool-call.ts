@@ -1,6 +1,6 @@
 /** What a tool is called with, in words. Pure. */
 
-import { asFields, asList, asText, type Fields } from "./fields";
+import { asFields, asList, asText, asWord, type Fields } from "./fields";
 import { oneLine } from "./visible-text";
 
 // The field of the input that says most, by tool.
@@ -29,7 +29,7 @@ export const AGENTS = new Set(["Agent", "Task"]);
 export function gistOf(name: string, input: Fields, cwd: string): string {
   if (name === "TodoWrite") return counted(asList(input.todos).length, "item");
   if (name === "TaskUpdate") {
-    return oneLine([`#${String(input.taskId)}`, input.status, input.subject].filter(Boolean).join(" "));
+    return oneLine([`#${asWord(input.taskId)}`, asText(input.status), asText(input.subject)].filter(Boolean).join(" "));
   }
   if (name === "AskUserQuestion") return oneLine(asText(asFields(asList(input.questions)[0]).question));
   const field = TELLING.get(name);

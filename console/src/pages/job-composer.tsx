@@ -5,6 +5,7 @@ import { ApiError, post, sentence } from "../api/client";
 import type { JobRecord, JobRequest } from "../api/types";
 import type { Conversation } from "../conversation/reducer";
 import { oneLine } from "../conversation/visible-text";
+import { wordsFor } from "../ui/format";
 
 interface JobComposerProps {
   id: string;
@@ -113,7 +114,7 @@ function Sent({ record, asked, sent, conversation }: SentProps) {
       {rows.map(([id, state]) => (
         <li key={id}>
           <span dir="auto">{oneLine(texts.get(id) ?? "Message", 120)}</span>
-          <span class="dim"> · {STATES[state] ?? state}</span>
+          <span class="dim"> · {wordsFor(STATES, state)}</span>
         </li>
       ))}
     </ul>

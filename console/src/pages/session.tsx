@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, sentence } from "../api/client";
 import type { Session } from "../api/types";
+import { exact, oneLine } from "../conversation/visible-text";
 import { link } from "../router";
 import { ErrorNotice } from "../ui/notice";
 import { SessionActions, SessionFacts } from "../ui/session-facts";
@@ -51,9 +52,9 @@ export function SessionPage({ id }: { id: string }) {
         <>
           <div class="row session-head">
             <div>
-              <h1 dir="auto">{session.title || "Session without a title"}</h1>
+              <h1 dir="auto">{oneLine(session.title || "Session without a title")}</h1>
               <p class="mono dim" dir="auto">
-                {session.cwd}
+                {exact(session.cwd ?? "")}
               </p>
               <SessionFacts session={session} />
             </div>

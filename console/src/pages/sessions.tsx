@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, sentence } from "../api/client";
 import type { SessionList, SessionRow } from "../api/types";
+import { exact, oneLine } from "../conversation/visible-text";
 import { link, place, setQuery } from "../router";
 import { me } from "../state/session";
 import { Empty, ErrorNotice } from "../ui/notice";
@@ -66,7 +67,7 @@ export function SessionsPage() {
       {byFolder(rows).map(([cwd, sessions]) => (
         <section key={cwd}>
           <h2 class="mono" dir="auto">
-            {cwd || "Folder unknown"}
+            {exact(cwd || "Folder unknown")}
           </h2>
           <ul class="sessions card">
             {sessions.map((row) => (
@@ -90,7 +91,7 @@ function SessionItem({ row }: { row: SessionRow }) {
     <li>
       <div>
         <a href={link("sessions", row.session_id)} dir="auto">
-          {row.title || "Without a title"}
+          {oneLine(row.title || "Without a title")}
         </a>
         <SessionFacts session={row} />
       </div>

@@ -56,6 +56,11 @@ export function moment(timestamp: string, now = new Date()): string {
   return `${at.toLocaleDateString("en-US", { month: "short", day: "numeric", ...year })}, ${time}`;
 }
 
+/** The words of a table for a name; a name that it does not have (it may be any), as words. */
+export function wordsFor(table: Record<string, string>, name: string): string {
+  return (Object.hasOwn(table, name) && table[name]) || words(name);
+}
+
 /** `timed_out` as `timed out`. */
 export function words(name: string): string {
   return name.replaceAll("_", " ");

@@ -1,6 +1,6 @@
 /** What "allow until this run ends" allows, in words. Pure. */
 
-import { asFields, asList, asText, type Fields } from "../conversation/fields";
+import { asFields, asList, asText, asWord, type Fields } from "../conversation/fields";
 
 /** The suggestions that the gateway passes on, as it chooses them: rules and folders, else the mode.
  *  `command` is what the question shows. */
@@ -27,7 +27,7 @@ function grantWords(suggestion: Fields, command: string): string[] {
     });
   }
   if (suggestion.type === "addDirectories") {
-    return asList(suggestion.directories).map((each) => `work in ${String(each)}`);
+    return asList(suggestion.directories).map((each) => `work in ${asWord(each)}`);
   }
   return [];
 }

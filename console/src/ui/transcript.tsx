@@ -2,6 +2,7 @@
 
 import { useMemo, useRef } from "preact/hooks";
 import "../conversation/conversation.css";
+import { asJson } from "../conversation/fields";
 import { ItemView, type Surroundings } from "../conversation/item-view";
 import type { Item } from "../conversation/items";
 import { Conversation } from "../conversation/reducer";
@@ -28,7 +29,7 @@ export function Transcript({ entries, cwd, file }: TranscriptProps) {
   const conversation = useMemo(() => {
     const made = new Conversation();
     made.cwd = cwd;
-    made.push(entries.filter(isSpoken).map((entry) => JSON.stringify(entry)));
+    made.push(entries.filter(isSpoken).map((entry) => asJson(entry, 0)));
     made.end();
     // Older entries that were loaded come before these, so the keys are others.
     opened.current = new Map();
