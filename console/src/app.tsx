@@ -10,11 +10,12 @@ import { SessionsPage } from "./pages/sessions";
 import { SignInPage } from "./pages/sign-in";
 import { StartPage } from "./pages/start";
 import { UsagePage } from "./pages/usage";
-import { go, link, place } from "./router";
+import { go, isId, link, place } from "./router";
 import { connected, liveError, questions, start, stop } from "./state/live";
-import { me, signOut } from "./state/session";
+import { leave, me } from "./state/session";
+import { Guard } from "./ui/guard";
 import { KeyHelp, useKey } from "./ui/keys";
-import { Toasts } from "./ui/toast";
+import { clearToasts, Toasts } from "./ui/toast";
 
 const PAGES = [
   { name: "jobs", title: "Jobs" },
@@ -30,7 +31,10 @@ export function App() {
   useEffect(() => {
     if (!user) return;
     start();
-    return stop;
+    return () => {
+      stop();
+      clearToasts();
+    };
   }, [user]);
   if (user === undefined) return <p class="notice">Loading…</p>;
   if (user === null) return <SignInPage />;
@@ -42,12 +46,16 @@ export function App() {
       <Header />
       <Banner />
       <main id="content" tabIndex={-1}>
-        <Page />
+        <Guard key={place.value.path.join("/")} otherwise={BROKEN}>
+          <Page />
+        </Guard>
       </main>
       <Toasts />
     </>
   );
 }
+
+const BROKEN = "This page cannot be shown. Reload it, or go to another one.";
 
 function skipToContent(event: Event): void {
   // The address after the # is the page's.
@@ -85,7 +93,7 @@ function Header() {
         <button type="button" class="quiet" onClick={() => setHelp(true)} aria-label="Keys and account">
           ?
         </button>
-        <button type="button" class="quiet wide-only" onClick={signOut}>
+        <button type="button" class="quiet wide-only" onClick={leave}>
           Sign out
         </button>
       </span>
@@ -93,7 +101,7 @@ function Header() {
         <KeyHelp close={() => setHelp(false)}>
           <p class="row">
             Signed in as {me.value?.user}.
-            <button type="button" onClick={signOut}>
+            <button type="button" onClick={leave}>
               Sign out
             </button>
           </p>
@@ -121,6 +129,7 @@ function Banner() {
 
 function Page() {
   const [page = "jobs", id] = place.value.path;
+  if (id !== undefined && !isId(id)) return <NoPage />;
   switch (page) {
     case "jobs":
       return id ? <JobPage key={id} id={id} /> : <JobsPage />;
@@ -135,13 +144,17 @@ function Page() {
     case "gateway":
       return <GatewayPage />;
     default:
-      return (
-        <section class="page">
-          <h1>There is no page here</h1>
-          <p>
-            <a href={link("jobs")}>Go to the jobs</a>
-          </p>
-        </section>
-      );
+      return <NoPage />;
   }
+}
+
+function NoPage() {
+  return (
+    <section class="page">
+      <h1>There is no page here</h1>
+      <p>
+        <a href={link("jobs")}>Go to the jobs</a>
+      </p>
+    </section>
+  );
 }

@@ -20,6 +20,11 @@ addEventListener("hashchange", () => {
   place.value = placeOf(location.hash);
 });
 
+/** Whether a part of the path can be an id: of a request's path it must not change another part. */
+export function isId(part: string): boolean {
+  return /^[\w-]+$/.test(part);
+}
+
 /** The href of a page: `link("jobs", id)` is `#/jobs/<id>`. */
 export function link(...parts: string[]): string {
   return `#/${parts.map(encodeURIComponent).join("/")}`;

@@ -1,6 +1,8 @@
 /** The name and password, or the key, of this tab. They are in no URL and in no cookie. */
 
-const STORED = "claudecode2api.authorization";
+// Another page of this origin may use the storage, too.
+const PREFIX = "claudecode2api.";
+const STORED = `${PREFIX}authorization`;
 
 /** The value of the Authorization header; null before the sign-in. */
 export function authorization(): string | null {
@@ -19,6 +21,13 @@ export function keep(name: string, secret: string): void {
 
 export function forget(): void {
   sessionStorage.removeItem(STORED);
+}
+
+/** Forget also what was written and not sent, of all users of this tab. */
+export function forgetAll(): void {
+  for (const name of Object.keys(sessionStorage)) {
+    if (name.startsWith(PREFIX)) sessionStorage.removeItem(name);
+  }
 }
 
 /** Basic (RFC 7617, in UTF-8) for a name and a password, Bearer (RFC 6750) for a key. */

@@ -1,11 +1,11 @@
 /** What is known of a job beside its stream: its record, what was asked, and its questions. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { ApiError, get, sentence } from "../api/client";
+import { ApiError, get, sentence, Unreachable } from "../api/client";
 import type { Block, JobRecord, JobRequest, Question } from "../api/types";
 import { textOf } from "../conversation/fields";
 import { listen, questions } from "../state/live";
-import { words } from "../ui/format";
+import { wordsFor } from "../ui/format";
 
 export interface JobFacts {
   record: JobRecord | null;
@@ -58,9 +58,10 @@ export function useJobFacts(id: string): JobFacts {
   return { record, asked, history, error, reload };
 }
 
-// The page shows what there is: a removed record is reported by the request for it.
+// The page shows what there is: that the gateway or the record is gone is reported by the request
+// for the record.
 function ignoreMissing(problem: unknown): void {
-  if (!(problem instanceof ApiError)) throw problem;
+  if (!(problem instanceof ApiError || problem instanceof Unreachable)) throw problem;
 }
 
 /** The texts of the messages that were sent to the job, by id. */
@@ -87,5 +88,5 @@ function outcomeOf(closed: NonNullable<Question["closed"]>): string {
   const by = user ? ` by ${user}` : "";
   const chosen = answers ? Object.values(answers).flat().join(", ") : "";
   const detail = chosen || message || "";
-  return `${OUTCOMES[behavior] ?? words(behavior)}${by}${detail ? `: ${detail}` : ""}`;
+  return `${wordsFor(OUTCOMES, behavior)}${by}${detail ? `: ${detail}` : ""}`;
 }

@@ -24,6 +24,10 @@ import "./job.css";
 export function JobPage({ id }: { id: string }) {
   const { record, asked, history, error, reload } = useJobFacts(id);
   const feed = useFeed(id, reload);
+  // The record could not be had either while the stream was broken off.
+  useEffect(() => {
+    if (feed.connected && error) reload();
+  }, [feed.connected]);
   const { conversation } = feed;
   const { query } = place.value;
   const line = Number(query.get("line")) || null;

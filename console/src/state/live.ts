@@ -62,8 +62,11 @@ export function stop(): void {
 }
 
 export async function loadQuestions(): Promise<void> {
+  const signal = controller?.signal;
   try {
-    questions.value = (await get<{ questions: Question[] }>("/questions")).questions;
+    const found = await get<{ questions: Question[] }>("/questions", {}, signal);
+    // The answer to a user who has signed out is not for the next one.
+    if (!signal?.aborted) questions.value = found.questions;
   } catch {
     // The stream of events shows that the gateway cannot be reached.
   }

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { ApiError, get, onSignedOut, request } from "../api/client";
-import { authorization, forget, header, keep } from "../api/credentials";
+import { authorization, forget, forgetAll, header, keep } from "../api/credentials";
 import type { Me } from "../api/types";
 
 /** null before the sign-in; undefined until that is known. */
@@ -43,7 +43,15 @@ export async function signIn(name: string, secret: string): Promise<void> {
   me.value = found;
 }
 
-/** Forget the credentials; also those that were refused. */
+/** Leave nothing of the user in the tab: no draft, and not the address of the page. */
+export function leave(): void {
+  signedOutBecause.value = "";
+  signOut();
+  forgetAll();
+  location.hash = "#/jobs";
+}
+
+/** Forget the credentials, for example those that were refused; drafts wait for their user. */
 export function signOut(): void {
   forget();
   me.value = null;

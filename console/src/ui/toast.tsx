@@ -30,6 +30,11 @@ export async function attempt(action: () => Promise<unknown>, done = ""): Promis
   }
 }
 
+/** What was said to a user who has signed out is not for the next one. */
+export function clearToasts(): void {
+  toasts.value = [];
+}
+
 function dismiss(id: number): void {
   toasts.value = toasts.value.filter((each) => each.id !== id);
 }

@@ -1,0 +1,157 @@
+"""Journeys through the console that something breaks into: reloads, restarts, other users."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console.conftest import NewPage
+from tests.console.test_job import said, show, start
+from tests.support.console import sign_in
+from tests.support.gateway import PASSWORD, Gateway, running_gateway
+from tests.support.two_users import ALICE, BOB, KEYS, by
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def gateway(gateway_with: Callable[..., Gateway]) -> Gateway:
+    """A gateway with two users beside the operator, and without the jobs of other tests."""
+    return gateway_with(API_KEYS=KEYS, LOG_LEVEL="INFO")
+
+
+def start_for(gateway: Gateway, key: str, *verbs: str, title: str) -> str:
+    """Start a detached job of a key's user; returns its id."""
+    signed = by(key)
+    signed["headers"]["Prefer"] = "respond-async"
+    body = {"prompt": "\n".join(verbs), "cwd": str(gateway.project), "title": title}
+    answer = gateway.ask("POST", "/chat", json=body, **signed)
+    assert answer.status_code == 202, answer.text
+    identity: str = answer.json()["process_id"]
+    return identity
+
+
+def raw_lines(page: Page) -> list[str]:
+    """The texts of the raw lines that are in the page, which must be all."""
+    page.get_by_role("tab", name="Raw lines").click()
+    region = page.get_by_role("region", name="Raw lines")
+    region.wait_for()
+    count = int(re.findall(r"[\d,]+", page.get_by_text(re.compile(r"^\d+ lines$")).inner_text())[0])
+    expect(region.locator(".raw-text")).to_have_count(count)
+    return region.locator(".raw-text").all_inner_texts()
+
+
+def test_no_line_is_lost_or_doubled_when_the_gateway_reloads_and_the_page_does(
+    page: Page, tmp_path: Path, fake_claude: Path
+) -> None:
+    with running_gateway(tmp_path, fake_claude) as gateway:
+        flag = gateway.folder / "enough"
+        job = start(gateway, f"babble 0.2 {flag}", said("The end of it"), "result ok")
+        conversation = show(page, gateway, job)
+        expect(conversation.get_by_text("line 2")).to_be_visible()
+        gateway.reload()
+        page.reload()
+        expect(conversation.get_by_text("line 4")).to_be_visible()
+        gateway.reload()
+        flag.touch()
+        expect(conversation.get_by_text("The job succeeded")).to_be_visible()
+        expect(page.get_by_text("Connecting again")).to_have_count(0)
+        lines = raw_lines(page)
+        numbers = [each for each in lines if each.startswith("line ")]
+        assert numbers == [f"line {number}" for number in range(len(numbers))]
+        assert len(lines) == len(numbers) + 2
+
+
+def test_a_gateway_that_was_away_is_found_again_without_a_reload(
+    page: Page, tmp_path: Path, fake_claude: Path, new_page: NewPage
+) -> None:
+    with running_gateway(tmp_path, fake_claude) as gateway:
+        job = start(gateway, "result ok", title="Before")
+        sign_in(page, gateway.url, "admin", PASSWORD)
+        expect(page.get_by_role("link", name="Before")).to_be_visible()
+        other = new_page()
+        sign_in(other, gateway.url, "admin", PASSWORD)
+        gateway.stop()
+        for each in (page, other):
+            expect(each.get_by_text("The connection to the gateway is gone")).to_be_visible()
+        # A page that is opened meanwhile says so, and has what it shows once the gateway is back.
+        other.goto(f"{gateway.url}/#/jobs/{job}")
+        expect(other.get_by_role("alert")).to_contain_text("The gateway does not answer")
+        gateway.start()
+        start(gateway, "result ok", title="After")
+        expect(page.get_by_role("link", name="After")).to_be_visible()
+        expect(other.get_by_role("heading", name="Before")).to_be_visible()
+        for each in (page, other):
+            expect(each.get_by_text("The connection to the gateway is gone")).to_have_count(0)
+
+
+def test_users_find_nothing_of_each_other_by_any_link(page: Page, gateway: Gateway) -> None:
+    session = "8d56a8f1-3c9f-44e9-a11c-1a2b3c4d5e6f"
+    verbs = (f"system {session}", said("Bob's words"), "result ok")
+    job = start_for(gateway, BOB, *verbs, title="Bobs")
+    gateway.ask("GET", f"/jobs/{job}", params={"wait": 20})
+    sign_in(page, gateway.url, "", ALICE, f"#/jobs/{job}")
+    main = page.get_by_role("main")
+    expect(main.get_by_role("alert").first).to_contain_text("not found", ignore_case=True)
+    for place, words in (
+        (f"sessions/{session}", re.compile("not found|no session", re.IGNORECASE)),
+        ("gateway", "Only the operator sees this page"),
+        ("jobs?user=bob", "No job"),
+        ("jobs?q=Bobs", "No job"),
+        ("questions", "No job has a question"),
+        ("sessions?origin=terminal", "No session fits"),
+        ("use?by=user", "No job has ended"),
+    ):
+        page.goto(f"{gateway.url}/#/{place}")
+        expect(main).to_contain_text(words)
+        assert "Bobs" not in main.inner_text()
+
+
+def test_nothing_of_a_user_is_left_for_the_next_one(page: Page, gateway: Gateway) -> None:
+    start_for(gateway, BOB, "result ok", title="Of Bob")
+    start_for(gateway, ALICE, "silent", title="Alices")
+    sign_in(page, gateway.url, "", ALICE, "#/jobs?q=Alices")
+    expect(page.get_by_role("link", name="Alices")).to_be_visible()
+    page.goto(f"{gateway.url}/#/new?cwd=/tmp/of-alice")
+    page.get_by_label("Prompt").fill("A draft of Alice")
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in").wait_for()
+    assert page.evaluate("JSON.stringify({...sessionStorage})") == "{}"
+    assert page.url == f"{gateway.url}/#/jobs"
+    page.get_by_role("button", name="Use a key").click()
+    page.get_by_label("Key", exact=True).fill(BOB)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("navigation", name="Pages").wait_for()
+    expect(page.get_by_role("link", name="Of Bob")).to_be_visible()
+    assert "lice" not in page.locator("body").inner_text()
+    page.goto(f"{gateway.url}/#/new")
+    expect(page.get_by_label("Prompt")).to_have_value("")
+
+
+def test_a_key_that_is_withdrawn_signs_the_open_page_out(
+    page: Page, tmp_path: Path, fake_claude: Path
+) -> None:
+    env = tmp_path / ".env"
+    env.write_text(f"API_KEYS={KEYS}\n", encoding="utf-8")
+    with running_gateway(tmp_path, fake_claude) as gateway:
+        start_for(gateway, ALICE, "result ok", title="Alices")
+        sign_in(page, gateway.url, "", ALICE)
+        expect(page.get_by_role("link", name="Alices")).to_be_visible()
+        env.write_text(f"API_KEYS={KEYS.partition(',')[2]}\n", encoding="utf-8")
+        gateway.reload()
+        expect(page.get_by_role("alert")).to_contain_text("no longer accepts these credentials")
+        assert "Alices" not in page.locator("body").inner_text()
+        assert "authorization" not in page.evaluate("JSON.stringify({...sessionStorage})")
+
+
+def test_an_address_names_no_other_operation(page: Page, gateway: Gateway) -> None:
+    asked: list[str] = []
+    sign_in(page, gateway.url, "admin", PASSWORD)
+    page.on("request", lambda request: asked.append(request.url))
+    for part in ("..%2Fwhoami", "..", "..%2Fjobs%3Flimit=1", "a%20b", "%2e%2e%2Fruns"):
+        for name in ("jobs", "sessions"):
+            page.goto(f"{gateway.url}/#/{name}/{part}")
+            expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
+    assert not [each for each in asked if "events" not in each]
