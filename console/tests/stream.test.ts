@@ -45,6 +45,34 @@ test("a stream that was read to its end has nothing more", async () => {
   expect(asked[0]?.get("Last-Event-ID")).toBe("end");
 });
 
+test("a tab that is hidden gives its connection back, and goes on when it is seen", async () => {
+  vi.useFakeTimers();
+  const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(false);
+  const asked: Headers[] = [];
+  vi.stubGlobal("fetch", async (_: string, init: RequestInit) => {
+    asked.push(new Headers(init.headers));
+    if (asked.length > 1) return new Response("event: done\ndata: b\nid: end\n\n");
+    const body = new ReadableStream({
+      start(stream) {
+        stream.enqueue(new TextEncoder().encode("data: a\nid: 1\n\n"));
+        init.signal?.addEventListener("abort", () => stream.error(new Error("aborted")));
+      },
+    });
+    return new Response(body);
+  });
+  const found = read();
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  hidden.mockReturnValue(true);
+  document.dispatchEvent(new Event("visibilitychange"));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked).toHaveLength(1);
+  hidden.mockReturnValue(false);
+  document.dispatchEvent(new Event("visibilitychange"));
+  expect((await found).map((event) => event.data)).toEqual(["a", "b"]);
+  expect(asked[1]?.get("Last-Event-ID")).toBe("1");
+  vi.useRealTimers();
+});
+
 test("a refusal that trying again does not change ends it", async () => {
   answers([404, '{"detail":"Process not found: a","code":"process_not_found"}']);
   const error = await read().catch((problem: unknown) => problem);

@@ -23,9 +23,13 @@ const LONGEST_WAIT = 10_000;
 // Milliseconds of silence after which a connection is given up. The gateway sends a comment at
 // least every HEARTBEAT (15 s by default).
 const LONGEST_SILENCE = 65_000;
+// Milliseconds after which a tab that cannot be seen gives its connections back. A browser has six
+// of them per address (HTTP/1.1), for all tabs together.
+const HIDDEN_PATIENCE = 10_000;
 
 /**
- * Follow a stream until its last event, or until the signal. Raises ApiError for a response that
+ * Follow a stream until its last event, or until the signal. While the tab is hidden it stands still,
+ * and goes on from there when the tab is seen again. Raises ApiError for a response that
  * trying again does not change (any 4xx but 429).
  */
 export async function follow(path: string, options: StreamOptions): Promise<void> {
@@ -33,6 +37,7 @@ export async function follow(path: string, options: StreamOptions): Promise<void
   parser.lastId = options.lastEventId ?? "";
   let wait = FIRST_WAIT;
   while (!options.signal.aborted) {
+    await untilSeen(options.signal);
     try {
       const ended = await once(path, parser.lastId, options, (chunk) => {
         wait = FIRST_WAIT;
@@ -61,6 +66,7 @@ async function once(
   if (lastId !== "") headers["Last-Event-ID"] = lastId;
   const signal = AbortSignal.any([options.signal, silence.signal]);
   let timer = setTimeout(() => silence.abort(), LONGEST_SILENCE);
+  const forget = whenHidden(() => silence.abort());
   try {
     const response = await request(path, { headers, signal });
     // No content: everything was read before.
@@ -78,9 +84,39 @@ async function once(
       if (options.isLast !== undefined && events.some(options.isLast)) return true;
     }
   } finally {
+    forget();
     clearTimeout(timer);
     silence.abort();
   }
+}
+
+/** Call `action` once the tab has been hidden for a while; returns what stops that. */
+function whenHidden(action: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(action, HIDDEN_PATIENCE);
+  };
+  look();
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
+}
+
+function untilSeen(signal: AbortSignal): Promise<void> {
+  if (!document.hidden) return Promise.resolve();
+  const done = new AbortController();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      done.abort();
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look, { signal: done.signal });
+    signal.addEventListener("abort", look, { signal: done.signal });
+  });
 }
 
 function mayPass(error: unknown): boolean {
