@@ -27,7 +27,7 @@ export function isId(part: string): boolean {
 
 /** The href of a page: `link("jobs", id)` is `#/jobs/<id>`. */
 export function link(...parts: string[]): string {
-  return `#/${parts.map(encodeURIComponent).join("/")}`;
+  return `#/${parts.map((each) => encodeURIComponent(wellFormed(each))).join("/")}`;
 }
 
 export function go(href: string): void {
@@ -53,6 +53,11 @@ function decoded(part: string): string {
   } catch {
     return part;
   }
+}
+
+/** The text with a mark in place of half a character, which no address can have. */
+function wellFormed(text: string): string {
+  return text.replace(/[\ud800-\udfff]/gu, "\ufffd");
 }
 
 function split(text: string, at: string): string[] {

@@ -18,3 +18,8 @@ test("an address that cannot be decoded is taken as it is", () => {
 test("a link leads back to its parts", () => {
   expect(placeOf(link("sessions", "a/b?c")).path).toEqual(["sessions", "a/b?c"]);
 });
+
+test("half a character makes no broken link", () => {
+  expect(link("sessions", "\ud800x")).toBe("#/sessions/%EF%BF%BDx");
+  expect(link("sessions", "\u{1f600}")).toBe("#/sessions/%F0%9F%98%80");
+});

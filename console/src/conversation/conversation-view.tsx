@@ -8,6 +8,7 @@ import { VirtualList } from "../ui/virtual-list";
 import { ItemView, type Surroundings } from "./item-view";
 import type { Item } from "./items";
 import type { Conversation } from "./reducer";
+import { exact } from "./visible-text";
 import "./conversation.css";
 
 export interface ConversationHandle {
@@ -89,7 +90,7 @@ function Row({ item, before, isMarked, href, children }: RowProps) {
         {item.line}
       </a>
       <div class="item-content">
-        {isNewAgent && <div class="agent-name dim">{item.agent}</div>}
+        {isNewAgent && <div class="agent-name dim">{exact(item.agent ?? "")}</div>}
         <Guard otherwise="This cannot be shown; see the raw lines.">{children}</Guard>
       </div>
     </div>

@@ -80,7 +80,7 @@ function Facts({ record, feed }: { record: JobRecord; feed: Feed }) {
       {record.session_id && (
         <Fact name="Session">
           <a class="mono" href={link("sessions", record.session_id)}>
-            {record.session_id.slice(0, 8)}
+            {oneLine(record.session_id, 8)}
           </a>
         </Fact>
       )}

@@ -26,9 +26,10 @@ export function JobRaw({ id, lines, ended, line }: JobRawProps) {
   const virtualizer = useRef<Virtualizer<HTMLElement, HTMLElement>>(null);
   const opened = useRef(new Set<number>());
   const [, redraw] = useState(0);
+  const isThere = line !== null && lines.length >= line;
   useEffect(() => {
-    if (line !== null) virtualizer.current?.scrollToIndex(line - 1, { align: "center" });
-  }, [line]);
+    if (line !== null && isThere) virtualizer.current?.scrollToIndex(line - 1, { align: "center" });
+  }, [line, isThere]);
   return (
     <>
       <p class="row job-raw-head">

@@ -30,7 +30,7 @@ export function JobPage({ id }: { id: string }) {
   }, [feed.connected]);
   const { conversation } = feed;
   const { query } = place.value;
-  const line = Number(query.get("line")) || null;
+  const line = lineIn(query.get("line"));
   const isRaw = query.get("view") === "raw";
   const [following, setFollowing] = useState(line === null);
   const [marked, setMarked] = useState<number | null>(null);
@@ -129,6 +129,11 @@ export function JobPage({ id }: { id: string }) {
       )}
     </section>
   );
+}
+
+/** The number of a line in the address; null for anything else. */
+function lineIn(text: string | null): number | null {
+  return text !== null && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
 }
 
 /** Show the line of the address, once it has come. */
