@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import type { Item } from "../src/conversation/items";
-import { Conversation, inputOf, outputOf } from "../src/conversation/reducer";
+import { inputOf, outputOf } from "../src/conversation/recall";
+import { Conversation } from "../src/conversation/reducer";
 import { TodoList } from "../src/conversation/todo-list";
 import { find } from "../src/conversation/search";
 

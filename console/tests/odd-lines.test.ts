@@ -3,7 +3,8 @@
 
 import { expect, test } from "vitest";
 import { asJson } from "../src/conversation/fields";
-import { Conversation, inputOf, outputOf } from "../src/conversation/reducer";
+import { inputOf, outputOf } from "../src/conversation/recall";
+import { Conversation } from "../src/conversation/reducer";
 import { find } from "../src/conversation/search";
 import { questionsOf } from "../src/conversation/tool-call";
 import { editsOf, reportedDiff } from "../src/ui/line-diff";

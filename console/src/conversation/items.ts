@@ -99,6 +99,13 @@ export type Item =
   | PlainItem
   | ResultItem;
 
+/** An item before the conversation has given it its place. */
+export type Made = Item extends infer Each
+  ? Each extends Item
+    ? Omit<Each, "key" | "line" | "revision" | "depth" | "agent">
+    : never
+  : never;
+
 export interface Todo {
   id: string;
   text: string;

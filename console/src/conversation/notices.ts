@@ -5,6 +5,17 @@ import type { NoticeItem, ToolItem } from "./items";
 
 type Notice = Pick<NoticeItem, "tone" | "text">;
 
+// Lines that say nothing which the page does not show otherwise; they are among the raw lines.
+export const QUIET = new Set([
+  "control_cancel_request",
+  "control_response",
+  "session_state_changed",
+  "status",
+  "task_progress",
+  "task_updated",
+  "thinking_tokens",
+]);
+
 /** The notice for a line, or null; `tool` is the call that it names, if any. */
 export function noticeOf(fields: Fields, tool: ToolItem | undefined): Notice | null {
   if (fields.type === "rate_limit_event") return rateLimit(asFields(fields.rate_limit_info));

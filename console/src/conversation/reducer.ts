@@ -1,38 +1,19 @@
 /** From the lines of a job to the items of its conversation. Pure: no clock, no network, no page. */
 
-import { asFields, asJson, asNumber, asText, asTime, blocksOf, parsed, textOf, type Fields } from "./fields";
-import type { Item, MessageItem, NoticeItem, TextItem, Todo, ToolItem } from "./items";
-import { noticeOf } from "./notices";
+import { asFields, asNumber, asText, asTime, blocksOf, parsed, textOf, type Fields } from "./fields";
+import { ItemList, touch } from "./item-list";
+import type { MessageItem, TextItem, Todo, ToolItem } from "./items";
+import { noticeOf, QUIET } from "./notices";
 import { Partials } from "./partials";
+import { inputOf } from "./recall";
+import { resultOf } from "./result";
 import { TODO_TOOLS, TodoList } from "./todo-list";
 import { Tokens } from "./tokens";
 import { AGENTS, gistOf } from "./tool-call";
 
-// Lines of one item, so that a long output without JSON is not an item for each line.
-const PLAIN_LINES = 40;
-const NOTE_LINES = 200;
-// Lines that say nothing which the page does not show otherwise; they are among the raw lines.
-const QUIET = new Set([
-  "control_cancel_request",
-  "control_response",
-  "session_state_changed",
-  "status",
-  "task_progress",
-  "task_updated",
-  "thinking_tokens",
-]);
 const ENDINGS = new Set(["completed", "cancelled", "discarded"]);
 
-type Made = Item extends infer Each
-  ? Each extends Item
-    ? Omit<Each, "key" | "line" | "revision" | "depth" | "agent">
-    : never
-  : never;
-
-export class Conversation {
-  /** The lines, as they came; the number of the first one is 1. */
-  readonly lines: string[] = [];
-  readonly items: Item[] = [];
+export class Conversation extends ItemList {
   readonly tokens = new Tokens();
   /** The job's folder, from its first line. */
   cwd = "";
@@ -44,12 +25,8 @@ export class Conversation {
   readonly #messages = new Map<string, MessageItem>();
   readonly #partials = new Partials();
   readonly #running = new Set<ToolItem>();
-  // The item of each line, by its index; -1 for none.
-  readonly #itemOf: number[] = [];
   #promptId: string | null = null;
   #lastText = "";
-  #depth = 0;
-  #agent: string | null = null;
 
   get todos(): readonly Todo[] {
     return this.#todos.todos;
@@ -65,15 +42,6 @@ export class Conversation {
     return this.#messages.get(id)?.state ?? null;
   }
 
-  /** The index of the item that shows a line, or that before it; -1 without items. */
-  itemAt(line: number): number {
-    for (let at = Math.min(line, this.#itemOf.length) - 1; at >= 0; at -= 1) {
-      const found = this.#itemOf[at] ?? -1;
-      if (found >= 0) return found;
-    }
-    return this.items.length > 0 ? 0 : -1;
-  }
-
   /** The job has ended: what has not ended by now never does. */
   end(): void {
     for (const item of this.#partials.end()) touch(item, { done: true });
@@ -83,18 +51,17 @@ export class Conversation {
   }
 
   #take(line: string): void {
-    this.lines.push(line);
-    this.#itemOf.push(-1);
+    this.begin(line);
     const fields = parsed(line);
     if (fields === null) {
-      this.#plain();
+      this.plain();
       return;
     }
     try {
       this.#read(fields);
     } catch {
       // A line that breaks this reader must not end the stream.
-      this.#plain();
+      this.plain();
     }
   }
 
@@ -122,56 +89,8 @@ export class Conversation {
   #enter(fields: Fields): void {
     const parent = asText(fields.parent_tool_use_id);
     const caller = this.#tools.get(parent);
-    this.#depth = parent === "" ? 0 : (caller?.depth ?? 0) + 1;
-    this.#agent = parent === "" ? null : caller?.gist || asText(fields.task_description) || "Agent";
-  }
-
-  #add<Kind extends Made>(made: Kind): Kind & Item {
-    const item = {
-      ...made,
-      key: this.items.length,
-      line: this.lines.length,
-      revision: 0,
-      depth: this.#depth,
-      agent: this.#agent,
-    } as Kind & Item;
-    this.items.push(item);
-    this.#belongs(item);
-    return item;
-  }
-
-  /** The line that is read belongs to this item, too. */
-  #belongs(item: Item): void {
-    this.#itemOf[this.#itemOf.length - 1] = item.key;
-  }
-
-  #plain(): void {
-    this.#depth = 0;
-    this.#agent = null;
-    const last = this.items.at(-1);
-    const number = this.lines.length;
-    if (last?.kind === "plain" && last.last === number - 1 && number - last.line < PLAIN_LINES) {
-      touch(last, { last: number });
-      this.#belongs(last);
-    } else {
-      this.#add({ kind: "plain", last: number });
-    }
-  }
-
-  #notes(name: string): void {
-    const last = this.items.at(-1);
-    if (last?.kind === "notes" && last.depth === this.#depth && last.lines.length < NOTE_LINES) {
-      if (last.lines.at(-1) !== this.lines.length) last.lines.push(this.lines.length);
-      if (!last.names.includes(name)) last.names.push(name);
-      touch(last, {});
-      this.#belongs(last);
-    } else {
-      this.#add({ kind: "notes", names: [name], lines: [this.lines.length] });
-    }
-  }
-
-  #notice(notice: Pick<NoticeItem, "tone" | "text">): void {
-    this.#add({ kind: "notice", ...notice });
+    this.depth = parent === "" ? 0 : (caller?.depth ?? 0) + 1;
+    this.agent = parent === "" ? null : caller?.gist || asText(fields.task_description) || "Agent";
   }
 
   #streamEvent(fields: Fields): void {
@@ -196,11 +115,11 @@ export class Conversation {
       const found = open.items.get(index);
       if (found === undefined) {
         const kind = delta.type === "thinking_delta" ? "thinking" : "text";
-        open.items.set(index, this.#add({ kind, text, done: false }));
+        open.items.set(index, this.add({ kind, text, done: false }));
       } else {
         found.text += text;
         found.revision += 1;
-        this.#belongs(found);
+        this.belongs(found);
       }
     } else if (event.type === "message_delta") {
       this.tokens.take(open.messageId, asFields(event.usage));
@@ -216,11 +135,11 @@ export class Conversation {
       if (block.type === "tool_use" || block.type === "server_tool_use") {
         this.#call(block, "running", asTime(fields.timestamp));
       } else if (typeof fields.error === "string") {
-        this.#notice({ tone: "error", text });
+        this.notice({ tone: "error", text });
       } else if (block.type === "text" || block.type === "thinking") {
         this.#say(block.type, text, this.#partials.next(asText(fields.parent_tool_use_id), id, block.type));
       } else {
-        this.#notes(asText(block.type) || "assistant");
+        this.notes(asText(block.type) || "assistant");
       }
     }
   }
@@ -228,11 +147,11 @@ export class Conversation {
   #say(kind: TextItem["kind"], text: string, open: TextItem | null): void {
     if (open !== null) {
       touch(open, { text: text || open.text, done: true });
-      this.#belongs(open);
+      this.belongs(open);
     } else if (text !== "") {
-      this.#add({ kind, text, done: true });
+      this.add({ kind, text, done: true });
     }
-    if (kind === "text" && this.#depth === 0) this.#lastText = text;
+    if (kind === "text" && this.depth === 0) this.#lastText = text;
   }
 
   #call(block: Fields, state: ToolItem["state"], startedAt: number | null = null): void {
@@ -245,11 +164,11 @@ export class Conversation {
       // Only what was being written can change: a line cannot reopen a call that has ended.
       if (known.state !== "writing") return;
       touch(known, { gist, state, startedAt, inputLine: this.lines.length });
-      this.#belongs(known);
+      this.belongs(known);
     } else {
       const inputLine = isWhole ? this.lines.length : 0;
       const made = { kind: "tool", id, name, gist, inputLine, outputLine: 0, state } as const;
-      const tool = this.#add({ ...made, startedAt, endedAt: null });
+      const tool = this.add({ ...made, startedAt, endedAt: null });
       this.#tools.set(id, tool);
       this.#running.add(tool);
     }
@@ -259,13 +178,13 @@ export class Conversation {
   #user(fields: Fields): void {
     const message = asFields(fields.message);
     if (fields.isReplay === true) {
-      this.#notes("replay");
+      this.notes("replay");
       return;
     }
     for (const block of blocksOf(message.content)) {
       if (block.type === "tool_result") this.#returned(block, fields);
-      else if (asText(block.text) !== "") this.#add({ kind: "user", text: asText(block.text) });
-      else this.#notes("user");
+      else if (asText(block.text) !== "") this.add({ kind: "user", text: asText(block.text) });
+      else this.notes("user");
     }
   }
 
@@ -277,7 +196,7 @@ export class Conversation {
     const state = block.is_error === true ? "failed" : "done";
     touch(tool, { state, outputLine: this.lines.length, endedAt: asTime(fields.timestamp) });
     this.#running.delete(tool);
-    this.#belongs(tool);
+    this.belongs(tool);
     if (TODO_TOOLS.has(tool.name) && tool.name !== "TodoWrite" && state === "done") {
       const input = inputOf(this.lines, tool);
       this.#todos.take(tool.name, input, fields.tool_use_result, textOf(block.content));
@@ -285,22 +204,10 @@ export class Conversation {
   }
 
   #result(fields: Fields): void {
-    this.#depth = 0;
-    this.#agent = null;
-    const errors = Array.isArray(fields.errors) ? fields.errors.map(textOrJson).join("\n") : "";
-    const text = asText(fields.result) || errors;
+    this.depth = 0;
+    this.agent = null;
     this.tokens.close(asFields(fields.usage));
-    this.#add({
-      kind: "result",
-      isError: fields.is_error === true || asText(fields.subtype).startsWith("error"),
-      subtype: asText(fields.subtype),
-      reason: asText(fields.terminal_reason),
-      text,
-      repeats: text !== "" && text === this.#lastText,
-      costUsd: costOf(fields),
-      turns: asNumber(fields.num_turns),
-      durationMs: asNumber(fields.duration_ms),
-    });
+    this.add(resultOf(fields, this.#lastText));
     this.#lastText = "";
   }
 
@@ -313,21 +220,21 @@ export class Conversation {
     if (id === this.#promptId) return;
     if (known !== undefined) {
       touch(known, { state });
-      this.#belongs(known);
+      this.belongs(known);
     } else if (state === "started" || ENDINGS.has(state)) {
-      this.#messages.set(id, this.#add({ kind: "message", id, state }));
+      this.#messages.set(id, this.add({ kind: "message", id, state }));
     }
   }
 
   #controlRequest(fields: Fields): void {
     const request = asFields(fields.request);
     if (request.subtype !== "can_use_tool") {
-      this.#notes(asText(request.subtype) || "control_request");
+      this.notes(asText(request.subtype) || "control_request");
       return;
     }
     const name = asText(request.tool_name);
     const gist = gistOf(name, asFields(request.input), this.cwd);
-    this.#add({ kind: "question", id: asText(fields.request_id), toolName: name, gist });
+    this.add({ kind: "question", id: asText(fields.request_id), toolName: name, gist });
     const tool = this.#tools.get(asText(request.tool_use_id));
     if (tool?.state === "running") touch(tool, { state: "asking" });
   }
@@ -341,49 +248,13 @@ export class Conversation {
       for (const each of this.#running) if (each.state === "asking") touch(each, { state: "running" });
     }
     const tool = this.#tools.get(asText(fields.tool_use_id));
-    if (tool !== undefined && isAgent(tool)) {
+    if (tool !== undefined && AGENTS.has(tool.name)) {
       // What the CLI reports of an agent stands among the agent's lines.
-      this.#depth = tool.depth + 1;
-      this.#agent = tool.gist || "Agent";
+      this.depth = tool.depth + 1;
+      this.agent = tool.gist || "Agent";
     }
     const notice = noticeOf(fields, tool);
-    if (notice !== null) this.#notice(notice);
-    else if (!QUIET.has(name)) this.#notes(name);
+    if (notice !== null) this.notice(notice);
+    else if (!QUIET.has(name)) this.notes(name);
   }
-}
-
-/** The input of a call, read again from its line. */
-export function inputOf(lines: readonly string[], tool: ToolItem): Fields {
-  const message = asFields(parsed(lines[tool.inputLine - 1] ?? "")?.message);
-  return asFields(blocksOf(message.content).find((each) => each.id === tool.id)?.input);
-}
-
-/** What a call gave back, read again from its line: for the model, and `tool_use_result`. */
-export function outputOf(lines: readonly string[], tool: ToolItem): { text: string; details: Fields } {
-  const fields = parsed(lines[tool.outputLine - 1] ?? "");
-  const blocks = blocksOf(asFields(fields?.message).content);
-  const block = blocks.find((each) => each.tool_use_id === tool.id);
-  return { text: textOf(block?.content), details: asFields(fields?.tool_use_result) };
-}
-
-function textOrJson(value: unknown): string {
-  return typeof value === "string" ? value : asJson(value, 0);
-}
-
-/** Whether a call is that of an agent, whose lines follow it. */
-export function isAgent(tool: ToolItem): boolean {
-  return AGENTS.has(tool.name);
-}
-
-/** Dollars since the last result: `total_cost_usd` counts from the start of the CLI's process. */
-function costOf(fields: Fields): number | null {
-  const models = Object.values(asFields(fields.model_usage_since_last_result));
-  const costs = models.map((each) => asNumber(asFields(each).costUSD));
-  if (costs.length > 0) return costs.reduce<number>((sum, each) => sum + (each ?? 0), 0);
-  return asNumber(fields.total_cost_usd);
-}
-
-function touch<Changed extends Item>(item: Changed, changes: Partial<Changed>): void {
-  Object.assign(item, changes);
-  item.revision += 1;
 }

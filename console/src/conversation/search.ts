@@ -2,7 +2,8 @@
 
 import { textOf } from "./fields";
 import type { Item } from "./items";
-import { inputOf, outputOf, type Conversation } from "./reducer";
+import { inputOf, outputOf } from "./recall";
+import type { Conversation } from "./reducer";
 
 /** The indexes of the items from `from` on. */
 export function find(conversation: Conversation, query: string, from = 0): number[] {

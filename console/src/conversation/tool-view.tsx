@@ -9,7 +9,7 @@ import { asJson, asText, type Fields } from "./fields";
 import { Fold } from "./fold";
 import type { Surroundings } from "./item-view";
 import type { ToolItem } from "./items";
-import { inputOf, outputOf } from "./reducer";
+import { inputOf, outputOf } from "./recall";
 import { questionsOf, toolTitle } from "./tool-call";
 import { exact } from "./visible-text";
 
