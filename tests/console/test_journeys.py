@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console.conftest import NewPage
 from tests.console.test_job import said, show, start
@@ -155,3 +155,113 @@ def test_an_address_names_no_other_operation(page: Page, gateway: Gateway) -> No
             page.goto(f"{gateway.url}/#/{name}/{part}")
             expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
     assert not [each for each in asked if "events" not in each]
+
+
+def focused(page: Page) -> str:
+    """The name of the element that has the focus."""
+    name: str = page.evaluate("document.activeElement.localName")
+    return name
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the button with this name has the focus."""
+    button = page.get_by_role("button", name=name, exact=True)
+    button.wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if button.evaluate("each => each === document.activeElement"):
+            return
+    raise AssertionError(f"Tab does not come to {name}")
+
+
+def test_the_keyboard_is_enough_and_the_focus_is_never_lost(page: Page, gateway: Gateway) -> None:
+    page.goto(gateway.url)
+    page.get_by_role("button", name="Sign in").wait_for()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Jobs").wait_for()
+    expect(page.locator("main:focus")).to_have_count(1)
+    page.keyboard.press("n")
+    expect(page.locator("#field-prompt:focus")).to_have_count(1)
+    page.keyboard.type('ask Bash {"command": "make"}\nsilent')
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+a")
+    page.keyboard.type(str(gateway.project))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Allow once").wait_for()
+    assert focused(page) != "body"
+    tab_to(page, "Allow once")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Allow once")).to_have_count(0)
+    expect(page.locator("body:focus")).to_have_count(0)
+    assert focused(page) != "body"
+    tab_to(page, "Cancel")
+    page.keyboard.press("Enter")
+    tab_to(page, "Cancel the job")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The job was cancelled")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
+    assert focused(page) != "body"
+
+
+def test_a_tab_that_leaves_long_jobs_has_room_again(page: Page, gateway: Gateway) -> None:
+    job = start(
+        gateway, f"repeat 30000 {said('Some **words**').removeprefix('line ')}", "result ok"
+    )
+    gateway.ask("GET", f"/jobs/{job}", params={"wait": 60})
+    sign_in(page, gateway.url, "admin", PASSWORD)
+    browser = page.context.new_cdp_session(page)
+    browser.send("Performance.enable")
+
+    def used() -> tuple[float, float]:
+        """Megabytes and nodes, of what is still reachable."""
+        for _ in range(2):
+            browser.send("HeapProfiler.collectGarbage")
+        metrics = browser.send("Performance.getMetrics")["metrics"]
+        found = {each["name"]: each["value"] for each in metrics}
+        return found["JSHeapUsedSize"] / 1e6, found["Nodes"]
+
+    list_of_jobs = page.locator(".jobs-title a").first
+    list_of_jobs.wait_for()
+    before = used()
+    for _ in range(5):
+        page.evaluate("id => { location.hash = `#/jobs/${id}` }", job)
+        page.get_by_text("The job succeeded").wait_for()
+        assert page.locator("*").count() < 1500
+        inside = used()
+        page.evaluate("location.hash = '#/jobs'")
+        list_of_jobs.wait_for()
+    after = used()
+    assert inside[0] > before[0] + 4
+    assert after[0] < before[0] + 4
+    assert after[1] < before[1] + 600
+
+
+def test_below_the_path_of_a_proxy_every_request_stays_there(page: Page, gateway: Gateway) -> None:
+    below, elsewhere = f"{gateway.url}/tools/claude/", []
+
+    def passed(route: Route) -> None:
+        # As a proxy that takes its own path away.
+        url = route.request.url
+        if not url.startswith(below):
+            elsewhere.append(url)
+        route.continue_(url=url.replace(below, f"{gateway.url}/"))
+
+    page.route("**/*", passed)
+    job = start(gateway, said("Below a path"), "result ok", title="A job below")
+    sign_in(page, below.removesuffix("/"), "admin", PASSWORD, "#/jobs")
+    page.get_by_role("link", name="A job below").click()
+    expect(page.get_by_text("The job succeeded")).to_be_visible()
+    assert page.url == f"{below}#/jobs/{job}"
+    for name, words in (
+        ("questions", "No job has a question"),
+        ("sessions", "Sessions"),
+        ("use?by=day", "The last 30 days"),
+        ("gateway", "Log"),
+        ("new", "Folder"),
+    ):
+        page.goto(f"{below}#/{name}")
+        expect(page.get_by_role("main")).to_contain_text(words)
+    expect(page.get_by_role("main")).to_contain_text(f"{below}chat")
+    assert elsewhere == []

@@ -1,6 +1,6 @@
 /** The prompt, into which files can be dropped. */
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { sentence } from "../api/client";
 import type { Form } from "./start-body";
 import { FieldFrame } from "./start-field";
@@ -15,6 +15,9 @@ interface PromptProps {
 
 export function PromptField({ form, change, start, error }: PromptProps) {
   const chooser = useRef<HTMLInputElement | null>(null);
+  const text = useRef<HTMLTextAreaElement | null>(null);
+  // The attribute `autofocus` is obeyed once in the life of a document, and this is one for all pages.
+  useEffect(() => text.current?.focus({ preventScroll: true }), []);
   const [over, setOver] = useState(false);
   const [problems, setProblems] = useState<string[]>([]);
   const latest = useRef(form.prompt);
@@ -42,7 +45,7 @@ export function PromptField({ form, change, start, error }: PromptProps) {
         value={form.prompt}
         rows={7}
         dir="auto"
-        autofocus
+        ref={text}
         aria-invalid={error !== undefined}
         placeholder="What should Claude do? Text files can be dropped here."
         onInput={(event) => change({ prompt: event.currentTarget.value })}
