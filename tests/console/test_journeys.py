@@ -263,5 +263,6 @@ def test_below_the_path_of_a_proxy_every_request_stays_there(page: Page, gateway
     ):
         page.goto(f"{below}#/{name}")
         expect(page.get_by_role("main")).to_contain_text(words)
+    page.get_by_text("The same as code").click()
     expect(page.get_by_role("main")).to_contain_text(f"{below}chat")
     assert elsewhere == []
