@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.console.conftest import NewPage
 from tests.support.console import PHONE, WIDE, sign_in
 from tests.support.gateway import PASSWORD, ROOT, Gateway
 from tests.support.shop import busy_gateway
@@ -65,3 +66,57 @@ def judge(page: Page) -> list[str]:
     ]
     width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return problems + ([f"{width} px wider than the window"] if width > 0 else [])
+
+
+def test_sessions_are_searched_read_and_continued(
+    new_page: NewPage, busy: tuple[Gateway, dict[str, str]]
+) -> None:
+    gateway, _ = busy
+    page = new_page()
+    sign_in(page, gateway.url, "admin", PASSWORD, "#/sessions")
+    page.get_by_role("searchbox").fill("discount")
+    found = page.get_by_role("listitem")
+    expect(found).to_have_count(1)
+    found.get_by_role("link", name="Add a discount").click()
+    expect(page.get_by_text("The cart has a discount now.")).to_be_visible()
+    expect(page.get_by_text("How many files are here?", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Fork").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert "fork=1" in page.url
+    page.go_back()
+    page.get_by_text("2 jobs of this session").click()
+    expect(page.locator("details a")).to_have_count(2)
+
+
+def test_use_is_summed_up_as_the_address_says(
+    new_page: NewPage, busy: tuple[Gateway, dict[str, str]]
+) -> None:
+    gateway, _ = busy
+    page = new_page()
+    sign_in(page, gateway.url, "admin", PASSWORD, "#/use?by=model")
+    expect(page.get_by_role("rowheader", name="sonnet")).to_be_visible()
+    page.get_by_role("button", name="By user").click()
+    expect(page.get_by_role("rowheader", name="admin")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("rowheader", name="admin")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="A new process", exact=True)).to_be_visible()
+
+
+def test_the_operator_sees_how_the_gateway_is_and_ends_a_run(
+    new_page: NewPage, busy: tuple[Gateway, dict[str, str]]
+) -> None:
+    gateway, _ = busy
+    page = new_page()
+    sign_in(page, gateway.url, "admin", PASSWORD, "#/gateway")
+    page.get_by_role("searchbox").fill("max_jobs")
+    expect(page.get_by_text("MAX_JOBS=3")).to_be_visible()
+    expect(page.get_by_text("AUTH_PASSWORD")).to_have_count(0)
+    page.get_by_role("searchbox").fill("password")
+    expect(page.get_by_text("AUTH_PASSWORD=***")).to_be_visible()
+    expect(page.get_by_label("lines of the log")).to_contain_text("started")
+    expect(page.locator(".checks").get_by_text("claude", exact=True)).to_be_visible(timeout=30_000)
+    idle = page.get_by_role("row").filter(has=page.get_by_text("idle", exact=True))
+    expect(idle).to_have_count(1)
+    idle.get_by_role("button", name="End").click()
+    expect(page.get_by_text("The run has ended.")).to_be_visible()
+    expect(idle).to_have_count(0)

@@ -143,7 +143,7 @@ def start_jobs(gateway: Gateway, folder: Path) -> dict[str, str]:
             title="Translate the help page",
         )
     )
-    wait(start("How many files are here?", session_id=session))
+    wait(start("How many files are here?", session_id=session, keep_alive="10m"))
     watched = start(WATCH, title="Explain the cart", keep_alive="10m")
     release = start(RELEASE, title="Release 1.4.0", ask=True)
     eventually(lambda: gateway.ask("GET", "/questions").json()["questions"])
