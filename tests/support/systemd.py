@@ -208,10 +208,11 @@ class Machine:
     def workers(self) -> list[int]:
         """The pids of the gateway's workers, as the machine sees them; of those that still run."""
         master = self.show("MainPID")
-        # One that has ended is a child until the master looks.
+        # One that has ended is a child until the master looks, which may be now.
         running = (
             f"for pid in $(cat /proc/{master}/task/{master}/children); do"
-            " grep -q '^State:.*zombie' /proc/$pid/status || echo $pid; done"
+            " if grep -q '^State:[[:space:]]*[^ZX]' /proc/$pid/status 2>/dev/null;"
+            " then echo $pid; fi; done"
         )
         return [int(pid) for pid in self.sh(running).split()]
 
