@@ -8,7 +8,9 @@ import { Conversation } from "../src/conversation/reducer";
 import { find } from "../src/conversation/search";
 import { questionsOf } from "../src/conversation/tool-call";
 import { editsOf, reportedDiff } from "../src/ui/line-diff";
+import { askedIn } from "../src/ui/question-choices";
 import { grantsOf } from "../src/ui/question-grants";
+import { othersOf } from "../src/ui/question-input";
 import { wordsFor } from "../src/ui/format";
 
 const recorded = import.meta.glob<string>("./lines/*.ndjson", { query: "?raw", import: "default", eager: true });
@@ -127,3 +129,27 @@ test("a hundred thousand tasks and blocks take no minutes", () => {
   expect(conversation.todos).toHaveLength(30_000);
   expect(conversation.items).toHaveLength(60_000);
 }, 5000);
+
+test("an edit of which a diff would not show everything has none", () => {
+  const whole = { file_path: "/a", old_string: "a", new_string: "b" };
+  expect(editsOf("Edit", whole)).toEqual({ path: "/a", pairs: [["a", "b"]] });
+  for (const odd of [{ file_path: 5 }, { old_string: ["a"] }, { new_string: null }]) {
+    expect(editsOf("Edit", { ...whole, ...odd })).toBeNull();
+  }
+  expect(editsOf("MultiEdit", { file_path: "/a", edits: "all" })).toBeNull();
+  expect(editsOf("MultiEdit", { file_path: "/a", edits: [whole, null] })).toBeNull();
+  expect(editsOf("NotebookEdit", { notebook_path: "/a", new_source: "", edit_mode: "delete" })).toBeNull();
+});
+
+test("what a question shows neither as a command nor as a diff is shown as JSON", () => {
+  expect(othersOf({ command: "ls", description: "List" })).toBe("");
+  expect(othersOf({ command: "ls", dangerouslyDisableSandbox: true })).toContain('"dangerouslyDisableSandbox": true');
+});
+
+test("choices without end are cut", () => {
+  const options = Array.from({ length: 1000 }, (_, at) => ({ label: `${at}` }));
+  const questions = Array.from({ length: 1000 }, () => ({ question: "Which?", options }));
+  const asked = askedIn({ input: { questions } } as unknown as Parameters<typeof askedIn>[0]);
+  expect(asked).toHaveLength(50);
+  expect(asked[0]?.options).toHaveLength(50);
+});

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, withQuery } from "../api/client";
 import type { Folders } from "../api/types";
+import { exact } from "../conversation/visible-text";
 import { folder } from "../ui/format";
 import { useLoad } from "../ui/hooks";
 import { FieldFrame } from "./start-field";
@@ -58,7 +59,7 @@ export function FolderField({ value, change, error }: FolderProps) {
               aria-pressed={path === value}
               onClick={() => change(path)}
             >
-              {folder(path)}
+              {exact(folder(path))}
             </button>
           ))}
         </div>

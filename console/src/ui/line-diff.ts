@@ -33,21 +33,33 @@ export function reportedDiff(details: Fields): FileDiff | null {
   };
 }
 
-/** The edits that a tool is asked to make; null for a tool that edits nothing. */
+/**
+ * The edits that a tool is asked to make; null for a tool that edits nothing, and for an input of
+ * which a diff would not show everything.
+ */
 export function editsOf(name: string, input: Fields): { path: string; pairs: [string, string][] } | null {
   const path = asText(input.file_path) || asText(input.notebook_path);
+  const pairs = pairsOf(name, input);
+  return path !== "" && pairs.length > 0 && pairs.every(isPair) ? { path, pairs } : null;
+}
+
+function pairsOf(name: string, input: Fields): unknown[][] {
   switch (name) {
     case "Edit":
-      return { path, pairs: [pairOf(input)] };
+      return [pairOf(input)];
     case "MultiEdit":
-      return { path, pairs: asList(input.edits).map((each) => pairOf(asFields(each))) };
+      return asList(input.edits).map((each) => pairOf(asFields(each)));
     case "Write":
-      return { path, pairs: [["", asText(input.content)]] };
+      return [["", input.content]];
     case "NotebookEdit":
-      return { path, pairs: [["", asText(input.new_source)]] };
+      return input.edit_mode === "delete" ? [] : [["", input.new_source]];
     default:
-      return null;
+      return [];
   }
+}
+
+function isPair(pair: unknown[]): pair is [string, string] {
+  return pair.every((each) => typeof each === "string");
 }
 
 /** The diff of edits whose place in the file is not known. */
@@ -64,8 +76,8 @@ export async function comparedDiff(path: string, pairs: [string, string][]): Pro
   return { path, hunks };
 }
 
-function pairOf(edit: Fields): [string, string] {
-  return [asText(edit.old_string), asText(edit.new_string)];
+function pairOf(edit: Fields): unknown[] {
+  return [edit.old_string, edit.new_string];
 }
 
 function signed(text: string, sign: string): string[] {

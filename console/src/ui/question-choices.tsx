@@ -113,9 +113,13 @@ function Choice({ asked, name, chosen, other, choose, setOther }: ChoiceProps) {
   );
 }
 
+// The CLI asks at most 4 questions with 4 choices each; a hostile job might ask any number.
+const MOST = 50;
+
 /** The questions in the input; a question without a text cannot be answered by name. */
 export function askedIn(question: Question): Asked[] {
   return asList(question.input.questions)
+    .slice(0, MOST)
     .map(asFields)
     .filter((each) => typeof each.question === "string")
     .map((each) => ({
@@ -123,6 +127,7 @@ export function askedIn(question: Question): Asked[] {
       header: asText(each.header),
       isMulti: each.multiSelect === true,
       options: asList(each.options)
+        .slice(0, MOST)
         .map(asFields)
         .map((option) => ({ label: asText(option.label), description: asText(option.description) }))
         .filter((option) => option.label !== ""),

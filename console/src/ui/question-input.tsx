@@ -22,6 +22,7 @@ export function QuestionInput({ question }: { question: Question }) {
       <>
         <ComparedDiff path={edits.path} pairs={edits.pairs} />
         {input.replace_all === true && <p class="dim">All places where the old text stands.</p>}
+        <Others input={input} />
       </>
     );
   }
@@ -32,7 +33,30 @@ export function QuestionInput({ question }: { question: Question }) {
       <div class="question-text" tabIndex={0} role="group" aria-label={name === "Bash" ? "Command" : "Input"}>
         <LongText text={text} file="command.txt" first={FIRST} isCode />
       </div>
+      {text === command && <Others input={input} />}
       {lines > 12 && <p class="dim">{count(lines)} lines; scroll to see all of them.</p>}
+    </div>
+  );
+}
+
+// The fields of a command's or an edit's input that the card shows in words or as a diff.
+const SHOWN = new Set([
+  ...["command", "description", "file_path", "old_string", "new_string", "replace_all"],
+  ...["content", "edits", "notebook_path", "new_source"],
+]);
+
+/** The other fields as JSON, such as `dangerouslyDisableSandbox`; "" without any. */
+export function othersOf(input: Record<string, unknown>): string {
+  const others = Object.entries(input).filter(([name]) => !SHOWN.has(name));
+  return others.length > 0 ? asJson(Object.fromEntries(others)) : "";
+}
+
+function Others({ input }: { input: Record<string, unknown> }) {
+  const others = othersOf(input);
+  if (others === "") return null;
+  return (
+    <div class="question-text" tabIndex={0} role="group" aria-label="Other input">
+      <LongText text={others} file="input.txt" isCode />
     </div>
   );
 }
