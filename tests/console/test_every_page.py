@@ -113,7 +113,7 @@ def test_the_operator_sees_how_the_gateway_is_and_ends_a_run(
     expect(page.get_by_text("AUTH_PASSWORD")).to_have_count(0)
     page.get_by_role("searchbox").fill("password")
     expect(page.get_by_text("AUTH_PASSWORD=***")).to_be_visible()
-    expect(page.get_by_label("lines of the log")).to_contain_text("started")
+    expect(page.get_by_label("lines of the log")).to_contain_text("GET /whoami")
     expect(page.locator(".checks").get_by_text("claude", exact=True)).to_be_visible(timeout=30_000)
     idle = page.get_by_role("row").filter(has=page.get_by_text("idle", exact=True))
     expect(idle).to_have_count(1)

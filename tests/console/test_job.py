@@ -113,7 +113,7 @@ def test_a_running_job_is_interrupted_and_another_one_cancelled(
     expect(conversation.get_by_text("Here I am, too").last).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
     dialog = page.get_by_role("dialog", name="Cancel this job?")
-    dialog.get_by_role("button", name="Keep it running").click()
+    dialog.get_by_role("button", name="Keep").click()
     assert gateway.ask("GET", f"/jobs/{job}").json()["status"] == "running"
     page.get_by_role("button", name="Cancel", exact=True).click()
     dialog.get_by_role("button", name="Cancel the job").click()

@@ -5,6 +5,7 @@ import { get, remove } from "../api/client";
 import type { DoctorRow, RunRow, SettingRow, SettingsAnswer } from "../api/types";
 import { listen } from "../state/live";
 import { me } from "../state/session";
+import { Confirm } from "../ui/confirm";
 import { duration, words } from "../ui/format";
 import { useLoad } from "../ui/hooks";
 import { ErrorNotice } from "../ui/notice";
@@ -104,11 +105,11 @@ function Doctor() {
 function Runs() {
   const load = (signal: AbortSignal) => get<{ runs: RunRow[] }>("/runs", {}, signal);
   const { value, error, reload } = useLoad(load, []);
+  const [asked, setAsked] = useState<RunRow | null>(null);
   // Events say that something has changed; the list says what is.
   useEffect(() => listen({ onRuns: reload, onReset: reload }), [reload]);
 
   async function end(run: RunRow): Promise<void> {
-    if (run.state === "busy" && !confirm("This run serves a job. End both?")) return;
     await attempt(() => remove(`/runs/${run.run_id}`), "The run has ended.");
     reload();
   }
@@ -117,7 +118,24 @@ function Runs() {
     <section>
       <h2>Runs</h2>
       {error && <ErrorNotice error={error} retry={reload} />}
-      {value && <RunTable runs={value.runs} end={(run) => void end(run)} />}
+      {value && (
+        <RunTable
+          runs={value.runs}
+          end={(run) => (run.state === "busy" ? setAsked(run) : void end(run))}
+        />
+      )}
+      {asked && (
+        <Confirm
+          title="End this run?"
+          action="End the run"
+          close={(yes) => {
+            setAsked(null);
+            if (yes) void end(asked);
+          }}
+        >
+          <p>It serves a job, which is cancelled then.</p>
+        </Confirm>
+      )}
     </section>
   );
 }

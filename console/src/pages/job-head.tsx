@@ -1,6 +1,6 @@
 /** The head of a job's page: its state and facts, and what can be done with it. */
 
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { post, remove } from "../api/client";
 import type { JobRecord, JobRequest } from "../api/types";
 import { amountOf } from "../conversation/tokens";
@@ -8,6 +8,7 @@ import { exact, oneLine, visible } from "../conversation/visible-text";
 import { link } from "../router";
 import { questions } from "../state/live";
 import { me } from "../state/session";
+import { Confirm } from "../ui/confirm";
 import { cost, count, duration, folder, moment } from "../ui/format";
 import { useNow } from "../ui/hooks";
 import { copy } from "../ui/save";
@@ -107,16 +108,17 @@ interface StopActionsProps {
 
 function StopActions({ id, record, reload }: StopActionsProps) {
   const [busy, setBusy] = useState(false);
-  const dialog = useRef<HTMLDialogElement>(null);
+  const [asking, setAsking] = useState(false);
   async function run(action: () => Promise<unknown>, done: string): Promise<void> {
     setBusy(true);
     await attempt(action, done);
     setBusy(false);
     reload();
   }
-  const cancel = () => {
-    dialog.current?.close();
-    void run(() => remove(`/chat/${id}`), "The job is cancelled.");
+  const cancel = () => void run(() => remove(`/chat/${id}`), "The job is cancelled.");
+  const confirmed = (yes: boolean) => {
+    setAsking(false);
+    if (yes) cancel();
   };
   return (
     <>
@@ -133,25 +135,18 @@ function StopActions({ id, record, reload }: StopActionsProps) {
         class="danger"
         disabled={busy}
         // A job that waits has done nothing that could be lost.
-        onClick={() => (record.status === "queued" ? cancel() : dialog.current?.showModal())}
+        onClick={() => (record.status === "queued" ? cancel() : setAsking(true))}
       >
         Cancel
       </button>
-      <dialog ref={dialog} aria-labelledby="cancel-title">
-        <h2 id="cancel-title">Cancel this job?</h2>
-        <p>
-          Its process and everything that it has started are ended. What it has written to files so far stays; what
-          it was about to do is lost.
-        </p>
-        <div class="row">
-          <button type="button" class="danger" onClick={cancel}>
-            Cancel the job
-          </button>
-          <button type="button" onClick={() => dialog.current?.close()}>
-            Keep it running
-          </button>
-        </div>
-      </dialog>
+      {asking && (
+        <Confirm title="Cancel this job?" action="Cancel the job" close={confirmed}>
+          <p>
+            Its process and everything that it has started are ended. What it has written to files so far stays; what
+            it was about to do is lost.
+          </p>
+        </Confirm>
+      )}
     </>
   );
 }
