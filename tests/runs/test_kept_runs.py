@@ -305,6 +305,25 @@ def test_a_job_that_is_cancelled_on_its_way_leaves_the_run(
         assert (third["status"], third["run_id"]) == ("succeeded", first["run_id"])
 
 
+def test_a_supervisor_dies_before_it_reports_that_its_job_has_ended(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(WORKERS="1")
+    await_turns(gateway)
+    gate = gateway.folder / "gate"
+    job = gateway.chat(f"await {gate}", keep_alive=60)
+    assert any(b'"init"' in event.data for event in job)
+    with stopped(gateway.launcher()):
+        gate.touch()
+        end = job.done()
+        eventually(lambda: kept(gateway))
+        (run,) = kept(gateway)
+        os.kill(run.supervisor.pid, signal.SIGKILL)
+        eventually(lambda: not alive(run.supervisor.pid))
+    eventually(lambda: not list(kept_runs(str(gateway.state))))
+    assert turn(gateway, "line two", session_id=end["session_id"])["status"] == "succeeded"
+
+
 @pytest.mark.parametrize("is_told", [False, True])
 def test_a_supervisor_dies_before_it_reads_the_next_job(
     start_gateway: Callable[..., Gateway], is_told: bool

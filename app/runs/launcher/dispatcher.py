@@ -207,16 +207,16 @@ class Dispatcher:
             for task in (self._cleanup, self._sync):
                 task.on_exit(child.pid)
             self._orphaned_runs.on_child_exit(child.pid)
+            job = Job(self._state, child.job_id) if child.job_id else None
             if child.status != 0:
                 # At once: their session's next job may be the next thing to be started.
                 self._children.kill_orphans()
-            if not child.job_id:
-                if child.status != 0:
+                if job is None or job.has_ended():
                     self._orphaned_runs.end_dead()
+            if job is None:
                 continue
             # A supervisor that exits after its job may have left temporary files.
             self._cleanup.is_due = True
-            job = Job(self._state, child.job_id)
             if child.status == 0:
                 self._forget_or_adopt(job)
             elif job.is_claimed() or job.id in self._retried:
