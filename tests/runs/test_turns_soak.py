@@ -26,7 +26,7 @@ GROWTH = {"worker": 3 << 20, "launcher": 1 << 19, "supervisor": 1 << 18}
 #: What is in the folder of a job whose turn is over.
 JOB_FILES = {
     *("job.json", "message", "output", "claim", "span", "ended", "questions", "states", "stderr"),
-    *("inbox.closed", "first_line"),
+    *("inbox.closed", "fields", "first_line"),
 }
 
 
