@@ -54,6 +54,9 @@ def test_an_answer_is_found_among_many_lines(gateway: Gateway) -> None:
     with ThreadPoolExecutor(4) as pool:
         kinds = ["mcp_status", "get_session_cost"] * 10
         responses = list(pool.map(lambda kind: sent(gateway, stream.job_id, kind), kinds))
+    assert [each.status_code for each in responses] == [200] * len(kinds), [
+        each.text for each in responses
+    ]
     assert [each.json()["response"]["subtype"] for each in responses] == kinds
     flag(gateway, "go").touch()
     stream.done()

@@ -112,6 +112,7 @@ def test_a_slow_check_is_not_waited_for_and_is_there_the_next_time(alone: dict[s
     assert time.monotonic() - began < 5
     assert rows[-1]["check"] == "doctor"
     assert rows[-1]["message"] == "the next check has not ended within 0.001 s"
+    eventually(checking)
     first = checking()
     assert len(first) == 1
     found: list[dict[str, Any]] = []
@@ -128,6 +129,8 @@ def test_a_slow_check_is_not_waited_for_and_is_there_the_next_time(alone: dict[s
 def test_checks_that_end_too_early_are_a_row(alone: dict[str, str]) -> None:
     process = DoctorProcess(alone, patience=0.001)
     process.rows()
+    # The program's name is there once it is loaded.
+    eventually(checking)
     (pid,) = checking()
     os.kill(pid, signal.SIGKILL)
     # What it is to be read of it is there when it has ended.

@@ -1,6 +1,6 @@
 /** The folder of the job, completed while it is typed. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { get, withQuery } from "../api/client";
 import type { Folders } from "../api/types";
 import { exact } from "../conversation/visible-text";
@@ -24,9 +24,10 @@ export function FolderField({ value, change, error }: FolderProps) {
   const roots = top.value?.folders.map((each) => each.path) ?? [];
   const options = new Set([...found, ...recent, ...roots]);
   const latest = recent[0] ?? (roots.length === 1 ? roots[0] : undefined);
+  const isChosen = useRef(false);
   useEffect(() => {
-    // The folder of the last job is the best guess.
-    if (value === "" && latest !== undefined) change(latest);
+    // The folder of the last job is the best guess, unless the user is about to write another.
+    if (value === "" && latest !== undefined && !isChosen.current) change(latest);
   }, [latest]);
   return (
     <FieldFrame name="cwd" title="Folder" error={error}>
@@ -39,6 +40,7 @@ export function FolderField({ value, change, error }: FolderProps) {
         spellcheck={false}
         aria-invalid={error !== undefined}
         placeholder="/full/path/of/a/folder"
+        onFocus={() => (isChosen.current = true)}
         onInput={(event) => {
           setTyping(true);
           change(event.currentTarget.value);
