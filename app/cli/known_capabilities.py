@@ -58,12 +58,14 @@ class KnownCapabilities:
         """The capabilities of the binary, without waiting: None while they are not known."""
         if self._known is not None and self._known[0] == binary:
             return self._known[1]
-        now = time.monotonic()
-        if self._is_probing or (binary == self._tried and now < self._retry_at):
+        if self._is_probing:
             return None
-        self._tried, self._has_failed = binary, False
+        # Each time: another worker may know by now.
         if self._read(binary):
             return self.of(binary)
+        if binary == self._tried and time.monotonic() < self._retry_at:
+            return None
+        self._tried, self._has_failed = binary, False
         if self._has_stopped:
             return None
         self._is_probing = True
@@ -135,7 +137,10 @@ class KnownCapabilities:
             raise
         finally:
             remove(scratch, _CLEANUP_PATIENCE)
-        self._known = binary, found
+        try:
+            # First: what this worker says, the others know.
+            write_capabilities(self._state, binary, ALL, found)
+        finally:
+            self._known = binary, found
         lacks = ", ".join(missing(found)) or "nothing that the gateway uses"
         log.info("%s %s lacks %s", self._claude, binary.version, lacks)
-        write_capabilities(self._state, binary, ALL, found)

@@ -1,5 +1,6 @@
 """What the gateway knows of the CLI's capabilities, shows and makes of them."""
 
+import fcntl
 import json
 import os
 import threading
@@ -218,6 +219,21 @@ def test_what_the_file_does_not_say_is_not_known(tmp_path: Path, kind: str) -> N
     assert read_capabilities(str(tmp_path), BINARY, ALL) == found
     WRITTEN[kind](Path(path_of(str(tmp_path))))
     assert read_capabilities(str(tmp_path), BINARY, ALL) is None
+
+
+def test_a_worker_knows_at_once_what_another_one_has_found_out(tmp_path: Path) -> None:
+    claude = write_claude(tmp_path / "claude")
+    with (tmp_path / "capabilities.lock").open("w") as lock:
+        # The other one probes.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = KnownCapabilities(str(tmp_path), str(claude), {"PATH": os.defpath})
+        assert known.of(BINARY) is None
+        # This one looks in a greenlet.
+        gevent.sleep(0)
+        assert known.of(BINARY) is None
+        write_capabilities(str(tmp_path), BINARY, ALL, ALL - {"turns"})
+        assert known.of(BINARY) == ALL - {"turns"}
+    assert calls(claude) == []
 
 
 def test_a_damaged_file_is_replaced(start_gateway: START, tmp_path: Path) -> None:
