@@ -35,17 +35,17 @@ def start(gateway: Gateway, *verbs: str, **fields: Any) -> str:
 
 def said(text: str) -> str:
     """The verb that prints a message of the model."""
-    return told({"type": "text", "text": text})
+    return assistant_line({"type": "text", "text": text})
 
 
-def told(block: dict[str, Any]) -> str:
+def assistant_line(block: dict[str, Any]) -> str:
     """The verb that prints a message of the model with this block."""
     return "line " + json.dumps({"type": "assistant", "message": {"content": [block]}})
 
 
 def called(name: str, given: dict[str, Any], identity: str = "toolu_1") -> str:
     """The verb that prints a tool call."""
-    return told({"type": "tool_use", "id": identity, "name": name, "input": given})
+    return assistant_line({"type": "tool_use", "id": identity, "name": name, "input": given})
 
 
 def returned(content: str, identity: str = "toolu_1", **fields: Any) -> str:

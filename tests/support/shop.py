@@ -57,7 +57,7 @@ The tests pass. I have not changed the page that shows the cart."""
 DISCOUNT = "Add a discount to the shop's cart, with a test."
 REVIEW = "Review the cart for rounding errors."
 RELEASE = "Tag the release and push it."
-WATCH = "Explain the cart to somebody new, step by step."
+WATCH = "Explain the cart to a newcomer, step by step."
 
 
 def _stories(cart: str) -> dict[str, list[list[Block]]]:

@@ -1,15 +1,15 @@
 """The events of `/events`, for the OpenAPI document."""
 
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
+from app.api.described.event_schema import event_schema, json_data
 from app.api.described.jobs import JobRow
 from app.api.described.questions import OpenQuestion
 from app.api.described.runs import RunRow
 from app.openapi.describe import Text
-from app.openapi.json_schema import reference
 from app.openapi.response_model import ResponseModel
 
 
@@ -42,25 +42,6 @@ id: 8f14e45fceea167a-112
 """
 
 
-def _event(name: str, what: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "event": {"const": name, "description": "The name of the event."},
-            "data": {"type": "string", "description": what, **data},
-            "id": {
-                "type": "string",
-                "description": "Opaque: send it as `Last-Event-ID` to go on after it.",
-            },
-        },
-        "required": ["event", "data"],
-    }
-
-
-def _json(model: type[ResponseModel]) -> dict[str, Any]:
-    return {"contentMediaType": "application/json", "contentSchema": reference(model)}
-
-
 #: The events.
 EVENTS = Text(
     "The first block has only an `id`. `: ping` is a comment that keeps the connection open. After"
@@ -69,11 +50,13 @@ EVENTS = Text(
     _EXAMPLE,
     {
         "oneOf": [
-            _event("job", "A job that has changed.", _json(JobRow)),
-            _event("question", "A question that needs an answer.", _json(OpenQuestion)),
-            _event("question_closed", "A question that was closed.", _json(QuestionClosed)),
-            _event("run", "A run that has changed.", _json(ChangedRun)),
-            _event("reset", "Events are missing: an empty object.", {}),
+            event_schema("job", "A job that has changed.", json_data(JobRow)),
+            event_schema("question", "A question that needs an answer.", json_data(OpenQuestion)),
+            event_schema(
+                "question_closed", "A question that was closed.", json_data(QuestionClosed)
+            ),
+            event_schema("run", "A run that has changed.", json_data(ChangedRun)),
+            event_schema("reset", "Events are missing: an empty object.", {}),
         ]
     },
     (JobRow, OpenQuestion, QuestionClosed, ChangedRun),

@@ -1,7 +1,6 @@
 """The responses that carry a job's output, in each form that `app.api.accept` chooses."""
 
-from typing import Any
-
+from app.api.described.event_schema import event_schema, json_data
 from app.api.described.jobs import Done, FailedJob, JobRecord, StreamError
 from app.errors import (
     GatewayError,
@@ -11,8 +10,7 @@ from app.errors import (
     JobNotStarted,
     ShuttingDown,
 )
-from app.openapi.describe import Model, Parameter, ResponseDescription, Text
-from app.openapi.json_schema import reference
+from app.openapi.describe import Parameter, ResponseDescription, Text
 
 #: The job in the path.
 JOB = Parameter(
@@ -44,25 +42,6 @@ id: end
 """
 
 
-def _event(name: str, what: str, data: dict[str, Any], *needed: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "event": {"const": name, "description": "The name of the event."},
-            "data": {"type": "string", "description": what, **data},
-            "id": {
-                "type": "string",
-                "description": "Opaque: send it as `Last-Event-ID` to resume the stream after it.",
-            },
-        },
-        "required": ["event", "data", *needed],
-    }
-
-
-def _json(model: Model) -> dict[str, Any]:
-    return {"contentMediaType": "application/json", "contentSchema": reference(model)}
-
-
 EVENTS = Text(
     "Server-sent events (the WHATWG's HTML standard, section 9.2). The schema describes one"
     " event.\n\n"
@@ -78,9 +57,9 @@ EVENTS = Text(
     _EXAMPLE,
     {
         "oneOf": [
-            _event("message", "A line of the CLI.", {}, "id"),
-            _event("done", "How the job ended.", _json(Done), "id"),
-            _event("error", "Why the gateway ended the stream.", _json(StreamError)),
+            event_schema("message", "A line of the CLI.", {}, "id"),
+            event_schema("done", "How the job ended.", json_data(Done), "id"),
+            event_schema("error", "Why the gateway ended the stream.", json_data(StreamError)),
         ]
     },
     (Done, StreamError),

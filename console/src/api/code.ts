@@ -77,7 +77,12 @@ export function asJavaScript({ address, user, body }: CodeRequest): string {
 
 /** A word of a POSIX shell. */
 export function shell(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : quoted(text);
+}
+
+/** The same, always in quotes. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** JSON is JavaScript, but for these two, which older engines take for ends of lines. */

@@ -6279,7 +6279,7 @@ export interface operations {
                         event: "job";
                         /** @description A job that has changed. */
                         data: string;
-                        /** @description Opaque: send it as `Last-Event-ID` to go on after it. */
+                        /** @description Opaque: send it as `Last-Event-ID` to resume the stream after it. */
                         id?: string;
                     } | {
                         /**
@@ -6289,7 +6289,7 @@ export interface operations {
                         event: "question";
                         /** @description A question that needs an answer. */
                         data: string;
-                        /** @description Opaque: send it as `Last-Event-ID` to go on after it. */
+                        /** @description Opaque: send it as `Last-Event-ID` to resume the stream after it. */
                         id?: string;
                     } | {
                         /**
@@ -6299,7 +6299,7 @@ export interface operations {
                         event: "question_closed";
                         /** @description A question that was closed. */
                         data: string;
-                        /** @description Opaque: send it as `Last-Event-ID` to go on after it. */
+                        /** @description Opaque: send it as `Last-Event-ID` to resume the stream after it. */
                         id?: string;
                     } | {
                         /**
@@ -6309,7 +6309,7 @@ export interface operations {
                         event: "run";
                         /** @description A run that has changed. */
                         data: string;
-                        /** @description Opaque: send it as `Last-Event-ID` to go on after it. */
+                        /** @description Opaque: send it as `Last-Event-ID` to resume the stream after it. */
                         id?: string;
                     } | {
                         /**
@@ -6319,7 +6319,7 @@ export interface operations {
                         event: "reset";
                         /** @description Events are missing: an empty object. */
                         data: string;
-                        /** @description Opaque: send it as `Last-Event-ID` to go on after it. */
+                        /** @description Opaque: send it as `Last-Event-ID` to resume the stream after it. */
                         id?: string;
                     };
                 };

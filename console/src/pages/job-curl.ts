@@ -1,5 +1,6 @@
 /** A job's request as a curl command that can be pasted into a shell. Pure. */
 
+import { quoted } from "../api/code";
 import type { JobRecord, JobRequest } from "../api/types";
 
 export function curlOf(
@@ -14,11 +15,6 @@ export function curlOf(
     `  -d ${quoted(ascii(JSON.stringify(body)))}`,
     `  ${quoted(new URL("chat", base).href)}`,
   ].join(" \\\n");
-}
-
-/** One word for a POSIX shell. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** JSON in which each character that a terminal could obey or hide is escaped. */
