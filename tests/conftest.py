@@ -90,9 +90,10 @@ def _shared(fake_claude: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def gateway(_shared: Gateway) -> Iterator[Gateway]:
-    """A gateway with two workers and the fake CLI, shared by all tests; it has no job yet."""
+    """A gateway with two workers and the fake CLI, shared by all tests; no job of it runs yet."""
     yield _shared
     _shared.hang_up()
+    _shared.forget_flags()
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,6 @@ from app.conversation.turn_request import TurnRequest
 from app.conversation.turns import title_of_messages
 from app.direct.answer_reader import data_of
 from app.direct.exchange import Exchange
-from app.direct.record import Ending
 from app.direct.service import Direct, DirectRequest
 from app.direct.translation import AnswerTranslator, Asked, message_body
 from app.http.disconnect import begins_at_once
@@ -182,7 +181,8 @@ def _parsed(
                 for each in found:
                     strict.follow(each)
             except AnswerFailed:
-                exchange.end(Ending("cancelled"))
+                # Before the client sees the failure: it may ask for the record at once.
+                exchange.cancel()
                 raise
             if found:
                 yield found

@@ -109,6 +109,11 @@ class Exchange:
         self._throw()
         return True
 
+    def cancel(self) -> None:
+        """End it as cancelled, unless it has ended; its record has that once this returns."""
+        if self.end(Ending("cancelled")):
+            self._finish(self._reader.answer)
+
     def complete(self, reason: str) -> None:
         """End it as a success: the client has all that it wants, for this reason."""
         self._reader.answer.stop_reason = reason

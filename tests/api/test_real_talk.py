@@ -19,6 +19,8 @@ from tests.support.talk import (
 
 pytestmark = pytest.mark.real
 
+# The totals that count no ends.
+LIVING = ("queued", "running", "waiting")
 CHOICE = {
     "question": "Which color?",
     "header": "Color",
@@ -195,6 +197,12 @@ def test_the_report_of_usage_has_each_job_of_a_kept_run_and_what_the_run_saves(
         report: dict[str, Any] = real.ask("GET", "/usage").json()
         return report
 
+    def ended() -> int:
+        totals = real.ask("GET", "/jobs?totals=true&limit=1").json()["totals"]
+        return sum(count for name, count in totals.items() if name not in LIVING)
+
+    # An end is written into the ledger after its job's client has seen it.
+    eventually(lambda: used()["total"]["jobs"] == ended())
     before = used()
     records: list[dict[str, Any]] = []
     session: dict[str, str] = {}

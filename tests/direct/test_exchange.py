@@ -16,34 +16,50 @@ from app.records.job import Job
 from tests.support.gateway import PATIENCE
 
 
-def test_a_folder_that_is_removed_file_by_file_ends_its_job(tmp_path: Path) -> None:
-    job = Job(str(tmp_path), "a-job")
-    output = Path(job.output)
-    output.parent.mkdir(parents=True)
-    output.touch()
-    asked, ended = Event(), Event()
-    endings: list[Ending | None] = []
+class Hanging:
+    """A job whose model never answers, and how it has ended."""
 
-    def hang() -> UpstreamResponse:
-        asked.set()
+    def __init__(self, folder: Path) -> None:
+        self.job = Job(str(folder), "a-job")
+        Path(self.job.path).mkdir(parents=True)
+        Path(self.job.output).touch()
+        self.ended = Event()
+        self.endings: list[Ending | None] = []
+        self._asked = Event()
+        work = Work(self._hang, self._finish, is_stream=True, timeout=None)
+        self.exchange = Exchange(self.job, work, PATIENCE)
+        self.exchange.start()
+        assert self._asked.wait(PATIENCE)
+
+    def _hang(self) -> UpstreamResponse:
+        self._asked.set()
         Event().wait()
         raise AssertionError
 
-    def finish(answer: Answer, ending: Ending | None, failure: object) -> None:
-        endings.append(ending)
-        ended.set()
+    def _finish(self, answer: Answer, ending: Ending | None, failure: object) -> None:
+        self.endings.append(ending)
+        self.ended.set()
 
-    exchange = Exchange(job, Work(hang, finish, is_stream=True, timeout=None), PATIENCE)
-    exchange.start()
-    assert asked.wait(PATIENCE)
-    with _noticed(job.output) as noticed:
-        output.unlink()
+
+def test_a_folder_that_is_removed_file_by_file_ends_its_job(tmp_path: Path) -> None:
+    hanging = Hanging(tmp_path)
+    with _noticed(hanging.job.output) as noticed:
+        Path(hanging.job.output).unlink()
         assert noticed.wait(PATIENCE)
     # By now the exchange has noticed, too.
-    assert not ended.is_set()
-    shutil.rmtree(job.path)
-    assert ended.wait(PATIENCE)
-    assert endings == [Ending("cancelled")]
+    assert not hanging.ended.is_set()
+    shutil.rmtree(hanging.job.path)
+    assert hanging.ended.wait(PATIENCE)
+    assert hanging.endings == [Ending("cancelled")]
+
+
+def test_a_job_that_is_cancelled_for_its_client_has_ended_at_once(tmp_path: Path) -> None:
+    hanging = Hanging(tmp_path)
+    hanging.exchange.cancel()
+    assert hanging.endings == [Ending("cancelled")]
+    # Nothing is read any more, and the end is written once.
+    assert not list(hanging.exchange.read())
+    assert len(hanging.endings) == 1
 
 
 @contextmanager
