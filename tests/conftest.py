@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.gateway import Gateway, running_gateway, write_fake
 from tests.support.terminal import Terminal
@@ -21,6 +22,10 @@ pytest_plugins = ["tests.support.browser", "tests.support.real_cli"]
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
+
+# How long an example takes, and the making of one, is decided by what else the machine does.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Programs for the Python of another environment.
 collect_ignore = ["clients", "node"]
@@ -102,15 +107,15 @@ def _shared_with(
 ) -> Iterator[Callable[..., Gateway]]:
     """The gateways of `gateway_with`: the one that was asked for last goes on running."""
     with ExitStack() as stack:
-        last: dict[str, str] = {}
+        last: tuple[Path, dict[str, str]] | None = None
 
-        def find(**settings: str) -> Gateway:
+        def find(file: Path, settings: dict[str, str]) -> Gateway:
             nonlocal found, last
-            if found is None or settings != last:
+            if found is None or (file, settings) != last:
                 stack.close()
                 folder = tmp_path_factory.mktemp("shared")
                 found = stack.enter_context(running_gateway(folder, fake_claude, **settings))
-                last = settings
+                last = (file, settings)
             return found
 
         found: Gateway | None = None
@@ -118,15 +123,18 @@ def _shared_with(
 
 
 @pytest.fixture
-def gateway_with(_shared_with: Callable[..., Gateway]) -> Iterator[Callable[..., Gateway]]:
-    """A gateway with these settings, shared by the tests in a row that ask for the same ones.
+def gateway_with(
+    _shared_with: Callable[..., Gateway], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Gateway]]:
+    """A gateway with these settings, shared by the tests of a file that ask for them in a row.
 
-    It may have jobs that have ended. A test that stops, kills or reloads it starts its own.
+    It may have jobs that have ended, of that file: what runs before it is another thing each time.
+    A test that stops, kills or reloads it starts its own.
     """
     used: list[Gateway] = []
 
     def find(**settings: str) -> Gateway:
-        used.append(_shared_with(**settings))
+        used.append(_shared_with(request.path, settings))
         return used[-1]
 
     yield find
