@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -433,9 +435,27 @@ def eventually(
         pause = min(pause * 1.2, 0.05)
 
 
+def _ports() -> Iterator[int]:
+    """Ports that the system gives to no process by itself, again and again."""
+    system = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    ports = range(12_000, min(32_000, int(system.split()[0])))
+    assert ports, f"there are no ports below those of the system, {system}"
+    # Other processes that run tests begin elsewhere.
+    begin = secrets.randbelow(len(ports))
+    return itertools.cycle((*ports[begin:], *ports[:begin]))
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """A port on which no process listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which no process listens.
+
+    Whoever asks the system for any port, or connects, may get one of the system's own at the
+    moment when a gateway is about to listen there, so it is not one of them.
+    """
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there is no port")
