@@ -3,11 +3,16 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
 from tests.support.console import WIDE, browser
 
 __all__ = ["browser", "new_page", "page"]
+
+#: Milliseconds for what the page does, or shall show. The browser shares the machine with others,
+#: and the page may first have to connect again, which it tries every 10 seconds.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 
 #: What opens a page, in a context (a tab's storage) of its own.
 NewPage = Callable[..., Page]
@@ -26,7 +31,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
     def opened(size: ViewportSize = WIDE) -> Page:
         context = browser.new_context(viewport=size, color_scheme="light")
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", heard)

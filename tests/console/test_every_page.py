@@ -1,5 +1,6 @@
 """Every page of the console, wide and on a phone, with the real CLI at work behind it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from tests.support.console import PHONE, WIDE, sign_in
 from tests.support.gateway import PASSWORD, ROOT, Gateway
 from tests.support.shop import busy_gateway
 
-pytestmark = [pytest.mark.browser, pytest.mark.real]
+# The first test also waits for the jobs of the busy gateway, one after the other.
+pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(240)]
 
 AXE = ROOT / "console/node_modules/axe-core/axe.min.js"
 # Serious and critical, of WCAG 2.2 A and AA.
@@ -81,8 +83,8 @@ def test_sessions_are_searched_read_and_continued(
     expect(page.get_by_text("The cart has a discount now.")).to_be_visible()
     expect(page.get_by_text("How many files are here?", exact=True)).to_be_visible()
     page.get_by_role("link", name="Fork").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    assert "fork=1" in page.url
+    page.wait_for_url(re.compile("fork=1"))
+    expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
     page.go_back()
     page.get_by_text("2 jobs of this session").click()
     expect(page.locator("details a")).to_have_count(2)
@@ -114,7 +116,7 @@ def test_the_operator_sees_how_the_gateway_is_and_ends_a_run(
     page.get_by_role("searchbox").fill("password")
     expect(page.get_by_text("AUTH_PASSWORD=***")).to_be_visible()
     expect(page.get_by_label("lines of the log")).to_contain_text("GET /whoami")
-    expect(page.locator(".checks").get_by_text("claude", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.locator(".checks").get_by_text("claude", exact=True)).to_be_visible()
     idle = page.get_by_role("row").filter(has=page.get_by_text("idle", exact=True))
     expect(idle).to_have_count(1)
     idle.get_by_role("button", name="End").click()

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from app.jobs.index import JobIndex
 from app.jobs.store import Spool
 from tests.console.conftest import NewPage
-from tests.support.console import PHONE, sign_in
+from tests.support.console import PHONE, press, sign_in
 from tests.support.ended_jobs import end_job, fill
 from tests.support.gateway import PASSWORD, Gateway, running_gateway, write_fake
 from tests.support.two_users import ALICE, BOB, KEYS, by
@@ -49,26 +49,20 @@ def titles(page: Page) -> Locator:
     return page.locator(".jobs-title a")
 
 
-def count_of(page: Page, name: str) -> int:
-    """The number at a filter, once it is there."""
-    link = page.get_by_role("navigation", name="Filter by state").get_by_role("link", name=name)
-    expect(link).to_have_text(re.compile(r"\d$"))
-    return int(re.findall(r"\d+$", link.inner_text())[0])
-
-
 def test_the_list_is_live(page: Page, gateway: Gateway) -> None:
     sign_in(page, gateway.url, "admin", PASSWORD)
-    running = count_of(page, "Running")
+    filters = page.get_by_role("navigation", name="Filter by state")
+    link = filters.get_by_role("link", name="Running")
+    expect(link).to_have_text(re.compile(r"\D0$"))
     flag = gateway.folder / "go"
     start(gateway, "Comes and goes", f"await {flag}\nresult ok")
     expect(row(page, "Comes and goes")).to_contain_text("running")
     expect(row(page, "Comes and goes")).to_contain_text(re.compile(r"\d s"))
-    link = page.get_by_role("link", name="Running")
-    expect(link).to_have_text(re.compile(rf"{running + 1}$"))
+    expect(link).to_have_text(re.compile(r"\D1$"))
     flag.touch()
     expect(row(page, "Comes and goes")).to_contain_text("succeeded")
     expect(row(page, "Comes and goes")).to_contain_text("$0.25")
-    expect(link).to_have_text(re.compile(rf"{running}$"))
+    expect(link).to_have_text(re.compile(r"\D0$"))
 
 
 def test_a_job_that_asks_waits_for_the_user(page: Page, gateway: Gateway) -> None:
@@ -114,7 +108,7 @@ def test_filters_and_the_search_are_in_the_address_and_back_works(
     assert page.url.endswith("#/jobs?status=failed")
     page.go_back()
     expect(row(page, "Write a page")).to_be_visible()
-    page.keyboard.press("/")
+    press(page, "/")
     page.keyboard.type("WRITE a")
     expect(row(page, "Fix the tests")).to_have_count(0)
     expect(row(page, "Write a page")).to_be_visible()
@@ -136,7 +130,7 @@ def test_keys_move_through_the_list_and_open_a_job(page: Page, gateway: Gateway)
     older, newer = start(gateway, "Older"), start(gateway, "Newer")
     sign_in(page, gateway.url, "admin", PASSWORD)
     expect(row(page, "Newer")).to_be_visible()
-    page.keyboard.press("j")
+    press(page, "j")
     expect(page.get_by_role("link", name="Newer", exact=True)).to_be_focused()
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="Older", exact=True)).to_be_focused()

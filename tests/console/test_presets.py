@@ -11,7 +11,7 @@ from tests.support.gateway import PASSWORD, Gateway, eventually, running_gateway
 from tests.support.real_cli import without_network
 from tests.support.story import call, telling, text
 
-pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(300)]
 
 #: What each preset lets a job do without a question, and what it asks for.
 PRESETS = {
@@ -78,5 +78,6 @@ def deny_all(gateway: Gateway, job: str) -> set[str]:
             gateway.ask("POST", f"/jobs/{job}/questions/{question['question_id']}", json=answer)
         return bool(gateway.ask("GET", f"/jobs/{job}").json()["status"] == "succeeded")
 
-    eventually(ended)
+    # The CLI asks the model five times.
+    eventually(ended, patience=60)
     return tools

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.test_job import show, start
-from tests.support.gateway import Gateway
+from tests.support.console import sign_in
+from tests.support.gateway import PASSWORD, Gateway
 from tests.support.talk import states_of
 
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(120)]
@@ -15,8 +16,11 @@ pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(120)]
 def test_words_arrive_as_the_model_writes_them_also_after_a_reload(
     page: Page, real: Gateway
 ) -> None:
-    job = start(real, "think: slow: 40 0.1", include_partial_messages=True)
-    conversation = show(page, real, job)
+    # Signed in before: the answer is read while it is written, which takes 10 seconds.
+    sign_in(page, real.url, "admin", PASSWORD)
+    job = start(real, "think: slow: 40 0.25", include_partial_messages=True)
+    page.goto(f"{real.url}/#/jobs/{job}")
+    conversation = page.get_by_role("region", name="Conversation")
     expect(conversation.get_by_text("word-0 word-1 word-2 word-3").last).to_be_visible()
     expect(conversation.get_by_text("word-39")).to_have_count(0)
     page.reload()
@@ -44,7 +48,7 @@ def test_a_permission_is_given_and_another_one_denied_with_words(page: Page, rea
 
 
 def test_a_job_hears_a_message_and_obeys_an_interrupt(page: Page, real: Gateway) -> None:
-    job = start(real, "slow: 100 0.1", ask=True, include_partial_messages=True)
+    job = start(real, "slow: 600 0.1", ask=True, include_partial_messages=True)
     conversation = show(page, real, job)
     expect(conversation.get_by_text("word-3").last).to_be_visible()
     box = page.get_by_role("textbox", name="Message to the job")

@@ -71,6 +71,8 @@ def test_what_was_not_sent_is_still_there_after_a_reload_and_not_after_a_start(
     form: Page, gateway: Gateway
 ) -> None:
     prompt_of(form).fill("result ok")
+    # It is kept once it is shown.
+    eventually(lambda: "result ok" in form.evaluate("JSON.stringify({...sessionStorage})"))
     form.reload()
     expect(prompt_of(form)).to_have_value("result ok")
     expect(form.get_by_label("Folder", exact=True)).to_have_value(str(gateway.project))

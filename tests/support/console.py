@@ -24,6 +24,16 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+def press(page: Page, key: str) -> None:
+    """Press a key that the page hears as soon as it has shown what there is now.
+
+    What listens to keys is registered after the frame that shows it first.
+    """
+    for _ in range(2):
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    page.keyboard.press(key)
+
+
 def sign_in(page: Page, base: str, name: str, secret: str, at: str = "#/jobs") -> None:
     """Open the console of a gateway and sign in; a key has no name."""
     page.goto(f"{base}/{at}")

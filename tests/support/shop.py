@@ -100,7 +100,8 @@ def _stories(cart: str) -> dict[str, list[list[Block]]]:
             ],
             [text("It is tagged.")],
         ],
-        WATCH: [[text(words)]],
+        # It takes minutes: it is the job that runs, however long its pages are looked at.
+        WATCH: [[text(words, pause=0.05)]],
     }
 
 
@@ -146,7 +147,7 @@ def start_jobs(gateway: Gateway, folder: Path) -> dict[str, str]:
     wait(start("How many files are here?", session_id=session, keep_alive="10m"))
     watched = start(WATCH, title="Explain the cart", keep_alive="10m")
     release = start(RELEASE, title="Release 1.4.0", ask=True)
-    eventually(lambda: gateway.ask("GET", "/questions").json()["questions"])
+    eventually(lambda: gateway.ask("GET", "/questions").json()["questions"], patience=60)
     for title in ("Update the dependencies", "Write the changelog"):
         start("wait: 600", title=title)
     return {

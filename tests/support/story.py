@@ -19,9 +19,9 @@ Block = dict[str, Any]
 _numbers = count(1)
 
 
-def text(words: str) -> Block:
-    """A block of text."""
-    return {"type": "text", "text": words}
+def text(words: str, **more: Any) -> Block:
+    """A block of text; `pause` may be the seconds before each of its words."""
+    return {"type": "text", "text": words, **more}
 
 
 def thinking(words: str) -> Block:
@@ -101,7 +101,7 @@ def _events(blocks: list[Block], model: str, pause: float) -> Iterator[dict[str,
         empty, deltas = _deltas(block)
         yield {"type": "content_block_start", "index": index, "content_block": empty}
         for delta in deltas:
-            time.sleep(pause)
+            time.sleep(block.get("pause", pause))
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     calls = any(block["type"] == "tool_use" for block in blocks)
