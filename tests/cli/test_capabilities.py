@@ -55,7 +55,7 @@ def test_both_workers_know_what_one_has_found_out_once(
     found = calls(claude)
     assert len(found) == 4
     assert not (gateway.state / "probe").exists()
-    assert "lacks restricted, spares" in gateway.log()
+    eventually(lambda: "lacks restricted, spares" in gateway.log())
     # Neither other workers nor another gateway ask again.
     gateway.kill_workers()
     assert come_to_lack(gateway, "restricted", "spares")
@@ -83,16 +83,19 @@ def test_nothing_waits_for_the_probe(start_gateway: START, tmp_path: Path) -> No
     for _ in range(20):
         started = time.monotonic()
         assert capabilities(gateway) is None
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < PROBE_PATIENCE
     # Meanwhile what changes rights goes to the CLI, which would refuse it.
     done = gateway.chat("x", restricted=True).done()
     assert done["status"] == "succeeded"
     assert any("--restricted" in call and "--verbose" in call for call in calls(claude))
     # Only who depends on it waits for some seconds.
-    started = time.monotonic()
-    assert gateway.post("x", ask=True).json()["code"] == "capabilities_unknown"
-    assert gateway.chat("x", keep_alive="5m").done()["status"] == "succeeded"
-    assert 2 * PROBE_PATIENCE <= time.monotonic() - started < 3 * PROBE_PATIENCE
+    for wait in (
+        lambda: gateway.post("x", ask=True).json()["code"] == "capabilities_unknown",
+        lambda: gateway.chat("x", keep_alive="5m").done()["status"] == "succeeded",
+    ):
+        started = time.monotonic()
+        assert wait()
+        assert PROBE_PATIENCE <= time.monotonic() - started < 2 * PROBE_PATIENCE
     go.touch()
     assert come_to_lack(gateway, "spares", "turns")
 

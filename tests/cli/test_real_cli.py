@@ -181,10 +181,8 @@ def test_hanging_up_while_the_cli_is_silent_ends_it(real: Gateway) -> None:
     stream = real.chat("wait: 60")
     stream.next()
     stream.close()
-    begun = time.monotonic()
-    eventually(lambda: not real.running())
-    assert time.monotonic() - begun < 10
-    assert not marked_in(real.state)
+    # Long before it would say a word.
+    eventually(lambda: not real.running() and not marked_in(real.state))
     assert real.record(stream.job_id, "ended")["status"] == "cancelled"
 
 
@@ -266,7 +264,8 @@ def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(real: Gateway) -
     found = re.search(rf"{shared}/cc2-[0-9a-f]{{12}}", output)
     assert found is not None
     assert f"{found[0]}/cc-socks/{cli}.sock" in output
-    assert not Path(found[0]).exists()
+    # The end of a job waits only a moment for that.
+    eventually(lambda: not Path(found[0]).exists())
     # Where the CLI would have it without a folder of its own.
     assert not (shared / f"cc-socks/{cli}.sock").exists()
     name = str(real.project).replace("/", "-").replace("_", "-")
