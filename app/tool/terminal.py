@@ -47,8 +47,9 @@ class Terminal:
         self.write(prompt)
         entered = b""
         while b"\n" not in entered:
-            if not select.select([self._fd], [], [], LOOK_AGAIN)[0]:
-                if not is_open():
+            if not self._has_input(LOOK_AGAIN):
+                # Who has entered something meanwhile learns what the gateway says to it.
+                if not is_open() and not self._has_input(0.0):
                     self.write("\n")
                     raise Withdrawn
                 continue
@@ -58,6 +59,9 @@ class Terminal:
                 return None
             entered += chunk
         return entered.decode(errors="replace").partition("\n")[0].strip()
+
+    def _has_input(self, patience: float) -> bool:
+        return bool(select.select([self._fd], [], [], patience)[0])
 
     def _read(self) -> bytes:
         try:

@@ -1,6 +1,7 @@
 """`claudecode2api run --ask`: what a job asks is answered at the terminal."""
 
 import json
+import select
 import signal
 import subprocess
 from contextlib import AbstractContextManager
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import Gateway
+from app.tool import terminal as tool_terminal
+from tests.support.gateway import PATIENCE, Gateway
 from tests.support.talk import answered, question_of
 from tests.support.terminal import Terminal
 from tests.support.tool import Tool
@@ -79,7 +81,7 @@ def test_a_tool_is_allowed_once(asking: Asking) -> None:
         )
         asking.terminal.type("y\n")
         (given,) = asking.answers()
-        assert run.wait(10) == 0
+        assert run.wait(PATIENCE) == 0
     assert given["behavior"] == "allow"
     assert given["updatedInput"]["command"] == "touch a"
     assert "updatedPermissions" not in given
@@ -206,7 +208,7 @@ def test_another_client_may_answer_first(asking: Asking, gateway: Gateway) -> No
             "\nthe question was answered elsewhere, or needs no answer any more\n"
         )
         assert asking.answers() == [{"behavior": "deny", "message": "No"}]
-        assert run.wait(10) == 0
+        assert run.wait(PATIENCE) == 0
 
 
 def test_an_answer_that_comes_too_late_is_noted(asking: Asking, gateway: Gateway) -> None:
@@ -228,7 +230,7 @@ def test_a_question_of_a_job_that_is_cancelled_is_withdrawn(
         (job,) = gateway.running()
         gateway.ask("DELETE", f"/chat/{job['process_id']}")
         asking.terminal.read_until("needs no answer any more\n")
-        assert run.wait(10) == 130
+        assert run.wait(PATIENCE) == 130
 
 
 def test_ctrl_c_at_a_question_interrupts_the_job(asking: Asking, gateway: Gateway) -> None:
@@ -238,7 +240,7 @@ def test_ctrl_c_at_a_question_interrupts_the_job(asking: Asking, gateway: Gatewa
         asking.terminal.read_until("interrupting the job")
         asking.terminal.read_until("needs no answer any more\n")
         asking.terminal.read_until("cancelled, ")
-        assert run.wait(10) == 130
+        assert run.wait(PATIENCE) == 130
     assert gateway.running() == []
 
 
@@ -246,7 +248,7 @@ def test_the_output_may_go_elsewhere(asking: Asking) -> None:
     with asking.start(TOUCH, "say end", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         asking.terminal.read_until("[y/a/n] ")
         asking.terminal.type("y\n")
-        output, notes = run.communicate(timeout=10)
+        output, notes = run.communicate(timeout=PATIENCE)
     assert (run.returncode, output) == (0, b"end\n")
     assert notes.startswith(b"succeeded, ")
     assert "end" not in asking.terminal.text
@@ -256,16 +258,16 @@ def test_json_and_questions_go_together(asking: Asking) -> None:
     with asking.start(TOUCH, options=("--json",), stdout=subprocess.PIPE) as run:
         asking.terminal.read_until("[y/a/n] ")
         asking.terminal.type("y\n")
-        assert json.loads(run.communicate(timeout=10)[0])["status"] == "succeeded"
+        assert json.loads(run.communicate(timeout=PATIENCE)[0])["status"] == "succeeded"
 
 
 def test_without_a_terminal_nothing_starts(gateway: Gateway, tool: Tool) -> None:
-    before = gateway.ask("GET", "/jobs").json()["jobs"][:1]
+    before = {*(gateway.state / "jobs").iterdir()}
     with tool.start("run", "--ask", TOUCH, start_new_session=True) as run:
-        output, notes = run.communicate(timeout=10)
+        output, notes = run.communicate(timeout=PATIENCE)
     assert (run.returncode, output) == (2, b"")
     assert notes.startswith(b"cannot ask without a terminal: with --detach, ")
-    assert gateway.ask("GET", "/jobs").json()["jobs"][:1] == before
+    assert {*(gateway.state / "jobs").iterdir()} == before
 
 
 def test_a_gateway_that_is_reloaded_does_not_end_the_dialog(
@@ -277,3 +279,17 @@ def test_a_gateway_that_is_reloaded_does_not_end_the_dialog(
         asking.terminal.type("y\n")
         asking.terminal.read_until("end\n")
         assert [each["behavior"] for each in asking.answers()] == ["allow"]
+
+
+def test_who_has_entered_something_learns_what_the_gateway_says_to_it(terminal: Terminal) -> None:
+    users = object.__new__(tool_terminal.Terminal)
+    users._fd = terminal.slave
+
+    def is_open() -> bool:
+        terminal.type("y\n")
+        assert select.select([terminal.slave], [], [], PATIENCE)[0]
+        return False
+
+    assert users.read_line("? ", is_open) == "y"
+    with pytest.raises(tool_terminal.Withdrawn):
+        users.read_line("? ", lambda: False)
