@@ -6,9 +6,15 @@ from typing import Any
 
 from app.tool.checkout import Checkout
 from app.tool.systemd_unit import Unit
+from tests.support.gateway import Gateway, eventually
 from tests.support.tool import Tool
 
 Rows = dict[str, dict[str, Any]]
+
+
+def await_login(gateway: Gateway) -> None:
+    """Wait until the gateway knows whether its CLI is logged in; the doctor waits 3 seconds."""
+    eventually(lambda: gateway.ask("GET", "/health").json()["logged_in"] is not None)
 
 
 def rows_of(tool: Tool, *options: str, status: int = 1, **more: str) -> Rows:

@@ -21,7 +21,8 @@ class Terminal:
 
     def read_until(self, *texts: str) -> str:
         """What was written since the last call, up to the first of these texts."""
-        deadline = time.monotonic() + PATIENCE
+        # The real CLI may start meanwhile.
+        deadline = time.monotonic() + 2 * PATIENCE
         while not (found := [text for text in texts if text in self.text]):
             patience = max(0.0, deadline - time.monotonic())
             ready = select.select([self._master], [], [], patience)[0]

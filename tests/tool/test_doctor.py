@@ -16,7 +16,7 @@ from app.tool.checkout import Checkout
 from app.tool.checks import service
 from app.tool.systemd_unit import Unit, differences
 from tests.support import model_api
-from tests.support.doctor import installed_checkout, not_well, rows_of
+from tests.support.doctor import await_login, installed_checkout, not_well, rows_of
 from tests.support.gateway import ROOT, Gateway, eventually, free_port, running_gateway
 from tests.support.probed_claude import calls, write_claude
 from tests.support.tool import Tool, tool_of
@@ -28,6 +28,7 @@ NAMES = [
 
 
 def test_a_gateway_that_is_well(gateway: Gateway, tool: Tool) -> None:
+    await_login(gateway)
     rows = rows_of(tool, status=0)
     assert [name for name in rows if not name.startswith("unit ") and name != "root"] == NAMES
     path = gateway.environment["CLAUDE_PATH"]
@@ -270,7 +271,7 @@ def test_the_order_of_a_units_lines_does_not_count() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_with_the_real_cli_the_doctors_job_asks_no_model(tmp_path: Path) -> None:
     server = model_api.serve()
     thread = threading.Thread(target=server.serve_forever)

@@ -14,7 +14,7 @@ from app.tool.checkout import Checkout
 from app.tool.local_users import own_name
 from app.tool.remedies import Remedies
 from app.tool.systemd_unit import Unit
-from tests.support.doctor import installed_checkout, not_well, rows_of
+from tests.support.doctor import await_login, installed_checkout, not_well, rows_of
 from tests.support.gateway import ROOT, Gateway, free_port
 from tests.support.probed_claude import write_claude
 from tests.support.tool import POWERLESS, Tool, tool_of
@@ -64,6 +64,7 @@ def test_the_rows_are_about_the_gateway_that_runs_and_not_about_the_terminal(
 ) -> None:
     claude = write_logged_out(tmp_path / "of-the-gateway")
     gateway = start_gateway(claude=claude)
+    await_login(gateway)
     tool = tool_of(gateway, tmp_path / "checkout")
     other = write_claude(tmp_path / "other")
     rows = rows_of(tool, CLAUDE_PATH=str(other), ANTHROPIC_API_KEY="dummy")

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import model_api
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, eventually
+from tests.support.talk import states_of
 from tests.support.terminal import Terminal
 from tests.support.tool import Tool, tool_of
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def real_tool(real: Gateway, tmp_path: Path) -> Tool:
 
 
 def test_words_are_shown_while_the_model_writes_them(real_tool: Tool) -> None:
-    with real_tool.start("run", "slow: 8 0.2") as run:
+    with real_tool.start("run", "slow: 8 0.5") as run:
         assert run.stdout is not None
         read = [os.read(run.stdout.fileno(), 4096)]
         assert run.poll() is None
@@ -49,7 +50,7 @@ def test_an_old_cli_is_shown_alike(old_real: Gateway, tmp_path: Path) -> None:
     done = tool.run("run", "bash: echo hello")
     assert done.stdout.decode() == 'I run it.\nThe tool said: "hello"\n'
     assert done.stderr.startswith(b"Bash: echo hello\nsucceeded, ")
-    with tool.start("run", "slow: 8 0.2") as run:
+    with tool.start("run", "slow: 8 0.5") as run:
         assert run.stdout is not None
         assert b"word-7" not in os.read(run.stdout.fileno(), 4096)
         run.communicate()
@@ -82,7 +83,7 @@ def test_ctrl_c_stops_a_tool_and_the_session_can_be_continued(real_tool: Tool) -
         assert run.stderr.readline().startswith(b"Bash: python3")
         run.send_signal(signal.SIGINT)
         assert run.stderr.readline().startswith(b"interrupting the job")
-        notes = run.communicate(timeout=20)[1]
+        notes = run.communicate(timeout=50)[1]
     assert run.returncode == 130
     assert notes.startswith(b"cancelled, ")
     assert real_tool.run("run", "--continue", "and now?").returncode == 0
@@ -145,13 +146,16 @@ def test_a_question_of_claude_is_answered_at_the_terminal(
 def test_a_message_reaches_the_model_while_a_tool_runs(
     real: Gateway, real_tool: Tool, model: model_api.Server
 ) -> None:
-    slow = "bash: python3 -c 'import time; time.sleep(3)'"
+    flag = real_tool.folder / "flag"
+    slow = f"bash: until [ -e {flag} ]; do sleep 0.1; done"
     with real_tool.start("run", "--keep-alive", "0.1", slow) as run:
         assert run.stderr is not None
-        assert run.stderr.readline().startswith(b"Bash: python3")
+        assert run.stderr.readline().startswith(b"Bash: until")
         (row,) = real.running()
         assert real_tool.run("say", row["process_id"], "use the other one").returncode == 0
-        assert run.wait(30) == 0
+        eventually(lambda: states_of(real, row["process_id"]) != ["sent"])
+        flag.touch()
+        assert run.wait(50) == 0
     assert "use the other one" in json.dumps(model.asked[-1]["messages"][-1])
 
 
@@ -162,4 +166,4 @@ def asking(tool: Tool, terminal: Terminal, prompt: str, *options: str) -> Iterat
     environment = tool.environment(NO_COLOR="1")
     with terminal.running(command, cwd=tool.project, env=environment) as process:
         yield
-        process.wait(20)
+        process.wait(50)

@@ -14,7 +14,7 @@ import pytest
 
 from app.tool.events import Event
 from app.tool.screen import Screen, Shown
-from tests.support.gateway import Gateway, eventually
+from tests.support.gateway import PATIENCE, Gateway, eventually
 from tests.support.tool import Tool, tool_of
 
 
@@ -141,7 +141,12 @@ def test_a_signal_ends_the_job_and_its_last_words_are_shown(
     assert gateway.running() == []
 
 
-def test_ctrl_c_interrupts_then_cancels_then_leaves_at_once(gateway: Gateway, tool: Tool) -> None:
+def test_ctrl_c_interrupts_then_cancels_then_leaves_at_once(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    # The job does not end before the command does.
+    gateway = start_gateway(KILL_GRACE="600")
+    tool = tool_of(gateway, tmp_path / "checkout")
     with started(tool, "run", prompt("deaf", "say a", "silent")) as run:
         assert run.stdout is not None and run.stderr is not None
         run.stdout.readline()
@@ -151,7 +156,8 @@ def test_ctrl_c_interrupts_then_cancels_then_leaves_at_once(gateway: Gateway, to
         run.send_signal(signal.SIGINT)
         assert run.stderr.readline().startswith(b"cancelling the job")
         run.send_signal(signal.SIGINT)
-        assert run.wait(1.5) == 130
+        assert run.wait(PATIENCE) == 130
+    os.kill(gateway.processes_of(the_job(gateway)).cli.pid, signal.SIGKILL)
     eventually(lambda: gateway.running() == [])
 
 
@@ -164,7 +170,7 @@ def test_a_job_that_cannot_be_interrupted_is_cancelled_by_the_second_ctrl_c(
         run.send_signal(signal.SIGINT)
         run.stderr.readline()
         run.send_signal(signal.SIGINT)
-        assert run.wait(20) == 130
+        assert run.wait(PATIENCE) == 130
         assert b"\ncancelled, job " in run.stderr.read()
     assert gateway.running() == []
 
@@ -206,7 +212,7 @@ def test_no_line_is_lost_or_doubled_when_the_gateway_changes_under_it(
                 reader.start()
             eventually(lambda: len(gateway.workers()) == 2 and not {*before} & {*gateway.workers()})  # noqa: B023
         flag.touch()
-        assert run.wait(30) == 0
+        assert run.wait(50) == 0
         reader.join()
         assert run.stderr is not None
         notes = run.stderr.read()
@@ -277,8 +283,8 @@ def test_a_terminal_is_shown_nothing_that_moves_it(tool: Tool) -> None:
     verbs = prompt("say \\u001b]0;title\\u0007\\u009b31mred\\tx\\r", "result ok")
     with tool.start("run", verbs, stdout=slave) as run:
         os.close(slave)
-        shown = os.read(master, 1000).decode()
         run.communicate()
+        shown = os.read(master, 1000).decode()
     os.close(master)
     assert shown == "\ufffd]0;title\ufffd\ufffd31mred\tx\ufffd\r\n"
 
@@ -296,6 +302,6 @@ def test_ctrl_c_in_a_terminal(gateway: Gateway, tool: Tool) -> None:
         os.close(slave)
         assert os.read(master, 1000) == b"a\r\n"
         os.write(master, b"\x03")
-        assert run.wait(10) == 130
+        assert run.wait(PATIENCE) == 130
     os.close(master)
     assert gateway.running() == []

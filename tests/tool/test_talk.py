@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.gateway import Gateway, Stream, eventually
+from app.tool.logs import CAUGHT_UP
+from tests.support.gateway import PATIENCE, Gateway, Stream, eventually
 from tests.support.talk import lines_of, question_of, runs_of
 from tests.support.tool import Tool
 
@@ -92,11 +93,13 @@ def test_logs_show_how_to_answer_what_the_job_asks(
     gateway: Gateway, tool: Tool, is_new: bool
 ) -> None:
     go_on = tool.folder / "flag"
-    stream = gateway.chat(f"await {go_on}", ASK, "say well", ask=True)
+    stream = gateway.chat("say begun", f"await {go_on}", ASK, "say well", ask=True)
     reader = tool.start("logs", "--follow", stream.job_id) if is_new else None
     if reader is not None:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"begun\n"
         # Then what it reads is no longer from before.
-        time.sleep(1.5)
+        time.sleep(CAUGHT_UP + 0.1)
     go_on.touch()
     question = question_id_of(gateway, stream)
     reader = reader or tool.start("logs", "--follow", stream.job_id)
@@ -104,7 +107,7 @@ def test_logs_show_how_to_answer_what_the_job_asks(
     expected = f"claudecode2api answer {stream.job_id[:8]} {question[:8]} allow (or deny)"
     assert expected in reader.stderr.readline().decode()
     assert tool.run("answer", stream.job_id[:8], question[:8], "allow").returncode == 0
-    out, err = reader.communicate(timeout=20)
+    out, err = reader.communicate(timeout=PATIENCE)
     assert b"well" in out
     assert b"waits for an answer" not in err
     again = tool.run("logs", "--follow", stream.job_id)
@@ -202,7 +205,7 @@ def test_runs_are_listed(gateway: Gateway, tool: Tool) -> None:
     assert (done.stdout, done.stderr) == (b"", b"there are no runs\n")
     session = str(uuid4())
     gateway.chat("say a", keep_alive=60, model="opus", new_session_id=session).messages()
-    eventually(lambda: runs_of(gateway)[0]["state"] == "idle")
+    eventually(lambda: [run["state"] for run in runs_of(gateway)] == ["idle"])
     (run,) = json.loads(tool.run("runs", "--json").stdout)["runs"]
     head, row = tool.run("runs").stdout.decode().splitlines()
     assert head.split() == [
@@ -221,8 +224,8 @@ def test_ctrl_c_leaves_a_kept_run_for_the_next_job(gateway: Gateway, tool: Tool)
         assert run.stdout is not None
         assert run.stdout.readline() == b"a\n"
         run.send_signal(signal.SIGINT)
-        assert run.wait(20) == 130
-    eventually(lambda: runs_of(gateway)[0]["state"] == "idle")
+        assert run.wait(PATIENCE) == 130
+    eventually(lambda: [run["state"] for run in runs_of(gateway)] == ["idle"])
     end_runs(gateway)
 
 
