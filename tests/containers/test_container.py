@@ -143,7 +143,7 @@ def test_any_user_of_group_0_can_run_it(start_container: Callable[..., Container
 def test_without_a_password_it_ends_with_78_and_is_not_started_for_ever(podman: Podman) -> None:
     name = podman.run("run", "--detach", "--network=none", "--restart=on-failure:2", IMAGE).strip()
     try:
-        eventually(lambda: len(log_of(podman, name)) == 3)
+        eventually(lambda: len(log_of(podman, name)) == 3, patience=90)
         eventually(lambda: podman.inspect(name)["State"]["Status"] == "exited")
         assert podman.inspect(name)["State"]["ExitCode"] == 78
         assert podman.inspect(name)["RestartCount"] == 2
@@ -248,7 +248,7 @@ def test_compose_runs_the_same_and_keeps_its_volumes(podman: Podman, tmp_path: P
         try:
             eventually(socket.exists)
             compose("up", "--no-build", "--detach")
-            eventually(answers)
+            eventually(answers, patience=90)
             compose("down")
             volumes = podman.run("volume", "ls", "--format={{.Name}}")
             for kind in ("home", "state", "projects"):

@@ -85,7 +85,8 @@ class Container:
     def finish(self, prompt: str, **fields: Any) -> dict[str, Any]:
         """The record of a job that has ended."""
         body = {"prompt": prompt, "cwd": "/projects", **fields}
-        answer = self.ask("POST", "/chat", json=body, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json"}
+        answer = self.ask("POST", "/chat", json=body, headers=headers, timeout=90)
         assert answer.status_code == 200, answer.text
         record: dict[str, Any] = answer.json()
         return record
