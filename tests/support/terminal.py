@@ -1,5 +1,7 @@
 """A terminal for tests: a program writes to it, and reads what the test types."""
 
+import codecs
+import contextlib
 import os
 import pty
 import select
@@ -12,12 +14,26 @@ from typing import Any
 from tests.support.gateway import PATIENCE
 
 
+def read_all(master: int) -> bytes:
+    """What programs have written to a terminal that none of them has open any more.
+
+    It comes in pieces, whatever the programs have written at once.
+    """
+    read = b""
+    with contextlib.suppress(OSError):
+        while True:
+            read += os.read(master, 65536)
+    return read
+
+
 class Terminal:
     """A terminal, with the text that a program has written to it."""
 
     def __init__(self) -> None:
         self._master, self.slave = pty.openpty()
         self.text = ""
+        # A letter may come in two pieces.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read_until(self, *texts: str) -> str:
         """What was written since the last call, up to the first of these texts."""
@@ -27,7 +43,8 @@ class Terminal:
             patience = max(0.0, deadline - time.monotonic())
             ready = select.select([self._master], [], [], patience)[0]
             assert ready, f"{texts} not in {self.text!r}"
-            self.text = (self.text + os.read(self._master, 65536).decode()).replace("\r\n", "\n")
+            piece = self._decoder.decode(os.read(self._master, 65536))
+            self.text = (self.text + piece).replace("\r\n", "\n")
         end = min(self.text.index(text) + len(text) for text in found)
         read, self.text = self.text[:end], self.text[end:]
         return read

@@ -11,6 +11,7 @@ import pytest
 from app.auth.api_keys import hashed
 from app.env_file import read_env_file
 from app.settings import Settings
+from tests.support.terminal import read_all
 from tests.support.tool import POWERLESS, Tool, serving
 
 BARE = "key-without-a-name-of-1.0"
@@ -67,7 +68,7 @@ def test_it_is_shown_on_a_terminal_alone(alone: Tool) -> None:
     with alone.start("key", "add", "alice", stdout=slave) as process:
         assert process.wait(20) == 0
     os.close(slave)
-    shown = os.read(master, 1000).decode()
+    shown = read_all(master).decode()
     os.close(master)
     assert SECRET.fullmatch(shown.strip())
     assert entries(alone) == [hashed("alice", shown.strip())]

@@ -14,7 +14,7 @@ import pytest
 from tests.support import model_api
 from tests.support.gateway import Gateway, eventually
 from tests.support.talk import states_of
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, read_all
 from tests.support.tool import Tool, tool_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -66,7 +66,7 @@ def test_an_answer_that_breaks_off_ends_its_line(real_tool: Tool) -> None:
     with real_tool.start("run", "break: this", stdout=slave, stderr=slave) as run:
         os.close(slave)
         run.wait(50)
-        shown = os.read(master, 65536).decode()
+    shown = read_all(master).decode()
     os.close(master)
     assert re.search(r"\r\n[a-z ]+(\([a-z_]+\))?, .*job [-0-9a-f]{36}\r\n$", shown), shown
 

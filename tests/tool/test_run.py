@@ -15,6 +15,7 @@ import pytest
 from app.tool.events import Event
 from app.tool.screen import Screen, Shown
 from tests.support.gateway import PATIENCE, Gateway, eventually
+from tests.support.terminal import read_all
 from tests.support.tool import Tool, tool_of
 
 
@@ -284,7 +285,7 @@ def test_a_terminal_is_shown_nothing_that_moves_it(tool: Tool) -> None:
     with tool.start("run", verbs, stdout=slave) as run:
         os.close(slave)
         run.communicate()
-        shown = os.read(master, 1000).decode()
+    shown = read_all(master).decode()
     os.close(master)
     assert shown == "\ufffd]0;title\ufffd\ufffd31mred\tx\ufffd\r\n"
 
@@ -300,7 +301,10 @@ def test_ctrl_c_in_a_terminal(gateway: Gateway, tool: Tool) -> None:
         env=tool.environment(),
     ) as run:
         os.close(slave)
-        assert os.read(master, 1000) == b"a\r\n"
+        read = b""
+        while not read.endswith(b"\n"):
+            read += os.read(master, 1000)
+        assert read == b"a\r\n"
         os.write(master, b"\x03")
         assert run.wait(PATIENCE) == 130
     os.close(master)
