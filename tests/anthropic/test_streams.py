@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -31,9 +32,24 @@ END = [
 ]
 
 
+def read_with_pings(gateway: Gateway, flag: Path, *said: str) -> list[dict[str, Any]]:
+    """The events of a stream; the flag is set once two pings have come."""
+    body = {"model": "sonnet", "max_tokens": 5, "stream": True}
+    body["messages"] = [{"role": "user", "content": "\n".join(said)}]
+    found = []
+    with gateway.ask("POST", "/v1/messages", json=body, stream=True) as answer:
+        for line_ in answer.iter_lines():
+            if line_.startswith(b"data: "):
+                found.append(json.loads(line_[6:]))
+                if len(found) == 2:
+                    flag.touch()
+    return found
+
+
 def test_a_silent_stream_has_pings(gateway_with: Callable[..., Gateway]) -> None:
     gateway = gateway_with(HEARTBEAT="0.2")
-    found = events(create(gateway, "chatter 3 0.4", *MESSAGE, *END, stream=True))
+    flag = gateway.folder / "pinged"
+    found = read_with_pings(gateway, flag, f"await {flag}", *MESSAGE, *END)
     kinds = [event["type"] for event in found]
     assert kinds[:2] == ["ping", "ping"]
     assert kinds[-1] == "message_stop" and kinds.count("message_start") == 1
@@ -42,9 +58,11 @@ def test_a_silent_stream_has_pings(gateway_with: Callable[..., Gateway]) -> None
 
 def test_a_job_that_fails_late_is_an_event(gateway_with: Callable[..., Gateway]) -> None:
     gateway = gateway_with(HEARTBEAT="0.2")
-    for before in (["chatter 3 0.4"], MESSAGE):
-        found = events(create(gateway, *before, "exit 3", stream=True))
-        assert found[0]["type"] in ("ping", "message_start")
+    flag = gateway.folder / "pinged"
+    silent = read_with_pings(gateway, flag, f"await {flag}", "exit 3")
+    begun = events(create(gateway, *MESSAGE, "exit 3", stream=True))
+    for found, first in ((silent, "ping"), (begun, "message_start")):
+        assert found[0]["type"] == first
         assert set(found[-1]) == {"type", "error", "request_id"}
         assert found[-1]["error"]["code"] == "cli_failed"
 

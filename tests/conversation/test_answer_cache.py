@@ -15,6 +15,7 @@ from tests.support import completions as openai
 from tests.support import model_api
 from tests.support.gateway import Gateway, eventually, running_gateway
 from tests.support.real_cli import openai_settings
+from tests.support.talk import await_turns
 
 OTHER_KEY = "a-key-of-another-user"
 END = (
@@ -228,11 +229,13 @@ def test_hits_and_misses_are_counted(start_gateway: Callable[..., Gateway]) -> N
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 def test_answers_of_the_real_cli_are_served_again(
     claude: Path, model: model_api.Server, tmp_path: Path
 ) -> None:
     settings = {**openai_settings(model), "CACHE": "600", "CHAT_MODE": "model"}
     with running_gateway(tmp_path, claude, **settings) as gateway:
+        await_turns(gateway)
         schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
         form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
         for ask in (

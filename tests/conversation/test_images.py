@@ -20,7 +20,7 @@ from app.conversation.images import Images
 from app.conversation.public_addresses import is_public
 from tests.support.addresses import is_loopback
 from tests.support.completions import PNG
-from tests.support.gateway import ROOT
+from tests.support.gateway import PATIENCE, ROOT, eventually
 
 # Images
 
@@ -140,17 +140,22 @@ except CannotFetch:
 gevent.sleep(0.1)
 print(longest)
 """
-    # Without a piece it is silent until the reader has gone.
-    pieces = chain(
-        [head], repeat(piece) if piece else (b"" for _ in iter(lambda: time.sleep(2), 0))
-    )
-    with site(pieces) as url:
-        done = subprocess.run(
-            [sys.executable, "-c", program, url],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+
+    def longest() -> float:
+        # Without a piece it is silent until the reader has gone.
+        pieces = chain(
+            [head], repeat(piece) if piece else (b"" for _ in iter(lambda: time.sleep(2), 0))
         )
-    assert float(done.stdout) < 1.0
+        with site(pieces) as url:
+            done = subprocess.run(
+                [sys.executable, "-c", program, url],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=True,
+            )
+        return float(done.stdout)
+
+    # Other work on this machine can hold it up, too, but not each time.
+    eventually(lambda: longest() < 1.0)

@@ -78,6 +78,8 @@ def test_a_folder_that_a_job_has_removed_is_made_anew(
     gateway = gateway_with(**settings_for(upstream))
     slots = gateway.state / "direct"
     ask(gateway, "say hi")
+    # That of another job may be released after its end.
+    eventually(lambda: not list(slots.iterdir()))
     slots.rmdir()
     assert ask(gateway, "say hi").status_code == 200
     slots.rmdir()

@@ -248,6 +248,7 @@ def test_the_lists_of_the_other_pages(here: Gateway, path: str) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 def test_the_programs_in_python(face: Gateway, folder: Path, model: model_api.Server) -> None:
     program = f"""
 from openai import OpenAI
@@ -280,6 +281,7 @@ print(ChatOpenAI(model=model, **where).invoke("a chain").content)
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 def test_the_programs_in_javascript(face: Gateway, tmp_path: Path) -> None:
     login = json.dumps([face.auth[0], face.auth[1].decode()])
     program = f"""

@@ -10,7 +10,7 @@ from tests.support.gateway import PASSWORD, Gateway, eventually
 from tests.support.pages import PAGES, ROOT, Page
 from tests.support.real_cli import API_KEY
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 #: What a gateway is called on the pages.
 HERE = r"\$GATEWAY|\$OPENAI_BASE_URL|http://127\.0\.0\.1:9876"
@@ -70,7 +70,7 @@ def test_a_command_works(
         },
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

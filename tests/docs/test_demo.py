@@ -36,6 +36,7 @@ def test_the_readme_names_the_demo() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 def test_the_demo_runs_a_job(tmp_path: Path, claude: Path) -> None:
     done = subprocess.run(
         [checkout(tmp_path / "checkout") / "scripts/demo"],
@@ -45,7 +46,7 @@ def test_the_demo_runs_a_job(tmp_path: Path, claude: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -47,7 +47,7 @@ def run(example: Path, gateway: Gateway, home: Path, **variables: str) -> str:
         },
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -55,12 +55,14 @@ def run(example: Path, gateway: Gateway, home: Path, **variables: str) -> str:
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_runs(real: Gateway, example: Path, tmp_path: Path) -> None:
     assert run(example, real, tmp_path)
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 def test_the_example_of_questions_answers_one(real: Gateway, tmp_path: Path) -> None:
     made = tmp_path / "made"
     printed = run(FOLDER / "answer_questions.sh", real, tmp_path, PROMPT=f"bash: touch {made}")

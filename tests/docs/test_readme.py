@@ -62,6 +62,7 @@ def test_the_pictures_for_light_and_dark_show_the_same_and_fit_on_a_page() -> No
 
 
 @pytest.mark.real
+@pytest.mark.timeout(120)
 def test_the_picture_is_what_the_command_prints(tmp_path: Path) -> None:
     made = subprocess.run(
         [sys.executable, ROOT / "scripts/picture", "--to", tmp_path],

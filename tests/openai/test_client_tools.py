@@ -12,7 +12,7 @@ from tests.support import model_api
 from tests.support.completions import ask, events, refused
 from tests.support.gateway import Gateway, eventually, marked_in
 from tests.support.real_cli import openai_settings
-from tests.support.talk import runs_of
+from tests.support.talk import await_turns, runs_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -233,6 +233,7 @@ def test_an_error_of_the_models_api_goes_to_the_client_at_once(
     settings = openai_settings(model)
     del settings["CLAUDE_CODE_MAX_RETRIES"]
     gateway = start_gateway(claude, **settings)
+    await_turns(gateway)
     before = len(model.asked)
     answer = ask(gateway, "fail: 529 overloaded_error Overloaded", tools=[WEATHER])
     assert answer.status_code == 529, answer.text
@@ -286,6 +287,7 @@ def test_a_run_waits_on_if_the_job_with_its_results_cannot_start(
     claude: Path, model: model_api.Server, start_gateway: Callable[..., Gateway]
 ) -> None:
     gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
+    await_turns(gateway)
     message = first_step(gateway)
     (held,) = runs_of(gateway)
     other = gateway.post("wait: 60", detach=True).headers["X-Process-ID"]

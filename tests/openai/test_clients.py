@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,10 @@ def test_a_full_gateway_is_asked_again_by_the_sdk(
     tmp_path: Path,
 ) -> None:
     gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
-    stream = gateway.chat("wait: 4")
-    eventually(gateway.running)
-    assert errors_of_stories(run, gateway, tmp_path, SDK, BUSY) == {BUSY: None}
-    assert stream.done()["status"] == "succeeded"
+    job = gateway.chat("wait: 60").job_id
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(errors_of_stories, run, gateway, tmp_path, SDK, BUSY)
+        # There is room at its second attempt, ten seconds after the first.
+        eventually(lambda: "429 for " in gateway.log() or told.done(), patience=60)
+        gateway.ask("DELETE", f"/chat/{job}")
+        assert told.result() == {BUSY: None}

@@ -12,6 +12,7 @@ from tests.support import anthropic_messages, model_api
 from tests.support.completions import ask, events, received, refused
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.real_cli import openai_settings
+from tests.support.talk import await_turns
 
 real = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -35,6 +36,8 @@ def chosen(
     """A gateway whose operator has chosen the modes."""
     settings = {**openai_settings(model), "CHAT_MODE": "model", "IGNORE_TOOLS": "true"}
     with running_gateway(tmp_path_factory.mktemp("chosen"), claude, **settings) as gateway:
+        # A request waits for that, but not as long as the CLI may take where much else runs.
+        await_turns(gateway)
         yield gateway
         gateway.hang_up()
 

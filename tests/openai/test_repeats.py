@@ -15,6 +15,7 @@ from tests.support import model_api
 from tests.support.completions import ANSWER, BEGIN, DELTA, ask, refused
 from tests.support.gateway import Gateway, eventually
 from tests.support.real_cli import openai_settings
+from tests.support.talk import await_turns
 
 COMPLETIONS = "/v1/chat/completions"
 REPEAT = {"X-Stainless-Retry-Count": "1"}
@@ -40,16 +41,26 @@ def starts(folder: Path, name: str) -> int:
 
 def leave(gateway: Gateway, body: dict[str, Any], path: str = COMPLETIONS) -> str:
     """Send a request, and leave once its job runs; returns the job's id."""
-    known = {row["process_id"] for row in gateway.running()}
+
+    def running() -> set[str]:
+        return {row["process_id"] for row in gateway.running()}
+
+    known, found = running(), set[str]()
+
+    def begun() -> set[str]:
+        found.update(running() - known)
+        return found
+
     credentials = b64encode(b":".join([gateway.auth[0].encode(), gateway.auth[1]])).decode()
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
     with closing(HTTPConnection("127.0.0.1", gateway.port)) as connection:
         # As requests writes it: a repeat has the same bytes.
         connection.request("POST", path, json.dumps(body, allow_nan=False), headers)
-        eventually(lambda: {row["process_id"] for row in gateway.running()} - known)
-    ((job, *_),) = [{row["process_id"] for row in gateway.running()} - known]
-    eventually(lambda: list((gateway.state / "left").glob(f"*.{job}")))
-    return str(job)
+        eventually(begun)
+    (job,) = found
+    # Its time for a repeat may be over already.
+    eventually(lambda: list((gateway.state / "left").glob(f"*.{job}")) or job not in running())
+    return job
 
 
 def asking(said: Sequence[str]) -> dict[str, Any]:
@@ -155,7 +166,9 @@ def test_the_call_in_a_repeats_answer_has_a_run_that_waits(
     gateway = start_gateway(claude, **{**openai_settings(model), "RETRY_GRACE": "60"})
     question = {"role": "user", "content": "call: weather {}"}
     tools = [{"type": "function", "function": {"name": "weather"}}]
-    job = leave(gateway, {"messages": [question], "tools": tools})
+    await_turns(gateway)
+    with model.silent():
+        job = leave(gateway, {"messages": [question], "tools": tools})
     eventually(lambda: not gateway.running())
     answer = ask(gateway, messages=[question], tools=tools, headers=REPEAT)
     assert answer.headers["X-Process-ID"] == job

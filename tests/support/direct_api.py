@@ -5,6 +5,7 @@ It does what the text of the last message says:
     say <text>                answer with the words of the text, a piece for each
     tokens <count> [<pause>]  answer with so many pieces `tok `, with so many seconds before each
     ping <count> <pause>      so many pings with pauses, then an answer
+    await <file>              an answer once there is such a file
     think | tool              answer with thoughts, or with a call of a tool
     fail <status> <type> <retry-after or -> <message>    an error instead of an answer
     error-first <type> <message>    a stream with nothing but an error
@@ -18,6 +19,7 @@ import json
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 USAGE = {
@@ -69,7 +71,7 @@ class DirectApi(BaseHTTPRequestHandler):
             else:
                 self._send_json(200, message(asked, verb, rest), {})
         except (BrokenPipeError, ConnectionResetError):
-            self.server.closed += 1
+            self.server.closed.append(text)
             self.close_connection = True
 
     def log_message(self, format: str, *arguments: object) -> None:
@@ -112,8 +114,13 @@ class DirectApi(BaseHTTPRequestHandler):
             held += f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
             if is_fast and len(held) < _PIECE and event["type"] != "message_stop":
                 continue
-            for piece in [bytes([byte]) for byte in held] if verb == "split" else [held]:
-                self.wfile.write(b"%X\r\n%b\r\n" % (len(piece), piece))
+            pieces = [bytes([byte]) for byte in held] if verb == "split" else [held]
+            chunks = [b"%X\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+            if event["type"] == "message_stop":
+                # With it: a client that has its answer may ask again before another write.
+                chunks[-1] += b"0\r\n\r\n"
+            for chunk in chunks:
+                self.wfile.write(chunk)
             held = b""
         if verb == "drop-late":
             self.close_connection = True
@@ -121,7 +128,8 @@ class DirectApi(BaseHTTPRequestHandler):
         if verb == "hang-late":
             self._hang()
             return
-        self.wfile.write(b"0\r\n\r\n")
+        if event["type"] != "message_stop":
+            self.wfile.write(b"0\r\n\r\n")
 
     def _hang(self) -> None:
         assert isinstance(self.server, Server)
@@ -188,6 +196,9 @@ def events(asked: dict[str, Any], verb: str, rest: str) -> Iterator[dict[str, An
         for _ in range(int(count)):
             time.sleep(float(pause))
             yield {"type": "ping"}
+    if verb == "await":
+        while not Path(rest).exists():
+            time.sleep(0.01)
     pause = float(rest.split()[1]) if verb == "tokens" and " " in rest else 0.0
     yield {"type": "message_start", "message": head(asked)}
     for index, (block, deltas) in enumerate(blocks(verb, rest)):
@@ -227,8 +238,8 @@ def message(asked: dict[str, Any], verb: str, rest: str) -> dict[str, Any]:
 class Server(ThreadingHTTPServer):
     """A server on the loopback address.
 
-    `received` has every request; `hanging` counts those that hang, `closed` the answers whose
-    reader closed the connection, and `accepted` the connections.
+    `received` has every request; `hanging` counts those that hang, and `accepted` the connections.
+    `closed` has the texts of the requests whose answers' reader closed the connection.
     """
 
     daemon_threads = True
@@ -238,7 +249,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), DirectApi)
         self.received: list[Received] = []
         self.hanging = 0
-        self.closed = 0
+        self.closed: list[str] = []
         self.accepted = 0
 
     def process_request(self, request: Any, client_address: Any) -> None:

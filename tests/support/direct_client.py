@@ -85,5 +85,11 @@ def record_of(gateway: Gateway, job: str) -> dict[str, Any]:
 
 def eventually_running(gateway: Gateway) -> list[dict[str, Any]]:
     """The rows of the jobs that run, once there are some."""
-    eventually(gateway.running)
-    return gateway.running()
+    rows: list[dict[str, Any]] = []
+
+    def found() -> bool:
+        rows[:] = gateway.running()
+        return bool(rows)
+
+    eventually(found)
+    return rows

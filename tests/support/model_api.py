@@ -26,8 +26,10 @@ Event shapes: Anthropic's Messages API, version 2023-06-01.
 import argparse
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, NamedTuple
@@ -74,6 +76,7 @@ class ModelApi(BaseHTTPRequestHandler):
             return
         if isinstance(self.server, Server):
             self.server.asked.append(asked)
+            self.server.speaks.wait()
         self.reply(asked)
 
     def reply(self, asked: dict[str, Any]) -> None:
@@ -284,6 +287,17 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), ModelApi)
         self.asked: list[dict[str, Any]] = []
         self.scenes: dict[str, Scene] = {}
+        self.speaks = threading.Event()
+        self.speaks.set()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Within this, requests wait for their answers."""
+        self.speaks.clear()
+        try:
+            yield
+        finally:
+            self.speaks.set()
 
 
 def serve(port: int = 0) -> Server:
