@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.event_stream import EventStream
 from tests.support.gateway import Gateway, eventually
 from tests.support.talk import answered, asking
 from tests.support.two_users import ALICE, BOB, KEYS, by, chat
+from tests.support.waiting import stopped
 
 Start = Callable[..., Gateway]
 
@@ -56,6 +58,19 @@ def test_a_queued_job_is_shown(start_gateway: Start) -> None:
         stream.until("job", process_id=second.job_id, status="succeeded")
 
 
+def test_a_job_is_shown_as_queued_however_late_it_comes_into_the_queue(
+    start_gateway: Start,
+) -> None:
+    gateway = start_gateway(MAX_JOBS="1")
+    gateway.chat("silent")
+    with EventStream(gateway) as stream, ThreadPoolExecutor(1) as pool:
+        with stopped(gateway.launcher()):
+            starting = pool.submit(gateway.chat, "result ok", title="Late")
+            stream.until("job", title="Late", status="running")
+        stream.until("job", title="Late", status="queued")
+        starting.result()
+
+
 def test_a_kept_run_is_shown_until_it_has_ended(gateway: Gateway) -> None:
     with EventStream(gateway) as stream:
         run_id = gateway.chat("result ok", keep_alive=100, ask=True).done()["run_id"]
@@ -71,7 +86,8 @@ def test_a_user_sees_what_is_theirs(start_gateway: Start) -> None:
         bobs = chat(gateway, BOB, "result ok").done()["process_id"]
         seen = []
         for change in stream:
-            seen.append(change.data.get("process_id"))
+            # The run of a job that has just ended serves none any more.
+            seen.append(change.data.get("process_id") or change.data["run_id"])
             if change.name == "job" and change.data["status"] == "succeeded":
                 break
         assert set(seen) == {bobs}
