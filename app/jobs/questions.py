@@ -154,6 +154,8 @@ class Questions:
             self._refuse_closed(job, question_id)
             raise QuestionClosed("its answer is damaged") from None
         except InboxClosed:
+            # Another client was so much faster that the job has ended.
+            self._refuse_closed(job, question_id)
             raise QuestionClosed("its job has ended") from None
         except OSError as error:
             if is_out_of_room(error):
