@@ -107,8 +107,10 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Let the worker report to systemd that the gateway answers."""
+    """Let the worker report to systemd that the gateway answers, and miss no signal."""
     worker.notifier = server.notifier
+    # This process's copy.
+    worker.early_signals = server.SIG_QUEUE
 
 
 def on_reload(server):

@@ -7,6 +7,7 @@ import signal
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import gevent
@@ -36,6 +37,8 @@ FIRST_RESPONSE_TIMEOUT = 10.0
 STOP_PATIENCE = 1.0
 # Seconds between two looks whether they are over.
 _STOP_PAUSE = 0.02
+# What ends a worker.
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 STOPPING = "the gateway is shutting down or reloading"
 
@@ -47,6 +50,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **named)
         #: Reports to systemd that workers respond; None without systemd.
         self.notifier: SystemdNotifier | None = None
+        #: What the master's handler has got in this process, before it had handlers of its own.
+        self.early_signals: SimpleQueue[int] = SimpleQueue()
 
     def patch(self) -> None:
         """Have gevent patch the standard library, without its plugins.
@@ -60,6 +65,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Start, in the worker's own process; returns when the worker has stopped."""
         self._stop_requested = Event()
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Handle signals; the master sends its SIGTERM once, and maybe before this."""
+        super().init_signals()
+        with suppress(Empty):
+            while True:
+                if self.early_signals.get_nowait() in _STOPS:
+                    self.handle_exit(signal.SIGTERM, None)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection."""

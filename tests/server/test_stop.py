@@ -4,11 +4,13 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import requests
 
+from app.master import GRACEFUL_TIMEOUT
 from tests.support.gateway import (
     Gateway,
     Stream,
@@ -51,6 +53,25 @@ def test_after_kill_9_of_everything_the_next_start_closes_what_was_left(
     assert not marked_in(gateway.state)
     assert gateway.record(stream.job_id, "ended")["status"] == "lost"
     assert gateway.running() == []
+
+
+def test_a_worker_that_is_just_starting_is_stopped_at_once(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(WORKERS="1")
+    gateway.stop()
+    gateway.copy_code()
+    configuration = gateway.code / "gunicorn.conf.py"
+    text, said = configuration.read_text(encoding="utf-8"), "worker.notifier = server.notifier"
+    assert text.count(said) == 1
+    slow = text.replace(said, f"{said}\n    __import__('time').sleep(2)")
+    configuration.write_text(slow, encoding="utf-8")
+    gateway.process = gateway.launch()
+    eventually(lambda: gateway.log().count("Booting worker") == 2)
+    begun = time.monotonic()
+    assert gateway.stop() == 0
+    # After that the master would kill it.
+    assert time.monotonic() - begun < GRACEFUL_TIMEOUT
 
 
 def test_a_killed_worker_is_replaced(start_gateway: Callable[..., Gateway]) -> None:
