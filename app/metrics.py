@@ -138,12 +138,13 @@ class Metrics:
 
     def count_end(self, status: str, seconds: float, result: Mapping[str, Any] | None) -> None:
         """Count a job that ended `seconds` after its request, with the CLI's last `result`."""
-        self._ended.labels(status).inc()
         self._durations.labels(status).observe(max(0.0, seconds))
         fields = result or {}
         self._cost.inc(cost_in(fields))
         for kind, tokens in tokens_in(fields).items():
             self._tokens.labels(kind).inc(tokens)
+        # Last: another process may read these files at any moment.
+        self._ended.labels(status).inc()
 
     def count_first_line(self, seconds: float) -> None:
         """Count the time until the client that started a job got its first line."""

@@ -39,11 +39,11 @@ class EndLog:
         if not job.links.take_unlogged() or request is None or end is None:
             return
         log_end(request, end, self._name_of)
-        self._metrics.count_end(end.status, _seconds(request, end), end.result)
         if (kind := start_kind(job)) is not None and not end.never_started:
             self._metrics.count_run_start(kind)
         if end.start_retried:
             self._metrics.count_retried_start()
+        self._metrics.count_end(end.status, _seconds(request, end), end.result)
         if entry is not None:
             self._note(entry)
 
