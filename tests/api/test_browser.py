@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from tests.support.gateway import Gateway, Stream, eventually
 from tests.support.quickness import is_quick
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 #: Plain, because it stands in the address of a page.
 PASSWORD = "plain-password"  # noqa: S105

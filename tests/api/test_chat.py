@@ -110,9 +110,7 @@ def test_blank_lines_are_skipped(gateway: Gateway) -> None:
     assert gateway.chat("raw 0a0a610a0a0a620a0a").messages() == [b"a", b"b"]
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=3000).filter(lambda content: b"\r" not in content))
 def test_any_output_comes_back_line_by_line(gateway: Gateway, content: bytes) -> None:
     messages = gateway.chat(f"raw {content.hex()}").messages()

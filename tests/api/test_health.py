@@ -200,11 +200,12 @@ def test_neither_waits_or_starts_a_process(
     )
     claude.chmod(0o755)
     gateway = start_gateway(claude)
-    begun = time.monotonic()
     for _ in range(100):
+        begun = time.monotonic()
         assert gateway.ask("GET", "/health", auth=None).json()["logged_in"] is None
         assert answers(gateway, "/ready") == 200
-    assert time.monotonic() - begun < 4
+        # Who waited for a process would have to wait for 5 s.
+        assert time.monotonic() - begun < 4.5
     assert asked.read_text().count("x") == 1
 
 

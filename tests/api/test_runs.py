@@ -46,7 +46,9 @@ def test_the_run_of_any_job_is_listed(own: Gateway) -> None:
 
 
 def test_what_the_cli_does_by_itself_is_counted(own: Gateway) -> None:
-    own.chat("own 0.1", keep_alive=30).done()
+    go = own.folder / "go"
+    own.chat(f"own {go}", keep_alive=30).done()
+    go.touch()
     eventually(lambda: runs_of(own)[0]["own_turns"] == 1)
     assert runs_of(own)[0]["own_cost_usd"] == 0.25
 

@@ -159,7 +159,7 @@ def test_the_real_clis_sessions_are_listed_renamed_forked_and_read(real: Gateway
         3,
     )
     # A new title is found.
-    running = real.chat("wait: 2", session_id=session, keep_alive="1m")
+    running = real.chat("wait: 6", session_id=session, keep_alive="1m")
     running.next()
     body = {"subtype": "rename_session", "title": "Renamed"}
     answer = real.ask("POST", f"/jobs/{running.job_id}/control", json=body)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from app import origin
-from tests.support.gateway import AUTH, PASSWORD, Gateway
+from tests.support.gateway import AUTH, PASSWORD, PATIENCE, Gateway
 
 BASIC = 'Basic realm="claudecode2api", charset="UTF-8"'
 
@@ -289,7 +289,9 @@ def test_only_allowed_host_names_are_served(start_gateway: Callable[..., Gateway
 def test_credentials_may_come_from_any_client(gateway: Gateway) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        assert session.get(gateway.url + "/processes", auth=AUTH, timeout=5).status_code == 200
+        assert (
+            session.get(gateway.url + "/processes", auth=AUTH, timeout=PATIENCE).status_code == 200
+        )
 
 
 def test_many_wrong_passwords_at_once_hold_up_no_other(

@@ -316,7 +316,10 @@ class Gateway:
 
     def processes_of(self, job_id: str) -> Running:
         """The supervisor and the CLI of a running job."""
-        found = Job(str(self.state), job_id).run.running()
+        job = Job(str(self.state), job_id)
+        # A client may read the first line before the supervisor has written who prints it.
+        eventually(lambda: job.run.running() is not None)
+        found = job.run.running()
         assert found is not None
         return found
 

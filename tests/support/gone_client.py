@@ -13,13 +13,16 @@ from tests.support.gateway import Gateway
 
 
 @contextmanager
-def gone_at_the_end(gateway: Gateway, path: str, body: dict[str, Any]) -> Iterator[None]:
+def gone_at_the_end(
+    gateway: Gateway, path: str, body: dict[str, Any], more: dict[str, str] | None = None
+) -> Iterator[None]:
     """A request, whose client resets its connection at the end of this context.
 
-    The gateway must not answer before, and must have read the request by then.
+    The gateway must not answer before, and must have read the request by then. `more` are headers.
     """
     credentials = b64encode(b":".join([gateway.auth[0].encode(), gateway.auth[1]])).decode()
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
+    headers |= more or {}
     connection = HTTPConnection("127.0.0.1", gateway.port)
     try:
         connection.request("POST", path, json.dumps(body), headers)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import model_api
 from tests.support.gateway import Gateway, running_gateway
+from tests.support.talk import await_turns
 
 #: The key of a client of the OpenAI API.
 API_KEY = "a-key-for-tests-of-clients"
@@ -69,6 +70,8 @@ def real(
     """A gateway with the real CLI, signed in with a dummy key."""
     settings = _signed_in(model)
     with running_gateway(tmp_path_factory.mktemp("real"), claude, **settings) as gateway:
+        # A request waits 5 s for that, and the CLI may take longer here.
+        await_turns(gateway)
         yield gateway
 
 
@@ -97,6 +100,7 @@ def face(
     """A gateway that takes a key, and whose CLI gives up at the first error."""
     settings = openai_settings(model)
     with running_gateway(tmp_path_factory.mktemp("face"), claude, **settings) as gateway:
+        await_turns(gateway)
         yield gateway
 
 

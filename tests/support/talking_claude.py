@@ -8,7 +8,8 @@ message can have
     ask <tool> <json>    ask whether the tool may be used, and print the answer
     final <path>         write the turn's last words until there is such a file: a message that
                          comes in meanwhile gets a turn of its own
-    own <seconds>        after the turn, begin one without a message of the client
+    own <seconds>        after the turn, begin one without a message of the client; with a path
+                         instead, once there is such a file
     note <path> <word>   add the word to a file, so that a test can count what was carried out
 
 A message that is to be known without an answer is printed in a line of type `known`, and so is an
@@ -190,10 +191,17 @@ class Talk:
         self._verbs["await"](path)
         self._folds = False
 
-    def _begin_own(self, seconds: str) -> None:
-        timer = threading.Timer(
-            float(seconds), self._put, [{"message": {"content": ""}, "priority": "later"}]
-        )
+    def _begin_own(self, when: str) -> None:
+        message: Fields = {"message": {"content": ""}, "priority": "later"}
+
+        def begin() -> None:
+            self._verbs["await"](when)
+            self._put(message)
+
+        if when.startswith("/"):
+            threading.Thread(target=begin, daemon=True).start()
+            return
+        timer = threading.Timer(float(when), self._put, [message])
         timer.daemon = True
         timer.start()
 
