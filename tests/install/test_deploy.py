@@ -182,8 +182,8 @@ def test_a_client_that_hangs_up_ends_its_job_at_once(proxy: Proxy, version: str)
         _until(curl, b"data: a\n")
         assert len(proxy.gateway.running()) == 1
         curl.kill()
-    # Sooner than a heartbeat, at which a write would fail.
-    eventually(lambda: proxy.gateway.running() == [], patience=5)
+    # Sooner than a heartbeat, after 15 s, at which a write would fail.
+    eventually(lambda: proxy.gateway.running() == [], patience=12)
 
 
 def test_a_stream_is_resumed(proxy: Proxy) -> None:

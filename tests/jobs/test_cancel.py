@@ -3,15 +3,16 @@
 import json
 import os
 import random
-import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.support.gateway import Gateway, Stream, alive, eventually, marked_in
+from tests.support.gateway import Gateway, Stream, alive, eventually, kill_all, marked_in
+from tests.support.waiting import remove_folder
 
 
 def test_delete_ends_a_job_and_its_stream_ends_with_done(gateway: Gateway) -> None:
@@ -54,12 +55,15 @@ def test_no_process_of_a_cancelled_job_is_left(gateway: Gateway, kind: str) -> N
     assert answer["signal"] == ("SIGKILL" if "deaf" in kind else "SIGTERM")
 
 
-def test_a_cli_that_ignores_signals_is_killed_after_its_grace_period(gateway: Gateway) -> None:
+def test_a_cli_that_ignores_signals_is_killed_after_its_grace_period(
+    gateway_with: Callable[..., Gateway],
+) -> None:
+    gateway = gateway_with(KILL_GRACE="2")
     stream = gateway.chat("deaf", "child deaf session", "silent")
     stream.next()
     started = time.monotonic()
     answer = gateway.ask("DELETE", f"/chat/{stream.job_id}").json()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 15
     assert (answer["signal"], answer["killed"]) == ("SIGKILL", 2)
     assert not marked_in(gateway.state)
     done = stream.done()
@@ -72,11 +76,11 @@ def test_a_disconnect_ends_a_silent_job_at_once(gateway: Gateway) -> None:
     started = time.monotonic()
     stream.close()
     # A process that is being killed loses its environment before it is gone.
-    eventually(lambda: not marked_in(gateway.state) and not alive(child), patience=10)
+    eventually(lambda: not marked_in(gateway.state) and not alive(child))
     eventually(lambda: not gateway.running())
     assert gateway.record(stream.job_id, "ended")["status"] == "cancelled"
     # Far less than the 15 s until the next ping.
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 12
 
 
 def test_a_disconnect_ends_a_job_whose_output_is_not_read(gateway: Gateway) -> None:
@@ -92,7 +96,8 @@ def test_a_job_ends_with_its_cli_even_if_a_child_holds_its_output(gateway: Gatew
     stream = gateway.chat("heir", "child deaf session", "result ok")
     child = json.loads(stream.next().data)["child"]
     assert stream.done()["status"] == "succeeded"
-    assert time.monotonic() - started < 5
+    # Far less than the 1000 s for which the children live.
+    assert time.monotonic() - started < 20
     assert not alive(child)
     assert not marked_in(gateway.state)
 
@@ -173,8 +178,8 @@ def test_jobs_start_after_an_idle_supervisor_was_killed(gateway: Gateway) -> Non
         supervisors.add(gateway.processes_of(job_id).supervisor.pid)
     launcher = gateway.launcher()
     os.kill(launcher, signal.SIGSTOP)
-    for pid in supervisors:
-        os.kill(pid, signal.SIGKILL)
+    # One that has had enough jobs has exited.
+    kill_all(*supervisors)
     os.kill(launcher, signal.SIGCONT)
     streams = [gateway.chat("line a", "silent") for _ in range(6)]
     for stream in streams:
@@ -220,7 +225,7 @@ def test_many_jobs_leave_nothing_open(gateway: Gateway) -> None:
     for _ in range(20):
         gateway.chat("result ok").done()
     before = descriptors()
-    for _ in range(200):
+    for _ in range(80):
         stream = gateway.chat("result ok")
         stream.done()
         stream.close()
@@ -230,11 +235,12 @@ def test_many_jobs_leave_nothing_open(gateway: Gateway) -> None:
 def test_a_folder_that_is_removed_while_its_job_runs_ends_the_job(gateway: Gateway) -> None:
     stream = gateway.chat("line a", "silent")
     stream.next()
-    shutil.rmtree(gateway.state / "jobs" / stream.job_id)
-    marks = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
-    assert any(_has(pid, stream) for pid in marks)
+    marked = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    marked = [pid for pid in marked if _has(pid, stream)]
+    assert marked
+    remove_folder(gateway, stream.job_id)
     stream.close()
-    eventually(lambda: not any(_has(pid, stream) for pid in marks))
+    eventually(lambda: not any(_has(pid, stream) for pid in marked))
     assert gateway.running() == []
 
 

@@ -141,7 +141,7 @@ def test_a_malformed_key_is_refused(gateway: Gateway, key: Any) -> None:
 
 
 def test_keys_are_removed_with_their_jobs(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(JOB_RETENTION="0")
+    gateway = start_gateway()
     gateway.opened(post(gateway, str(uuid4()), "result ok")).done()
     assert len(list((gateway.state / "keys").iterdir())) == 1
     spool = Spool(gateway.state)

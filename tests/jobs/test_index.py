@@ -289,7 +289,7 @@ def test_a_damaged_index_is_not_read_and_is_replaced(spool: Spool, deed: str) ->
     assert entry is not None
     upkeep.note(entry)
     upkeep.write_noted()
-    eventually(lambda: not upkeep.step() and _is_complete(index), patience=10)
+    eventually(lambda: not upkeep.step() and _is_complete(index))
     assert set(listed(spool, index)) == {*expected, entry.position.id}
     assert len(index.newest(Filter(), None, 100)) == len(jobs) + 1
     assert Path(spool.state, "index/jobs.sqlite").stat().st_mode & 0o777 == 0o600
@@ -315,7 +315,8 @@ def test_a_database_that_a_job_made_and_stamped_blocks_nothing(spool: Spool) -> 
     started = time.monotonic()
     with pytest.raises(IndexUnusable):
         index.sums([])
-    assert time.monotonic() - started < 15
+    # It is endless.
+    assert time.monotonic() - started < 30
     fill(spool, index)
 
 
@@ -328,7 +329,7 @@ def test_a_lock_of_a_job_blocks_nothing_for_long(spool: Spool) -> None:
         eventually(lambda: not _is_complete(index))
         assert len(listed(spool, index)) == 1
         # The job has the lock of the old folder.
-        eventually(lambda: not upkeep.step() and _is_complete(index), patience=10)
+        eventually(lambda: not upkeep.step() and _is_complete(index))
         holder.kill()
 
 
@@ -487,7 +488,8 @@ def test_a_job_that_damages_the_index_while_requests_run_changes_no_answer(
             assert gateway.chat(f"shell {command}", "result ok").done()["status"] == "succeeded"
         stopped.set()
         assert all(each.result() for each in asking)
-    assert max(slow) < 5
+    # A pipe or a lock would hold one up for ever.
+    assert max(slow) < 15
     count = 20 + len(DEEDS)
     assert gateway.ask("GET", "/stats").json()["jobs"]["succeeded"] == count
     rows = gateway.ask("GET", "/jobs?limit=500").json()["jobs"]
@@ -506,12 +508,11 @@ def test_one_worker_keeps_the_index_and_another_takes_over(start_gateway: Start)
         pids = [int(row[4]) for row in rows if row[1] == "POSIX" and row[5].endswith(inode)]
         return pids[0] if pids else 0
 
-    eventually(keeper)
-    first = keeper()
-    assert first in gateway.workers()
+    found: list[int] = []
+    eventually(lambda: found.append(keeper()) or found[-1] in gateway.workers())
+    first = found[-1]
     gateway.kill_workers(first)
-    eventually(lambda: keeper() not in (0, first))
-    assert keeper() in gateway.workers()
+    eventually(lambda: keeper() in {*gateway.workers()} - {first})
     gateway.reload()
     eventually(lambda: keeper() in gateway.workers())
 

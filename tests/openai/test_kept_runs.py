@@ -148,9 +148,12 @@ def test_a_cut_answer_ends_a_run_to_which_no_history_leads(talking: Gateway) -> 
 
 
 def test_a_conversation_goes_on_after_a_turn_of_the_clis_own(talking: Gateway) -> None:
-    start = f"own 0.3\n{TURN}"
+    own = talking.folder / "own"
+    start = f"own {own}\n{TURN}"
     first = job_of(talking, ask(talking, start))
     session = first["session_id"]
+    # After the end of the job: it would be a part of that.
+    own.touch()
 
     def own_turns() -> int:
         (row,) = talking.ask("GET", "/runs").json()["runs"]

@@ -53,6 +53,8 @@ def never_more_than_one_cli(gateway: Gateway) -> Iterator[None]:
     def watch() -> None:
         while not done.is_set():
             found = {pid for pid in marked_in(gateway.state) if _is_cli(pid)}
+            # One may have ended, and another begun, while they were looked for.
+            found = {pid for pid in found if alive(pid)}
             most[0] = max(most[0], found, key=len)
 
     thread = threading.Thread(target=watch)
@@ -101,8 +103,8 @@ def test_a_job_of_a_kept_run_has_only_its_own_lines(talking: Gateway) -> None:
 
 
 def test_a_slow_reader_gets_nothing_that_the_run_prints_after_the_job(talking: Gateway) -> None:
-    gate = talking.folder / "gate"
-    stream = talking.chat("line one", f"await {gate}", "own 0.3", keep_alive=60)
+    gate, own = talking.folder / "gate", talking.folder / "own"
+    stream = talking.chat("line one", f"await {gate}", f"own {own}", keep_alive=60)
     _await_line(stream, b"one")
     job = Job(str(talking.state), stream.job_id)
     with ExitStack() as stack:
@@ -113,17 +115,23 @@ def test_a_slow_reader_gets_nothing_that_the_run_prints_after_the_job(talking: G
         end = job.end()
         assert end is not None
         assert end.span_end is not None
+        own.touch()
         eventually(lambda: job.size() > int(end.span_end or 0))
     printed = Path(job.output).read_bytes()[: end.span_end].splitlines()
     assert stream.messages() == printed[printed.index(b"one") + 1 :]
 
 
 def test_a_run_ends_when_its_time_is_over(talking: Gateway) -> None:
-    end = turn(talking, "line one", keep_alive=0.5)
-    (run,) = (each for each in kept(talking) if each.id == end["run_id"])
-    cli = cli_of(run)
+    gate = talking.folder / "gate"
+    stream = talking.chat("line one", f"await {gate}", keep_alive=0.5)
+    _await_line(stream, b"one")
+    cli = talking.processes_of(stream.job_id).cli.pid
+    gate.touch()
+    end = stream.done()
+    # It was kept: the CLI had not exited at the end of the job.
+    assert (end["run_id"], end["exit_code"]) == (stream.job_id, None)
     eventually(lambda: not alive(cli))
-    eventually(lambda: all(each.id != run.id for each in kept(talking)))
+    eventually(lambda: all(each.id != end["run_id"] for each in kept(talking)))
 
 
 def test_a_job_with_another_command_line_gets_another_run(talking: Gateway) -> None:
@@ -398,9 +406,11 @@ def test_the_run_used_least_recently_goes_first(start_gateway: Callable[..., Gat
 def test_a_cli_that_begins_too_many_turns_is_ended(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(OWN_TURNS="0")
     await_turns(gateway)
-    first = turn(gateway, "own 0.3")
+    own = gateway.folder / "own"
+    first = turn(gateway, f"own {own}")
     (run,) = kept(gateway)
     cli = cli_of(run)
+    own.touch()
     eventually(lambda: not alive(cli))
     second = turn(gateway, "line two", session_id=first["session_id"])
     assert second["status"] == "succeeded"

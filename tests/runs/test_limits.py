@@ -20,7 +20,8 @@ def test_a_job_that_takes_too_long_is_ended_with_status_timed_out(gateway: Gatew
 def test_a_silent_job_is_ended_and_one_that_prints_is_not(gateway: Gateway) -> None:
     done = gateway.chat("line a", "silent", idle_timeout=0.3).done()
     assert (done["status"], done["reason"]) == ("timed_out", "idle_timeout")
-    printing = gateway.chat("chatter 8 0.1", "result ok", idle_timeout=0.6)
+    # Longer than the limit altogether; the start of a CLI takes up to a few seconds, too.
+    printing = gateway.chat("chatter 25 0.2", "result ok", idle_timeout=4)
     assert printing.done()["status"] == "succeeded"
 
 

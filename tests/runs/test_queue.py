@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.gateway import Gateway, Stream, eventually, marked_in
-from tests.support.waiting import flag, statuses
+from tests.support.waiting import flag, kill_with_launcher, statuses
 
 Start = Callable[..., Gateway]
 #: Sessions that requests continue.
@@ -276,7 +276,7 @@ def test_a_queue_from_before_the_machines_last_start_is_discarded(
     gateway.chat("line a", "silent").next()
     second = gateway.chat("line b")
     assert second.next().data == b"queued 1"
-    gateway.kill()
+    kill_with_launcher(gateway)
     queue = gateway.state / "queue"
     record = json.loads(queue.read_bytes())
     queue.write_text(json.dumps({**record, "boot_id": "another"}), encoding="utf-8")

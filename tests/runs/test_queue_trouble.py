@@ -4,15 +4,22 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import alive, eventually
-from tests.support.waiting import Start, begin, flag, statuses, stopped
+from tests.support.gateway import PATIENCE, alive, eventually
+from tests.support.waiting import (
+    Start,
+    begin,
+    flag,
+    kill_with_launcher,
+    remove_folder,
+    statuses,
+    stopped,
+)
 
 
 def children_of(pid: int) -> list[int]:
@@ -126,7 +133,7 @@ def test_a_damaged_queue_counts_as_missing(start_gateway: Start, content: str) -
     queue = gateway.state / "queue"
     record = json.loads(queue.read_bytes())
     rows = {"rows": 5, "row": [5], "names": [[5, 6]], "list": [[["x"], "slot"]]}[content]
-    gateway.kill()
+    kill_with_launcher(gateway)
     queue.write_text(json.dumps({**record, "rows": rows}), encoding="utf-8")
     gateway.start()
     assert gateway.ask("GET", "/processes").status_code == 200
@@ -142,9 +149,9 @@ def test_a_job_whose_folder_is_removed_while_it_waits_ends_its_stream(
     begin(gateway, f"await {gate}", "result ok")
     second = gateway.chat("line b", "result ok")
     assert second.next().data == b"queued 1"
-    subprocess.run(["rm", "-r", gateway.state / "jobs" / second.job_id], check=True)
+    remove_folder(gateway, second.job_id)
     gate.touch()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     for event in second:
         if event.name != ":":
             break
@@ -216,8 +223,8 @@ def test_a_job_that_an_earlier_launchers_supervisor_claims_late_takes_a_slot(
 def test_a_running_job_whose_folder_is_removed_ends_its_stream(start_gateway: Start) -> None:
     gateway = start_gateway(HEARTBEAT="0.2")
     stream = begin(gateway, "silent")
-    subprocess.run(["rm", "-r", gateway.state / "jobs" / stream.job_id], check=True)
-    deadline = time.monotonic() + 12
+    remove_folder(gateway, stream.job_id)
+    deadline = time.monotonic() + PATIENCE
     for event in stream:
         if event.name != ":":
             break

@@ -5,10 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from app.runs.supervisor.job_loop import JOBS_EACH
 from tests.support.gateway import ROOT, Gateway
 
 
+# One job after the other, as many as a supervisor has.
+@pytest.mark.timeout(240)
 def test_a_supervisor_is_replaced_after_a_number_of_jobs_and_no_job_fails(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:

@@ -99,12 +99,13 @@ def test_a_server_in_the_background_does_not_keep_a_job(real: Gateway) -> None:
 
 
 def test_an_answer_that_is_there_is_not_timed_out(real: Gateway) -> None:
-    done = real.chat(background(300), timeout=4, background_wait=60).done()
+    done = real.chat(background(300), timeout=10, background_wait=60).done()
     assert done["status"] == "succeeded"
 
 
 def test_a_command_that_ends_wakes_the_model_and_both_answers_are_the_result(real: Gateway) -> None:
-    stream = real.chat(background(2), background_wait=30)
+    # It goes on until after the first answer.
+    stream = real.chat(background(5), background_wait=30)
     lines = stream.messages()
     results = fields_of(lines, "result")
     assert len(results) == 2
@@ -127,7 +128,7 @@ def test_an_agent_that_is_cut_short_is_no_success(
     settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy"}
     settings["CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS"] = "1000"
     with running_gateway(tmp_path, claude, **settings) as gateway:
-        limit = {"timeout": 4} if fields else {}
+        limit = {"timeout": 10} if fields else {}
         done = gateway.chat(agent(30), **fields, **limit).done()
     assert (done["status"], done["reason"]) == ("failed", "background_stopped")
     assert [task["status"] for task in done["background"]] == ["stopped"]

@@ -141,6 +141,8 @@ def test_a_message_on_a_full_disk_is_refused_whole(small_disk: Path, start_gatew
     await_turns(gateway)
     stream, question = asking(gateway, ASK, keep_alive=60)
     folder = small_disk / "jobs" / stream.job_id
+    # The worker notes how long that took.
+    eventually((folder / "first_line").is_symlink)
     before = {path.relative_to(folder) for path in folder.rglob("*")}
     filler = small_disk / "filler"
     with suppress(OSError), filler.open("wb", buffering=0) as file:

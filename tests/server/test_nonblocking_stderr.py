@@ -103,7 +103,8 @@ def test_a_gateway_whose_log_is_not_read_answers_as_ever(
         for _ in range(200):
             # Each is a line of 4000 characters.
             gateway.ask("GET", "/" + "x" * 3900)
-        assert time.monotonic() - begun < 20
+        # Otherwise each would wait for ever.
+        assert time.monotonic() - begun < 50
         assert gateway.chat("line a", "result ok").done()["status"] == "succeeded"
         metrics = gateway.ask("GET", "/metrics").text
         (dropped,) = re.findall(r"^claudecode2api_dropped_log_lines_total (.*)$", metrics, re.M)

@@ -16,6 +16,7 @@ from tests.support.gateway import (
     Stream,
     alive,
     eventually,
+    kill_all,
     marked_in,
 )
 
@@ -43,10 +44,8 @@ def test_after_kill_9_of_everything_the_next_start_closes_what_was_left(
     stream.next()
     stream.next()
     assert gateway.process is not None
-    for pid in (gateway.process.pid, *_served(gateway)):
-        # One that finds out what the CLI can do may end by itself.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    # One that finds out what the CLI can do may end by itself.
+    kill_all(gateway.process.pid, *_served(gateway))
     gateway.process.wait()
     assert marked_in(gateway.state)
     gateway.start()
@@ -103,8 +102,8 @@ def test_a_request_that_arrives_while_a_worker_stops_starts_nothing_there(
 ) -> None:
     gateway = start_gateway()
     assert gateway.process is not None
-    gateway.process.send_signal(signal.SIGHUP)
     before = set(gateway.workers())
+    gateway.process.send_signal(signal.SIGHUP)
     statuses = []
     jobs: list[Stream] = []
     while before & set(gateway.workers()):

@@ -1,9 +1,7 @@
 """A gateway starts and serves, whatever state its STATE_DIR is in."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,7 @@ from app.jobs.store import Spool
 from app.records.job_records import JobEnd, JobRequest
 from app.records.run import RunExit, RunStart
 from app.runs.detect_dead import is_dead
-from tests.support.gateway import Gateway, eventually, marked_in
+from tests.support.gateway import Gateway, eventually, kill_all, marked_in
 from tests.support.hostile import PLACED, Start, create_job, serves
 
 
@@ -145,8 +143,7 @@ def test_a_damaged_job_does_not_prevent_a_start(start_gateway: Callable[..., Gat
         stream.next()
     assert gateway.process is not None
     supervisors = [gateway.processes_of(each.job_id).supervisor.pid for each in streams]
-    for pid in (gateway.process.pid, *gateway.workers(), *supervisors):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(gateway.process.pid, *gateway.workers(), *supervisors)
     gateway.process.wait()
     jobs = [gateway.state / "jobs" / stream.job_id for stream in streams]
     (jobs[0] / "job.json").write_bytes(b"")

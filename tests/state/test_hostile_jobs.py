@@ -210,7 +210,8 @@ def test_a_job_that_holds_a_lock_blocks_no_worker(gateway: Gateway, folder: str)
     )
     # Nothing was started, so the client may retry.
     assert key.status_code in (200, 503), key.text
-    assert time.monotonic() - started < 10
+    # It is held for a minute.
+    assert time.monotonic() - started < 20
     serves(gateway)
     end_all(gateway, job.job_id)
 
@@ -325,6 +326,7 @@ def _attacks(gateway: Gateway) -> list[str]:
     return [*own, *shared, *others]
 
 
+@pytest.mark.timeout(180)
 def test_a_hundred_attacks_under_load_do_not_affect_other_jobs(
     start_gateway: Start,
 ) -> None:
@@ -359,7 +361,8 @@ def test_a_hundred_attacks_under_load_do_not_affect_other_jobs(
         eventually(lambda: not _left(tuple(hostile)), patience=40)
         stopped.set()
         watching.result()
-    assert max(slow) < 5
+    # A pipe or a lock would hold one up for ever.
+    assert max(slow) < 15
     eventually(lambda: _starts(gateway))
     serves(gateway)
     eventually(lambda: not gateway.running(), lambda: f"still there: {gateway.running()}")

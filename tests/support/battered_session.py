@@ -197,7 +197,7 @@ class Session:
     def _finish(self, turn: Turn) -> None:
         assert turn.listener is not None
         # All workers may start anew.
-        turn.listener.join(3 * PATIENCE)
+        turn.listener.join(2 * PATIENCE)
         assert not turn.listener.is_alive(), (self.story, turn.listener.job_id)
         turn.done = json.loads(turn.listener.events[-1].data)
 

@@ -29,7 +29,8 @@ from tests.support.described import check_answer, check_body
 ROOT = Path(__file__).parents[2]
 PASSWORD = "p:äss wörd"  # noqa: S105 - a colon, a space and letters that are not ASCII
 AUTH = ("admin", PASSWORD.encode())
-PATIENCE = 20.0
+#: Seconds for what comes true in a moment, on a machine with much other work.
+PATIENCE = 40.0
 #: The exit status of a gateway that cannot use its settings (sysexits.h).
 EX_CONFIG = 78
 
@@ -133,7 +134,8 @@ class Gateway:
             "AUTH_PASSWORD": PASSWORD,
             "CLAUDE_PATH": str(claude),
             "STATE_DIR": str(self.state),
-            "KILL_GRACE": "2",
+            # As by default: a CLI that is not scheduled for a second still ends by SIGINT.
+            "KILL_GRACE": "8",
             # A test that leaves a job wants it to end.
             "RETRY_GRACE": "0",
             # The fake CLI prints no line by itself, and tests kill it.
@@ -232,9 +234,19 @@ class Gateway:
         return [int(child) for child in children.split() if processes.identify(int(child))]
 
     def launcher(self) -> int:
-        """The pid of the launcher: the holder of its lock (F_GETLK of fcntl(2))."""
+        """The pid of the launcher, once there is one."""
+        # A start does not wait for it. And a signal to 0 would reach the group of the test.
+        eventually(self._launcher)
+        return self._launcher()
+
+    def _launcher(self) -> int:
+        """The holder of the launcher's lock, 0 for none (F_GETLK of fcntl(2))."""
         layout = "hhqqi4x"
-        with (self.state / "launcher.lock").open("rb") as lock:
+        try:
+            lock = (self.state / "launcher.lock").open("rb")
+        except FileNotFoundError:
+            return 0
+        with lock:
             asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             pid: int = struct.unpack(layout, fcntl.fcntl(lock, fcntl.F_GETLK, asked))[4]
         return pid
@@ -421,6 +433,13 @@ def marked_in(state: Path) -> list[int]:
 def alive(pid: int) -> bool:
     """Whether this process runs; a zombie does not."""
     return processes.identify(pid) is not None
+
+
+def kill_all(*pids: int) -> None:
+    """End these processes with SIGKILL; one may end because another has."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def eventually(

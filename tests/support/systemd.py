@@ -92,7 +92,7 @@ class Machine:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        eventually(self._has_booted, lambda: "the machine does not boot")
+        eventually(self._has_booted, lambda: "the machine does not boot", patience=100)
 
     def _has_booted(self) -> bool:
         assert self._nspawn is not None

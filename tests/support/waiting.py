@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import requests
 
-from tests.support.gateway import Gateway, Stream
+from tests.support.gateway import Gateway, Stream, alive, eventually
 
 #: Starts a gateway with these settings: the fixture `start_gateway`.
 Start = Callable[..., Gateway]
@@ -35,6 +36,20 @@ def begin(gateway: Gateway, *verbs: str, **fields: object) -> Stream:
     stream = gateway.chat("line begun", *verbs, **fields)
     assert next(event.data for event in stream if event.name != ":") == b"begun"
     return stream
+
+
+def kill_with_launcher(gateway: Gateway) -> None:
+    """End the gateway with SIGKILL; its launcher, which ends by itself, writes nothing any more."""
+    launcher = gateway.launcher()
+    gateway.kill()
+    eventually(lambda: not alive(launcher))
+
+
+def remove_folder(gateway: Gateway, job_id: str) -> None:
+    """Remove a job's folder; its supervisor writes nothing into it meanwhile."""
+    away = gateway.state / f"removed-{job_id}"
+    (gateway.state / "jobs" / job_id).rename(away)
+    shutil.rmtree(away)
 
 
 @contextlib.contextmanager
