@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -168,6 +169,21 @@ def test_a_plain_job_of_the_session_gets_another_run(talking: Gateway) -> None:
     assert second["status"] == "succeeded"
     assert "run_id" not in second
     assert all(run.id != first["run_id"] for run in kept(talking))
+
+
+def test_a_run_that_stands_still_for_a_moment_serves_the_next_job_all_the_same(
+    talking: Gateway,
+) -> None:
+    first = turn(talking, "line one")
+    cli = talking.processes_of(first["run_id"]).cli.pid
+    with ThreadPoolExecutor(1) as pool:
+        with stopped(cli):
+            second = pool.submit(turn, talking, "line two", session_id=first["session_id"])
+            eventually(talking.running)
+            begun = time.monotonic()
+            eventually(lambda: time.monotonic() > begun + 3)
+        end = second.result()
+    assert (end["status"], end["run_id"]) == ("succeeded", first["run_id"])
 
 
 def test_an_interrupt_leaves_the_run(talking: Gateway) -> None:
