@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.gateway import Gateway, running_gateway, write_fake
+from tests.support.talk import await_turns
 from tests.support.terminal import Terminal
 from tests.support.tool import Tool, tool_of
 
@@ -90,6 +91,8 @@ def fake_claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _shared(fake_claude: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("gateway"), fake_claude) as running:
+        # What depends on it waits some seconds, and fails then.
+        await_turns(running)
         yield running
 
 
@@ -115,6 +118,7 @@ def _shared_with(
                 stack.close()
                 folder = tmp_path_factory.mktemp("shared")
                 found = stack.enter_context(running_gateway(folder, fake_claude, **settings))
+                await_turns(found)
                 last = (file, settings)
             return found
 

@@ -10,6 +10,7 @@ from tests.support.console import sign_in
 from tests.support.gateway import PASSWORD, Gateway, eventually, running_gateway
 from tests.support.real_cli import without_network
 from tests.support.story import call, telling, text
+from tests.support.talk import await_turns
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -38,6 +39,7 @@ def test_each_preset_allows_and_asks_what_it_says(page: Page, claude: Path, tmp_
     with telling({"Go": story}) as model:
         settings = {**without_network(model), "ANTHROPIC_API_KEY": "dummy", "SPARES": "0"}
         with running_gateway(tmp_path, claude, **settings) as gateway:
+            await_turns(gateway)
             sign_in(page, gateway.url, "admin", PASSWORD)
             for name, expected in PRESETS.items():
                 job = start(page, project, name)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.console.test_job import show, start
 from tests.support.console import sign_in
 from tests.support.gateway import PASSWORD, Gateway
-from tests.support.talk import states_of
+from tests.support.talk import await_turns, states_of
 
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -32,6 +32,7 @@ def test_words_arrive_as_the_model_writes_them_also_after_a_reload(
 
 
 def test_a_permission_is_given_and_another_one_denied_with_words(page: Page, real: Gateway) -> None:
+    await_turns(real)
     job = start(real, "bash: touch given.txt", ask=True)
     conversation = show(page, real, job)
     page.get_by_role("button", name="Allow once").click()
@@ -48,6 +49,7 @@ def test_a_permission_is_given_and_another_one_denied_with_words(page: Page, rea
 
 
 def test_a_job_hears_a_message_and_obeys_an_interrupt(page: Page, real: Gateway) -> None:
+    await_turns(real)
     job = start(real, "slow: 600 0.1", ask=True, include_partial_messages=True)
     conversation = show(page, real, job)
     expect(conversation.get_by_text("word-3").last).to_be_visible()

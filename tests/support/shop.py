@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.gateway import Gateway, eventually, running_gateway
 from tests.support.real_cli import without_network
 from tests.support.story import Block, call, telling, text, thinking
+from tests.support.talk import await_turns
 
 CART = '''"""A shopping cart."""
 
@@ -115,6 +116,7 @@ def busy_gateway(folder: Path, claude: Path) -> Iterator[tuple[Gateway, dict[str
             project.mkdir()
             (project / "cart.py").write_text(CART, encoding="utf-8")
             (project / "test_cart.py").write_text(TEST, encoding="utf-8")
+            await_turns(gateway)
             yield gateway, start_jobs(gateway, project)
 
 

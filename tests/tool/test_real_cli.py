@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import model_api
 from tests.support.gateway import Gateway, eventually
-from tests.support.talk import states_of
+from tests.support.talk import await_turns, states_of
 from tests.support.terminal import Terminal, read_all
 from tests.support.tool import Tool, tool_of
 
@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 @pytest.fixture
 def real_tool(real: Gateway, tmp_path: Path) -> Tool:
     """The command, with a gateway that has the real CLI."""
+    await_turns(real)
     return tool_of(real, tmp_path / "checkout")
 
 
