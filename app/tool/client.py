@@ -71,12 +71,16 @@ class Client:
 
         Raises RequestRefused and Unreachable.
         """
-        timeout = (CONNECT_PATIENCE, silence or self._silence)
+        timeout = (CONNECT_PATIENCE, self._silence)
         response = self._request(method, path, stream=True, timeout=timeout, **named)
         kind = response.headers.get("Content-Type", "")
         if not kind.startswith("text/event-stream"):
             response.close()
             raise self._not_a_gateway()
+        if silence is not None:
+            # Not before: a busy gateway may need longer for the first byte. There is no other way
+            # to the socket (urllib3 2.8).
+            response.raw._fp.fp.raw._sock.settimeout(silence)
         return response
 
     def _request(

@@ -6,10 +6,12 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from app.tool.logs import CAUGHT_UP
 from tests.support.gateway import PATIENCE, Gateway, eventually
 from tests.support.tool import Tool
 
@@ -72,6 +74,13 @@ def test_logs_of_a_running_job_are_what_it_has_printed_so_far(gateway: Gateway, 
         stream.job_id[:8].encode()
     )
     assert gateway.running()
+
+
+def test_logs_of_a_busy_gateway_begin_late(gateway: Gateway, tool: Tool, ended: str) -> None:
+    with CuttingProxy(gateway.port, 1 << 30, CAUGHT_UP + 0.5) as proxy:
+        done = tool.run("logs", "--url", f"http://127.0.0.1:{proxy.port}", ended)
+    assert (done.returncode, done.stdout) == (0, b"Hello\n")
+    assert done.stderr.startswith(b"succeeded, ")
 
 
 def test_following_goes_on_to_the_end_and_reports_it(gateway: Gateway, tool: Tool) -> None:
@@ -143,10 +152,14 @@ def test_an_id_that_fits_many_is_refused(gateway: Gateway, tool: Tool) -> None:
 
 
 class CuttingProxy:
-    """Passes connections on to a port, and cuts each after `most` bytes of the answer."""
+    """Passes connections on to a port, and cuts each after `most` bytes of the answer.
 
-    def __init__(self, port: int, most: int) -> None:
+    The answers begin `delay` seconds late.
+    """
+
+    def __init__(self, port: int, most: int, delay: float = 0.0) -> None:
         self.most = most
+        self.delay = delay
         self.cuts = 0
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -179,6 +192,7 @@ class CuttingProxy:
             # The client has gone once it has read the last event.
             with contextlib.suppress(ConnectionError):
                 server.sendall(client.recv(65536))
+                time.sleep(self.delay)
                 while left > 0 and (received := server.recv(min(left, 4096))):
                     client.sendall(received)
                     left -= len(received)
