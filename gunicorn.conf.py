@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, 
 import gc
 import itertools
 import resource
+import signal
+from functools import partial
 
 from app.platform_check import check_platform
 
@@ -34,7 +36,7 @@ from app.logs import configuration
 from app.master import GRACEFUL_TIMEOUT, Master
 from app.processes import child
 from app.server.nonblocking_stderr import replace_stderr
-from app.server.worker import Worker
+from app.server.worker import STOP_SIGNALS, Worker
 
 # Workers inherit it.
 stderr = replace_stderr()
@@ -50,6 +52,13 @@ gc.collect()
 # What exists now stays: to look at it again would copy it into each worker, and hold up the
 # streams.
 gc.freeze()
+
+
+# A worker gets them once it can obey them (Worker.init_signals). This function is no code of the
+# gateway's, so a reload keeps nothing of the old code.
+os.register_at_fork(
+    after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
+)
 
 
 class GatewayWorker(Worker):
@@ -101,16 +110,18 @@ def on_starting(server):
 
 
 def pre_fork(server, worker):
-    """Give the worker the lowest free number: it goes on with the counters of that number."""
+    """Give the worker the lowest free number: it goes on with the counters of that number.
+
+    A signal that stops it waits until it has begun.
+    """
     taken = {getattr(each, "number", None) for each in server.WORKERS.values()}
     worker.number = next(number for number in itertools.count() if number not in taken)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def post_fork(server, worker):
-    """Let the worker report to systemd that the gateway answers, and miss no signal."""
+    """Let the worker report to systemd that the gateway answers."""
     worker.notifier = server.notifier
-    # This process's copy.
-    worker.early_signals = server.SIG_QUEUE
 
 
 def on_reload(server):

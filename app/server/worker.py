@@ -7,7 +7,6 @@ import signal
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import gevent
@@ -37,8 +36,8 @@ FIRST_RESPONSE_TIMEOUT = 10.0
 STOP_PATIENCE = 1.0
 # Seconds between two looks whether they are over.
 _STOP_PAUSE = 0.02
-# What ends a worker.
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+#: What ends a worker.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 STOPPING = "the gateway is shutting down or reloading"
 
@@ -50,8 +49,6 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **named)
         #: Reports to systemd that workers respond; None without systemd.
         self.notifier: SystemdNotifier | None = None
-        #: What the master's handler has got in this process, before it had handlers of its own.
-        self.early_signals: SimpleQueue[int] = SimpleQueue()
 
     def patch(self) -> None:
         """Have gevent patch the standard library, without its plugins.
@@ -67,12 +64,13 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().init_process()
 
     def init_signals(self) -> None:
-        """Handle signals; the master sends its SIGTERM once, and maybe before this."""
+        """Handle signals, also those that have waited since the fork (gunicorn.conf.py).
+
+        The master sends its SIGTERM once, and Python forgets what comes before a new process has
+        begun to run.
+        """
         super().init_signals()
-        with suppress(Empty):
-            while True:
-                if self.early_signals.get_nowait() in _STOPS:
-                    self.handle_exit(signal.SIGTERM, None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection."""

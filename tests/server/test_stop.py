@@ -73,6 +73,35 @@ def test_a_worker_that_is_just_starting_is_stopped_at_once(
     assert time.monotonic() - begun < GRACEFUL_TIMEOUT
 
 
+# The master stops its first worker before that has run at all.
+_STOP_AT_ONCE = """
+
+def stop_first(stopped=[]):
+    if not stopped:
+        with open(f"/proc/self/task/{os.getpid()}/children") as children:
+            stopped += map(int, children.read().split())
+        for pid in stopped:
+            os.kill(pid, signal.SIGTERM)
+
+
+os.register_at_fork(after_in_parent=stop_first)
+"""
+
+
+def test_a_worker_that_has_not_run_yet_is_stopped_at_once(
+    start_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = start_gateway(WORKERS="1")
+    gateway.stop()
+    before = gateway.log().count("Worker exiting")
+    gateway.copy_code()
+    with (gateway.code / "gunicorn.conf.py").open("a", encoding="utf-8") as configuration:
+        configuration.write(_STOP_AT_ONCE)
+    gateway.start()
+    # It was another one that has answered.
+    assert gateway.log().count("Worker exiting") == before + 1
+
+
 def test_a_killed_worker_is_replaced(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     before = gateway.workers()
