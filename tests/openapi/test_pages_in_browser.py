@@ -14,8 +14,10 @@ from tests.support.browser import complaints
 from tests.support.described import application
 from tests.support.gateway import Gateway, eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
+#: Seconds that a page has to show what it has to: it takes 10 on a machine with little other work.
+PATIENCE = 60.0
 #: Swagger UI can say ASCII alone in HTTP Basic.
 PASSWORD = "plain-password"  # noqa: S105
 #: The end of the id: the rest is made from the name of the tag.
@@ -34,6 +36,13 @@ def operations() -> dict[str, str]:
         for path in make_document(application())["paths"].values()
         for operation in path.values()
     }
+
+
+def eventually_shown(
+    fact: Callable[[], object], otherwise: Callable[[], str] = lambda: "it is not shown"
+) -> None:
+    """Wait for what a page has to show."""
+    eventually(fact, otherwise, PATIENCE)
 
 
 def text_of(browser: webdriver.Chrome) -> str:
@@ -75,14 +84,16 @@ def test_swagger_ui_shows_every_operation_and_tries_one_out(
         return driver.find_elements(By.CSS_SELECTOR, selector)
 
     def press(selector: str) -> None:
-        eventually(lambda: find(selector), lambda: f"{selector}: {complaints(driver)}")
+        eventually_shown(lambda: find(selector), lambda: f"{selector}: {complaints(driver)}")
         driver.execute_script("arguments[0].click()", find(selector)[0])
 
-    eventually(lambda: len(find(".opblock")) == len(operations), lambda: str(complaints(driver)))
-    for summary in operations.values():
-        assert summary in text_of(driver)
+    eventually_shown(
+        lambda: len(find(".opblock")) == len(operations), lambda: str(complaints(driver))
+    )
+    text = text_of(driver)
+    assert [summary for summary in operations.values() if summary not in text] == []
     press(".btn.authorize")
-    eventually(lambda: find("#auth-basic-username"))
+    eventually_shown(lambda: find("#auth-basic-username"))
     find("#auth-basic-username")[0].send_keys("admin")
     find("#auth-basic-password")[0].send_keys(PASSWORD)
     press(".auth-btn-wrapper .authorize")
@@ -92,9 +103,9 @@ def test_swagger_ui_shows_every_operation_and_tries_one_out(
     press(f"{PROCESSES} .execute")
     # Read by one script: the page makes its elements anew whenever it likes.
     status = f"{PROCESSES} .live-responses-table .response-col_status"
-    eventually(lambda: any(text.startswith("200") for text in texts_of(driver, status)))
+    eventually_shown(lambda: any(text.startswith("200") for text in texts_of(driver, status)))
     answer = f"{PROCESSES} .live-responses-table"
-    eventually(lambda: '"count": 0' in texts_of(driver, answer)[0])
+    eventually_shown(lambda: any('"count": 0' in text for text in texts_of(driver, answer)))
     assert loaded(driver) == {gateway.url}
     assert complaints(driver) == []
 
@@ -121,7 +132,7 @@ def test_swagger_ui_begins_with_a_request_that_works_and_fits_on_a_telephone(
     gateway = start_gateway(AUTH_PASSWORD=PASSWORD)
     set_width(driver, WIDTHS[0])
     driver.get(f"{gateway.url}/docs")
-    eventually(
+    eventually_shown(
         lambda: driver.find_elements(By.CSS_SELECTOR, ".opblock"), lambda: str(complaints(driver))
     )
     text = text_of(driver)
@@ -147,7 +158,7 @@ def test_swagger_ui_begins_with_a_request_that_works_and_fits_on_a_telephone(
         driver.execute_script("document.querySelector(arguments[0]).click()", selector)
     # The last of them is shown whole.
     wanted = f"[id$={WIDE[-1]}] .responses-table"
-    eventually(lambda: driver.find_elements(By.CSS_SELECTOR, wanted))
+    eventually_shown(lambda: driver.find_elements(By.CSS_SELECTOR, wanted))
     for width in WIDTHS:
         set_width(driver, width)
         assert overflow(driver) == 0, width
@@ -160,10 +171,13 @@ def test_redoc_shows_every_operation(
     operations: dict[str, str],
 ) -> None:
     driver.get(f"{gateway.url}/redoc")
-    eventually(
-        lambda: all(summary in text_of(driver) for summary in operations.values()),
-        lambda: str(complaints(driver)),
-    )
+
+    def all_are_shown() -> bool:
+        # To make the text of this page takes a while.
+        text = text_of(driver)
+        return all(summary in text for summary in operations.values())
+
+    eventually_shown(all_are_shown, lambda: str(complaints(driver)))
     # Its styles, made while it ran, are in force: the menu is beside the text.
     menu, text = (
         driver.find_element(By.CSS_SELECTOR, selector).rect
@@ -173,7 +187,9 @@ def test_redoc_shows_every_operation(
     assert f"{gateway.url}/chat" in text_of(driver)
     search = driver.find_element(By.CSS_SELECTOR, "input[type=text]")
     search.send_keys("Cancel")
-    eventually(lambda: driver.find_elements(By.CSS_SELECTOR, "[data-role='search:results'] li"))
+    eventually_shown(
+        lambda: driver.find_elements(By.CSS_SELECTOR, "[data-role='search:results'] li")
+    )
     assert loaded(driver) == {gateway.url}
     set_width(driver, WIDTHS[0])
     assert overflow(driver) == 0
