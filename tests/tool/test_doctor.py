@@ -58,7 +58,8 @@ def test_nothing_is_set_up(tmp_path: Path) -> None:
     assert rows["settings"]["fix"] == f"{tool.program} password"
     assert rows["job"]["status"] == "skipped"
     assert tool.run("password").returncode == 0
-    assert not_well(rows_of(tool, CLAUDE_PATH="/nowhere")) == {"claude", "gateway"}
+    rows = rows_of(tool, CLAUDE_PATH="/nowhere", PORT=str(free_port()))
+    assert not_well(rows) == {"claude", "gateway"}
 
 
 def test_a_copy_of_the_example_needs_a_password_alone(gateway: Gateway, tool: Tool) -> None:
