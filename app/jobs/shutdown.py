@@ -16,7 +16,7 @@ from app.runs.launcher.address import LOCK
 from app.state.process_lock import holder_of
 
 #: Seconds that the launcher and idle supervisors have to end.
-LAUNCHER_GRACE = 3.0
+LAUNCHER_GRACE = 5.0
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.records.start_stamps import MOST_FILES, stamps_of
+from tests.support.gateway import eventually
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def _with_its_old_time(file: Path) -> None:
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def await_tick(folder: Path) -> None:
+    """Wait for the kernel's clock for files, which ticks every few milliseconds."""
+    first, other = folder / "first", folder / "other"
+    first.touch()
+    found = first.stat().st_ctime_ns
+    eventually(lambda: other.write_bytes(b"") or other.stat().st_ctime_ns > found)
+
+
 CHANGES: list[Callable[[Path], object]] = [
     _in_place,
     _replaced,
@@ -51,6 +60,7 @@ def test_each_change_of_what_is_in_a_folder_changes_its_stamp(
     arguments = [f"--plugin-dir={plugin}"]
     before = stamps_of(arguments, "/")
     assert stamps_of(arguments, "/") == before
+    await_tick(plugin.parent)
     change(plugin / "commands/deep/one.md")
     assert stamps_of(arguments, "/") != before
 
@@ -59,6 +69,7 @@ def test_a_relative_path_is_that_of_the_working_directory(plugin: Path) -> None:
     arguments = ["--mcp-config=plugin/commands/deep/one.md"]
     before = stamps_of(arguments, str(plugin.parent))
     assert before != stamps_of(arguments, "/")
+    await_tick(plugin.parent)
     _in_place(plugin / "commands/deep/one.md")
     assert stamps_of(arguments, str(plugin.parent)) != before
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import PATIENCE, alive, eventually
+from tests.support.gateway import PATIENCE, alive, eventually, kill_all
 from tests.support.waiting import (
     Start,
     begin,
@@ -199,8 +199,7 @@ def test_a_job_that_an_earlier_launchers_supervisor_claims_late_takes_a_slot(
     supervisors = [gateway.processes_of(each.job_id).supervisor.pid for each in (one, two)]
     launcher = gateway.launcher()
     idle = set(children_of(launcher)) - set(supervisors)
-    for pid in idle:
-        os.kill(pid, signal.SIGSTOP)
+    kill_all(*idle, number=signal.SIGSTOP)
     try:
         os.kill(supervisors[1], signal.SIGKILL)
         eventually((gateway.state / "jobs" / two.job_id / "ended").exists)
@@ -212,8 +211,7 @@ def test_a_job_that_an_earlier_launchers_supervisor_claims_late_takes_a_slot(
         eventually(lambda: gateway.ask("GET", "/processes").status_code == 200)
         time.sleep(1)
     finally:
-        for pid in idle:
-            os.kill(pid, signal.SIGCONT)
+        kill_all(*idle, number=signal.SIGCONT)
     eventually((gateway.state / "runs" / late.job_id / "running").is_symlink)
     gateway.ask("DELETE", f"/chat/{one.job_id}")
     time.sleep(1)

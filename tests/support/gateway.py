@@ -435,11 +435,11 @@ def alive(pid: int) -> bool:
     return processes.identify(pid) is not None
 
 
-def kill_all(*pids: int) -> None:
-    """End these processes with SIGKILL; one may end because another has."""
+def kill_all(*pids: int, number: int = signal.SIGKILL) -> None:
+    """Send these processes a signal; one may end by itself, or because another has."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def eventually(
