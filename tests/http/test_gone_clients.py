@@ -33,6 +33,8 @@ def test_the_job_of_a_client_that_is_gone_at_the_first_byte_is_cancelled(
     before = set(jobs.iterdir())
     eventually((hasty.state / "launcher").exists)
     launcher = hasty.launcher()
+    # Without a holder of its lock it would be 0, which is this process's own group.
+    assert launcher > 0
     # The view waits for it, after the request was read.
     os.kill(launcher, signal.SIGSTOP)
     try:

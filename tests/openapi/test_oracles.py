@@ -12,7 +12,7 @@ from app.openapi.document import make_document
 from tests.support.described import application
 from tests.support.gateway import ROOT, Gateway
 
-pytestmark = [pytest.mark.oracles, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.oracles, pytest.mark.timeout(400)]
 
 ORACLES = ROOT / "tests/oracles"
 #: What is put on a command line and must need no quoting.
