@@ -17,7 +17,7 @@ from tests.support.clients import (
 from tests.support.gateway import ROOT, Gateway
 from tests.support.real_cli import API_KEY
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 SDK = PROGRAMS / "anthropic_sdk.py"
 

@@ -12,7 +12,7 @@ from tests.support.clients import run_client_of_both as run
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.real_cli import openai_settings
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 #: The stories that are not about the CLI, or about answers that the stand-in gives to it alone.
 STORIES = {

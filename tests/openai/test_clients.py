@@ -21,7 +21,7 @@ from tests.support.clients import (
 from tests.support.gateway import ROOT, Gateway, eventually
 from tests.support.real_cli import API_KEY, openai_settings
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 SDK = PROGRAMS / "openai_sdk.py"
 LANGCHAIN = PROGRAMS / "langchain_tools.py"

@@ -6,7 +6,7 @@ from tests.support.clients import PROGRAMS, errors_of_stories, stories_in
 from tests.support.clients import run_client_of_both as run
 from tests.support.gateway import Gateway
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 SDK = PROGRAMS / "responses_sdk.py"
 

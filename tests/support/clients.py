@@ -18,7 +18,7 @@ PYTHON = ROOT / "venv-clients/bin/python"
 Run = Callable[..., str]
 
 
-def run_client(command: list[str], home: Path, timeout: float = 100, **variables: str) -> str:
+def run_client(command: list[str], home: Path, timeout: float = 250, **variables: str) -> str:
     """What a client prints; it must succeed within so many seconds."""
     done = subprocess.run(
         command,
@@ -48,7 +48,7 @@ def run_client_of_both(command: list[str], gateway: Gateway, home: Path, **varia
         # LiteLLM would fetch the models' prices.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
-    return run_client(command, home, 300, **{**where, **variables})
+    return run_client(command, home, 280, **{**where, **variables})
 
 
 def run_claude_code(run: Run, gateway: Gateway, claude: Path, home: Path, model: str) -> None:
