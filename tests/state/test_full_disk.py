@@ -23,7 +23,7 @@ def test_a_full_disk_is_reported_and_harms_no_other_job(
     if mount.returncode != 0:
         pytest.skip("this machine does not allow mounts")
     try:
-        gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0")
+        gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0", WORKERS="1")
         gateway.state = state
         quiet = gateway.chat("line a", "silent")
         quiet.next()
@@ -53,7 +53,7 @@ def test_a_full_disk_is_reported_and_harms_no_other_job(
 def test_queued_jobs_are_neither_started_nor_lost_while_the_disk_is_full(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
+    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
     gateway.state = small_disk
     gate = flag(gateway, "gate")
     first = begin(gateway, f"await {gate}", "result ok")
@@ -77,7 +77,7 @@ def test_queued_jobs_are_neither_started_nor_lost_while_the_disk_is_full(
 def test_a_queued_job_that_is_cancelled_on_a_full_disk_ends_as_cancelled(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
+    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
     gateway.state = small_disk
     begin(gateway, "silent")
     second = gateway.chat("line b", "result ok")
@@ -95,7 +95,9 @@ def test_a_queued_job_that_is_cancelled_on_a_full_disk_ends_as_cancelled(
 def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
+    gateway = start_gateway(
+        STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1", HEARTBEAT="0.2"
+    )
     gateway.state = small_disk
     gate = flag(gateway, "gate")
     stream = begin(gateway, f"await {gate}", "result ok")
@@ -117,7 +119,9 @@ def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
 def test_a_job_ends_on_a_full_disk_in_the_space_of_its_message(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
+    gateway = start_gateway(
+        STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1", HEARTBEAT="0.2"
+    )
     gateway.state = small_disk
     gate = flag(gateway, "gate")
     stream = begin(gateway, "result ok", f"await {gate}")
