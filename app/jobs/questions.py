@@ -154,7 +154,7 @@ class Questions:
             self._refuse_closed(job, question_id)
             raise QuestionClosed("its answer is damaged") from None
         except InboxClosed:
-            # Another client was so much faster that the job has ended.
+            # The answer of another client may have ended the job.
             self._refuse_closed(job, question_id)
             raise QuestionClosed("its job has ended") from None
         except OSError as error:

@@ -108,7 +108,7 @@ class JobStarter:
             job.id, spec.answers or spec.continues, self._spares.fit(spec)
         )
         if not is_running:
-            # Who looked after the first note may have come before the job was in the queue.
+            # A reader of the first note may have looked before the job was in the queue.
             event_journal.note(job.state, "job", job.id)
         log.info(
             "job %s %s for %s in %r",

@@ -206,7 +206,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self.wsgi.extensions["background"].stop()
         self.wsgi.extensions["jobs"].stop(STOPPING)
         self._connections.close_idle()
-        # Not by the clock: if this process stands still meanwhile, the streams do, too.
+        # Counted in rounds: while this process is not scheduled, its streams are not, either.
         for _ in range(round(STOP_PATIENCE / _STOP_PAUSE)):
             if not self._connections:
                 break

@@ -45,7 +45,7 @@ class CounterFile:
         for name, value, timestamp, position in found:
             self._numbers[name] = (value, timestamp, position)
             self._used = position + _NUMBERS.size
-        self._file = open_file(filename, os.O_RDWR | os.O_CREAT)
+        self._file = self._open(filename)
         self._write(0, _HEAD.pack(self._used))
 
     @staticmethod
@@ -75,6 +75,15 @@ class CounterFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+    @staticmethod
+    def _open(filename: str) -> int:
+        try:
+            return open_file(filename, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            # A new worker must start all the same: without one, the gateway would end.
+            log.error("the metrics in %s will be missing: %s", filename, error)
+            return os.open(os.devnull, os.O_RDWR)
 
     def _add(self, key: str) -> tuple[float, float, int]:
         name = key.encode()

@@ -8,7 +8,7 @@ from app.tool.question import Question
 from app.tool.stream import when_back
 
 #: Seconds until a question that stands in the output must be in the gateway's list: the
-#: supervisor reads the output, too, and on a busy machine later than we.
+#: supervisor reads the output, too, on a busy machine seconds later.
 LIST_PATIENCE = 10.0
 _PAUSE = 0.05
 

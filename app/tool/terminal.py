@@ -48,7 +48,7 @@ class Terminal:
         entered = b""
         while b"\n" not in entered:
             if not self._has_input(LOOK_AGAIN):
-                # Who has entered something meanwhile learns what the gateway says to it.
+                # What was entered meanwhile is sent: the gateway says why it came too late.
                 if not is_open() and not self._has_input(0.0):
                     self.write("\n")
                     raise Withdrawn

@@ -1,6 +1,7 @@
 """A full disk harms only the jobs that write to it."""
 
 import contextlib
+import itertools
 import subprocess
 import time
 from collections.abc import Callable
@@ -48,6 +49,23 @@ def test_a_full_disk_is_reported_and_harms_no_other_job(
         gateway.stop()
     finally:
         subprocess.run(["umount", "-l", str(state)], check=True)
+
+
+def test_workers_are_replaced_where_the_disk_has_room_for_no_file(
+    small_disk: Path, start_gateway: Start
+) -> None:
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
+    gateway.state = small_disk
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (small_disk / f"filler-{number}").touch()
+    # The new worker starts beside the old one, and has no files of that number yet.
+    gateway.reload()
+    assert gateway.ask("GET", "/metrics").status_code == 200
+    assert "will be missing" in gateway.log()
+    for filler in small_disk.glob("filler-*"):
+        filler.unlink()
+    assert gateway.chat("result ok").done()["status"] == "succeeded"
 
 
 def test_queued_jobs_are_neither_started_nor_lost_while_the_disk_is_full(

@@ -26,8 +26,8 @@ from app.runs.supervisor.turn_message import TurnMessage
 from app.runs.supervisor.turn_stop import TurnStop
 from app.runs.verdict import TurnOutcome, judge, judge_calls, judge_turn, with_full_disk
 
-#: Seconds that a kept run has to begin a job's turn. With it ends what runs in its background, so
-#: one that is only not scheduled for a moment is waited for.
+#: Seconds that a kept run has to begin a job's turn. If it is ended, so are the tasks in its
+#: background: a busy machine may not schedule it for some seconds.
 BEGIN_PATIENCE = 8.0
 #: Seconds that a turn goes on after its result, if the CLI does not report its state.
 IDLE_PATIENCE = 5.0
