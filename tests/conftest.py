@@ -173,10 +173,7 @@ def terminal() -> Iterator[Terminal]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A state folder on a disk of 2 MB and few files.
-
-    Its gateway has one worker: another one may not have begun when the disk is full.
-    """
+    """A state folder on a disk of 2 MB and few files."""
     state = tmp_path / "small"
     state.mkdir()
     options = "size=2m,nr_inodes=200"

@@ -72,7 +72,7 @@ def test_a_queued_job_that_cannot_be_claimed_does_not_wait_for_ever(
     small_disk: Path, start_gateway: Start
 ) -> None:
     gateway = start_gateway(
-        MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1", HEARTBEAT="0.2"
+        MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2"
     )
     gateway.state = small_disk
     gate = flag(gateway, "gate")

@@ -136,7 +136,7 @@ def test_what_a_killed_worker_wrote_is_read_without_its_signal(gateway: Gateway)
 
 
 def test_a_message_on_a_full_disk_is_refused_whole(small_disk: Path, start_gateway: Start) -> None:
-    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
     gateway.state = small_disk
     await_turns(gateway)
     stream, question = asking(gateway, ASK, keep_alive=60)

@@ -24,7 +24,7 @@ def test_a_full_disk_is_reported_and_harms_no_other_job(
     if mount.returncode != 0:
         pytest.skip("this machine does not allow mounts")
     try:
-        gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0", WORKERS="1")
+        gateway = start_gateway(STATE_DIR=str(state), MIN_FREE_DISK="0")
         gateway.state = state
         quiet = gateway.chat("line a", "silent")
         quiet.next()
@@ -54,7 +54,7 @@ def test_a_full_disk_is_reported_and_harms_no_other_job(
 def test_workers_are_replaced_where_the_disk_has_room_for_no_file(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
     gateway.state = small_disk
     with contextlib.suppress(OSError):
         for number in itertools.count():
@@ -71,7 +71,7 @@ def test_workers_are_replaced_where_the_disk_has_room_for_no_file(
 def test_queued_jobs_are_neither_started_nor_lost_while_the_disk_is_full(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
+    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
     gateway.state = small_disk
     gate = flag(gateway, "gate")
     first = begin(gateway, f"await {gate}", "result ok")
@@ -95,7 +95,7 @@ def test_queued_jobs_are_neither_started_nor_lost_while_the_disk_is_full(
 def test_a_queued_job_that_is_cancelled_on_a_full_disk_ends_as_cancelled(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1")
+    gateway = start_gateway(MAX_JOBS="1", STATE_DIR=str(small_disk), MIN_FREE_DISK="0")
     gateway.state = small_disk
     begin(gateway, "silent")
     second = gateway.chat("line b", "result ok")
@@ -113,9 +113,7 @@ def test_a_queued_job_that_is_cancelled_on_a_full_disk_ends_as_cancelled(
 def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(
-        STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1", HEARTBEAT="0.2"
-    )
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
     gateway.state = small_disk
     gate = flag(gateway, "gate")
     stream = begin(gateway, f"await {gate}", "result ok")
@@ -137,9 +135,7 @@ def test_a_full_disk_is_named_in_the_log_and_in_the_stream_while_it_lasts(
 def test_a_job_ends_on_a_full_disk_in_the_space_of_its_message(
     small_disk: Path, start_gateway: Start
 ) -> None:
-    gateway = start_gateway(
-        STATE_DIR=str(small_disk), MIN_FREE_DISK="0", WORKERS="1", HEARTBEAT="0.2"
-    )
+    gateway = start_gateway(STATE_DIR=str(small_disk), MIN_FREE_DISK="0", HEARTBEAT="0.2")
     gateway.state = small_disk
     gate = flag(gateway, "gate")
     stream = begin(gateway, "result ok", f"await {gate}")
