@@ -268,10 +268,7 @@ class Job:
 
     def take_interrupt(self) -> bool:
         """Remove the wish for an interrupt; returns whether there was one."""
-        if self.wish() != "interrupt":
-            return False
-        files.discard(self.wish_link)
-        return True
+        return wish.take(self.wish_link, "interrupt")
 
     def discard_message(self) -> None:
         """Empty the message, to free its room: the CLI has read it, or never will."""

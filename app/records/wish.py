@@ -7,6 +7,7 @@
 Links need no room on a full disk. Standard library alone, because the supervisor imports this.
 """
 
+from contextlib import suppress
 from typing import Literal
 
 from app.state import files
@@ -18,8 +19,34 @@ _WISHES: tuple[Wish, ...] = ("cancel", "interrupt", "complete")
 
 def write(path: str, wish: Wish, reason: str = "") -> None:
     """Write a wish; only a cancellation replaces another one. Raises OSError."""
-    if wish == "cancel" or read(path) is None:
-        files.replace_link(path, f"{wish} {reason}".rstrip())
+    text = f"{wish} {reason}".rstrip()
+    if wish != "cancel":
+        try:
+            # A cancellation may come at the same moment, and must not be replaced.
+            files.make_link(path, text)
+            return
+        except FileExistsError:
+            if read(path) is not None:
+                return
+    files.replace_link(path, text)
+
+
+def take(path: str, wanted: Wish) -> bool:
+    """Remove the wish if it is this one; returns whether it was."""
+    if read(path) != wanted:
+        return False
+    taken = f"{path}.taken"
+    try:
+        files.replace(path, taken)
+    except OSError:
+        return False
+    if read(taken) == wanted:
+        files.discard(taken)
+        return True
+    # A cancellation has replaced it just now.
+    with suppress(OSError):
+        files.replace(taken, path)
+    return False
 
 
 def read(path: str) -> Wish | None:

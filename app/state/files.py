@@ -103,7 +103,7 @@ def replace_file(path: str, content: bytes) -> None:
     temporary = _temporary_name(path)
     try:
         write_file(temporary, content)
-        _replace(temporary, path)
+        replace(temporary, path)
     except OSError:
         discard(temporary)
         raise
@@ -123,7 +123,7 @@ def replace_in_place(path: str, content: bytes, used: str) -> None:
         os.ftruncate(descriptor, written)
     finally:
         os.close(descriptor)
-    _replace(used, path)
+    replace(used, path)
 
 
 def read_link(path: str) -> str | None:
@@ -160,7 +160,7 @@ def replace_link(path: str, text: str) -> None:
     temporary = _temporary_name(path)
     make_link(temporary, text)
     try:
-        _replace(temporary, path)
+        replace(temporary, path)
     except OSError:
         discard(temporary)
         raise
@@ -171,12 +171,26 @@ def replace_by_link(path: str, source: str) -> None:
     temporary = _temporary_name(path)
     os.link(source, temporary, follow_symlinks=False)
     try:
-        _replace(temporary, path)
+        replace(temporary, path)
     except OSError:
         discard(temporary)
         raise
     # A rename does nothing if both are links to the same file.
     discard(temporary)
+
+
+def replace(source: str, path: str) -> None:
+    """Rename a file of the same folder to this path, whatever is there. Raises OSError."""
+    with _folder_of(path) as (folder, name):
+        source = os.path.basename(source)
+        try:
+            os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except IsADirectoryError:
+            try:
+                os.rmdir(name, dir_fd=folder)
+            except OSError:
+                move_aside(path)
+            os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def move_aside(path: str) -> None:
@@ -220,20 +234,6 @@ def discard(path: str) -> None:
 def _temporary_name(path: str) -> str:
     """A name in the same folder that no job can have taken."""
     return f"{path}.{os.getpid()}.{time.monotonic_ns()}"
-
-
-def _replace(temporary: str, path: str) -> None:
-    """Rename a file of the same folder to this path, whatever is there."""
-    with _folder_of(path) as (folder, name):
-        source = os.path.basename(temporary)
-        try:
-            os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except IsADirectoryError:
-            try:
-                os.rmdir(name, dir_fd=folder)
-            except OSError:
-                move_aside(path)
-            os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 @contextmanager
