@@ -184,6 +184,7 @@ def test_a_link_opens_at_its_line_and_the_search_finds_the_others(
     expect(conversation.locator(".item-marked")).to_contain_text("A needle")
     expect(page.get_by_role("button", name="Go to the end")).to_be_visible()
     press(page, "/")
+    expect(page.get_by_role("searchbox", name="Search in this job")).to_be_focused()
     page.keyboard.type("LINE 2999")
     expect(page.get_by_role("search")).to_contain_text("2 found")
     page.keyboard.press("Enter")

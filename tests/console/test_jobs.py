@@ -108,6 +108,7 @@ def test_filters_and_the_search_are_in_the_address_and_back_works(
     page.go_back()
     expect(row(page, "Write a page")).to_be_visible()
     press(page, "/")
+    expect(page.get_by_role("searchbox", name="Search in titles")).to_be_focused()
     page.keyboard.type("WRITE a")
     expect(row(page, "Fix the tests")).to_have_count(0)
     expect(row(page, "Write a page")).to_be_visible()
