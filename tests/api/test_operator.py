@@ -112,14 +112,7 @@ def test_a_slow_check_is_not_waited_for_and_is_there_the_next_time(alone: dict[s
     assert time.monotonic() - began < 5
     assert rows[-1]["check"] == "doctor"
     assert rows[-1]["message"] == "the next check has not ended within 0.001 s"
-    first: list[int] = []
-
-    def begun() -> bool:
-        # It may have ended by the next look.
-        first[:] = checking()
-        return bool(first)
-
-    eventually(begun)
+    first = eventually(checking)
     assert len(first) == 1
     found: list[dict[str, Any]] = []
 

@@ -103,11 +103,5 @@ def test_a_client_that_takes_nothing_is_gone(
 
 def eventually_listed(gateway: Gateway) -> list[str]:
     """The ids of all jobs, once there are some; they may have ended."""
-    ids: list[str] = []
-
-    def found() -> bool:
-        ids[:] = [row["process_id"] for row in gateway.ask("GET", "/jobs").json()["jobs"]]
-        return bool(ids)
-
-    eventually(found)
-    return ids
+    rows = eventually(lambda: gateway.ask("GET", "/jobs").json()["jobs"])
+    return [row["process_id"] for row in rows]

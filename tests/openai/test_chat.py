@@ -235,12 +235,10 @@ def test_hanging_up_cancels_the_job(gateway: Gateway, stream: bool, keep_alive: 
         "stream": stream,
         "claude": {"keep_alive": keep_alive},
     }
-    credentials = base64.b64encode("admin:p:äss wörd".encode()).decode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
+    headers = {"Content-Type": "application/json", "Authorization": gateway.authorization}
     with closing(HTTPConnection("127.0.0.1", gateway.port)) as client:
         client.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-        eventually(gateway.running)
-        (row,) = gateway.running()
+        (row,) = eventually(gateway.running)
         output = gateway.state / "jobs" / row["process_id"] / "output"
         eventually(lambda: b"content_block_delta" in output.read_bytes())
     eventually(lambda: not gateway.running())

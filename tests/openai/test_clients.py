@@ -196,8 +196,8 @@ def test_a_full_gateway_is_asked_again_by_the_sdk(
     gateway = start_gateway(claude, **openai_settings(model), MAX_JOBS="1", QUEUE_SIZE="0")
     job = gateway.chat("wait: 60").job_id
     with ThreadPoolExecutor(1) as pool:
-        told = pool.submit(errors_of_stories, run, gateway, tmp_path, SDK, BUSY)
+        stories = pool.submit(errors_of_stories, run, gateway, tmp_path, SDK, BUSY)
         # There is room at its second attempt, ten seconds after the first.
-        eventually(lambda: "429 for " in gateway.log() or told.done(), patience=60)
+        eventually(lambda: "429 for " in gateway.log() or stories.done(), patience=60)
         gateway.ask("DELETE", f"/chat/{job}")
-        assert told.result() == {BUSY: None}
+        assert stories.result() == {BUSY: None}

@@ -2,7 +2,6 @@
 
 import json
 import time
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from http.client import HTTPConnection
@@ -45,19 +44,12 @@ def leave(gateway: Gateway, body: dict[str, Any], path: str = COMPLETIONS) -> st
     def running() -> set[str]:
         return {row["process_id"] for row in gateway.running()}
 
-    known, found = running(), set[str]()
-
-    def begun() -> set[str]:
-        found.update(running() - known)
-        return found
-
-    credentials = b64encode(b":".join([gateway.auth[0].encode(), gateway.auth[1]])).decode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
+    known = running()
+    headers = {"Content-Type": "application/json", "Authorization": gateway.authorization}
     with closing(HTTPConnection("127.0.0.1", gateway.port)) as connection:
         # As requests writes it: a repeat has the same bytes.
         connection.request("POST", path, json.dumps(body, allow_nan=False), headers)
-        eventually(begun)
-    (job,) = found
+        (job,) = eventually(lambda: running() - known)
     # Its time for a repeat may be over already.
     eventually(lambda: list((gateway.state / "left").glob(f"*.{job}")) or job not in running())
     return job

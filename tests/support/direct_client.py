@@ -1,6 +1,5 @@
 """Requests for a model that the direct backend serves, and the records of their jobs."""
 
-import base64
 import json
 from typing import Any
 
@@ -68,10 +67,8 @@ def begin(gateway: Gateway, text: str) -> requests.Response:
 def raw_request(gateway: Gateway, text: str, stream: bool, path: str = "/v1/messages") -> bytes:
     """The bytes of a request."""
     body = json.dumps(body_of(text, stream)).encode()
-    user, password = gateway.auth
-    pair = base64.b64encode(user.encode() + b":" + password).decode()
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {pair}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {gateway.authorization}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -85,11 +82,4 @@ def record_of(gateway: Gateway, job: str) -> dict[str, Any]:
 
 def eventually_running(gateway: Gateway) -> list[dict[str, Any]]:
     """The rows of the jobs that run, once there are some."""
-    rows: list[dict[str, Any]] = []
-
-    def found() -> bool:
-        rows[:] = gateway.running()
-        return bool(rows)
-
-    eventually(found)
-    return rows
+    return eventually(gateway.running)

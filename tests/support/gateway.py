@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 
@@ -24,11 +24,13 @@ from app import processes
 from app.api.described.jobs import Done, StreamError
 from app.records.job import Job
 from app.records.run import Running
+from tests.support.credentials import basic
 from tests.support.described import check_answer, check_body
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "p:äss wörd"  # noqa: S105 - a colon, a space and letters that are not ASCII
 AUTH = ("admin", PASSWORD.encode())
+T = TypeVar("T")
 #: Seconds for what comes true in a moment, on a machine with much other work.
 PATIENCE = 40.0
 #: The exit status of a gateway that cannot use its settings (sysexits.h).
@@ -233,11 +235,16 @@ class Gateway:
         # One that has ended is a child until the master looks.
         return [int(child) for child in children.split() if processes.identify(int(child))]
 
+    @property
+    def authorization(self) -> str:
+        """The header with its user and password."""
+        user, password = self.auth
+        return basic(user.encode() + b":" + password)
+
     def launcher(self) -> int:
         """The pid of the launcher, once there is one."""
         # A start does not wait for it. And a signal to 0 would reach the group of the test.
-        eventually(self._launcher)
-        return self._launcher()
+        return eventually(self._launcher)
 
     def _launcher(self) -> int:
         """The holder of the launcher's lock, 0 for none (F_GETLK of fcntl(2))."""
@@ -330,8 +337,7 @@ class Gateway:
         """The supervisor and the CLI of a running job."""
         job = Job(str(self.state), job_id)
         # A client may read the first line before the supervisor has written who prints it.
-        eventually(lambda: job.run.running() is not None)
-        found = job.run.running()
+        found = eventually(job.run.running)
         assert found is not None
         return found
 
@@ -443,22 +449,23 @@ def kill_all(*pids: int, number: int = signal.SIGKILL) -> None:
 
 
 def eventually(
-    fact: Callable[[], object],
+    fact: Callable[[], T],
     otherwise: Callable[[], str] = lambda: "it never came true",
     patience: float = PATIENCE,
-) -> None:
-    """Wait for a fact; fail if it does not come true."""
+) -> T:
+    """Wait for a fact, and return it: another look may not find it. Fails if it does not come."""
     deadline = time.monotonic() + patience
     pause = 0.005
-    while not fact():
+    while not (found := fact()):
         assert time.monotonic() < deadline, otherwise()
         time.sleep(pause)
         # Most facts come true soon; to ask for the others costs time that they need.
         pause = min(pause * 1.2, 0.05)
+    return found
 
 
 def _ports() -> Iterator[int]:
-    """Ports that the system gives to no process by itself, again and again."""
+    """Ports that the system gives to no process by itself, one after the other, without an end."""
     path = Path("/proc/sys/net/ipv4/ip_local_port_range")
     lowest = int(path.read_text(encoding="ascii").split()[0]) if path.exists() else 32_000
     # Where the system gives away nearly all ports, it gives away these as well.
@@ -474,10 +481,10 @@ _PORTS = _ports()
 def free_port() -> int:
     """A port on which no process listens.
 
-    Whoever asks the system for any port, or connects, may get one of the system's own at the
-    moment when a gateway is about to listen there, so it is not one of them.
+    It is none of those that the system chooses for a process that listens on any port, or that
+    connects: it could choose one at the moment when a gateway is about to listen there.
     """
-    for port in _PORTS:
+    for port in itertools.islice(_PORTS, 20_000):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

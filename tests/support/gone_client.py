@@ -3,7 +3,6 @@
 import json
 import socket
 import struct
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -20,8 +19,7 @@ def gone_at_the_end(
 
     The gateway must not answer before, and must have read the request by then. `more` are headers.
     """
-    credentials = b64encode(b":".join([gateway.auth[0].encode(), gateway.auth[1]])).decode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
+    headers = {"Content-Type": "application/json", "Authorization": gateway.authorization}
     headers |= more or {}
     connection = HTTPConnection("127.0.0.1", gateway.port)
     try:

@@ -28,33 +28,19 @@ def asking(gateway: Gateway, *verbs: str, **fields: Any) -> tuple[Stream, dict[s
 
 def question_of(gateway: Gateway, job_id: str, **named: Any) -> dict[str, Any]:
     """The open question of a job, once there is one."""
-    found: list[dict[str, Any]] = []
-
-    def look() -> bool:
-        found[:] = questions_of(gateway, job_id, **named)
-        return bool(found)
-
-    # What was found may be closed by the next look.
-    eventually(look)
-    return found[0]
+    return eventually(lambda: questions_of(gateway, job_id, **named))[0]
 
 
 def any_question_of(gateway: Gateway, job_id: str, **named: Any) -> dict[str, Any]:
     """The first question of a job, open or closed, once there is one."""
-    found: list[dict[str, Any]] = []
-
-    def look() -> bool:
-        answer = gateway.ask("GET", f"/jobs/{job_id}/questions?all=true", **named)
-        found[:] = answer.json()["questions"]
-        return bool(found)
-
-    eventually(look)
-    return found[0]
+    return eventually(lambda: questions_of(gateway, job_id, "?all=true", **named))[0]
 
 
-def questions_of(gateway: Gateway, job_id: str, **named: Any) -> list[dict[str, Any]]:
-    """The open questions of a job."""
-    answer = gateway.ask("GET", f"/jobs/{job_id}/questions", **named)
+def questions_of(
+    gateway: Gateway, job_id: str, query: str = "", **named: Any
+) -> list[dict[str, Any]]:
+    """The questions of a job; the open ones, unless the query asks for others."""
+    answer = gateway.ask("GET", f"/jobs/{job_id}/questions{query}", **named)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["questions"]
     return found
